@@ -1,0 +1,1 @@
+"""Engine: decides and does. Knows no screen; may use `storage`, never `tui`."""

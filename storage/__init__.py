@@ -1,0 +1,3 @@
+"""Storage: what Paceline remembers. Imports neither `engine` nor `tui`."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,187 @@
+"""The nouns: enums and frozen dataclasses that every floor shares.
+
+Times are integer microseconds since 1970-01-01 UTC, always taken from one injected clock.
+Addresses are stored as given (`address`) and compared by `address_key`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+class CampaignState(StrEnum):
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class PauseReason(StrEnum):
+    """Who or what paused a campaign; a guard's pause is never lifted without a person."""
+
+    NONE = ""
+    OPERATOR = "operator"
+    ERRORS = "errors"
+    BOUNCES = "bounces"
+    ACCOUNT = "account"
+    APPROVAL = "approval"
+
+
+class JobState(StrEnum):
+    HELD = "held"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    SKIPPED = "skipped"
+    BOUNCED = "bounced"
+
+
+OPEN_STATES = (JobState.HELD, JobState.PENDING, JobState.PROCESSING)
+
+
+class HeldReason(StrEnum):
+    NONE = ""
+    APPROVAL = "approval"
+    FIELD = "field"
+    CONTENT = "content"
+    CONFIGURATION = "configuration"
+
+
+class QueueState(StrEnum):
+    READY = "ready"
+    COOLING = "cooling"
+    PROBING = "probing"
+    PAUSED = "paused"
+    NEEDS_ATTENTION = "needs_attention"
+    RESTRICTED = "restricted"
+
+
+class OutcomeClass(StrEnum):
+    """What a reply means, by the tables of `docs/outcomes.md`; an attempt row keeps one of these.
+
+    `TRANSIENT` and `PERMANENT` are about the person, `CONTENT` about the message, `ACCOUNT` and `ROUTE` about
+    the queue (they burn nobody's budget), `CONFIGURATION` about the campaign's set-up.
+    """
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    ACCOUNT = "account"
+    ROUTE = "route"
+    CONTENT = "content"
+    CONFIGURATION = "configuration"
+    UNCERTAIN = "uncertain"
+
+
+class BatchState(StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    DONE = "done"
+
+
+class EngineState(StrEnum):
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    id: int
+    name: str
+    state: CampaignState
+    pause_reason: str
+    pause_detail: str
+    account: str
+    priority: int
+    concurrency: int
+    pacing: dict[str, Any]
+    settings: dict[str, Any]
+    live: bool
+    seed: int
+    created_at: int
+    started_at: int | None
+    completed_at: int | None
+    cancelled_at: int | None
+    last_start: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of a campaign's sequence. `attachments` are `{name, type, data(base64)}` objects."""
+
+    id: int
+    campaign_id: int
+    position: int
+    subject: str
+    text: str
+    html: str
+    headers: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRow:
+    """One checked row of intake, ready to be stored: what `recipients.rows` carries over the socket."""
+
+    row: int
+    address: str
+    key: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job under a lease, with all that its send needs, read in the claiming transaction."""
+
+    id: int
+    lease: int
+    kind: str
+    queue_id: int
+    campaign_id: int | None
+    step_id: int | None
+    batch_id: int | None
+    recipient_id: int | None
+    address: str
+    fields: str
+    """The recipient's merge fields as JSON text (an object); parsed where the message is composed."""
+    message_id: str
+    tries: int
+    """Attempts that count in the present budget (a person's retry grants a new one)."""
+    budget_at: int | None
+    """When the present budget's first attempt began; None before it."""
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    id: int
+    name: str
+    channel: str
+    state: QueueState
+    reason: str
+    until: int | None
+    cooling_step: int
+    last_start: int
+    paused: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asked for a change: kept with its audit event."""
+
+    user: str
+    host: str = ""
+    via: str = "cli"

@@ -1,0 +1,1 @@
+"""Everything an operator touches in a terminal: the command line and the console."""
