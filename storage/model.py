@@ -102,6 +102,7 @@ class Campaign:
     state: CampaignState
     pause_reason: str
     pause_detail: str
+    queue_id: int
     account: str
     priority: int
     concurrency: int
@@ -174,7 +175,6 @@ class Queue:
     until: int | None
     cooling_step: int
     last_start: int
-    paused: bool
     version: int
 
 

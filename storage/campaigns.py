@@ -1,0 +1,243 @@
+"""Campaigns and their steps: made, read, and moved between their states."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.errors import NotFoundError, RefusedError, UsageError
+from storage.events import Event, add_event
+from storage.model import Campaign, CampaignState, PauseReason, Step
+from storage.transitions import check_campaign
+from storage.writer import Tx
+
+_SELECT = "SELECT c.*, q.name AS account FROM campaigns c JOIN queues q ON q.id = c.queue_id"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSpec:
+    """What `campaign new` stores: a draft. `pacing` and `settings` are JSON objects the engine understands."""
+
+    name: str
+    queue_id: int
+    pacing: dict[str, Any]
+    settings: dict[str, Any]
+    seed: int
+    priority: int = 5
+    concurrency: int = 5
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[dict[str, str], ...] = ()
+
+
+def row_to_campaign(row: Any) -> Campaign:
+    return Campaign(
+        id=row["id"],
+        name=row["name"],
+        state=CampaignState(row["state"]),
+        pause_reason=row["pause_reason"],
+        pause_detail=row["pause_detail"],
+        queue_id=row["queue_id"],
+        account=row["account"],
+        priority=row["priority"],
+        concurrency=row["concurrency"],
+        pacing=json.loads(row["pacing"]),
+        settings=json.loads(row["settings"]),
+        live=bool(row["live"]),
+        seed=row["seed"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        cancelled_at=row["cancelled_at"],
+        last_start=row["last_start"],
+        version=row["version"],
+    )
+
+
+def row_to_step(row: Any) -> Step:
+    return Step(
+        id=row["id"],
+        campaign_id=row["campaign_id"],
+        position=row["position"],
+        subject=row["subject"],
+        text=row["text"],
+        html=row["html"],
+        headers=json.loads(row["headers"]),
+        attachments=tuple(json.loads(row["attachments"])),
+    )
+
+
+def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campaign:
+    if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (spec.name,)):
+        raise UsageError(
+            f"the campaign name '{spec.name}' is taken", hint="choose another name; `paceline campaign list`"
+        )
+    campaign_id = tx.insert(
+        "INSERT INTO campaigns (name, queue_id, priority, concurrency, pacing, settings, seed, created_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            spec.name,
+            spec.queue_id,
+            spec.priority,
+            spec.concurrency,
+            json.dumps(spec.pacing),
+            json.dumps(spec.settings),
+            spec.seed,
+            now,
+            now,
+        ),
+    )
+    tx.execute(
+        "INSERT INTO steps (campaign_id, position, subject, text, html, headers, attachments, updated_at) "
+        "VALUES (?, 1, ?, ?, ?, ?, ?, ?)",
+        (
+            campaign_id,
+            spec.subject,
+            spec.text,
+            spec.html,
+            json.dumps(spec.headers),
+            json.dumps(list(spec.attachments)),
+            now,
+        ),
+    )
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, spec.name)
+
+
+def get_campaign(tx: Tx, name: str | int) -> Campaign:
+    """By name or id; raises NotFoundError naming the nearest remedy."""
+    column = "id" if isinstance(name, int) else "name"
+    row = tx.one(f"{_SELECT} WHERE c.{column} = ?", (name,))
+    if row is None:
+        raise NotFoundError(f"there is no campaign '{name}'", hint="see `paceline campaign list`")
+    return row_to_campaign(row)
+
+
+def get_steps(tx: Tx, campaign_id: int) -> list[Step]:
+    return [
+        row_to_step(row)
+        for row in tx.all("SELECT * FROM steps WHERE campaign_id = ? ORDER BY position", (campaign_id,))
+    ]
+
+
+def with_campaign(event: Event, campaign_id: int | None) -> Event:
+    return Event(
+        kind=event.kind,
+        text=event.text,
+        level=event.level,
+        actor=event.actor,
+        campaign_id=campaign_id,
+        queue_id=event.queue_id,
+        job_id=event.job_id,
+        n=event.n,
+        data=event.data,
+    )
+
+
+def pause_campaign(tx: Tx, campaign_id: int, reason: PauseReason, detail: str, event: Event, now: int) -> Campaign:
+    """Active -> paused. Changes no job: that is what makes it instant and resumable."""
+    campaign = get_campaign(tx, campaign_id)
+    check_campaign(campaign.name, campaign.state, CampaignState.PAUSED)
+    tx.execute(
+        "UPDATE campaigns SET state = 'paused', pause_reason = ?, pause_detail = ?, updated_at = ?, "
+        "version = version + 1 WHERE id = ?",
+        (reason.value, detail, now, campaign_id),
+    )
+    finish_executions(tx, campaign_id, "done", f"paused: {detail or reason.value}", now)
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def activate_campaign(tx: Tx, campaign_id: int, event: Event | None, now: int) -> Campaign:
+    """Draft, paused or completed -> active."""
+    campaign = get_campaign(tx, campaign_id)
+    if campaign.state is not CampaignState.ACTIVE:
+        check_campaign(campaign.name, campaign.state, CampaignState.ACTIVE)
+        tx.execute(
+            "UPDATE campaigns SET state = 'active', pause_reason = '', pause_detail = '', completed_at = NULL, "
+            "started_at = COALESCE(started_at, ?), updated_at = ?, version = version + 1 WHERE id = ?",
+            (now, now, campaign_id),
+        )
+    if event is not None:
+        add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def cancel_campaign(tx: Tx, campaign_id: int, event: Event, now: int) -> Campaign:
+    """Set `cancelled` at once; open rows turn `skipped` when the grace period is over (`skip_cancelled`)."""
+    campaign = get_campaign(tx, campaign_id)
+    check_campaign(campaign.name, campaign.state, CampaignState.CANCELLED)
+    tx.execute(
+        "UPDATE campaigns SET state = 'cancelled', before_cancel = state, cancelled_at = ?, updated_at = ?, "
+        "version = version + 1 WHERE id = ?",
+        (now, now, campaign_id),
+    )
+    finish_executions(tx, campaign_id, "done", "cancelled", now)
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def undo_cancel(tx: Tx, campaign_id: int, event: Event, now: int, grace: int) -> Campaign:
+    """Flip a cancel back within its grace period (microseconds); refused afterwards."""
+    row = tx.one("SELECT name, state, before_cancel, cancelled_at FROM campaigns WHERE id = ?", (campaign_id,))
+    if row["state"] != "cancelled" or not row["before_cancel"] or now - row["cancelled_at"] >= grace:
+        raise RefusedError(
+            f"the cancel of '{row['name']}' can no longer be undone",
+            hint=f"a cancel can be undone for {grace // 1_000_000} s; make a new campaign for those who are left",
+        )
+    tx.execute(
+        "UPDATE campaigns SET state = before_cancel, before_cancel = '', cancelled_at = NULL, updated_at = ?, "
+        "version = version + 1 WHERE id = ?",
+        (now, campaign_id),
+    )
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def set_live(tx: Tx, campaign_id: int, live: bool, event: Event, now: int) -> Campaign:
+    tx.execute(
+        "UPDATE campaigns SET live = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        (1 if live else 0, now, campaign_id),
+    )
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def set_replanning(tx: Tx, campaign_id: int, on: bool, now: int) -> None:
+    """While a campaign is planned anew none of its jobs may be claimed."""
+    tx.execute("UPDATE campaigns SET replanning = ?, updated_at = ? WHERE id = ?", (1 if on else 0, now, campaign_id))
+
+
+def begin_execution(tx: Tx, campaign_id: int, kind: str, queued: int, actor: str, now: int) -> int:
+    """Note one start, resume or retry; its counts are what the campaign's counters gain until it ends."""
+    finish_executions(tx, campaign_id, "done", f"followed by {kind}", now)
+    sent, failed = _sent_failed(tx, campaign_id)
+    return tx.insert(
+        "INSERT INTO executions (campaign_id, kind, state, actor, queued, base_sent, base_failed, started_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (campaign_id, kind, "running", actor, queued, sent, failed, now),
+    )
+
+
+def finish_executions(tx: Tx, campaign_id: int, state: str, message: str, now: int) -> None:
+    if not tx.one("SELECT 1 FROM executions WHERE campaign_id = ? AND state = 'running'", (campaign_id,)):
+        return
+    sent, failed = _sent_failed(tx, campaign_id)
+    tx.execute(
+        "UPDATE executions SET state = ?, message = ?, sent = ? - base_sent, failed = max(0, ? - base_failed), "
+        "finished_at = ? WHERE campaign_id = ? AND state = 'running'",
+        (state, message, sent, failed, now, campaign_id),
+    )
+
+
+def _sent_failed(tx: Tx, campaign_id: int) -> tuple[int, int]:
+    row = tx.one(
+        "SELECT COALESCE(SUM(CASE WHEN state IN ('completed', 'bounced') THEN n END), 0) AS sent, "
+        "COALESCE(SUM(CASE WHEN state = 'failed' THEN n END), 0) AS failed "
+        "FROM counters WHERE scope = 'campaign' AND scope_id = ?",
+        (campaign_id,),
+    )
+    return row["sent"], row["failed"]

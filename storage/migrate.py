@@ -1,0 +1,110 @@
+"""Numbered migrations, forward only, each in one transaction with a ledger row.
+
+`PRAGMA user_version` mirrors the ledger so that a store can be recognised before any table is read;
+`application_id` says that the file is ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from storage.errors import StoreError
+
+APPLICATION_ID = 0x50414345
+"""'PACE': in the SQLite header, so that a foreign database is never taken for a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All migrations of this program, in order."""
+    folder = resources.files("storage") / "sql" / "migrations"
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".sql"):
+            found.append(Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text("utf-8")))
+    return found
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def apply(connection: sqlite3.Connection, now: int) -> list[str]:
+    """Bring an open, exclusively owned store to this program's version; returns the names applied."""
+    applied = []
+    have = version_of(connection)
+    for migration in migrations():
+        if migration.number <= have:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(migration.sql):
+                connection.execute(statement)
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+                "sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT"
+            )
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+                (migration.number, migration.name, migration.digest, now),
+            )
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {migration.number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        applied.append(migration.name)
+    return applied
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script into statements (triggers hold semicolons, so `;` alone does not end one)."""
+    statements, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    if current.strip():
+        raise ValueError("a migration ends inside a statement")
+    return statements
+
+
+def check_identity(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not a store of ours, is damaged, or was written by a newer program."""
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = version_of(connection)
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"the store {path} is damaged ({error})",
+            hint=f"restore a backup: paceline --db {path} db restore BACKUP",
+        ) from error
+    newest = migrations()[-1].number
+    if version > newest:
+        raise StoreError(
+            f"the store {path} was written by a newer Paceline (schema {version}, this program knows {newest})",
+            hint="install that version, or restore the backup made before its migration",
+        )
+    if application != APPLICATION_ID or version < 1 or tables == 0:
+        raise StoreError(
+            f"the store {path} holds no Paceline data (emptied, or another program's file)",
+            hint=f"restore a backup: paceline --db {path} db restore BACKUP; or make a new store elsewhere "
+            "with `paceline init`",
+        )

@@ -1,0 +1,372 @@
+"""Read-only pages for screens and the command line: one standard-library connection, `mode=ro`, short reads.
+
+Nothing here counts rows: totals come from `counters`, lists are keyset pages. Every method returns plain dicts
+with JSON-ready values (times in microseconds UTC), so the console, `--json` and tests see the same thing.
+Strings are as stored: whoever shows them passes them through `tui.safe_text`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from storage import migrate
+from storage.errors import NotFoundError, StoreError
+from storage.model import HOUR, MINUTE
+from storage.sqlite import backup, check_place, read_only_uri
+
+Row = dict[str, Any]
+
+STATES = ("held", "pending", "processing", "completed", "failed", "uncertain", "skipped", "bounced")
+
+
+class Reader:
+    """A short-lived or long-lived view of one store. Use from one thread; close when done."""
+
+    def __init__(self, path: Path) -> None:
+        check_place(path, create=False)
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(read_only_uri(path), uri=True, timeout=5, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA query_only = ON")
+            migrate.check_identity(self._connection, path)
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {path} cannot be read: {error}", hint="run `paceline doctor`") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def interrupt(self) -> None:
+        """End a superseded query from another thread."""
+        self._connection.interrupt()
+
+    def data_version(self) -> int:
+        """Changes when another connection committed: 2 us, so a screen may ask 20 times a second."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _all(self, sql: str, parameters: Any = ()) -> list[Row]:
+        try:
+            return [dict(row) for row in self._connection.execute(sql, parameters)]
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"the store {self.path} cannot be read: {error}", hint="run `paceline db check`"
+            ) from error
+
+    def _one(self, sql: str, parameters: Any = ()) -> Row | None:
+        rows = self._all(sql, parameters)
+        return rows[0] if rows else None
+
+    # sums
+
+    def counts(self, scope: str = "all", scope_id: int = 0) -> dict[str, int]:
+        """Jobs by state, every state named, for `all` (0), a campaign, a batch or a queue; plus `retry`: the part
+        of `pending` that waits for another try."""
+        counts = dict.fromkeys((*STATES, "retry"), 0)
+        for row in self._all(
+            "SELECT state, error_key, n FROM counters WHERE scope = ? AND scope_id = ?", (scope, scope_id)
+        ):
+            counts[row["state"]] += row["n"]
+            if row["state"] == "pending" and row["error_key"]:
+                counts["retry"] += row["n"]
+        return counts
+
+    def campaign_counts(self) -> dict[int, dict[str, int]]:
+        """`counts` of every campaign in one read."""
+        found: dict[int, dict[str, int]] = {}
+        for row in self._all("SELECT scope_id, state, error_key, n FROM counters WHERE scope = 'campaign'"):
+            counts = found.setdefault(row["scope_id"], dict.fromkeys((*STATES, "retry"), 0))
+            counts[row["state"]] += row["n"]
+            if row["state"] == "pending" and row["error_key"]:
+                counts["retry"] += row["n"]
+        return found
+
+    def rates(self, since: int, *, campaign_id: int | None = None, queue_id: int | None = None) -> list[Row]:
+        """Finished attempts per minute since a time: `{minute (us), sent, failed, other, duration}` in order."""
+        where, values = "minute >= ?", [since // MINUTE]
+        if campaign_id is not None:
+            where += " AND campaign_id = ?"
+            values.append(campaign_id)
+        if queue_id is not None:
+            where += " AND queue_id = ?"
+            values.append(queue_id)
+        return self._all(
+            f"SELECT minute * {MINUTE} AS minute, "
+            "SUM(CASE WHEN outcome = 'accepted' THEN n ELSE 0 END) AS sent, "
+            "SUM(CASE WHEN outcome IN ('permanent', 'content') THEN n ELSE 0 END) AS failed, "
+            "SUM(CASE WHEN outcome NOT IN ('accepted', 'permanent', 'content') THEN n ELSE 0 END) AS other, "
+            f"SUM(duration) AS duration FROM outcome_minutes WHERE {where} GROUP BY minute ORDER BY minute",
+            values,
+        )
+
+    # campaigns
+
+    def campaigns(self) -> list[Row]:
+        """Every campaign with `counts`, newest work first; `account` is its queue's name."""
+        counts = self.campaign_counts()
+        rows = self._all(
+            "SELECT c.id, c.name, c.state, c.pause_reason, c.pause_detail, q.name AS account, q.channel, c.priority, "
+            "c.concurrency, c.pacing, c.settings, c.live, c.replanning, c.created_at, c.updated_at, c.started_at, "
+            "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.version, q.id AS queue_id, "
+            "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until "
+            "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
+            "ORDER BY CASE c.state WHEN 'active' THEN 0 WHEN 'paused' THEN 1 WHEN 'draft' THEN 2 ELSE 3 END, "
+            "c.updated_at DESC, c.id DESC"
+        )
+        for row in rows:
+            row["counts"] = counts.get(row["id"], dict.fromkeys((*STATES, "retry"), 0))
+            row["total"] = sum(row["counts"][state] for state in STATES)
+            row["pacing"] = json.loads(row["pacing"])
+            row["settings"] = json.loads(row["settings"])
+            row["live"] = bool(row["live"])
+        return rows
+
+    def campaign(self, name: str) -> Row:
+        """One campaign as in `campaigns`, with `steps`, `recipients` (people in it), `imports`, `due` (first and
+        last open due time). Raises NotFoundError."""
+        row = next((c for c in self.campaigns() if c["name"] == name), None)
+        if row is None:
+            raise NotFoundError(f"there is no campaign '{name}'", hint="see `paceline campaign list`")
+        steps = self._all("SELECT * FROM steps WHERE campaign_id = ? ORDER BY position", (row["id"],))
+        for step in steps:
+            step["headers"] = json.loads(step["headers"])
+            step["attachments"] = json.loads(step["attachments"])
+        row["steps"] = steps
+        row["imports"] = self._all("SELECT * FROM imports WHERE campaign_id = ? ORDER BY id", (row["id"],))
+        row["recipients"] = sum(i["imported"] for i in row["imports"] if i["state"] == "done")
+        row["due"] = self._due(row["id"])
+        row["executions"] = self._all(
+            "SELECT * FROM executions WHERE campaign_id = ? ORDER BY id DESC LIMIT 20", (row["id"],)
+        )
+        return row
+
+    def _due(self, campaign_id: int) -> Row:
+        due = [
+            self._one(
+                "SELECT due_at FROM jobs WHERE campaign_id = ? AND state = 'pending' "
+                f"ORDER BY due_at {order}, id {order} LIMIT 1",
+                (campaign_id,),
+            )
+            for order in ("ASC", "DESC")
+        ]
+        return {"first": due[0] and due[0]["due_at"], "last": due[1] and due[1]["due_at"]}
+
+    def recipients(self, campaign_id: int, *, after: int = 0, limit: int = 200) -> list[Row]:
+        """A keyset page of people with their job: `id, address, fields, stopped, row_number, job_id, state, reason,
+        attempts, error, due_at, sent_at, message_id`. State is `draft` before a start."""
+        rows = self._all(
+            "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, j.id AS job_id, "
+            "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, "
+            "COALESCE(j.attempts, 0) AS attempts, COALESCE(j.last_error, '') AS error, j.due_at, j.sent_at, "
+            "j.message_id FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id "
+            "WHERE r.campaign_id = ? AND r.id > ? AND r.import_id NOT IN "
+            "(SELECT id FROM imports WHERE state = 'loading') ORDER BY r.id LIMIT ?",
+            (campaign_id, after, limit),
+        )
+        for row in rows:
+            row["fields"] = json.loads(row["fields"])
+        return rows
+
+    def all_recipients(self, campaign_id: int) -> Iterator[Row]:
+        """Every person of a campaign, read in short pages so that the WAL never waits for a reader."""
+        after = 0
+        while page := self.recipients(campaign_id, after=after, limit=1000):
+            yield from page
+            after = page[-1]["id"]
+
+    def recipient(self, campaign_id: int, *, key: str = "", position: int = 1) -> Row | None:
+        """One person by address key, or the n-th of the campaign (1-based)."""
+        if key:
+            row = self._one(
+                "SELECT id, address, fields, row_number FROM recipients WHERE campaign_id = ? AND address_key = ?",
+                (campaign_id, key),
+            )
+        else:
+            row = self._one(
+                "SELECT id, address, fields, row_number FROM recipients WHERE campaign_id = ? ORDER BY id "
+                "LIMIT 1 OFFSET ?",
+                (campaign_id, max(0, position - 1)),
+            )
+        if row is not None:
+            row["fields"] = json.loads(row["fields"])
+        return row
+
+    def executions(self, limit: int = 50) -> list[Row]:
+        return self._all(
+            "SELECT e.*, c.name AS campaign FROM executions e LEFT JOIN campaigns c ON c.id = e.campaign_id "
+            "ORDER BY e.id DESC LIMIT ?",
+            (limit,),
+        )
+
+    # batches
+
+    def batches(self, *, campaign_id: int | None = None, limit: int = 100) -> list[Row]:
+        """Newest first, each with `counts` and `campaign` (its name)."""
+        where, values = ("WHERE b.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
+        rows = self._all(
+            f"SELECT b.*, c.name AS campaign FROM batches b LEFT JOIN campaigns c ON c.id = b.campaign_id {where} "
+            "ORDER BY b.id DESC LIMIT ?",
+            (*values, limit),
+        )
+        for row in rows:
+            row["counts"] = self.counts("batch", row["id"])
+        return rows
+
+    def batch(self, batch_id: int) -> Row:
+        row = self._one(
+            "SELECT b.*, c.name AS campaign FROM batches b LEFT JOIN campaigns c ON c.id = b.campaign_id "
+            "WHERE b.id = ?",
+            (batch_id,),
+        )
+        if row is None:
+            raise NotFoundError(f"there is no batch {batch_id}", hint="see `paceline batch list`")
+        row["counts"] = self.counts("batch", batch_id)
+        return row
+
+    def batch_results(self, batch_id: int, *, after: int = 0, limit: int = 10) -> list[Row]:
+        """A keyset page of a batch's jobs: `id, address, state, error, attempts, sent_at, fields`."""
+        rows = self._all(
+            "SELECT j.id, r.address, j.state, j.last_error AS error, j.attempts, j.sent_at, r.fields FROM jobs j "
+            "LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.batch_id = ? AND j.id > ? ORDER BY j.id LIMIT ?",
+            (batch_id, after, limit),
+        )
+        for row in rows:
+            row["fields"] = json.loads(row["fields"] or "{}")
+        return rows
+
+    # jobs
+
+    _JOB = (
+        "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
+        "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
+        "j.campaign_id, j.batch_id, j.queue_id, c.name AS campaign, q.name AS queue, r.address, r.id AS recipient_id "
+        "FROM jobs j JOIN queues q ON q.id = j.queue_id LEFT JOIN campaigns c ON c.id = j.campaign_id "
+        "LEFT JOIN recipients r ON r.id = j.recipient_id"
+    )
+
+    def jobs(
+        self,
+        *,
+        states: tuple[str, ...] = (),
+        campaign_id: int | None = None,
+        batch_id: int | None = None,
+        error_key: str = "",
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[Row]:
+        """A keyset page of jobs by id, narrowed by state, campaign, batch and normalised reason."""
+        where, values = ["j.id > ?"], [after]
+        if states:
+            where.append(f"j.state IN ({', '.join('?' * len(states))})")
+            values += list(states)  # type: ignore[arg-type]
+        for column, value in (("campaign_id", campaign_id), ("batch_id", batch_id), ("error_key", error_key or None)):
+            if value is not None:
+                where.append(f"j.{column} = ?")
+                values.append(value)  # type: ignore[arg-type]
+        return self._all(f"{self._JOB} WHERE {' AND '.join(where)} ORDER BY j.id LIMIT ?", (*values, limit))
+
+    def job(self, job_id: int) -> Row:
+        """One job with `attempts_log` (oldest first, with the server's words) and its person's `fields`."""
+        row = self._one(f"{self._JOB} WHERE j.id = ?", (job_id,))
+        if row is None:
+            raise NotFoundError(f"there is no job {job_id}", hint="see `paceline job list`")
+        row["attempts_log"] = self._all("SELECT * FROM attempts WHERE job_id = ? ORDER BY id", (job_id,))
+        if row["recipient_id"] is not None:
+            person = self._one("SELECT fields FROM recipients WHERE id = ?", (row["recipient_id"],))
+            row["fields"] = json.loads(person["fields"]) if person else {}
+        return row
+
+    def timeline(self, campaign_id: int, *, limit: int = 50) -> list[Row]:
+        """What is due next, in plan order: `id, address, due_at, gap, state, attempts`."""
+        return self._all(
+            "SELECT j.id, r.address, j.due_at, j.gap, j.state, j.attempts FROM jobs j "
+            "LEFT JOIN recipients r ON r.id = j.recipient_id "
+            "WHERE j.campaign_id = ? AND j.state = 'pending' ORDER BY j.due_at, j.id LIMIT ?",
+            (campaign_id, limit),
+        )
+
+    # failures
+
+    def failures(self, *, campaign_id: int | None = None) -> list[Row]:
+        """Reasons of jobs that stand `failed`, `uncertain` or in retry, largest first.
+
+        Each: `error_key, campaign_id, campaign, queue, state (failed, uncertain, pending = will be retried), n,
+        outcome, first_at, last_at, sample` and `hours`: [(hour (us), n)] for the spread in time.
+        """
+        where, values = ("AND k.scope_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
+        rows = self._all(
+            "SELECT k.scope_id AS campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, k.n "
+            "FROM counters k JOIN campaigns c ON c.id = k.scope_id JOIN queues q ON q.id = c.queue_id "
+            f"WHERE k.scope = 'campaign' AND k.error_key <> '' AND k.n > 0 {where} "
+            "AND k.state IN ('failed', 'uncertain', 'pending', 'held') ORDER BY k.n DESC, k.error_key",
+            values,
+        )
+        for row in rows:
+            hours = self._all(
+                "SELECT hour, n, outcome, first_at, last_at, sample FROM failure_hours "
+                "WHERE error_key = ? AND campaign_id = ? ORDER BY hour",
+                (row["error_key"], row["campaign_id"]),
+            )
+            row["hours"] = [(hour["hour"] * HOUR, hour["n"]) for hour in hours]
+            row["outcome"] = hours[-1]["outcome"] if hours else ""
+            row["first_at"] = hours[0]["first_at"] if hours else None
+            row["last_at"] = hours[-1]["last_at"] if hours else None
+            row["sample"] = hours[-1]["sample"] if hours else row["error_key"]
+        return rows
+
+    # queues, engine, events
+
+    def queues(self) -> list[Row]:
+        rows = self._all(
+            "SELECT id, name, channel, state, reason, until_at, cooling_step, last_start, updated_at FROM queues "
+            "ORDER BY name"
+        )
+        for row in rows:
+            row["counts"] = self.counts("queue", row["id"])
+        return rows
+
+    def used(self, queue_id: int, since: int) -> int:
+        """Counted intents of a queue since a time: what its rolling cap has used."""
+        row = self._one(
+            "SELECT count(*) AS n FROM attempts WHERE queue_id = ? AND counted = 1 AND intent_at > ?", (queue_id, since)
+        )
+        return int(row["n"]) if row else 0
+
+    def engine(self) -> Row:
+        """The newest engine row plus `paused` (the whole engine) and `schema` (store version)."""
+        row = self._one("SELECT * FROM engines ORDER BY id DESC LIMIT 1") or {}
+        setting = self._one("SELECT value FROM settings WHERE key = 'paused'")
+        row["paused"] = setting is not None and setting["value"] == "1"
+        row["schema"] = migrate.version_of(self._connection)
+        return row
+
+    def events(self, *, after: int = 0, limit: int = 100, campaign_id: int | None = None) -> list[Row]:
+        """The newest `limit` events after an id, oldest first."""
+        where, values = "id > ?", [after]
+        if campaign_id is not None:
+            where += " AND campaign_id = ?"
+            values.append(campaign_id)
+        rows = self._all(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+        rows.reverse()
+        for row in rows:
+            row["data"] = json.loads(row["data"])
+        return rows
+
+    def check(self) -> list[str]:
+        """SQLite's own integrity and foreign-key checks; [] when sound."""
+        found = [r["integrity_check"] for r in self._all("PRAGMA integrity_check(20)") if r["integrity_check"] != "ok"]
+        found += [f"{r['table']} row {r['rowid']} points nowhere" for r in self._all("PRAGMA foreign_key_check")[:20]]
+        return found
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy while the engine goes on (SQLite's online backup)."""
+        backup(self._connection, target)

@@ -1,0 +1,232 @@
+"""Imports and plans in slices: recipients arrive, jobs are made for them, plans are made anew.
+
+Every function handles at most one slice (`SLICE` rows, about 10 ms), so the engine's own writes pass between.
+Rows of an import or batch that is still `loading` can be seen by nobody; what a dead engine left `loading` is
+removed at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.errors import RefusedError
+from storage.events import Event, add_event
+from storage.model import JobState, RecipientRow
+from storage.writer import Tx
+
+SLICE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSums:
+    """How an import's rows ended: rows = imported + rejected + duplicates + grouped."""
+
+    rows: int
+    imported: int
+    rejected: int
+    duplicates: int
+    grouped: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """One job to be made: a message (`recipient_id`, `step_id`) with its slot in the plan."""
+
+    recipient_id: int
+    due_at: int
+    gap: int
+    message_id: str
+    held: str = ""
+    """Why it waits for a person ("" when it does not): for example `field: company`."""
+    detail: str = ""
+
+
+def begin_import(tx: Tx, campaign_id: int, source: str, sha256: str, actor: str, now: int) -> int:
+    return tx.insert(
+        "INSERT INTO imports (campaign_id, state, source, sha256, created_by, created_at) "
+        "VALUES (?, 'loading', ?, ?, ?, ?)",
+        (campaign_id, source, sha256, actor, now),
+    )
+
+
+def add_recipients(tx: Tx, import_id: int, rows: Sequence[RecipientRow], now: int) -> list[int]:
+    """Store one slice; returns the row numbers that the campaign already has (duplicates)."""
+    owner = tx.one("SELECT campaign_id, state FROM imports WHERE id = ?", (import_id,))
+    if owner is None or owner["state"] != "loading":
+        raise RefusedError("this import is over", hint="begin the import again")
+    duplicates = []
+    for row in rows:
+        added = tx.execute(
+            "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, fields, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, address_key) DO NOTHING",
+            (
+                owner["campaign_id"],
+                import_id,
+                row.row,
+                row.address,
+                row.key,
+                json.dumps(row.fields, ensure_ascii=False),
+                now,
+            ),
+        ).rowcount
+        if not added:
+            duplicates.append(row.row)
+    return duplicates
+
+
+def finish_import(tx: Tx, import_id: int, sums: ImportSums, event: Event, now: int) -> None:
+    """Make the import's rows part of the campaign."""
+    tx.execute(
+        "UPDATE imports SET state = 'done', rows = ?, imported = ?, rejected = ?, duplicates = ?, grouped = ?, "
+        "finished_at = ? WHERE id = ?",
+        (sums.rows, sums.imported, sums.rejected, sums.duplicates, sums.grouped, now, import_id),
+    )
+    add_event(tx, event, now)
+
+
+def remove_import_slice(tx: Tx, import_id: int) -> bool:
+    """Undo an unfinished import, one slice at a time; True while there is more."""
+    removed = tx.execute(
+        "DELETE FROM recipients WHERE id IN (SELECT r.id FROM recipients r JOIN imports i "
+        "ON i.campaign_id = r.campaign_id AND i.id = r.import_id WHERE i.id = ? LIMIT ?)",
+        (import_id, SLICE),
+    ).rowcount
+    if removed:
+        return True
+    tx.execute("DELETE FROM imports WHERE id = ?", (import_id,))
+    return False
+
+
+def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
+    """The next slice of recipients without a job for this step: (id, address, fields as JSON text)."""
+    return [
+        (row["id"], row["address"], row["fields"])
+        for row in tx.all(
+            "SELECT r.id, r.address, r.fields FROM recipients r INDEXED BY recipients_campaign "
+            "WHERE r.campaign_id = ? AND r.id > ? AND r.stopped = '' AND r.import_id NOT IN "
+            "(SELECT id FROM imports WHERE state = 'loading') AND NOT EXISTS "
+            "(SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.step_id = ?) ORDER BY r.id LIMIT ?",
+            (campaign_id, after, step_id, SLICE),
+        )
+    ]
+
+
+def begin_batch(tx: Tx, campaign_id: int | None, kind: str, name: str, actor: str, now: int) -> int:
+    return tx.insert(
+        "INSERT INTO batches (campaign_id, kind, name, state, created_by, created_at) "
+        "VALUES (?, ?, ?, 'loading', ?, ?)",
+        (campaign_id, kind, name, actor, now),
+    )
+
+
+def add_jobs(
+    tx: Tx,
+    batch_id: int,
+    campaign_id: int,
+    step_id: int,
+    queue_id: int,
+    priority: int,
+    jobs: Sequence[PlannedJob],
+    now: int,
+) -> None:
+    """Make one slice of jobs under a loading batch (`ready` 2: nobody can claim them yet)."""
+    tx.executemany(
+        "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, "
+        "priority, due_at, gap, last_error, error_key, message_id, created_at, updated_at) "
+        "VALUES ('send', ?, ?, ?, ?, ?, ?, ?, 2, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                queue_id,
+                campaign_id,
+                step_id,
+                job.recipient_id,
+                batch_id,
+                "held" if job.held else "pending",
+                job.held,
+                priority,
+                job.due_at,
+                job.gap,
+                job.detail,
+                f"held: {job.detail}"[:100] if job.held else "",
+                job.message_id,
+                now,
+                now,
+            )
+            for job in jobs
+        ],
+    )
+    tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
+    pending = sum(not job.held for job in jobs)
+    tx.count(queue_id, campaign_id, batch_id, JobState.PENDING.value, "", pending)
+    for job in jobs:
+        if job.held:
+            tx.count(queue_id, campaign_id, batch_id, JobState.HELD.value, f"held: {job.detail}"[:100], +1)
+
+
+def finish_batch(tx: Tx, batch_id: int) -> None:
+    tx.execute("UPDATE batches SET state = 'ready' WHERE id = ?", (batch_id,))
+
+
+def release_slice(tx: Tx, batch_id: int, after: int, now: int) -> int | None:
+    """Let one slice of a ready batch be claimed, in order; returns the last id, None when all are released."""
+    rows = tx.all(
+        "UPDATE jobs SET ready = CASE WHEN due_at <= ? AND state = 'pending' THEN 1 ELSE 0 END WHERE id IN "
+        "(SELECT id FROM jobs WHERE batch_id = ? AND id > ? AND ready = 2 ORDER BY id LIMIT ?) RETURNING id",
+        (now, batch_id, after, SLICE),
+    )
+    return max(row["id"] for row in rows) if rows else None
+
+
+def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
+    """Undo an unfinished batch, one slice at a time; True while there is more."""
+    rows = tx.all(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE batch_id = ? AND ready = 2 LIMIT ?) "
+        "RETURNING queue_id, campaign_id, state, error_key",
+        (batch_id, SLICE),
+    )
+    for row in rows:
+        tx.count(row["queue_id"], row["campaign_id"], batch_id, row["state"], row["error_key"], -1)
+    if rows:
+        return True
+    tx.execute("DELETE FROM batches WHERE id = ? AND state = 'loading'", (batch_id,))
+    return False
+
+
+def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:
+    """What a dead engine left: loading imports, loading batches, ready batches with unreleased jobs, campaigns
+    whose plan was being made anew."""
+    return (
+        [row["id"] for row in tx.all("SELECT id FROM imports WHERE state = 'loading'")],
+        [row["id"] for row in tx.all("SELECT id FROM batches WHERE state = 'loading'")],
+        [
+            row["id"]
+            for row in tx.all(
+                "SELECT id FROM batches b WHERE state = 'ready' AND EXISTS "
+                "(SELECT 1 FROM jobs j WHERE j.batch_id = b.id AND j.ready = 2)"
+            )
+        ],
+        [row["id"] for row in tx.all("SELECT id FROM campaigns WHERE replanning = 1")],
+    )
+
+
+def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str]]:
+    """The next slice of a campaign's pending jobs in plan order after (due_at, id): (id, due_at, error_key)."""
+    return [
+        (row["id"], row["due_at"], row["error_key"])
+        for row in tx.all(
+            "SELECT id, due_at, error_key FROM jobs WHERE campaign_id = ? AND state = 'pending' AND ready <> 2 "
+            "AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?",
+            (campaign_id, *after, SLICE),
+        )
+    ]
+
+
+def move(tx: Tx, rows: Sequence[tuple[int, int, int]], now: int) -> None:
+    """Give jobs a new slot: (id, due_at, gap) each."""
+    tx.executemany(
+        "UPDATE jobs SET due_at = ?, gap = ?, ready = CASE WHEN ? <= ? THEN 1 ELSE 0 END, updated_at = ? "
+        "WHERE id = ? AND state = 'pending'",
+        [(due_at, gap, due_at, now, now, job_id) for job_id, due_at, gap in rows],
+    )

@@ -1,0 +1,349 @@
+"""The embedded store: one SQLite file in WAL mode, one lock holder, one Writer.
+
+`synchronous=FULL`: with NORMAL a power cut forgets sends that left. All waiting requests share a commit.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import storage
+from storage import campaigns, dispatch, migrate, queues, recipients, upkeep
+from storage.errors import StoreError
+from storage.events import Event, add_event
+from storage.lock import OwnerLock
+from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.writer import Tx, Writer, WriterConnection, describe
+
+BUSY_TIMEOUT_MS = 15_000
+"""How long a commit waits while another program (a backup tool, a database browser) holds the file."""
+
+
+class SqliteStore:
+    """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
+
+    def __init__(
+        self, path: Path, lock: OwnerLock, connection: WriterConnection, epoch: int, now: Callable[[], int]
+    ) -> None:
+        self.path = path
+        self.writer = Writer(connection, epoch)
+        self._connection = connection
+        self._epoch = epoch
+        self._now = now
+        self._lock = lock
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, role: str, now: Callable[[], int], socket_path: str = "", create: bool = False
+    ) -> SqliteStore:
+        """Take the lock, check and migrate the file, and begin a new epoch.
+
+        `role`: engine, console or command. Raises LockHeldError naming the holder, StoreError for a store that
+        is missing (unless `create`), damaged, emptied or newer: never makes an empty one in its place.
+        """
+        check_place(path, create=create)
+        lock = OwnerLock.acquire(path, role=role, socket_path=socket_path, now=now())
+        try:
+            connection, epoch = await cls._connect(path, role=role, now=now(), create=create)
+        except BaseException:
+            lock.release()
+            raise
+        store = cls(path, lock, connection, epoch, now)
+        store.writer.start()
+        return store
+
+    @staticmethod
+    async def _connect(path: Path, *, role: str, now: int, create: bool) -> tuple[WriterConnection, int]:
+        if create:
+            # 0600 from its first byte: created here, because SQLite would follow the umask.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # WriterConnection is aiosqlite's own connection class with one more method; its `connect()` builds the base.
+        connection = WriterConnection(lambda: _raw_connection(path), iter_chunk_size=64)
+        await connection
+        try:
+            epoch = await connection.run(lambda raw: _prepare(raw, path, role=role, now=now, create=create))
+        except sqlite3.Error as error:
+            await connection.close()
+            failure = describe(error)
+            raise StoreError(f"{path}: {failure.message}", hint=failure.hint) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return connection, epoch
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def idle(self) -> bool:
+        return self.writer.idle
+
+    @property
+    def lock(self) -> OwnerLock:
+        return self._lock
+
+    async def close(self, *, note: str = "") -> None:
+        """Finish what waits, mark this engine stopped, give the lock back."""
+        try:
+            await self.heartbeat("stopped", note)
+        except StoreError:
+            pass
+        finally:
+            await self.writer.stop()
+            await self._connection.close()
+            self._lock.release()
+
+    async def heartbeat(self, state: str, note: str = "") -> None:
+        await self.writer.submit(lambda tx: queues.heartbeat(tx, self._epoch, self._now(), state, note))
+
+    # dispatch
+
+    async def claim(self, request: dispatch.ClaimRequest) -> dispatch.Claim:
+        return await self.writer.submit(lambda tx: dispatch.claim(tx, request), hot=True)
+
+    async def begin_attempt(self, request: dispatch.IntentRequest) -> dispatch.Intent:
+        return await self.writer.submit(lambda tx: dispatch.begin_attempt(tx, request), hot=True)
+
+    async def finish_attempt(self, end: dispatch.Finish) -> bool:
+        return await self.writer.submit(lambda tx: dispatch.finish_attempt(tx, end), hot=True)
+
+    async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int:
+        return await self.writer.submit(lambda tx: dispatch.hand_back(tx, tuple(jobs), self._now()))
+
+    async def promote(self) -> tuple[int, int | None]:
+        return await self.writer.submit(lambda tx: dispatch.promote(tx, self._now()), hot=True)
+
+    async def rescue(self, *, everything: bool) -> dispatch.Rescued:
+        return await self.writer.submit(lambda tx: dispatch.rescue(tx, self._now(), everything=everything))
+
+    # queues
+
+    async def ensure_queue(self, name: str, channel: str) -> Queue:
+        return await self.writer.submit(lambda tx: queues.ensure_queue(tx, name, channel, self._now()))
+
+    async def get_queue(self, name: str) -> Queue | None:
+        return await self.writer.submit(lambda tx: queues.get_queue(tx, name))
+
+    async def set_queue_state(
+        self,
+        queue_id: int,
+        state: QueueState,
+        *,
+        reason: str = "",
+        until: int | None = None,
+        cooling_step: int = 0,
+        event: Event | None = None,
+    ) -> bool:
+        return await self.writer.submit(
+            lambda tx: queues.set_queue_state(
+                tx,
+                queue_id,
+                state,
+                self._now(),
+                reason=reason,
+                until=until,
+                cooling_step=cooling_step,
+                event=event,
+            )
+        )
+
+    async def set_engine_paused(self, paused: bool, event: Event) -> bool:
+        return await self.writer.submit(lambda tx: queues.set_engine_paused(tx, paused, event, self._now()))
+
+    # campaigns
+
+    async def create_campaign(self, spec: campaigns.CampaignSpec, event: Event) -> Campaign:
+        return await self.writer.submit(lambda tx: campaigns.create_campaign(tx, spec, event, self._now()))
+
+    async def get_campaign(self, name: str | int) -> Campaign:
+        return await self.writer.submit(lambda tx: campaigns.get_campaign(tx, name))
+
+    async def get_steps(self, campaign_id: int) -> list[Step]:
+        return await self.writer.submit(lambda tx: campaigns.get_steps(tx, campaign_id))
+
+    async def pause_campaign(self, campaign_id: int, reason: PauseReason, detail: str, event: Event) -> Campaign:
+        return await self.writer.submit(
+            lambda tx: campaigns.pause_campaign(tx, campaign_id, reason, detail, event, self._now())
+        )
+
+    async def activate_campaign(
+        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0
+    ) -> Campaign:
+        def run(tx: Tx) -> Campaign:
+            now = self._now()
+            if execution:
+                actor = event.actor.user if event else ""
+                campaigns.begin_execution(tx, campaign_id, execution, queued, actor, now)
+            return campaigns.activate_campaign(tx, campaign_id, event, now)
+
+        return await self.writer.submit(run)
+
+    async def cancel_campaign(self, campaign_id: int, event: Event) -> Campaign:
+        return await self.writer.submit(lambda tx: campaigns.cancel_campaign(tx, campaign_id, event, self._now()))
+
+    async def undo_cancel(self, campaign_id: int, event: Event, grace: int) -> Campaign:
+        return await self.writer.submit(lambda tx: campaigns.undo_cancel(tx, campaign_id, event, self._now(), grace))
+
+    async def set_live(self, campaign_id: int, live: bool, event: Event) -> Campaign:
+        return await self.writer.submit(lambda tx: campaigns.set_live(tx, campaign_id, live, event, self._now()))
+
+    async def set_replanning(self, campaign_id: int, on: bool) -> None:
+        await self.writer.submit(lambda tx: campaigns.set_replanning(tx, campaign_id, on, self._now()))
+
+    # imports and plans
+
+    async def begin_import(self, campaign_id: int, source: str, sha256: str, actor: str) -> int:
+        return await self.writer.submit(
+            lambda tx: recipients.begin_import(tx, campaign_id, source, sha256, actor, self._now())
+        )
+
+    async def add_recipients(self, import_id: int, rows: Sequence[RecipientRow]) -> list[int]:
+        return await self.writer.submit(lambda tx: recipients.add_recipients(tx, import_id, rows, self._now()))
+
+    async def finish_import(self, import_id: int, sums: recipients.ImportSums, event: Event) -> None:
+        await self.writer.submit(lambda tx: recipients.finish_import(tx, import_id, sums, event, self._now()))
+
+    async def remove_import_slice(self, import_id: int) -> bool:
+        return await self.writer.submit(lambda tx: recipients.remove_import_slice(tx, import_id))
+
+    async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
+        return await self.writer.submit(lambda tx: recipients.unplanned(tx, campaign_id, step_id, after))
+
+    async def begin_batch(self, campaign_id: int | None, kind: str, name: str, actor: str) -> int:
+        return await self.writer.submit(
+            lambda tx: recipients.begin_batch(tx, campaign_id, kind, name, actor, self._now())
+        )
+
+    async def add_jobs(
+        self, batch_id: int, campaign: Campaign, step_id: int, jobs: Sequence[recipients.PlannedJob]
+    ) -> None:
+        await self.writer.submit(
+            lambda tx: recipients.add_jobs(
+                tx, batch_id, campaign.id, step_id, campaign.queue_id, campaign.priority, jobs, self._now()
+            )
+        )
+
+    async def finish_batch(self, batch_id: int) -> None:
+        await self.writer.submit(lambda tx: recipients.finish_batch(tx, batch_id))
+
+    async def release_slice(self, batch_id: int, after: int) -> int | None:
+        return await self.writer.submit(lambda tx: recipients.release_slice(tx, batch_id, after, self._now()))
+
+    async def remove_batch_slice(self, batch_id: int) -> bool:
+        return await self.writer.submit(lambda tx: recipients.remove_batch_slice(tx, batch_id))
+
+    async def unfinished(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        return await self.writer.submit(recipients.unfinished)
+
+    async def waiting(self, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str]]:
+        return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after))
+
+    async def move(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        await self.writer.submit(lambda tx: recipients.move(tx, rows, self._now()))
+
+    # upkeep
+
+    async def settle(self) -> upkeep.Settled:
+        return await self.writer.submit(lambda tx: upkeep.settle(tx, self._now()))
+
+    async def skip_cancelled(self, grace: int) -> tuple[int, int | None]:
+        return await self.writer.submit(lambda tx: upkeep.skip_cancelled(tx, self._now(), grace))
+
+    async def retryable(self, selector: upkeep.RetrySelector, after: int) -> list[int]:
+        return await self.writer.submit(lambda tx: upkeep.retryable(tx, selector, after))
+
+    async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int:
+        return await self.writer.submit(lambda tx: upkeep.retry(tx, slots, self._now()))
+
+    async def resolve(self, job_id: int, *, sent: bool, event: Event) -> None:
+        def run(tx: Tx) -> None:
+            (upkeep.resolve_sent if sent else upkeep.resolve_again)(tx, job_id, self._now())
+            add_event(tx, event, self._now())
+
+        await self.writer.submit(run)
+
+    async def recount(self) -> list[tuple[str, int, str, str, int, int]]:
+        return await self.writer.submit(upkeep.recount)
+
+    async def add_event(self, event: Event) -> None:
+        await self.writer.submit(lambda tx: add_event(tx, event, self._now()))
+
+
+def check_place(path: Path, *, create: bool) -> None:
+    """Refuse a store that is missing or emptied before anything can create a new one in its place."""
+    if not path.exists():
+        if create:
+            if not path.parent.is_dir():
+                raise StoreError(f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
+            return
+        raise StoreError(
+            f"there is no store at {path}",
+            hint="`paceline init` makes one; if there was one, restore a backup: "
+            f"paceline --db {path} db restore BACKUP",
+        )
+    if not path.is_file():
+        raise StoreError(f"the store {path} is not a regular file", hint="give the path of a database with --db")
+    if path.stat().st_size == 0 and not create:
+        raise StoreError(
+            f"the store {path} is empty: its data is gone",
+            hint=f"restore a backup: paceline --db {path} db restore BACKUP",
+        )
+
+
+def _raw_connection(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{_quote(path)}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def read_only_uri(path: Path) -> str:
+    """The URI with which everyone but the lock holder opens the store."""
+    return f"file:{_quote(path)}?mode=ro"
+
+
+def _quote(path: Path) -> str:
+    return quote(str(path.absolute()))
+
+
+def _prepare(raw: sqlite3.Connection, path: Path, *, role: str, now: int, create: bool) -> int:
+    fresh = create and path.stat().st_size == 0
+    if not fresh:
+        migrate.check_identity(raw, path)
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA journal_size_limit = 67108864")
+    raw.execute("PRAGMA temp_store = MEMORY")
+    raw.execute("PRAGMA cache_size = -65536")
+    if not fresh and migrate.version_of(raw) < migrate.migrations()[-1].number:
+        backup(raw, path.with_name(f"{path.name}.before-{migrate.migrations()[-1].number:04d}"))
+    migrate.apply(raw, now)
+    epoch = raw.execute(
+        "INSERT INTO engines (role, host, pid, version, state, started_at, heartbeat_at) "
+        "VALUES (?, ?, ?, ?, 'running', ?, ?)",
+        (role, socket.gethostname(), os.getpid(), storage.__version__, now, now),
+    ).lastrowid
+    return int(epoch or 0)
+
+
+def backup(source: sqlite3.Connection, target: Path) -> None:
+    """A consistent copy by SQLite's online backup, 0600, in place only when it is whole."""
+    part = target.with_name(target.name + ".part")
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    copy = sqlite3.connect(part)
+    try:
+        source.backup(copy, pages=4096)
+        copy.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        copy.close()
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    part.replace(target)

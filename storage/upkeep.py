@@ -1,0 +1,215 @@
+"""What keeps the books straight between sends: completion, the end of a cancel's grace, retries by people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.campaigns import finish_executions
+from storage.errors import RefusedError
+from storage.events import Event, add_event
+from storage.model import JobState
+from storage.recipients import SLICE
+from storage.writer import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Names of campaigns that were completed, and how many batches ended."""
+
+    completed: tuple[str, ...]
+    batches: int
+
+
+def settle(tx: Tx, now: int) -> Settled:
+    """Complete campaigns and batches with nothing open. Reads counters only, never job rows."""
+    completed = []
+    for row in tx.all(
+        "SELECT c.id, c.name, "
+        "SUM(k.n) AS total, "
+        "SUM(CASE WHEN k.state IN ('held', 'pending', 'processing') THEN k.n ELSE 0 END) AS open, "
+        "SUM(CASE WHEN k.state IN ('completed', 'bounced') THEN k.n ELSE 0 END) AS sent, "
+        "SUM(CASE WHEN k.state = 'failed' THEN k.n ELSE 0 END) AS failed, "
+        "SUM(CASE WHEN k.state = 'uncertain' THEN k.n ELSE 0 END) AS uncertain "
+        "FROM campaigns c JOIN counters k ON k.scope = 'campaign' AND k.scope_id = c.id "
+        "WHERE c.state IN ('active', 'paused') AND c.replanning = 0 GROUP BY c.id, c.name"
+    ):
+        if not row["total"] or row["open"]:
+            continue
+        tx.execute(
+            "UPDATE campaigns SET state = 'completed', pause_reason = '', pause_detail = '', completed_at = ?, "
+            "updated_at = ?, version = version + 1 WHERE id = ?",
+            (now, now, row["id"]),
+        )
+        text = f"campaign {row['name']} completed: {row['sent']} sent, {row['failed']} failed"
+        if row["uncertain"]:
+            text += f", {row['uncertain']} uncertain (they wait for your word)"
+        finish_executions(tx, row["id"], "done", text, now)
+        add_event(tx, Event("campaign.completed", text, campaign_id=row["id"], n=row["total"]), now)
+        completed.append(row["name"])
+    batches = tx.execute(
+        "UPDATE batches SET state = 'done', finished_at = ? WHERE state = 'ready' AND NOT EXISTS "
+        "(SELECT 1 FROM counters k WHERE k.scope = 'batch' AND k.scope_id = batches.id AND k.n > 0 "
+        "AND k.state IN ('held', 'pending', 'processing'))",
+        (now,),
+    ).rowcount
+    return Settled(tuple(completed), batches)
+
+
+def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
+    """Turn open rows of campaigns cancelled longer than `grace` ago into `skipped`, at most one slice.
+
+    Returns how many, and when the next cancel's grace ends (None: none waits). What is in flight finishes.
+    """
+    moved = 0
+    for campaign in tx.all(
+        "SELECT id, name FROM campaigns WHERE state = 'cancelled' AND before_cancel <> '' AND cancelled_at <= ?",
+        (now - grace,),
+    ):
+        rows = tx.all(
+            "SELECT id, state, queue_id, campaign_id, batch_id, error_key FROM jobs "
+            "WHERE campaign_id = ? AND state IN ('pending', 'held') LIMIT ?",
+            (campaign["id"], SLICE - moved),
+        )
+        for row in rows:
+            key = (row["queue_id"], row["campaign_id"], row["batch_id"])
+            tx.count(*key, row["state"], row["error_key"], -1)
+            tx.count(*key, "skipped", row["error_key"], +1)
+        tx.executemany(
+            "UPDATE jobs SET state = 'skipped', reason = 'cancelled', ready = 0, updated_at = ? WHERE id = ?",
+            [(now, row["id"]) for row in rows],
+        )
+        moved += len(rows)
+        if moved < SLICE:
+            busy = tx.one(
+                "SELECT 1 FROM jobs WHERE campaign_id = ? AND state = 'processing' LIMIT 1", (campaign["id"],)
+            )
+            if busy is None:
+                tx.execute("UPDATE campaigns SET before_cancel = '' WHERE id = ?", (campaign["id"],))
+        if moved >= SLICE:
+            break
+    row = tx.one("SELECT min(cancelled_at) AS at FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
+    return moved, None if row["at"] is None else max(row["at"] + grace, now)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySelector:
+    """Which jobs a person wants tried again. `ids`, or a campaign and/or a reason; `classes` () means any.
+
+    `states` are `failed` and `held` (never `approval`); `uncertain` is never retried in bulk.
+    """
+
+    campaign_id: int | None = None
+    ids: tuple[int, ...] = ()
+    error_key: str = ""
+    classes: tuple[str, ...] = ()
+    held: bool = False
+
+
+def retryable(tx: Tx, selector: RetrySelector, after: int) -> list[int]:
+    """The next slice of ids that the selector means, after the id `after`."""
+    states = ("failed", "held") if selector.held else ("failed",)
+    where = [
+        f"state IN ({', '.join('?' * len(states))})",
+        "(state <> 'held' OR reason <> 'approval')",
+        "id > ?",
+    ]
+    values: list[object] = [*states, after]
+    if selector.campaign_id is not None:
+        where.append("campaign_id = ?")
+        values.append(selector.campaign_id)
+    if selector.ids:
+        where.append(f"id IN ({', '.join('?' * len(selector.ids))})")
+        values += selector.ids
+    if selector.error_key:
+        where.append("error_key = ?")
+        values.append(selector.error_key)
+    if selector.classes:
+        where.append(f"(outcome IN ({', '.join('?' * len(selector.classes))}) OR state = 'held')")
+        values += selector.classes
+    sql = f"SELECT id FROM jobs WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"
+    return [row["id"] for row in tx.all(sql, (*values, SLICE))]
+
+
+def retry(tx: Tx, slots: Sequence[tuple[int, int, int]], now: int) -> int:
+    """Give failed or held jobs a new budget and a slot: (id, due_at, gap) each; returns how many still fitted."""
+    done = 0
+    for job_id, due_at, gap in slots:
+        row = tx.one("SELECT state, error_key FROM jobs WHERE id = ?", (job_id,))
+        if row is None or row["state"] not in ("failed", "held"):
+            continue
+        scope = tx.one(
+            "UPDATE jobs SET state = 'pending', reason = '', ready = ?, due_at = ?, gap = ?, tries = 0, "
+            "budget_at = NULL, updated_at = ? WHERE id = ? RETURNING queue_id, campaign_id, batch_id",
+            (1 if due_at <= now else 0, due_at, gap, now, job_id),
+        )
+        key = (scope["queue_id"], scope["campaign_id"], scope["batch_id"])
+        tx.count(*key, row["state"], row["error_key"], -1)
+        tx.count(*key, JobState.PENDING.value, row["error_key"], +1)
+        tx.execute(
+            "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
+            (scope["batch_id"],),
+        )
+        done += 1
+    return done
+
+
+def resolve_sent(tx: Tx, job_id: int, now: int) -> None:
+    """A person says that an uncertain message was sent."""
+    _resolve(tx, job_id, JobState.COMPLETED, now)
+
+
+def resolve_again(tx: Tx, job_id: int, now: int) -> None:
+    """A person wants an uncertain message sent again, knowing that it may be a duplicate."""
+    _resolve(tx, job_id, JobState.PENDING, now)
+
+
+def _resolve(tx: Tx, job_id: int, state: JobState, now: int) -> None:
+    row = tx.one("SELECT state, error_key FROM jobs WHERE id = ?", (job_id,))
+    if row is None or row["state"] != "uncertain":
+        raise RefusedError(f"job {job_id} is not uncertain", hint="see `paceline job show`")
+    done = state is JobState.COMPLETED
+    scope = tx.one(
+        "UPDATE jobs SET state = ?, sent_at = CASE WHEN ? = 1 THEN (SELECT max(intent_at) FROM attempts a "
+        "WHERE a.job_id = jobs.id) ELSE sent_at END, ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
+        "tries = 0, budget_at = NULL, error_key = CASE WHEN ? = 1 THEN '' ELSE error_key END, updated_at = ? "
+        "WHERE id = ? RETURNING queue_id, campaign_id, batch_id",
+        (state.value, done, done, now, done, now, job_id),
+    )
+    key = (scope["queue_id"], scope["campaign_id"], scope["batch_id"])
+    tx.count(*key, "uncertain", row["error_key"], -1)
+    tx.count(*key, state.value, row["error_key"], +1)
+    if not done:
+        tx.execute(
+            "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
+            (scope["batch_id"],),
+        )
+
+
+def recount(tx: Tx) -> list[tuple[str, int, str, str, int, int]]:
+    """Where the counters differ from a recount of the job rows: (scope, id, state, error_key, counter, rows)."""
+    rows = tx.all(
+        "SELECT queue_id, campaign_id, batch_id, state, "
+        "CASE WHEN state IN ('processing', 'completed') THEN '' ELSE error_key END AS error_key, "
+        "count(*) AS n FROM jobs GROUP BY 1, 2, 3, 4, 5"
+    )
+    true: dict[tuple[str, int, str, str], int] = {}
+    for row in rows:
+        for scope, scope_id in (
+            ("all", 0),
+            ("queue", row["queue_id"]),
+            ("batch", row["batch_id"]),
+            ("campaign", row["campaign_id"]),
+        ):
+            if scope_id is not None:
+                key = (scope, scope_id, row["state"], row["error_key"])
+                true[key] = true.get(key, 0) + row["n"]
+    have = {
+        (row["scope"], row["scope_id"], row["state"], row["error_key"]): row["n"]
+        for row in tx.all("SELECT scope, scope_id, state, error_key, n FROM counters WHERE n <> 0")
+    }
+    return [
+        (*key, have.get(key, 0), true.get(key, 0))
+        for key in sorted(have.keys() | true.keys())
+        if have.get(key, 0) != true.get(key, 0)
+    ]
