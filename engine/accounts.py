@@ -1,0 +1,303 @@
+"""Accounts as the configuration describes them: who sends, through what, and within which limits."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+
+from engine.intake.addresses import AddressError, parse_address
+from engine.planning.caps import Cap, parse_rate
+from engine.planning.durations import parse_duration
+from engine.retry import CoolingLadder, RetryPolicy
+from engine.secrets import Secret, SecretRef
+from storage.errors import UsageError
+from storage.model import DAY, HOUR, MINUTE, SECOND
+
+if TYPE_CHECKING:
+    from engine.channels.smtp import SmtpSettings
+
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "gmail": {"host": "smtp.gmail.com", "port": 587, "tls": "starttls", "daily_cap": 400, "concurrency": 5},
+    "workspace": {"host": "smtp.gmail.com", "port": 587, "tls": "starttls", "daily_cap": 1_500},
+    "yahoo": {
+        "host": "smtp.mail.yahoo.com",
+        "port": 465,
+        "tls": "implicit",
+        "messages_per_connection": 20,
+    },
+    "cold": {"daily_cap": 30},
+}
+"""What a provider allows, with room to spare; a key that the account sets itself wins."""
+
+_PORTS: Final = {"implicit": 465, "starttls": 587, "opportunistic": 25, "none": 25}
+_PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError("must be a whole number without quotes")
+        if not low <= value <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _duration(low: str, high: str) -> BeforeValidator:
+    bounds = parse_duration(low), parse_duration(high)
+
+    def check(value: object) -> int:
+        if not isinstance(value, str):
+            raise ValueError('must be a duration with its unit in quotes, such as "30s" or "5m"')
+        try:
+            duration = parse_duration(value)
+        except UsageError:
+            raise ValueError('must be a duration such as "30s", "5m" or "1h30m"') from None
+        if not bounds[0] <= duration <= bounds[1]:
+            raise ValueError(f"must be between {low} and {high}")
+        return duration
+
+    return BeforeValidator(check)
+
+
+def _rate(value: str) -> str:
+    try:
+        parse_rate(value)
+    except UsageError:
+        raise ValueError('must be a rate of at least one, such as "60/min" or "30/h"') from None
+    return value
+
+
+def _against_folder(path: Path, info: ValidationInfo) -> Path:
+    """A relative path counts from the configuration's folder, wherever the command was typed."""
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path.expanduser()
+
+
+def _one_line(value: str) -> str:
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        raise ValueError("must not hold line breaks or control characters")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return parse_address(value).address
+    except AddressError:
+        raise ValueError("must be one plain e-mail address") from None
+
+
+def _https(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or "{" in parts.netloc:
+        raise ValueError("must be an https address")
+    if re.search(r"[\s{}]", _PLACEHOLDER.sub("", value)):
+        raise ValueError("must not hold blanks or braces other than placeholders such as {recipient}")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_one_line)]
+Address = Annotated[str, AfterValidator(_address)]
+LocalPath = Annotated[Path, AfterValidator(_against_folder)]
+Seconds = Annotated[int, _duration("1s", "1h")]
+Count = Annotated[int, _whole(1, 1_000_000)]
+Concurrency = Annotated[int, _whole(1, 100)]
+Gap = Annotated[int, _duration("0s", "7d")]
+RetryDelay = Annotated[int, _duration("0s", "5d")]
+CoolingStep = Annotated[int, _duration("1s", "7d")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+_AnyTable = TypeVar("_AnyTable", bound=_Table)
+
+
+class RetryTable(_Table):
+    """What follows a refusal that may pass. `delays` and `give_up` in microseconds, `jitter` as a share of the delay,
+    `max_tries` attempts (None: only `give_up` ends it). Keys that an account leaves out come from `[defaults.retry]`.
+    """
+
+    delays: tuple[RetryDelay, ...] = Field(
+        default=(5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR), min_length=1, max_length=50
+    )
+    give_up: RetryDelay = 3 * DAY
+    jitter: float = Field(default=0.1, ge=0, le=0.5, strict=True, allow_inf_nan=False)
+    max_tries: Annotated[int, _whole(1, 100)] | None = None
+
+
+class CoolingTable(_Table):
+    """How long a queue rests after trouble of its own: `steps` in microseconds, the last one repeats."""
+
+    steps: tuple[CoolingStep, ...] = Field(
+        default=(1 * MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE), min_length=1, max_length=20
+    )
+
+
+class Defaults(_Table):
+    """`[defaults]`: what an account gets when neither it nor its preset says otherwise. Times in microseconds."""
+
+    concurrency: Concurrency = 10
+    min_gap: Gap = 0
+    messages_per_connection: Annotated[int, _whole(1, 10_000)] = 100
+    connect_timeout: Seconds = 30 * SECOND
+    command_timeout: Seconds = 60 * SECOND
+    reply_timeout: Seconds = 600 * SECOND
+    retry: RetryTable = RetryTable()
+    cooling: CoolingTable = CoolingTable()
+
+
+class AccountBase(_Table):
+    """What every kind of account has. `min_gap` in microseconds between two starts; `daily_cap` counts over any
+    24 hours; `rate` is text such as "60/min"; `preset` names the figures it began with."""
+
+    preset: Literal["gmail", "workspace", "yahoo", "cold"] | None = None
+    from_address: Address
+    from_name: Text = ""
+    reply_to: Address | None = None
+    unsubscribe_url: Annotated[str, AfterValidator(_https)] | None = None
+    unsubscribe_mailto: Address | None = None
+    concurrency: Concurrency = 10
+    min_gap: Gap = 0
+    rate: Annotated[str, AfterValidator(_rate)] | None = None
+    daily_cap: Count | None = None
+    retry: RetryTable | None = None
+    cooling: CoolingTable | None = None
+
+    _name: str = PrivateAttr(default="")
+
+    @property
+    def name(self) -> str:
+        """The NAME of `[accounts.NAME]`."""
+        return self._name
+
+    @property
+    def caps(self) -> tuple[Cap, ...]:
+        """The account's ceilings, all of which hold at once: its rate, then its daily cap over 24 rolling hours."""
+        rate = (parse_rate(self.rate),) if self.rate else ()
+        daily = (Cap(self.daily_cap, DAY),) if self.daily_cap else ()
+        return rate + daily
+
+    def retry_policy(self, defaults: Defaults) -> RetryPolicy:
+        """The rule for transient refusals: `[accounts.NAME.retry]` key by key over `[defaults.retry]`."""
+        table = _over(defaults.retry, self.retry)
+        return RetryPolicy(table.delays, table.give_up, table.jitter, table.max_tries)
+
+    def cooling_ladder(self, defaults: Defaults) -> CoolingLadder:
+        """How the queue cools: `[accounts.NAME.cooling]` over `[defaults.cooling]`."""
+        return CoolingLadder(_over(defaults.cooling, self.cooling).steps)
+
+
+class SmtpAccount(AccountBase):
+    """`channel = "smtp"`: one login at one server. Timeouts in microseconds.
+
+    `tls`: `starttls` requires it, `implicit` speaks TLS from the first byte, `opportunistic` takes what is offered,
+    `none` stays in clear. A login is refused where a password could travel in clear, except on this machine.
+    """
+
+    channel: Literal["smtp"]
+    host: Annotated[Text, Field(min_length=1)]
+    tls: Literal["none", "starttls", "opportunistic", "implicit"] = "starttls"
+    port: Annotated[int, _whole(1, 65_535)] | None = None
+    username: Text | None = None
+    password: SecretRef | None = None
+    ca_file: LocalPath | None = None
+    local_hostname: Text | None = None
+    messages_per_connection: Annotated[int, _whole(1, 10_000)] = 100
+    connect_timeout: Seconds = 30 * SECOND
+    command_timeout: Seconds = 60 * SECOND
+    reply_timeout: Seconds = 600 * SECOND
+
+    @model_validator(mode="after")
+    def _login_is_whole_and_safe(self) -> SmtpAccount:
+        if (self.username is None) != (self.password is None):
+            missing = "password" if self.password is None else "username"
+            raise ValueError(f"a login needs both username and password: {missing} is missing")
+        if self.password is not None and self.tls in ("none", "opportunistic") and not _is_loopback(self.host):
+            raise ValueError(
+                f'tls = "{self.tls}" could send the password in clear: use "starttls" or "implicit", '
+                "or leave the login out"
+            )
+        return self
+
+    @property
+    def server_port(self) -> int:
+        """`port`, or what the TLS mode usually has: implicit 465, starttls 587, else 25."""
+        return self.port if self.port is not None else _PORTS[self.tls]
+
+    @property
+    def secret(self) -> Secret | None:
+        """Reads the password when a connection needs it (blocking); None without a login."""
+        return Secret(self.password, self.name) if self.password is not None else None
+
+    def settings(self) -> SmtpSettings:
+        """What the SMTP channel needs; the password stays a reference, read at every login."""
+        from engine.channels.smtp import SmtpSettings  # not needed to read a configuration, and slow to import
+
+        return SmtpSettings(
+            host=self.host,
+            port=self.server_port,
+            tls=self.tls,
+            username=self.username or "",
+            password=self.secret,
+            local_hostname=self.local_hostname or "",
+            connect_timeout=self.connect_timeout / SECOND,
+            command_timeout=self.command_timeout / SECOND,
+            reply_timeout=self.reply_timeout / SECOND,
+            messages_per_connection=self.messages_per_connection,
+            ca_file=str(self.ca_file or ""),
+        )
+
+
+class OutboxAccount(AccountBase):
+    """`channel = "outbox"`: every message becomes one `.eml` file in `folder`; nothing leaves the machine."""
+
+    channel: Literal["outbox"]
+    folder: LocalPath
+
+
+Account = SmtpAccount | OutboxAccount
+AnyAccount = Annotated[Account, Field(discriminator="channel")]
+
+
+def with_figures(table: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """An account's table as it counts: its own keys over its preset's, over the plain keys of `[defaults]`."""
+    kinds: dict[object, type[AccountBase]] = {"smtp": SmtpAccount, "outbox": OutboxAccount}
+    kind = kinds.get(table.get("channel")) if isinstance(table.get("channel"), str) else None
+    if kind is None:
+        return table
+    preset = PRESETS.get(table["preset"], {}) if isinstance(table.get("preset"), str) else {}
+    plain = {key: value for key, value in defaults.items() if key not in ("retry", "cooling")}
+    inherited = {key: value for key, value in {**plain, **preset}.items() if key in kind.model_fields}
+    return {**inherited, **table}
+
+
+def _over(base: _AnyTable, override: _AnyTable | None) -> _AnyTable:
+    if override is None:
+        return base
+    return base.model_copy(update={key: getattr(override, key) for key in override.model_fields_set})
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
