@@ -6,7 +6,6 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -44,7 +43,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 """What a provider allows, with room to spare; a key that the account sets itself wins."""
 
 _PORTS: Final = {"implicit": 465, "starttls": 587, "opportunistic": 25, "none": 25}
-_PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+_OWN_HOST = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?[/?#]")
+"""The host is constant text: no recipient's field may choose where the link leads."""
+_PLACEHOLDER = re.compile(r"\{\{ *[A-Za-z_]\w* *\}\}|\{[A-Za-z_]\w*\}", re.ASCII)
 
 
 def _whole(low: int, high: int) -> BeforeValidator:
@@ -103,11 +104,10 @@ def _address(value: str) -> str:
 
 
 def _https(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or "{" in parts.netloc:
-        raise ValueError("must be an https address")
+    if not _OWN_HOST.match(value):
+        raise ValueError("must be an https address with a path, such as https://example.com/leave?m={message_id}")
     if re.search(r"[\s{}]", _PLACEHOLDER.sub("", value)):
-        raise ValueError("must not hold blanks or braces other than placeholders such as {recipient}")
+        raise ValueError("must not hold blanks or braces other than placeholders such as {message_id}")
     return value
 
 

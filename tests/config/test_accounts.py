@@ -140,14 +140,22 @@ def test_the_channel_gets_seconds_and_a_path_from_the_folder_of_the_file(tmp_pat
 
 @pytest.mark.parametrize(
     "url",
-    ["https://example.com/u/{recipient}", "https://example.com/u?a={recipient}&c={campaign}", "https://example.com"],
+    ["https://example.com/u/{address}", "https://example.com/u?a={{ address }}&m={message_id}", "https://example.com/"],
 )
 def test_an_unsubscribe_address_may_hold_placeholders(tmp_path: Path, url: str) -> None:
     assert smtp(tmp_path, f"host = 'h'\nunsubscribe_url = '{url}'").unsubscribe_url == url
 
 
 @pytest.mark.parametrize(
-    "url", ["https://{recipient}/u", "https:///u", "https://example.com/a b", "https://example.com/{a", "ftp://x.org"]
+    "url",
+    [
+        "https://{address}/u",
+        "https:///u",
+        "https://example.com",
+        "https://example.com/a b",
+        "https://example.com/{a",
+        "ftp://x.org",
+    ],
 )
 def test_an_unsubscribe_address_that_cannot_work_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match=r"accounts.main.unsubscribe_url"):
