@@ -1,0 +1,1 @@
+"""Recipients come in here: tables (CSV, XLSX, JSONL), address checks, mapping and rejects. Pure: no store."""
