@@ -32,6 +32,8 @@ class ClaimRequest:
     busy: Mapping[int | None, int] = field(default_factory=dict)
     starting: frozenset[int | None] = frozenset()
     min_gap: int = 0
+    peek: bool = False
+    """Only look: `Claim.available` says how many could begin; nothing is taken (before a first connection)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Claim:
     next_at: int | None
     queue_state: QueueState
     blocked_by: str = ""
+    available: int = 0
+    cooling_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Finish:
 _PAUSED = "COALESCE((SELECT value FROM settings WHERE key = 'paused'), '0') = '1' AS paused"
 _QUEUE = f"SELECT state, until_at, last_start, cooling_step, {_PAUSED} FROM queues WHERE id = ?"
 _LANES = (
-    "SELECT id, concurrency, last_start, priority FROM campaigns "
+    "SELECT id, concurrency, last_start, live FROM campaigns "
     "WHERE queue_id = ? AND state = 'active' AND replanning = 0 ORDER BY priority DESC, last_start, id"
 )
 _HEADS = (
@@ -130,7 +134,7 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
         )
         state = QueueState.PROBING
     if state is QueueState.COOLING:
-        return Claim((), queue["until_at"], state, "cooling")
+        return Claim((), queue["until_at"], state, "cooling", 0, queue["cooling_step"])
     if state is QueueState.PROBING:
         room = 0 if any(request.busy.values()) else min(room, 1)
     elif state is not QueueState.READY:
@@ -146,11 +150,12 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
         room = min(room, 1)
     if room <= 0:
         return Claim((), None, state, "concurrency")
-    return _claim_lanes(tx, request, room, state)
+    return _claim_lanes(tx, request, room, state, queue["cooling_step"])
 
 
-def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState) -> Claim:
+def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, cooling_step: int) -> Claim:
     jobs: list[ClaimedJob] = []
+    available = 0
     next_at: int | None = None
     taken: dict[int, int] = {}
     lanes = tx.all(_LANES, (request.queue_id,))
@@ -159,26 +164,27 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState) ->
         for lane in lanes:
             free = min(
                 share,
-                room - len(jobs),
+                room - available,
                 lane["concurrency"] - request.busy.get(lane["id"], 0) - taken.get(lane["id"], 0),
             )
             if free <= 0:
                 continue
             got, lane_next = _claim_lane(tx, request, lane, free, bool(taken.get(lane["id"])))
             taken[lane["id"]] = taken.get(lane["id"], 0) + len(got)
-            jobs += got
+            available += len(got)
+            jobs += [_take(tx, job_id, lane, request) for job_id in got if not request.peek]
             if lane_next is not None:
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
-        if len(jobs) >= room or len(lanes) <= 1:
+        if available >= room or len(lanes) <= 1 or request.peek:
             break
-    return Claim(tuple(jobs), next_at, state, "" if jobs else ("gap" if next_at else ""))
+    blocked_by = "" if available or next_at is None else "gap"
+    return Claim(tuple(jobs), next_at, state, blocked_by, available, cooling_step)
 
 
-def _claim_lane(
-    tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: bool
-) -> tuple[list[ClaimedJob], int | None]:
+def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: bool) -> tuple[list[int], int | None]:
+    """The ids of one lane that may begin now, and when its head's gap is over (None: no gap holds it)."""
     now = request.now
-    jobs: list[ClaimedJob] = []
+    jobs: list[int] = []
     last_start = lane["last_start"]
     gap_used = gap_used or lane["id"] in request.starting
     for head in tx.all(_HEADS, (request.queue_id, lane["id"], free)):
@@ -189,12 +195,12 @@ def _claim_lane(
             if gap_used:
                 return jobs, None
             gap_used = True
-        jobs.append(_take(tx, head["id"], request))
+        jobs.append(head["id"])
         last_start = now
     return jobs, None
 
 
-def _take(tx: Tx, job_id: int, request: ClaimRequest) -> ClaimedJob:
+def _take(tx: Tx, job_id: int, lane: Any, request: ClaimRequest) -> ClaimedJob:
     row = tx.one(_TAKE, (request.lease_until, request.now, job_id))
     person = tx.one(_PERSON, (row["recipient_id"],))
     scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
@@ -215,6 +221,7 @@ def _take(tx: Tx, job_id: int, request: ClaimRequest) -> ClaimedJob:
         tries=row["tries"],
         budget_at=row["budget_at"],
         due_at=row["due_at"],
+        live=bool(lane["live"]),
     )
 
 
@@ -313,7 +320,8 @@ def _return(tx: Tx, row: Any, request: IntentRequest, refused: str) -> None:
 _FINISH = (
     "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, due_at = COALESCE(?, due_at), "
     "attempts = attempts + ?, tries = tries + ?, "
-    "budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, last_error = ?, sent_at = COALESCE(?, sent_at), updated_at = ? "
+    "budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, last_error = ?, "
+    "sent_at = COALESCE(?, sent_at), updated_at = ? "
     "WHERE id = ? AND lease = ? AND state = 'processing' RETURNING queue_id, campaign_id, batch_id"
 )
 _CLOSE_ATTEMPT = (

@@ -163,6 +163,8 @@ class ClaimedJob:
     budget_at: int | None
     """When the present budget's first attempt began; None before it."""
     due_at: int
+    live: bool
+    """Whether its campaign may reach anybody (False: the allow-list only)."""
 
 
 @dataclass(frozen=True, slots=True)

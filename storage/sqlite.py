@@ -255,18 +255,25 @@ class SqliteStore:
     async def skip_cancelled(self, grace: int) -> tuple[int, int | None]:
         return await self.writer.submit(lambda tx: upkeep.skip_cancelled(tx, self._now(), grace))
 
+    async def runnable(self, queue_ids: Sequence[int]) -> int:
+        return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids))
+
     async def retryable(self, selector: upkeep.RetrySelector, after: int) -> list[int]:
         return await self.writer.submit(lambda tx: upkeep.retryable(tx, selector, after))
 
     async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int:
         return await self.writer.submit(lambda tx: upkeep.retry(tx, slots, self._now()))
 
-    async def resolve(self, job_id: int, *, sent: bool, event: Event) -> None:
-        def run(tx: Tx) -> None:
-            (upkeep.resolve_sent if sent else upkeep.resolve_again)(tx, job_id, self._now())
-            add_event(tx, event, self._now())
+    async def campaigns_of(self, selector: upkeep.RetrySelector) -> list[int]:
+        return await self.writer.submit(lambda tx: upkeep.campaigns_of(tx, selector))
 
-        await self.writer.submit(run)
+    async def resolve(self, job_id: int, *, sent: bool, event: Event) -> int | None:
+        def run(tx: Tx) -> int | None:
+            campaign_id = upkeep.resolve(tx, job_id, sent=sent, now=self._now())
+            add_event(tx, campaigns.with_campaign(event, campaign_id), self._now())
+            return campaign_id
+
+        return await self.writer.submit(run)
 
     async def recount(self) -> list[tuple[str, int, str, str, int, int]]:
         return await self.writer.submit(upkeep.recount)

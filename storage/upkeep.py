@@ -92,6 +92,23 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     return moved, None if row["at"] is None else max(row["at"] + grace, now)
 
 
+def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
+    """How many jobs of these queues can still run without a person: pending or in flight in an active campaign, not
+    behind a pause or a queue that waits for somebody. Cancels in their grace period count as one each."""
+    paused = tx.one("SELECT 1 FROM settings WHERE key = 'paused' AND value = '1'") is not None
+    marks = ", ".join("?" * len(queue_ids))
+    row = tx.one(
+        "SELECT COALESCE(SUM(CASE WHEN k.state = 'processing' THEN k.n "
+        "WHEN ? = 0 AND c.state = 'active' AND q.state IN ('ready', 'cooling', 'probing') THEN k.n "
+        "ELSE 0 END), 0) AS n "
+        "FROM counters k JOIN campaigns c ON c.id = k.scope_id JOIN queues q ON q.id = c.queue_id "
+        f"WHERE k.scope = 'campaign' AND k.state IN ('pending', 'processing') AND q.id IN ({marks})",
+        (int(paused), *queue_ids),
+    )
+    graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
+    return int(row["n"]) + int(graces["n"])
+
+
 @dataclass(frozen=True, slots=True)
 class RetrySelector:
     """Which jobs a person wants tried again. `ids`, or a campaign and/or a reason; `classes` () means any.
@@ -131,6 +148,20 @@ def retryable(tx: Tx, selector: RetrySelector, after: int) -> list[int]:
     return [row["id"] for row in tx.all(sql, (*values, SLICE))]
 
 
+def campaigns_of(tx: Tx, selector: RetrySelector) -> list[int]:
+    """The campaigns whose jobs a selector without a campaign means (by ids or by reason)."""
+    if selector.ids:
+        marks = ", ".join("?" * len(selector.ids))
+        rows = tx.all(f"SELECT DISTINCT campaign_id FROM jobs WHERE id IN ({marks})", selector.ids)
+    else:
+        rows = tx.all(
+            "SELECT scope_id AS campaign_id FROM counters WHERE scope = 'campaign' AND error_key = ? AND n > 0 "
+            "AND state IN ('failed', 'held') GROUP BY scope_id",
+            (selector.error_key,),
+        )
+    return [row["campaign_id"] for row in rows if row["campaign_id"] is not None]
+
+
 def retry(tx: Tx, slots: Sequence[tuple[int, int, int]], now: int) -> int:
     """Give failed or held jobs a new budget and a slot: (id, due_at, gap) each; returns how many still fitted."""
     done = 0
@@ -154,17 +185,10 @@ def retry(tx: Tx, slots: Sequence[tuple[int, int, int]], now: int) -> int:
     return done
 
 
-def resolve_sent(tx: Tx, job_id: int, now: int) -> None:
-    """A person says that an uncertain message was sent."""
-    _resolve(tx, job_id, JobState.COMPLETED, now)
-
-
-def resolve_again(tx: Tx, job_id: int, now: int) -> None:
-    """A person wants an uncertain message sent again, knowing that it may be a duplicate."""
-    _resolve(tx, job_id, JobState.PENDING, now)
-
-
-def _resolve(tx: Tx, job_id: int, state: JobState, now: int) -> None:
+def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
+    """A person's word on an uncertain message: it was sent, or send it again knowing that it may be a duplicate.
+    Returns its campaign."""
+    state = JobState.COMPLETED if sent else JobState.PENDING
     row = tx.one("SELECT state, error_key FROM jobs WHERE id = ?", (job_id,))
     if row is None or row["state"] != "uncertain":
         raise RefusedError(f"job {job_id} is not uncertain", hint="see `paceline job show`")
@@ -184,6 +208,7 @@ def _resolve(tx: Tx, job_id: int, state: JobState, now: int) -> None:
             "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
             (scope["batch_id"],),
         )
+    return int(scope["campaign_id"]) if scope["campaign_id"] is not None else None
 
 
 def recount(tx: Tx) -> list[tuple[str, int, str, str, int, int]]:

@@ -1,0 +1,6 @@
+"""Control: the only door for changes by people. One function per action, transactional and audited."""
+
+
+def all_actions() -> None:
+    """Register every action: importing a subject's module declares its actions."""
+    from engine.control import campaigns, engine, intake, queues  # noqa: F401

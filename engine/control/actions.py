@@ -1,0 +1,131 @@
+"""The registry of actions and the context they run in.
+
+An action is an async function `(context, args, actor) -> JSON-ready dict`, declared once with its name and its
+arguments' model; control socket, command line and console call nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.accounts import Account
+from engine.channels.channel import Channel
+from engine.clock import Clock
+from engine.composer import Composer
+from engine.config import Config
+from storage.errors import RefusedError, UsageError
+from storage.events import Event
+from storage.model import Actor, Queue
+from storage.store import Store
+
+Result = dict[str, Any]
+
+
+class Args(BaseModel):
+    """Base of every action's arguments: unknown names are refused, so that a typo never widens a change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hooks(Protocol):
+    """What a running engine offers to control. Without an engine (`NO_ENGINE`) only the store changes."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def wake(self) -> None: ...
+
+    def status(self) -> Result: ...
+
+    def drain(self, why: str) -> None: ...
+
+    async def reload(self) -> Result: ...
+
+
+class NoEngine:
+    """Hooks of a command that holds the lock for itself alone."""
+
+    running = False
+
+    def wake(self) -> None:
+        return
+
+    def status(self) -> Result:
+        return {"running": False}
+
+    def drain(self, why: str) -> None:
+        raise RefusedError("no engine is running", hint="start one with `paceline engine run`")
+
+    async def reload(self) -> Result:
+        raise RefusedError("no engine is running", hint="the file is read when an engine starts")
+
+
+@dataclass(slots=True)
+class Context:
+    """What actions work with. `config` is replaced on reload; `make_channel` builds an account's way of sending."""
+
+    store: Store
+    clock: Clock
+    config: Config
+    composer: Composer
+    make_channel: Callable[[Account], Channel]
+    hooks: Hooks = field(default_factory=NoEngine)
+    read_only: bool = False
+
+    async def queue_of(self, account: Account) -> Queue:
+        return await self.store.ensure_queue(account.name, account.channel)
+
+
+Handler = Callable[[Context, Any, Actor], Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`reads` marks what changes nothing and is allowed read-only."""
+
+    name: str
+    args: type[Args]
+    run: Handler
+    reads: bool = False
+
+
+ACTIONS: dict[str, Action] = {}
+
+
+def action(name: str, args: type[Args] = Args, *, reads: bool = False) -> Callable[[Handler], Handler]:
+    """Declare an action under its name."""
+
+    def declare(run: Handler) -> Handler:
+        if name in ACTIONS:
+            raise ValueError(f"action {name} is declared twice")
+        ACTIONS[name] = Action(name, args, run, reads)
+        return run
+
+    return declare
+
+
+async def call(context: Context, name: str, args: dict[str, Any], actor: Actor) -> Result:
+    """Run one action. Raises UsageError for an unknown name or bad arguments, RefusedError when read-only."""
+    found = ACTIONS.get(name)
+    if found is None:
+        raise UsageError(f"there is no action '{name}'", hint="this program and the engine differ: use one version")
+    if context.read_only and not found.reads:
+        raise RefusedError(
+            "this engine was started read-only: changes are refused", hint="start it without --read-only"
+        )
+    try:
+        checked = found.args.model_validate(args)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "arguments"
+        raise UsageError(f"{name}: {where}: {first['msg']}", hint="see --help of the command") from None
+    return await found.run(context, checked, actor)
+
+
+def audit(kind: str, text: str, actor: Actor, **more: Any) -> Event:
+    """The event that every change writes: who did what."""
+    return Event(kind, f"{actor.user} {text}", actor=actor, **more)

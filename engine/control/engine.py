@@ -1,0 +1,68 @@
+"""What people do with the whole engine: status, pause, resume, drain, reload, account test."""
+
+from __future__ import annotations
+
+from engine.channels.channel import ChannelError
+from engine.control.actions import Args, Context, Result, action, audit
+from storage.errors import PacelineError
+from storage.model import Actor
+
+
+class AccountArgs(Args):
+    name: str
+
+
+class AccountTestError(PacelineError):
+    code = "account"
+    exit_code = 1
+
+
+@action("engine.status", reads=True)
+async def status(context: Context, args: Args, actor: Actor) -> Result:
+    return context.hooks.status()
+
+
+@action("engine.pause")
+async def pause(context: Context, args: Args, actor: Actor) -> Result:
+    """Pause everything: no new attempt begins, what is in flight finishes."""
+    changed = await context.store.set_engine_paused(True, audit("engine.paused", "paused everything", actor))
+    context.hooks.wake()
+    return {"success": True, "paused": True, "message": "paused" if changed else "was paused already"}
+
+
+@action("engine.resume")
+async def resume(context: Context, args: Args, actor: Actor) -> Result:
+    changed = await context.store.set_engine_paused(False, audit("engine.resumed", "resumed everything", actor))
+    context.hooks.wake()
+    return {"success": True, "paused": False, "message": "resumed" if changed else "was not paused"}
+
+
+@action("engine.drain")
+async def drain(context: Context, args: Args, actor: Actor) -> Result:
+    """Finish what is inside the send window, then end the engine."""
+    context.hooks.drain(f"asked by {actor.user}")
+    await context.store.add_event(audit("engine.drained", "drains the engine", actor))
+    return {"success": True, "message": "draining: what is in flight finishes, then the engine ends"}
+
+
+@action("engine.reload")
+async def reload(context: Context, args: Args, actor: Actor) -> Result:
+    """Read the configuration again; a file with a mistake changes nothing."""
+    result = await context.hooks.reload()
+    await context.store.add_event(audit("engine.reloaded", "reloaded the configuration", actor))
+    return {"success": True, **result}
+
+
+@action("account.test", AccountArgs)
+async def test_account(context: Context, args: AccountArgs, actor: Actor) -> Result:
+    """Connect and log in, send nothing."""
+    account = context.config.account(args.name)
+    try:
+        session = await context.make_channel(account).open()
+    except ChannelError as error:
+        raise AccountTestError(
+            f"account '{account.name}' ({error.outcome.phase}): {error.outcome.text}",
+            hint="check host, port, tls and the password's reference",
+        ) from None
+    await session.close()
+    return {"success": True, "account": account.name, "message": f"account {account.name}: connected and ready"}

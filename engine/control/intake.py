@@ -1,0 +1,127 @@
+"""Recipients arrive in slices: the command line reads and checks the file, the engine never opens it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from engine import plans
+from engine.accounts import Account
+from engine.composer import make_factory
+from engine.control.actions import Args, Context, Result, action, audit
+from storage.errors import RefusedError
+from storage.model import Actor, Campaign, CampaignState, RecipientRow
+from storage.recipients import ImportSums
+
+
+class BeginArgs(Args):
+    campaign: str
+    source: str = Field(max_length=500)
+    sha256: str = ""
+
+
+class RowsArgs(Args):
+    import_id: int
+    rows: list[tuple[int, str, str, dict[str, Any]]] = Field(max_length=1000)
+    """(row number, address, comparison key, fields) each."""
+
+
+class CommitArgs(Args):
+    import_id: int
+    campaign: str
+    source: str = ""
+    rows: int
+    imported: int
+    rejected: int
+    duplicates: int
+    grouped: int = 0
+
+
+class AbortArgs(Args):
+    import_id: int
+
+
+@action("recipients.begin", BeginArgs)
+async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
+    """Open an import. Nothing of it is part of the campaign before `recipients.commit`."""
+    campaign = await context.store.get_campaign(args.campaign)
+    if campaign.state is CampaignState.CANCELLED:
+        raise RefusedError(f"campaign '{campaign.name}' is cancelled", hint="make a new campaign")
+    import_id = await context.store.begin_import(campaign.id, args.source, args.sha256, actor.user)
+    return {"import_id": import_id, "campaign_id": campaign.id, "state": campaign.state.value}
+
+
+@action("recipients.rows", RowsArgs)
+async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
+    """Store one slice; answers with the row numbers that the campaign already has."""
+    people = [RecipientRow(row, address, key, fields) for row, address, key, fields in args.rows]
+    duplicates = await context.store.add_recipients(args.import_id, people)
+    return {"stored": len(people) - len(duplicates), "duplicates": duplicates}
+
+
+@action("recipients.commit", CommitArgs)
+async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
+    """Make the import part of the campaign; people added to an active one are planned at once, as a batch."""
+    campaign = await context.store.get_campaign(args.campaign)
+    sums = ImportSums(args.rows, args.imported, args.rejected, args.duplicates, args.grouped)
+    if sums.rows != sums.imported + sums.rejected + sums.duplicates + sums.grouped:
+        raise RefusedError("the rows of this import do not add up", hint="import the file again")
+    if not sums.imported:
+        while await context.store.remove_import_slice(args.import_id):
+            pass
+        return {"success": True, "imported": 0, "queued": 0, "empty": True, "message": "nobody was imported"}
+    event = audit(
+        "recipients.imported",
+        f"imported {sums.imported:,} of {sums.rows:,} rows into {campaign.name}",
+        actor,
+        campaign_id=campaign.id,
+        n=sums.imported,
+        data={"source": args.source, "rejected": sums.rejected, "duplicates": sums.duplicates},
+    )
+    await context.store.finish_import(args.import_id, sums, event)
+    result: Result = {"success": True, "imported": sums.imported, "queued": 0, "empty": False}
+    if campaign.state in (CampaignState.ACTIVE, CampaignState.PAUSED, CampaignState.COMPLETED):
+        result |= await _plan_added(context, campaign, args.source, actor)
+    return {"message": f"{sums.imported:,} imported into {campaign.name}", **result}
+
+
+async def _plan_added(context: Context, campaign: Campaign, source: str, actor: Actor) -> Result:
+    account: Account = context.config.account(campaign.account)
+    step = (await context.store.get_steps(campaign.id))[0]
+    planned = await plans.plan_people(
+        context.store,
+        campaign,
+        step,
+        make_factory(campaign, step, account),
+        start=context.clock.now(),
+        kind="import",
+        name=source,
+        actor=actor.user,
+    )
+    if not planned.queued:
+        return {}
+    await context.store.finish_batch(planned.batch_id)
+    if campaign.state is CampaignState.COMPLETED:
+        event = audit("campaign.started", f"added {planned.queued:,} to {campaign.name}", actor, n=planned.queued)
+        await context.store.activate_campaign(campaign.id, event, execution="start", queued=planned.queued)
+    await plans.release(context.store, planned.batch_id)
+    context.hooks.wake()
+    guarded = not campaign.live and account.channel != "outbox"
+    outside = "; it is not live: addresses outside the allow-list will be held" if guarded else ""
+    return {
+        "queued": planned.queued,
+        "held": planned.held,
+        "batch_id": planned.batch_id,
+        "first_due": planned.first_due,
+        "last_due": planned.last_due,
+        "message": f"{planned.queued:,} imported and scheduled{outside}",
+    }
+
+
+@action("recipients.abort", AbortArgs)
+async def abort(context: Context, args: AbortArgs, actor: Actor) -> Result:
+    """Remove an unfinished import, as if it had never begun."""
+    while await context.store.remove_import_slice(args.import_id):
+        pass
+    return {"success": True}

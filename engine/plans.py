@@ -1,0 +1,158 @@
+"""Plans written to the store in slices: a start, a plan made anew, a retry by a person.
+
+The planner is pure; this is its only writer. Each slice is its own transaction, so sends pass between slices.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from engine.compose.errors import ComposeError
+from engine.compose.identity import message_id_for
+from engine.compose.message import MessageFactory
+from engine.planning.pacing import Pacing, Slot, plan
+from storage.model import Campaign, HeldReason, Step
+from storage.recipients import SLICE, PlannedJob
+from storage.store import Store
+from storage.upkeep import RetrySelector
+
+ENDLESS = 1 << 40
+"""More slots than any campaign has: the plan is lazy, its user takes what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan came to: jobs made (of these `held` wait for a person), first and last due time (us)."""
+
+    batch_id: int
+    queued: int
+    held: int
+    first_due: int | None
+    last_due: int | None
+
+
+def slots_for(campaign: Campaign, *, start: int, salt: int = 0) -> Iterator[Slot]:
+    """The campaign's endless plan from `start`. `salt` tells plans of one campaign apart (batch, retry): the same
+    seed and the same inputs give the same plan."""
+    return plan(Pacing.from_dict(campaign.pacing), ENDLESS, start=start, seed=campaign.seed ^ salt)
+
+
+async def plan_people(
+    store: Store,
+    campaign: Campaign,
+    step: Step,
+    factory: MessageFactory,
+    *,
+    start: int,
+    kind: str,
+    name: str,
+    actor: str,
+) -> Planned:
+    """Make one job for everybody who has none yet, under a batch that nobody can claim from before its last slice."""
+    batch_id = await store.begin_batch(campaign.id, kind, name, actor)
+    slots = slots_for(campaign, start=start, salt=batch_id)
+    domain = factory.sender.rpartition("@")[2]
+    after, queued, held = 0, 0, 0
+    first: int | None = None
+    last: int | None = None
+    while people := await store.unplanned(campaign.id, step.id, after):
+        jobs = []
+        for recipient_id, address, fields in people:
+            detail = _why_held(factory, address, fields)
+            slot = Slot(start, 0) if detail else next(slots)
+            message_id = message_id_for(domain, campaign.id, recipient_id, step.id, campaign.seed)
+            jobs.append(
+                PlannedJob(
+                    recipient_id, slot.due_at, slot.gap, message_id, HeldReason.FIELD.value if detail else "", detail
+                )
+            )
+            if detail:
+                held += 1
+            else:
+                first = slot.due_at if first is None else first
+                last = slot.due_at
+        await store.add_jobs(batch_id, campaign, step.id, jobs)
+        queued += len(jobs)
+        after = people[-1][0]
+    if not queued:
+        while await store.remove_batch_slice(batch_id):
+            pass
+    return Planned(batch_id, queued, held, first, last)
+
+
+def _why_held(factory: MessageFactory, address: str, fields: str) -> str:
+    """What a person must mend before this message can be made; "" when nothing."""
+    if not factory.fields:
+        return ""
+    try:
+        missing = factory.missing(json.loads(fields), address=address)
+    except ComposeError as error:
+        return error.message
+    return f"missing field: {', '.join(missing)}" if missing else ""
+
+
+async def release(store: Store, batch_id: int) -> None:
+    """Let a finished batch be claimed, slice by slice, in order."""
+    after: int | None = 0
+    while after is not None:
+        after = await store.release_slice(batch_id, after)
+
+
+async def replan(store: Store, campaign: Campaign, *, now: int) -> tuple[int, int | None, int | None]:
+    """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included.
+
+    Its claims are held until the last slice. A retry keeps its own later time. Returns how many were planned, the
+    first and the last due time.
+    """
+    await store.set_replanning(campaign.id, True)
+    try:
+        jobs: list[tuple[int, int, str]] = []
+        after = (-1, 0)
+        while rows := await store.waiting(campaign.id, after):
+            jobs += rows
+            after = (rows[-1][1], rows[-1][0])
+        slots = slots_for(campaign, start=now, salt=now)
+        moves: list[tuple[int, int, int]] = []
+        for (job_id, due_at, error_key), slot in zip(jobs, slots, strict=False):
+            due = max(slot.due_at, due_at) if error_key else slot.due_at
+            moves.append((job_id, due, slot.gap))
+        for at in range(0, len(moves), SLICE):
+            await store.move(moves[at : at + SLICE])
+    finally:
+        await store.set_replanning(campaign.id, False)
+    dues = [due for _, due, _ in moves]
+    return len(moves), min(dues, default=None), max(dues, default=None)
+
+
+async def retry_jobs(
+    store: Store,
+    selector: RetrySelector,
+    *,
+    now: int,
+    slots_of: Callable[[], Iterator[Slot]],
+    spread: int = 0,
+) -> int:
+    """Give the selected jobs a new budget, paced: by the campaign's own plan, or evenly over `spread` microseconds.
+
+    The set is fixed first (ids), so that what fails meanwhile is not taken along.
+    """
+    ids: list[int] = []
+    after = 0
+    while page := await store.retryable(selector, after):
+        ids += page
+        after = page[-1]
+    if spread and ids:
+        step = spread // len(ids)
+        slots: Iterator[Slot] = (Slot(now + i * step, 0) for i in range(len(ids)))
+    else:
+        slots = slots_of()
+    done = 0
+    for at in range(0, len(ids), SLICE):
+        chunk = ids[at : at + SLICE]
+        done += await store.retry(
+            [(job_id, slot.due_at, slot.gap) for job_id, slot in zip(chunk, islice(slots, len(chunk)), strict=True)]
+        )
+    return done

@@ -1,0 +1,419 @@
+"""One queue's runner: claim what can start now, pass the gate, send, record. The only part that may begin work.
+
+It keeps no state that the store does not have: what it holds in memory are open connections and the tasks in
+flight. It can be told to run until a deadline and then hand back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from engine.accounts import Account
+from engine.channels.channel import Channel, ChannelError, Message, Session
+from engine.clock import Clock
+from engine.compose.errors import ComposeError, MissingField
+from engine.composer import Composer
+from engine.outcomes import Action, Outcome, uncertain
+from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
+from engine.sessions import IDLE_LIMIT, SessionPool
+from storage.dispatch import ClaimRequest, Finish, Intent, IntentRequest
+from storage.errors import PacelineError
+from storage.events import Event
+from storage.model import (
+    MINUTE,
+    ClaimedJob,
+    HeldReason,
+    JobState,
+    OutcomeClass,
+    PauseReason,
+    Queue,
+    QueueState,
+)
+from storage.store import Store
+
+log = logging.getLogger("paceline.runner")
+
+LEASE = 20 * MINUTE
+"""Longer than a send can take: the final reply alone may take ten minutes (RFC 5321 4.5.3.2.6)."""
+
+CONTENT_ERRORS_TO_PAUSE = 3
+"""Content errors of one kind that pause a campaign: what one server refuses in the text, it refuses for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """An account's limits and rules as the runner needs them. `min_gap` in microseconds; caps as (n, period)."""
+
+    concurrency: int
+    min_gap: int
+    caps: tuple[tuple[int, int], ...]
+    retry: RetryPolicy
+    cooling: CoolingLadder
+
+
+class QueueRunner:
+    """Runs one account's queue until drained. `prepare` readies a campaign's factories (see `Composer.add`);
+    `may_reach` is the allow-list for campaigns that are not live; `on_change` tells the scheduler that books
+    changed."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        account: Account,
+        rules: Rules,
+        *,
+        store: Store,
+        channel: Channel,
+        composer: Composer,
+        prepare: Callable[[int], Awaitable[None]],
+        may_reach: Callable[[str], bool],
+        on_change: Callable[[], None],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.queue = queue
+        self.account = account
+        self.rules = rules
+        self._store = store
+        self._composer = composer
+        self._prepare = prepare
+        self._may_reach = may_reach
+        self._on_change = on_change
+        self._clock = clock
+        self._rng = rng
+        self._pool = SessionPool(channel, clock)
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy: Counter[int | None] = Counter()
+        self._starting: Counter[int | None] = Counter()
+        self._blocked_until = 0
+        self._next_look: int | None = None
+        self._cooling_step = queue.cooling_step
+        self._cooling_until = 0
+        self._content_errors: Counter[tuple[int, str]] = Counter()
+        self.state = queue.state
+        self.blocked_by = ""
+        self.trouble = ""
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    def wake(self) -> None:
+        """Look again now: something became due, a slot is free, a person changed something."""
+        self._wake.set()
+
+    async def run(self, deadline: int | None = None) -> None:
+        """Send until drained, or until the deadline (us); then finish what is in flight and hand back."""
+        while not self._draining and (deadline is None or self._clock.now() < deadline):
+            self._wake.clear()
+            wait = await self._step()
+            if wait == 0:
+                continue
+            if deadline is not None:
+                left = max(1, deadline - self._clock.now())
+                wait = left if wait is None else min(wait, left)
+            if self._pool.open and not self._tasks:
+                wait = IDLE_LIMIT if wait is None else min(wait, IDLE_LIMIT)
+            if not await self._clock.wait(self._wake, wait):
+                await self._pool.prune()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._pool.close()
+
+    def drain(self) -> None:
+        """Begin nothing more; `run` returns when what is inside the send window has its answer."""
+        self._draining = True
+        self._wake.set()
+
+    async def _step(self) -> int | None:
+        """Begin what can begin. Returns 0 to look again at once, a time to wait (us), or None: until woken."""
+        now = self._clock.now()
+        room = self.rules.concurrency - len(self._tasks)
+        if room <= 0:
+            self.blocked_by = "concurrency"
+            return None
+        if self._blocked_until > now:
+            return self._blocked_until - now
+        if not self._pool.open and not await self._ready_to_send():
+            return self._idle_wait(self._next_look)
+        claim = await self._store.claim(self._request(room))
+        self.state, self.blocked_by = claim.queue_state, claim.blocked_by
+        self._cooling_step = claim.cooling_step or self._cooling_step
+        for job in claim.jobs:
+            self._busy[job.campaign_id] += 1
+            self._starting[job.campaign_id] += 1
+            task = asyncio.create_task(self._send(job), name=f"send-{job.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if claim.jobs:
+            return None if len(self._tasks) >= self.rules.concurrency else 0
+        return self._idle_wait(claim.next_at)
+
+    def _request(self, room: int, *, peek: bool = False) -> ClaimRequest:
+        now = self._clock.now()
+        return ClaimRequest(
+            queue_id=self.queue.id,
+            room=room,
+            now=now,
+            lease_until=now + LEASE,
+            busy=dict(self._busy),
+            starting=frozenset(c for c, n in self._starting.items() if n > 0),
+            min_gap=self.rules.min_gap,
+            peek=peek,
+        )
+
+    async def _ready_to_send(self) -> bool:
+        """Open the first connection, but only when there is something to send; trouble cools the queue."""
+        peek = await self._store.claim(self._request(1, peek=True))
+        self.state, self.blocked_by = peek.queue_state, peek.blocked_by
+        self._cooling_step = peek.cooling_step or self._cooling_step
+        if not peek.available:
+            self._next_look = peek.next_at
+            return False
+        try:
+            await self._pool.warm()
+        except ChannelError as error:
+            await self._queue_trouble(error.outcome)
+            self._next_look = self._cooling_until
+            return False
+        return True
+
+    def _idle_wait(self, next_at: int | None) -> int | None:
+        if next_at is None:
+            return None
+        return max(1, next_at - self._clock.now())
+
+    async def _send(self, job: ClaimedJob) -> None:
+        """One claimed job from gate to durable outcome. Never cancelled inside the send window."""
+        begun = False
+
+        def started() -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                self._starting[job.campaign_id] -= 1
+
+        try:
+            await self._attempt(job, started)
+        except PacelineError as error:
+            # The store could not record: the row stays `processing` under its lease, and recovery decides.
+            self.trouble = error.message
+            log.error("job %s: %s", job.id, error.message)
+        finally:
+            started()
+            self._busy[job.campaign_id] -= 1
+            self._wake.set()
+
+    async def _attempt(self, job: ClaimedJob, started: Callable[[], None]) -> None:
+        try:
+            message = await self._compose(job)
+        except ComposeError as error:
+            await self._hold(job, error)
+            return
+        try:
+            session = await self._pool.take()
+        except ChannelError as error:
+            await self._store.hand_back([(job.id, job.lease)])
+            await self._queue_trouble(error.outcome)
+            return
+        began = self._clock.monotonic()
+        intent_at = self._clock.now()
+        # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
+        asking = asyncio.ensure_future(
+            self._store.begin_attempt(
+                IntentRequest(
+                    job.id, job.lease, self._store.epoch, intent_at, min_gap=self.rules.min_gap, caps=self.rules.caps
+                )
+            )
+        )
+        refusal = await session.prepare(message)
+        try:
+            intent = await asking
+        except PacelineError:
+            await self._pool.drop(session)
+            raise
+        started()
+        if intent.attempt_id is None:
+            await self._gate_closed(session, refusal, intent)
+            return
+        outcome = refusal or await self._deliver(session, message)
+        if session.usable:
+            self._pool.give_back(session)
+        else:
+            await self._pool.drop(session)
+        await self._record(job, intent, intent_at, outcome, self._clock.monotonic() - began)
+
+    async def _compose(self, job: ClaimedJob) -> Message:
+        if not job.live and not self._may_reach(job.address):
+            raise ComposeError(
+                "not on the allow-list of a campaign that is not live",
+                hint="add the address to [safety] allow, or set the campaign live",
+            )
+        if job.campaign_id is None or job.step_id is None:
+            raise ComposeError("this job belongs to no campaign")
+        if not self._composer.has(job.campaign_id):
+            await self._prepare(job.campaign_id)
+        return self._composer.build(
+            job.campaign_id,
+            job.step_id,
+            address=job.address,
+            fields=job.fields,
+            message_id=job.message_id,
+            date=self._clock.now(),
+        )
+
+    async def _deliver(self, session: Session, message: Message) -> Outcome:
+        try:
+            return await session.deliver(message)
+        except Exception as error:
+            # A bug of ours inside the window: what left is not known, and that is what must be said.
+            log.exception("deliver failed")
+            return uncertain(f"internal error while sending: {type(error).__name__}")
+
+    async def _gate_closed(self, session: Session, refusal: Outcome | None, intent: Intent) -> None:
+        if refusal is None:
+            await session.abandon()
+        if session.usable:
+            self._pool.give_back(session)
+        else:
+            await self._pool.drop(session)
+        self.blocked_by = intent.refused
+        if intent.retry_at is not None:
+            self._blocked_until = max(self._blocked_until, intent.retry_at)
+        self._on_change()
+
+    async def _hold(self, job: ClaimedJob, error: ComposeError) -> None:
+        reason = HeldReason.FIELD if isinstance(error, MissingField) else HeldReason.CONTENT
+        if not job.live and "allow-list" in error.message:
+            reason = HeldReason.CONFIGURATION
+        await self._store.finish_attempt(
+            Finish(
+                job_id=job.id,
+                lease=job.lease,
+                attempt_id=None,
+                now=self._clock.now(),
+                state=JobState.HELD,
+                reason=reason.value,
+                reply=error.message,
+                error_key=f"held: {error.message}"[:100],
+            )
+        )
+        self._on_change()
+
+    async def _record(self, job: ClaimedJob, intent: Intent, intent_at: int, outcome: Outcome, duration: int) -> None:
+        now = self._clock.now()
+        fate = decide(
+            outcome,
+            tries=job.tries + 1,
+            budget_at=job.budget_at if job.budget_at is not None else intent_at,
+            now=now,
+            policy=self.rules.retry,
+            rng=self._rng,
+        )
+        accepted = outcome.cls is OutcomeClass.ACCEPTED
+        recorded = await self._store.finish_attempt(
+            Finish(
+                job_id=job.id,
+                lease=job.lease,
+                attempt_id=intent.attempt_id,
+                intent_at=intent_at,
+                now=now,
+                state=fate.state,
+                due_at=fate.due_at,
+                reason=fate.reason if fate.state is JobState.HELD else "",
+                counts_try=fate.counts_try,
+                outcome=outcome.cls,
+                phase=outcome.phase,
+                code=outcome.code,
+                enhanced=outcome.enhanced,
+                reply=outcome.text,
+                error_key="" if accepted else outcome.error_key or outcome.cls.value,
+                server=outcome.server,
+                duration=duration,
+                content_sent=outcome.phase == "content" or accepted,
+            )
+        )
+        if not recorded:
+            log.warning("job %s: its lease was lost before the outcome (%s)", job.id, outcome.cls.value)
+        await self._consequences(job, outcome, fate)
+        self._on_change()
+
+    async def _consequences(self, job: ClaimedJob, outcome: Outcome, fate: Disposition) -> None:
+        if fate.queue_action is not Action.NONE:
+            await self._queue_trouble(outcome)
+        elif self.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
+            await self._recovered()
+        if job.campaign_id is None:
+            return
+        if fate.pause_campaign:
+            await self._pause_campaign(job.campaign_id, f"{outcome.error_key}: {outcome.text}"[:300])
+        elif outcome.cls is OutcomeClass.CONTENT:
+            key = (job.campaign_id, outcome.error_key)
+            self._content_errors[key] += 1
+            if self._content_errors[key] >= CONTENT_ERRORS_TO_PAUSE:
+                del self._content_errors[key]
+                await self._pause_campaign(job.campaign_id, f"{CONTENT_ERRORS_TO_PAUSE} times {outcome.error_key}")
+
+    async def _pause_campaign(self, campaign_id: int, detail: str) -> None:
+        campaign = await self._store.get_campaign(campaign_id)
+        if campaign.state != "active":
+            return
+        await self._store.pause_campaign(
+            campaign_id,
+            PauseReason.ERRORS,
+            detail,
+            Event("campaign.paused", f"engine paused {campaign.name}: {detail}", level="error"),
+        )
+
+    async def _queue_trouble(self, outcome: Outcome) -> None:
+        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once."""
+        now = self._clock.now()
+        self.trouble = outcome.text
+        if outcome.action == Action.NEEDS_ATTENTION:
+            await self._set_queue(QueueState.NEEDS_ATTENTION, outcome, None, 0)
+            return
+        until = self.rules.cooling.cooling_until(self._cooling_step, now, outcome.wait, action=outcome.action)
+        if self._cooling_until > now and until <= self._cooling_until:
+            return
+        if self._cooling_until <= now:
+            self._cooling_step += 1
+        self._cooling_until = until
+        await self._set_queue(QueueState.COOLING, outcome, until, self._cooling_step)
+
+    async def _set_queue(self, state: QueueState, outcome: Outcome, until: int | None, step: int) -> None:
+        self.state = state
+        self._blocked_until = 0
+        words = outcome.text or outcome.error_key
+        verb = "cools" if state is QueueState.COOLING else "needs attention"
+        await self._store.set_queue_state(
+            self.queue.id,
+            state,
+            reason=f"{outcome.phase}: {words}"[:300],
+            until=until,
+            cooling_step=step,
+            event=Event(
+                f"queue.{state.value}",
+                f"queue {self.queue.name} {verb}: {words}"[:300],
+                level="warning" if state is QueueState.COOLING else "error",
+                queue_id=self.queue.id,
+            ),
+        )
+        self._on_change()
+
+    async def _recovered(self) -> None:
+        self.state = QueueState.READY
+        self._cooling_step = 0
+        self._cooling_until = 0
+        self.trouble = ""
+        await self._store.set_queue_state(
+            self.queue.id,
+            QueueState.READY,
+            event=Event("queue.ready", f"queue {self.queue.name} is ready again", queue_id=self.queue.id),
+        )

@@ -1,0 +1,117 @@
+"""The clockwork beside the runners: promotes due rows, ends graces, completes campaigns, beats the heart.
+
+Sleeps until the next due time, never a fixed minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from engine.clock import Clock
+from storage.dispatch import PROMOTE_SLICE
+from storage.errors import PacelineError, StaleEpochError
+from storage.model import MINUTE, SECOND
+from storage.store import Store
+
+log = logging.getLogger("paceline.scheduler")
+
+CANCEL_GRACE = 10 * SECOND
+HEARTBEAT = 5 * SECOND
+RESCUE = MINUTE
+SETTLE = SECOND // 5
+"""Books are settled at most five times a second: completion needs no more, and the Writer has messages to record."""
+
+
+class Scheduler:
+    """One loop. `wake_runners` is called when rows became due; `owned` is false when the lock file was replaced."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        wake_runners: Callable[[], None],
+        owned: Callable[[], bool],
+        note: Callable[[], tuple[str, str]],
+        cancel_grace: int = CANCEL_GRACE,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake_runners = wake_runners
+        self._owned = owned
+        self._note = note
+        self._cancel_grace = cancel_grace
+        self._wake = asyncio.Event()
+        self._books_changed = True
+        self._stopping = False
+        self._next_heartbeat = 0
+        self._next_rescue = clock.now() + RESCUE
+        self._next_settle = 0
+        self.oldest_due: int | None = None
+
+    def wake(self) -> None:
+        """Look again now: rows, states or times changed."""
+        self._books_changed = True
+        self._wake.set()
+
+    def books_changed(self) -> None:
+        """A job ended: settle soon."""
+        if not self._books_changed:
+            self._books_changed = True
+            self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until stopped. Trouble of the store is waited out; a stale epoch ends the engine."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                wait = await self._pass()
+            except StaleEpochError:
+                raise
+            except PacelineError as error:
+                log.error("%s", error.message)
+                wait = SECOND
+            await self._clock.wait(self._wake, wait)
+
+    async def _pass(self) -> int:
+        """One look at everything; returns how long to sleep (us)."""
+        moved, next_due = await self._store.promote()
+        if moved:
+            self._wake_runners()
+            if moved == PROMOTE_SLICE:
+                return 0
+        now = self._clock.now()
+        grace_ends = await self._end_graces()
+        if self._books_changed and now >= self._next_settle:
+            self._books_changed = False
+            self._next_settle = now + SETTLE
+            await self._store.settle()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT
+            if not self._owned():
+                raise StaleEpochError(
+                    "the lock file was deleted or replaced: this engine stops before another one starts",
+                    hint="start the engine again; do not remove the .lock file",
+                )
+            await self._store.heartbeat(*self._note())
+        if now >= self._next_rescue:
+            self._next_rescue = now + RESCUE
+            await self._store.rescue(everything=False)
+        times = [self._next_heartbeat, self._next_rescue]
+        times += [at for at in (next_due, grace_ends) if at is not None]
+        if self._books_changed:
+            times.append(self._next_settle)
+        return max(1_000, min(times) - self._clock.now())
+
+    async def _end_graces(self) -> int | None:
+        while True:
+            moved, grace_ends = await self._store.skip_cancelled(self._cancel_grace)
+            if not moved:
+                return grace_ends
+            self._books_changed = True

@@ -1,0 +1,274 @@
+"""The engine as one thing: owns the store, supervises the loops, drains on request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.accounts import Account
+from engine.channels.channel import Channel
+from engine.channels.make import make_channel
+from engine.clock import Clock, SystemClock
+from engine.composer import Composer
+from engine.config import Config, allow_listed
+from engine.control import all_actions
+from engine.control.actions import Context
+from engine.plans import release, replan
+from engine.runner import QueueRunner, Rules
+from engine.scheduler import Scheduler
+from engine.socket import ControlServer, socket_path
+from storage.events import Event
+from storage.model import MINUTE, SECOND
+from storage.sqlite import SqliteStore
+
+log = logging.getLogger("paceline.engine")
+
+IDLE_LOOK = SECOND // 5
+
+all_actions()
+
+
+class Engine:
+    """One engine over one database. `start`, then `run` until drained; `stop` cuts.
+
+    `load_config` is called at start and on reload. Role: `engine` (headless) or `console` (embedded).
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        load_config: Callable[[], Config],
+        *,
+        role: str = "engine",
+        clock: Clock | None = None,
+        channels: Callable[[Account], Channel] = make_channel,
+        create: bool = False,
+        read_only: bool = False,
+    ) -> None:
+        self.database = database
+        self.clock = clock or SystemClock()
+        self._load_config = load_config
+        self._role = role
+        self._channels = channels
+        self._create = create
+        self._read_only = read_only
+        self._runners: dict[str, QueueRunner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._draining = asyncio.Event()
+        self._why = ""
+        self._started_at = 0
+        self._finished: deque[int] = deque()
+        self.running = False
+
+    async def start(self) -> None:
+        """Take the lock, open the store, settle what a dead engine left, listen, begin.
+
+        Raises LockHeldError, StoreError or UsageError, each with its remedy; nothing is left behind then.
+        """
+        self.config = self._load_config()
+        path = socket_path(self.database)
+        self.store = await SqliteStore.open(
+            self.database, role=self._role, now=self.clock.now, socket_path=str(path), create=self._create
+        )
+        try:
+            self._started_at = self.clock.now()
+            self.composer = Composer()
+            self.context = Context(
+                self.store, self.clock, self.config, self.composer, self._channels, self, self._read_only
+            )
+            self.scheduler = Scheduler(
+                self.store,
+                self.clock,
+                wake_runners=self._wake_runners,
+                owned=self.store.lock.still_ours,
+                note=self._note,
+            )
+            await self._recover()
+            self.server = ControlServer(path, self.context)
+            await self.server.start()
+        except BaseException:
+            await self.store.close(note="could not start")
+            raise
+        self.running = True
+        await self._set_runners()
+        self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
+
+    async def _recover(self) -> None:
+        """What a dead engine left: claims, half-loaded imports and batches, plans half made."""
+        rescued_requeued, rescued_uncertain = 0, 0
+        while True:
+            rescued = await self.store.rescue(everything=True)
+            rescued_requeued += rescued.requeued
+            rescued_uncertain += rescued.uncertain
+            if not rescued.requeued and not rescued.uncertain:
+                break
+        imports, loading, unreleased, replanning = await self.store.unfinished()
+        for import_id in imports:
+            while await self.store.remove_import_slice(import_id):
+                pass
+        for batch_id in loading:
+            while await self.store.remove_batch_slice(batch_id):
+                pass
+        for batch_id in unreleased:
+            await release(self.store, batch_id)
+        for campaign_id in replanning:
+            await replan(self.store, await self.store.get_campaign(campaign_id), now=self.clock.now())
+        if rescued_requeued or rescued_uncertain:
+            text = f"recovered {rescued_requeued} claims; {rescued_uncertain} messages are uncertain: sent or not?"
+            level = "warning" if rescued_uncertain else "info"
+            await self.store.add_event(Event("engine.recovered", text, level=level, n=rescued_uncertain))
+
+    async def _set_runners(self) -> None:
+        """One runner per account; a reload replaces those whose account changed."""
+        wanted = self.config.accounts
+        for name in [n for n in self._runners if wanted.get(n) != self._runners[n].account]:
+            self._runners.pop(name).drain()
+            await self._tasks.pop(name)
+        for name, account in wanted.items():
+            if name in self._runners:
+                continue
+            queue = await self.store.ensure_queue(name, account.channel)
+            runner = QueueRunner(
+                queue,
+                account,
+                Rules(
+                    concurrency=account.concurrency,
+                    min_gap=account.min_gap,
+                    caps=tuple((cap.n, cap.period) for cap in account.caps),
+                    retry=account.retry_policy(self.config.defaults),
+                    cooling=account.cooling_ladder(self.config.defaults),
+                ),
+                store=self.store,
+                channel=self._channels(account),
+                composer=self.composer,
+                prepare=self._prepare,
+                may_reach=self._may_reach(account),
+                on_change=self._on_change,
+                clock=self.clock,
+                rng=random.Random(),  # noqa: S311 - jitter
+            )
+            self._runners[name] = runner
+            self._tasks[name] = asyncio.create_task(runner.run(), name=f"runner-{name}")
+
+    def _may_reach(self, account: Account) -> Callable[[str], bool]:
+        if account.channel == "outbox":
+            return lambda address: True
+        return lambda address: allow_listed(self.config, address)
+
+    async def _prepare(self, campaign_id: int) -> None:
+        campaign = await self.store.get_campaign(campaign_id)
+        steps = await self.store.get_steps(campaign_id)
+        self.composer.add(campaign, steps, self.config.account(campaign.account))
+
+    # hooks of control
+
+    def wake(self) -> None:
+        self.scheduler.wake()
+        self._wake_runners()
+
+    def _wake_runners(self) -> None:
+        for runner in self._runners.values():
+            runner.wake()
+
+    def _on_change(self) -> None:
+        now = self.clock.now()
+        self._finished.append(now)
+        while self._finished and self._finished[0] < now - MINUTE:
+            self._finished.popleft()
+        self.scheduler.books_changed()
+
+    def status(self) -> dict[str, Any]:
+        """What `engine status` shows beside the store's own facts."""
+        return {
+            "running": True,
+            "role": self._role,
+            "draining": self._draining.is_set(),
+            "why": self._why,
+            "epoch": self.store.epoch,
+            "started_at": self._started_at,
+            "ended_last_minute": len(self._finished),
+            "commits": self.store.writer.commits,
+            "store_trouble": self.store.writer.failure.message if self.store.writer.failure else "",
+            "queues": [
+                {
+                    "queue": name,
+                    "state": runner.state.value,
+                    "in_flight": runner.in_flight,
+                    "concurrency": runner.rules.concurrency,
+                    "held_by": runner.blocked_by,
+                    "trouble": runner.trouble,
+                }
+                for name, runner in sorted(self._runners.items())
+            ],
+        }
+
+    def drain(self, why: str) -> None:
+        """Begin nothing more and end when what is in flight has its answer."""
+        if not self._draining.is_set():
+            self._why = why
+            self._draining.set()
+
+    async def reload(self) -> dict[str, Any]:
+        config = self._load_config()
+        self.config = self.context.config = config
+        self.composer.forget()
+        await self._set_runners()
+        self.wake()
+        return {"accounts": sorted(config.accounts), "message": f"reloaded {config.path}"}
+
+    # life
+
+    def in_flight(self) -> int:
+        return sum(runner.in_flight for runner in self._runners.values())
+
+    def _note(self) -> tuple[str, str]:
+        return ("draining" if self._draining.is_set() else "running", self._why)
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Until drained (or nothing can run without a person); then finish what is in flight and close.
+
+        Raises what ended a loop when one failed: a stale epoch, a bug.
+        """
+        try:
+            await self._supervise(until_idle)
+        finally:
+            await self._shut_down()
+        for task in self._tasks.values():
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def _supervise(self, until_idle: bool) -> None:
+        while not self._draining.is_set():
+            if any(task.done() for task in self._tasks.values()):
+                return
+            if until_idle and await self._idle():
+                return
+            await self.clock.wait(self._draining, IDLE_LOOK if until_idle else SECOND)
+
+    async def _idle(self) -> bool:
+        if self.in_flight():
+            return False
+        return not await self.store.runnable([runner.queue.id for runner in self._runners.values()])
+
+    async def _shut_down(self) -> None:
+        self.drain("ended")
+        for runner in self._runners.values():
+            runner.drain()
+        runner_tasks = [task for name, task in self._tasks.items() if name in self._runners]
+        await asyncio.gather(*runner_tasks, return_exceptions=True)
+        await self.server.stop()
+        self.scheduler.stop()
+        await asyncio.gather(self._tasks["scheduler"], return_exceptions=True)
+        self.running = False
+        await self._close_books()
+
+    async def _close_books(self) -> None:
+        try:
+            await self.store.settle()
+        finally:
+            await self.store.close(note=self._why)

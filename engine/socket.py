@@ -1,0 +1,206 @@
+"""The control socket: one JSON object a line over a Unix socket (0600) beside the database.
+
+`{v, id, action, args, expect, actor}` -> `{id, ok, result | error{code, message, hint, exit}}`. At most 1 MB a line;
+a repeated id gets the first answer again, so that a client may ask twice after a lost line and act once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import socket
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from engine.control import actions
+from engine.control.actions import Context
+from storage.errors import EngineUnavailableError, PacelineError, UsageError
+from storage.model import Actor
+
+log = logging.getLogger("paceline.socket")
+
+PROTOCOL = 1
+LINE_LIMIT = 1 << 20
+PATH_LIMIT = 100
+"""Bytes of a Unix socket's path that every system takes; a longer one moves to the runtime folder."""
+REMEMBERED = 1_000
+
+
+def socket_path(database: Path) -> Path:
+    """Where the engine of this database listens."""
+    beside = database.absolute().with_name(database.name + ".sock")
+    if len(os.fsencode(beside)) <= PATH_LIMIT:
+        return beside
+    digest = hashlib.sha256(os.fsencode(database.absolute())).hexdigest()[:20]
+    for folder in (Path(platformdirs.user_runtime_dir("paceline")), Path(tempfile.gettempdir())):
+        moved = folder / f"paceline-{os.getuid()}-{digest}.sock"
+        if len(os.fsencode(moved)) <= PATH_LIMIT and _usable(folder):
+            return moved
+    raise UsageError(f"no folder with a short enough path for the control socket of {database}", hint="set TMPDIR")
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+class ControlServer:
+    """Listens for one engine. Each connection handles one request at a time; connections run side by side."""
+
+    def __init__(self, path: Path, context: Context) -> None:
+        self.path = path
+        self._context = context
+        self._server: asyncio.Server | None = None
+        self._answers: OrderedDict[str, asyncio.Future[bytes]] = OrderedDict()
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self.path.unlink(missing_ok=True)
+        old = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self.path), limit=LINE_LIMIT)
+        finally:
+            os.umask(old)
+
+    async def stop(self) -> None:
+        """Stop listening; requests under way get their answer first."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+        try:
+            while line := await reader.readline():
+                writer.write(await asyncio.shield(self._answer(line)))
+                await writer.drain()
+        except ValueError:
+            writer.write(_error("", UsageError("a request may be at most 1 MB long", hint="send smaller slices")))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._connections.discard(task)  # type: ignore[arg-type]
+            with contextlib.suppress(Exception):
+                writer.close()
+
+    def _answer(self, line: bytes) -> asyncio.Future[bytes]:
+        try:
+            request = json.loads(line)
+            request_id = str(request["id"])
+            if request["v"] != PROTOCOL:
+                raise UsageError(
+                    f"this engine speaks protocol {PROTOCOL}, the client {request['v']}",
+                    hint="use the same version of Paceline on both sides",
+                )
+        except PacelineError as error:
+            return _done(_error("", error))
+        except (ValueError, KeyError, TypeError):
+            return _done(_error("", UsageError("not a request: one JSON object a line with v, id, action")))
+        known = self._answers.get(request_id)
+        if known is not None:
+            return known
+        future = asyncio.ensure_future(self._run(request_id, request))
+        self._answers[request_id] = future
+        while len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        return future
+
+    async def _run(self, request_id: str, request: dict[str, Any]) -> bytes:
+        try:
+            who = request.get("actor") or {}
+            actor = Actor(
+                str(who.get("user", "?"))[:80], str(who.get("host", ""))[:120], str(who.get("via", "cli"))[:40]
+            )
+            result = await actions.call(
+                self._context, str(request.get("action", "")), dict(request.get("args") or {}), actor
+            )
+        except PacelineError as error:
+            return _error(request_id, error)
+        except Exception:
+            log.exception("action %s failed", request.get("action"))
+            return _error(request_id, PacelineError("the engine met an internal error", hint="see its log"))
+        return json.dumps({"id": request_id, "ok": True, "result": result}).encode() + b"\n"
+
+
+def _done(answer: bytes) -> asyncio.Future[bytes]:
+    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    future.set_result(answer)
+    return future
+
+
+def _error(request_id: str, error: PacelineError) -> bytes:
+    body = {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}
+    return json.dumps({"id": request_id, "ok": False, "error": body}).encode() + b"\n"
+
+
+class RemoteError(PacelineError):
+    """A refusal that came over the socket, with the engine's own code and exit code."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__(str(body.get("message", "refused")), hint=str(body.get("hint", "")))
+        self.code = str(body.get("code", "error"))
+        self.exit_code = int(body.get("exit", 1))
+
+
+class ControlClient:
+    """A blocking client for the command line and the console's threads. One request at a time."""
+
+    def __init__(self, path: Path | str, *, timeout: float = 600.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout)
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise EngineUnavailableError(
+                "the engine holds the lock but does not answer on its socket",
+                hint="it may be starting or stopping: try again; see `paceline engine status`",
+            ) from error
+        self._file = self._socket.makefile("rb")
+        self._next = 0
+        self._prefix = os.urandom(6).hex()
+
+    def call(self, action: str, args: dict[str, Any], actor: Actor) -> dict[str, Any]:
+        """Ask for one action. Raises RemoteError for a refusal, EngineUnavailableError when the line is lost."""
+        self._next += 1
+        request = {
+            "v": PROTOCOL,
+            "id": f"{self._prefix}-{self._next}",
+            "action": action,
+            "args": args,
+            "actor": {"user": actor.user, "host": actor.host, "via": actor.via},
+        }
+        line = json.dumps(request).encode() + b"\n"
+        if len(line) > LINE_LIMIT:
+            raise UsageError(f"{action}: the request is over 1 MB", hint="send less at once")
+        try:
+            self._socket.sendall(line)
+            answer = self._file.readline()
+        except OSError as error:
+            raise EngineUnavailableError(f"the engine did not answer: {error}", hint="see its log") from error
+        if not answer:
+            raise EngineUnavailableError("the engine closed the connection", hint="it may have stopped; try again")
+        body = json.loads(answer)
+        if not body["ok"]:
+            raise RemoteError(body["error"])
+        return dict(body["result"])
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
