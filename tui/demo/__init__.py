@@ -1,0 +1,1 @@
+"""What `paceline demo` runs against: a believable mail relay on this machine."""
