@@ -143,13 +143,14 @@ class Reader:
         row["steps"] = steps
         row["imports"] = self._all("SELECT * FROM imports WHERE campaign_id = ? ORDER BY id", (row["id"],))
         row["recipients"] = sum(i["imported"] for i in row["imports"] if i["state"] == "done")
-        row["due"] = self._due(row["id"])
+        row["due"] = self.due(row["id"])
         row["executions"] = self._all(
             "SELECT * FROM executions WHERE campaign_id = ? ORDER BY id DESC LIMIT 20", (row["id"],)
         )
         return row
 
-    def _due(self, campaign_id: int) -> Row:
+    def due(self, campaign_id: int) -> Row:
+        """First and last due time of what is pending (None without)."""
         due = [
             self._one(
                 "SELECT due_at FROM jobs WHERE campaign_id = ? AND state = 'pending' "
@@ -220,6 +221,12 @@ class Reader:
         for row in rows:
             row["counts"] = self.counts("batch", row["id"])
         return rows
+
+    def batch_total(self, *, campaign_id: int | None = None) -> int:
+        """How many batches there are, of one campaign or in all."""
+        where, values = ("WHERE campaign_id = ?", (campaign_id,)) if campaign_id is not None else ("", ())
+        row = self._one(f"SELECT count(*) AS n FROM batches {where}", values)
+        return int(row["n"]) if row else 0
 
     def batch(self, batch_id: int) -> Row:
         row = self._one(
@@ -366,6 +373,25 @@ class Reader:
         found = [r["integrity_check"] for r in self._all("PRAGMA integrity_check(20)") if r["integrity_check"] != "ok"]
         found += [f"{r['table']} row {r['rowid']} points nowhere" for r in self._all("PRAGMA foreign_key_check")[:20]]
         return found
+
+    def counter_drift(self) -> list[str]:
+        """Where the counters differ from a recount of the jobs, in words; [] when they agree. Reads every job."""
+        # One statement is one snapshot: an engine may go on writing meanwhile.
+        rows = self._all(
+            "SELECT scope, scope_id, state, SUM(counted) AS counted, SUM(kept) AS kept FROM ("
+            "SELECT 'all' AS scope, 0 AS scope_id, state, count(*) AS counted, 0 AS kept FROM jobs GROUP BY state "
+            "UNION ALL SELECT 'queue', queue_id, state, count(*), 0 FROM jobs GROUP BY queue_id, state "
+            "UNION ALL SELECT 'batch', batch_id, state, count(*), 0 FROM jobs GROUP BY batch_id, state "
+            "UNION ALL SELECT 'campaign', campaign_id, state, count(*), 0 FROM jobs "
+            "WHERE campaign_id IS NOT NULL GROUP BY campaign_id, state "
+            "UNION ALL SELECT scope, scope_id, state, 0, n FROM counters) "
+            "GROUP BY scope, scope_id, state HAVING SUM(counted) <> SUM(kept) ORDER BY 1, 2, 3"
+        )
+        return [
+            f"counter {row['scope']} {row['scope_id']} {row['state']} says {row['kept']}, "
+            f"there are {row['counted']} jobs"
+            for row in rows
+        ]
 
     def backup(self, target: Path) -> None:
         """A consistent copy while the engine goes on (SQLite's online backup)."""

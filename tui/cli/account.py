@@ -1,0 +1,152 @@
+"""`paceline account`: list, add, test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from engine.accounts import Account, SmtpAccount
+from storage.errors import PacelineError, UsageError
+from storage.lock import read_holder
+from storage.model import SECOND
+from tui.cli.campaign_run import tell
+from tui.cli.output import Json, emit, out, say, table
+from tui.cli.session import Session
+from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
+
+
+@click.group(
+    "account",
+    cls=LazyGroup,
+    lazy={
+        "list": Lazy("tui.cli.account:list_", "Every account of the configuration."),
+        "add": Lazy("tui.cli.account:add", "Append an account to the configuration."),
+        "test": Lazy("tui.cli.account:test", "Connect and log in, send nothing."),
+    },
+)
+def account() -> None:
+    """Who sends: accounts stand in paceline.toml only, their secrets by reference only."""
+
+
+def _json(found: Account) -> Json:
+    data: Json = {
+        "account": found.name,
+        "channel": found.channel,
+        "from": found.from_address,
+        "from_name": found.from_name,
+        "concurrency": found.concurrency,
+        "min_gap_seconds": found.min_gap / SECOND,
+        "caps": [str(cap) for cap in found.caps],
+        "preset": found.preset,
+    }
+    if isinstance(found, SmtpAccount):
+        secret = found.password.describe() if found.password else None
+        data |= {
+            "host": found.host,
+            "port": found.server_port,
+            "tls": found.tls,
+            "username": found.username,
+            "password": secret,
+        }
+    else:
+        data["folder"] = str(found.folder)
+    return data
+
+
+@click.command("list", cls=Verb)
+@click.pass_obj
+def list_(session: Session) -> None:
+    """Every account of the configuration; never a secret, only where it stands."""
+    config = session.config()
+    for warning in config.warnings:
+        say(f"warning: {warning}")
+    rows = [_json(found) for _, found in sorted(config.accounts.items())]
+    if session.json:
+        emit({"count": len(rows), "accounts": rows})
+        return
+    shown = [
+        (
+            row["account"], row["channel"], row["from"],
+            f"{row['host']}:{row['port']} ({row['tls']})" if "host" in row else row["folder"],
+            row["concurrency"], ", ".join(row["caps"]), row.get("password"),
+        )
+        for row in rows
+    ]  # fmt: skip
+    titles = ("account", "channel", "from", "to", "at once", "caps", "password")
+    table(titles, shown, empty="no account: paceline account add --help")
+
+
+@click.command("add", cls=Change)
+@click.argument("name")
+@click.option("--channel", type=click.Choice(["smtp", "outbox"]), required=True)
+@click.option("--from", "from_address", required=True, metavar="ADDRESS", help="The sender's address.")
+@click.option("--from-name", help="The sender's shown name.")
+@click.option("--reply-to", metavar="ADDRESS")
+@click.option("--preset", help="Host and limits of a provider: gmail, workspace, yahoo, cold.")
+@click.option("--host")
+@click.option("--port", type=int)
+@click.option("--tls", help="starttls (default), implicit, opportunistic or none.")
+@click.option("--username")
+@click.option("--password-env", metavar="NAME", help="The password stands in this environment variable.")
+@click.option("--password-file", metavar="PATH", help="The password stands in this file.")
+@click.option("--password-keyring", metavar="SERVICE/USER", help="The password stands in the keyring.")
+@click.option("--password-command", metavar="COMMAND", help="This command prints the password.")
+@click.option("--folder", help="outbox: where the .eml files go.")
+@click.option("--concurrency", type=int, help="Messages under way at once.")
+@click.option("--min-gap", help="Least time between two starts, such as 2s.")
+@click.option("--rate", help="Such as 60/min.")
+@click.option("--daily-cap", type=int, help="At most so many in any 24 hours.")
+@click.pass_obj
+def add(session: Session, name: str, **options: Any) -> None:
+    """Append the account NAME to the configuration. A running engine reads it at once."""
+    from engine.config import add_account
+
+    session.refuse_read_only()
+    values = {key: value for key, value in options.items() if not key.startswith("password_")}
+    values["password"] = _reference(options)
+    path = session.config_file
+    add_account(path, name, values)
+    reloaded = _reload(session)
+    if session.json:
+        emit({"success": True, "account": name, "config": str(path), "reloaded": reloaded})
+        return
+    out(f"account {name} added to {path}" + ("; the engine has read it" if reloaded else ""))
+    say(f"next: paceline account test {name}")
+
+
+def _reference(options: dict[str, Any]) -> Json | None:
+    """Where the password stands, as in the file. Raises UsageError for two places."""
+    import shlex
+
+    given = {
+        key.removeprefix("password_"): value
+        for key, value in options.items()
+        if key.startswith("password_") and value is not None
+    }
+    if len(given) > 1:
+        raise UsageError("the password can stand in one place only", hint="give one --password-... option")
+    if "command" in given:
+        given["command"] = shlex.split(given["command"])
+    return given or None
+
+
+def _reload(session: Session) -> bool:
+    """Tell a running engine; a failure is told, the account is in the file already."""
+    holder = read_holder(session.db)
+    if holder is None or holder.role == "command":
+        return False
+    try:
+        session.call("engine.reload")
+    except PacelineError as error:
+        say(f"the engine could not read it: {error.message}")
+        return False
+    return True
+
+
+@click.command("test", cls=Change)
+@click.argument("name")
+@click.pass_obj
+def test(session: Session, name: str) -> None:
+    """Connect and log in with the account NAME, send nothing. A running engine does it, else this command."""
+    tell(session, session.call("account.test", {"name": name}))

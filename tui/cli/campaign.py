@@ -1,0 +1,161 @@
+"""`paceline campaign`: the group, and what only reads: list, show, recipients."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from storage.model import SECOND
+from tui.cli.output import emit, emit_line, local, out, pairs, say, span, table
+from tui.cli.session import Session
+from tui.cli.verbs import Lazy, LazyGroup, Verb
+
+
+@click.group(
+    "campaign",
+    cls=LazyGroup,
+    lazy={
+        "new": Lazy("tui.cli.campaign_make:new", "Make a draft from a template."),
+        "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
+        "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
+        "show": Lazy("tui.cli.campaign:show", "One campaign: state, counts, progress, ETA."),
+        "recipients": Lazy("tui.cli.campaign:recipients", "Its people and what became of each."),
+        "preflight": Lazy("tui.cli.campaign_check:preflight", "All that would go wrong, before the start."),
+        "preview": Lazy("tui.cli.campaign_check:preview", "The message as one person will see it."),
+        "test-send": Lazy("tui.cli.campaign_check:test_send", "Send one message to yourself."),
+        "start": Lazy("tui.cli.campaign_run:start", "Plan every message and begin."),
+        "pause": Lazy("tui.cli.campaign_run:pause", "Begin nothing new; what is in flight finishes."),
+        "resume": Lazy("tui.cli.campaign_run:resume", "Plan the rest anew by the same pacing."),
+        "cancel": Lazy("tui.cli.campaign_run:cancel", "Skip what is open; can be undone for 10 s."),
+        "undo-cancel": Lazy("tui.cli.campaign_run:undo_cancel", "Take a cancel back."),
+        "retry": Lazy("tui.cli.campaign_run:retry", "Try failed messages again."),
+        "resolve": Lazy("tui.cli.campaign_run:resolve", "Say what became of an uncertain message."),
+        "live": Lazy("tui.cli.campaign_run:live", "Let it reach anybody, or take that back."),
+        "export": Lazy("tui.cli.campaign_export:export", "Its people with their status, as CSV or JSONL."),
+    },
+)
+def campaign() -> None:
+    """Recipients, a message and a pacing, sent through one account."""
+
+
+@click.command("list", cls=Verb)
+@click.pass_obj
+def list_(session: Session) -> None:
+    """Every campaign with its progress."""
+    from tui.cli.facts import by_state, progress
+
+    with session.reader() as reader:
+        rows = reader.campaigns()
+    if session.json:
+        emit(
+            {
+                "count": len(rows),
+                "campaigns": [
+                    {
+                        "campaign": row["name"],
+                        "campaign_id": row["id"],
+                        "state": row["state"],
+                        "pause_reason": row["pause_reason"],
+                        "account": row["account"],
+                        "live": row["live"],
+                        "total": row["total"],
+                        "counts": by_state(row["counts"]),
+                        "progress": progress(row["counts"]),
+                    }
+                    for row in rows
+                ],
+            }
+        )
+        return
+    shown = []
+    for row in rows:
+        steps, counts = progress(row["counts"]), row["counts"]
+        state = row["state"] + (f" ({row['pause_reason']})" if row["pause_reason"] else "")
+        needs_you = counts["held"] + counts["uncertain"]
+        shown.append(
+            (
+                row["name"], state, row["account"], "yes" if row["live"] else "no", steps["total"], steps["sent"],
+                steps["failed"], needs_you, f"{steps['percentage']}%",
+            )
+        )  # fmt: skip
+    titles = ("campaign", "state", "account", "live", "total", "sent", "failed", "needs you", "done")
+    table(titles, shown, empty="no campaign yet: paceline campaign new --help")
+
+
+@click.command("show", cls=Verb)
+@click.argument("name")
+@click.pass_obj
+def show(session: Session, name: str) -> None:
+    """One campaign: state, counts, progress, ETA."""
+    from tui.cli.facts import campaign_json, eta
+
+    now = time.time_ns() // 1_000
+    with session.reader() as reader:
+        row = reader.campaign(name)
+        data = campaign_json(reader, row, now)
+        finish = eta(reader, row, row["counts"], now)
+        reasons = reader.failures(campaign_id=row["id"])
+    if session.json:
+        emit(data)
+        return
+    zone, steps = session.zone, data["progress"]
+    state = row["state"] + (f" ({row['pause_reason']}: {row['pause_detail']})" if row["pause_reason"] else "")
+    live = "yes" if row["live"] else "no: reaches only outbox accounts and the allow-list"
+    pairs(
+        (
+            ("campaign", row["name"]),
+            ("state", state),
+            ("account", f"{row['account']} ({row['channel']}, queue {row['queue_state']})"),
+            ("live", live),
+            ("pacing", data["pacing"]["text"]),
+            ("subject", data["subject"]),
+            ("recipients", f"{row['recipients']:,}"),
+            ("progress", f"{steps['current']:,} of {steps['total']:,} ({steps['percentage']}%)"),
+            ("counts", ", ".join(f"{n:,} {state}" for state, n in data["counts"].items() if n)),
+            ("needs you", data["needs_you"] or ""),
+            ("started", local(row["started_at"], zone) if row["started_at"] else ""),
+            ("completed", local(row["completed_at"], zone) if row["completed_at"] else ""),
+            ("duration", data["duration"]),
+            ("next due", local(row["due"]["first"], zone) if row["due"]["first"] else ""),
+            ("ETA", f"{local(finish, zone)}, in {span((finish - now) // SECOND * SECOND)}" if finish else ""),
+        )
+    )
+    if reasons:
+        out()
+        table(
+            ("n", "state", "reason"),
+            [(r["n"], "will be retried" if r["state"] == "pending" else r["state"], r["sample"]) for r in reasons],
+        )
+        if any(r["state"] == "failed" for r in reasons):
+            say(f"try again: paceline campaign retry {name} --class transient|all")
+
+
+@click.command("recipients", cls=Verb)
+@click.argument("name")
+@click.option("--state", default="", help="Only these states, for example failed,held.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.pass_obj
+def recipients(session: Session, name: str, state: str, limit: int | None) -> None:
+    """Its people and what became of each; with --json one JSON line a person."""
+    from tui.cli.facts import recipient_json, states_of
+
+    wanted = states_of(state)
+    zone = session.zone
+    lines = []
+    with session.reader() as reader:
+        seen = 0
+        for row in reader.all_recipients(reader.campaign(name)["id"]):
+            if wanted and row["state"] not in wanted:
+                continue
+            if seen == limit:
+                break
+            seen += 1
+            data = recipient_json(row)
+            if session.json:
+                emit_line(data)
+            else:
+                when = local(row["sent_at"] or row["due_at"], zone)
+                lines.append((data["address"], data["state"], data["attempts"], when, data["error"]))
+    if not session.json:
+        table(("address", "state", "tries", "sent or due", "error"), lines, empty="nobody")

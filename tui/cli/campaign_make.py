@@ -1,0 +1,192 @@
+"""`paceline campaign new` and `apply`: drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from storage.errors import NotFoundError, UsageError
+from tui.cli.output import Json, emit, out, pairs, say
+from tui.cli.session import Session
+from tui.cli.verbs import Change
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATH = click.Path(path_type=Path)
+PACING_OPTIONS = (
+    click.option("--pacing", "mode", type=click.Choice(["human", "steady", "blast"]), help="How sends are spread."),
+    click.option("--preset", help="A named blast: very-safe, recommended, aggressive, risky."),
+    click.option("--gap-min", help="human: shortest gap, such as 15m."),
+    click.option("--gap-max", help="human: longest gap, such as 90m."),
+    click.option("--rate", help="steady: such as 60/min or 30/h."),
+    click.option("--concurrency", type=int, help="blast: so many at once."),
+    click.option("--batch-delay", help="blast: delay between rounds, such as 2s."),
+)
+LETTER_OPTIONS = (
+    click.option("--subject", help="The subject; wins over the template's own."),
+    click.option("--text", "text", type=_PATH, help="A plain text part, beside an HTML template."),
+    click.option("--html", "html", type=_PATH, help="An HTML part, beside a text template."),
+    click.option("--attach", multiple=True, type=_PATH, help="Attach a file."),
+    click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="Add a header."),
+)
+
+
+def pacing_options(command: F) -> F:
+    """The options that say how sends are spread."""
+    for option in reversed(PACING_OPTIONS):
+        command = option(command)
+    return command
+
+
+def letter_options(command: F) -> F:
+    """The options that add to a message's template."""
+    for option in reversed(LETTER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def pacing_of(
+    mode: str | None,
+    preset: str | None,
+    gap_min: str | None,
+    gap_max: str | None,
+    rate: str | None,
+    concurrency: int | None,
+    batch_delay: str | None,
+) -> Json:
+    """What `Pacing.from_dict` reads; checked. The mode follows from the settings that were given. UsageError."""
+    from engine.planning.pacing import Pacing
+
+    given = {
+        "mode": mode,
+        "preset": preset,
+        "gap_min": gap_min,
+        "gap_max": gap_max,
+        "rate": rate,
+        "concurrency": concurrency,
+        "batch_delay": batch_delay,
+    }
+    pacing = {key: value for key, value in given.items() if value is not None}
+    if pacing and "mode" not in pacing and "preset" not in pacing:
+        implied = {"gap_min": "human", "gap_max": "human", "rate": "steady"}
+        modes = {implied.get(key, "blast") for key in pacing}
+        if len(modes) > 1:
+            raise UsageError("these pacing options belong to different modes", hint="name one with --pacing")
+        pacing["mode"] = modes.pop()
+    Pacing.from_dict(pacing)
+    return pacing
+
+
+def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) -> Json:
+    """The arguments of the action `campaign.new`."""
+    return {
+        "name": name,
+        "account": account,
+        "pacing": pacing,
+        "subject": letter.subject,
+        "text": letter.text,
+        "html": letter.html,
+        "headers": letter.headers,
+        "attachments": letter.attachments,
+        **more,
+    }
+
+
+@click.command("new", cls=Change)
+@click.argument("name")
+@click.option("--account", "-a", required=True, help="Who sends.")
+@click.option("--template", "-t", type=_PATH, help="The message; may begin with `Subject: ...` and a blank line.")
+@click.option("--priority", type=click.IntRange(1, 10), default=5, show_default=True, help="10 runs first.")
+@letter_options
+@pacing_options
+@click.pass_obj
+def new(
+    session: Session,
+    name: str,
+    account: str,
+    template: Path | None,
+    priority: int,
+    subject: str | None,
+    text: Path | None,
+    html: Path | None,
+    attach: tuple[Path, ...],
+    headers: tuple[str, ...],
+    **pacing: Any,
+) -> None:
+    """Make the draft NAME from a template. Nothing is sent before `campaign start`."""
+    from tui.cli.letters import read_letter
+
+    letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
+    args = new_args(name, account, pacing_of(**pacing), letter, priority=priority)
+    result = session.call("campaign.new", args)
+    if session.json:
+        emit({"success": True, "campaign_id": result["id"], **result})
+        return
+    tell_new(result)
+    say(f"next: paceline recipients import FILE --campaign {name}")
+
+
+def tell_new(result: Json) -> None:
+    """What a new draft came to."""
+    out(f"campaign {result['campaign']} is a draft")
+    pairs(
+        (
+            ("account", result["account"]),
+            ("pacing", result["pacing"]),
+            ("fields used", ", ".join(result["fields"]) or "none"),
+        )
+    )
+
+
+@click.command("apply", cls=Change)
+@click.argument("place", metavar="DIR_OR_FILE", type=_PATH)
+@click.option("--rejects", type=_PATH, help="Where rejected rows go [FILE.rejects.csv].")
+@click.pass_obj
+def apply(session: Session, place: Path, rejects: Path | None) -> int:
+    """Make a draft from a campaign.toml and import its people.
+
+    The recipient file is read through before anything is made: a file that breaks off makes nothing.
+    """
+    from tui.cli.importing import import_file, look_through
+    from tui.cli.plan_file import read_plan_file
+    from tui.cli.recipients import refuse_if_nobody, report
+
+    plan = read_plan_file(place)
+    refuse_taken(session, plan.name)
+    if plan.source is not None:
+        refuse_if_nobody(look_through(plan.source))
+    done = None
+    with session.control() as control:
+        args = new_args(
+            plan.name, plan.account, plan.pacing, plan.letter, priority=plan.priority, settings=plan.settings
+        )
+        if plan.concurrency:
+            args["concurrency"] = plan.concurrency
+        result = control.call("campaign.new", args)
+        if plan.source is not None:
+            done = import_file(plan.source, plan.name, control, rejects=rejects)
+    if session.json:
+        people = done.to_json() if done else None
+        emit({"success": True, "campaign_id": result["id"], **result, "recipients": people})
+        return 0
+    tell_new(result)
+    if done is not None:
+        report(session, done, plan.name)
+    say(f"next: paceline campaign preflight {plan.name}")
+    return 0
+
+
+def refuse_taken(session: Session, name: str) -> None:
+    """Refuse a name that a campaign has, before any file is read. Raises UsageError."""
+    with session.reader() as reader:
+        try:
+            row = reader.campaign(name)
+        except NotFoundError:
+            return
+    raise UsageError(
+        f"the campaign name '{name}' is taken ({row['state']})",
+        hint="choose another name; see `paceline campaign list`",
+    )

@@ -1,0 +1,151 @@
+"""The findings of `doctor`: each looks at one thing and says what to do about it. Reads only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.accounts import SmtpAccount
+from storage.errors import PacelineError
+from storage.lock import read_holder
+from storage.model import MINUTE
+from storage.reader import Reader
+from tui.cli.session import Session
+from tui.cli.times import now_us
+
+LOW_DISK = 200 << 20
+"""Bytes below which a busy store may soon not be able to write."""
+EPOCH_2024 = 1_704_067_200_000_000
+"""A clock before this program was written cannot be right."""
+
+
+class Finding(NamedTuple):
+    """`level`: ok, note, or problem (which makes the exit code 1)."""
+
+    check: str
+    level: str
+    message: str
+    remedy: str = ""
+
+
+def examine(session: Session) -> list[Finding]:
+    """Every finding, in the order in which one would mend them."""
+    return [*_configuration(session), *_store(session), *_engine(session), *_machine(session)]
+
+
+def _configuration(session: Session) -> Iterator[Finding]:
+    try:
+        config = session.config()
+    except PacelineError as error:
+        yield Finding("configuration", "problem", error.message, error.hint)
+        return
+    yield Finding("configuration", "ok", f"{config.path}: {len(config.accounts)} accounts")
+    for warning in config.warnings:
+        yield Finding("configuration", "note", warning)
+    if not config.accounts:
+        yield Finding("accounts", "problem", "no account is configured", "paceline account add --help")
+    for name, account in sorted(config.accounts.items()):
+        if not isinstance(account, SmtpAccount) or account.secret is None or account.password is None:
+            yield Finding("account", "ok", f"{name}: needs no password")
+            continue
+        try:
+            account.secret()
+        except PacelineError as error:
+            yield Finding("account", "problem", f"{name}: {error.message}", error.hint)
+        else:
+            yield Finding("account", "ok", f"{name}: its password can be read ({account.password.describe()})")
+
+
+def _store(session: Session) -> Iterator[Finding]:
+    path = session.db
+    try:
+        reader = session.reader()
+    except PacelineError as error:
+        yield Finding("store", "problem", error.message, error.hint)
+        return
+    with reader:
+        try:
+            yield from _inside(reader, path)
+        except PacelineError as error:
+            yield Finding("store", "problem", error.message, error.hint)
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + ".lock")):
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding("rights", "problem", f"{file} is open to other users", f"chmod 600 {file}")
+
+
+def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
+    wrong = reader.check()
+    if wrong:
+        remedy = "stop the engine and restore a backup; keep the damaged file"
+        yield Finding("store", "problem", f"{path} is damaged: {wrong[0]}", remedy)
+        return
+    yield Finding("store", "ok", f"{path}: integrity is ok, schema {reader.engine()['schema']}")
+    drift = reader.counter_drift()
+    if drift:
+        more = f" and {len(drift) - 1} more" if len(drift) > 1 else ""
+        yield Finding("counters", "problem", drift[0] + more, "report this; `paceline db check` lists all of them")
+    else:
+        yield Finding("counters", "ok", "the counters equal a recount")
+    counts = reader.counts()
+    if counts["uncertain"]:
+        message = f"{counts['uncertain']:,} messages are uncertain: sent or not?"
+        yield Finding("jobs", "note", message, "paceline job list --state uncertain")
+    if counts["held"]:
+        yield Finding("jobs", "note", f"{counts['held']:,} messages are held", "paceline job list --state held")
+    for queue in reader.queues():
+        if queue["state"] in ("needs_attention", "restricted"):
+            message = f"{queue['name']} is {queue['state']}: {queue['reason']}"
+            yield Finding("queue", "problem", message, f"mend it, then: paceline queue resume {queue['name']}")
+        elif queue["state"] != "ready":
+            yield Finding("queue", "note", f"{queue['name']} is {queue['state']}: {queue['reason']}")
+    newest = max((event["at"] for event in reader.events(limit=1)), default=0)
+    if newest > now_us() + MINUTE:
+        yield Finding("clock", "problem", "the store holds events from the future", "set this machine's clock")
+    if reader.engine()["paused"]:
+        yield Finding("engine", "note", "everything is paused", "paceline engine resume")
+
+
+def _engine(session: Session) -> Iterator[Finding]:
+    holder = read_holder(session.db) if session.db.parent.is_dir() else None
+    if holder is None:
+        yield Finding("engine", "note", "no engine is running: nothing is sent", "paceline engine run")
+        return
+    if holder.role == "command":
+        yield Finding("engine", "ok", f"{holder.describe()} holds the store")
+        return
+    from tui.client import SocketControl, this_actor
+
+    try:
+        control = SocketControl(holder.socket, this_actor("doctor"))
+        try:
+            status = control.call("engine.status")
+        finally:
+            control.close()
+    except PacelineError as error:
+        yield Finding("engine", "problem", f"{holder.describe()}: {error.message}", error.hint)
+        return
+    yield Finding("engine", "ok", f"{holder.describe()} runs and answers")
+    if status["store_trouble"]:
+        yield Finding("engine", "problem", f"it cannot write: {status['store_trouble']}", "make room, check the disk")
+    for queue in status["queues"]:
+        if queue["trouble"]:
+            remedy = f"paceline account test {queue['queue']}"
+            yield Finding("queue", "problem", f"{queue['queue']}: {queue['trouble']}", remedy)
+
+
+def _machine(session: Session) -> Iterator[Finding]:
+    if now_us() < EPOCH_2024:
+        yield Finding("clock", "problem", "this machine's clock is years behind", "set it, or start its time service")
+    folder = session.db.absolute().parent
+    if folder.is_dir():
+        free = shutil.disk_usage(folder).free
+        level, remedy = ("problem", "make room") if free < LOW_DISK else ("ok", "")
+        yield Finding("disk", level, f"{free >> 20:,} MB free", remedy)
+        if not os.access(folder, os.W_OK):
+            yield Finding("disk", "problem", f"{folder} cannot be written", "check its owner and rights")
+    yield Finding("sqlite", "ok", f"version {sqlite3.sqlite_version}")

@@ -1,0 +1,137 @@
+"""`paceline engine`: status, pause, resume, drain, reload; `run` stands in its own module."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from storage.errors import EngineUnavailableError
+from storage.lock import read_holder
+from tui.cli.campaign_run import tell
+from tui.cli.output import Json, dated, emit, local, out, pairs, say, table
+from tui.cli.session import Session
+from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
+
+
+@click.group(
+    "engine",
+    cls=LazyGroup,
+    lazy={
+        "run": Lazy("tui.cli.engine_run:run", "Run an engine here, in the foreground."),
+        "status": Lazy("tui.cli.engine:status", "Who runs it, and what each queue does."),
+        "pause": Lazy("tui.cli.engine:pause", "Pause everything."),
+        "resume": Lazy("tui.cli.engine:resume", "Resume everything."),
+        "drain": Lazy("tui.cli.engine:drain", "Finish what is in flight, then end the engine."),
+        "reload": Lazy("tui.cli.engine:reload", "Read the configuration again."),
+    },
+)
+def engine() -> None:
+    """The part that sends. One engine a database."""
+
+
+def _running(session: Session) -> None:
+    """Raises EngineUnavailableError when no engine holds the store."""
+    from storage.sqlite import check_place
+
+    check_place(session.db, create=False)
+    holder = read_holder(session.db)
+    if holder is None or holder.role == "command":
+        raise EngineUnavailableError(f"no engine is running on {session.db}", hint="start one: paceline engine run")
+
+
+@click.command("status", cls=Verb)
+@click.pass_obj
+def status(session: Session) -> int:
+    """Who runs it, and what each queue does. Exit 0: an engine runs; 3: none does."""
+    from engine.config import Config
+    from tui.cli.facts import by_state
+    from tui.client import open_control
+
+    with session.reader() as reader:
+        last, counts = reader.engine(), reader.counts()
+    holder = read_holder(session.db)
+    data: Json = {"running": False, "paused": last["paused"], "counts": by_state(counts)}
+    if holder is not None and holder.role != "command":
+
+        def no_config() -> Config:
+            raise EngineUnavailableError("the engine ended just now", hint="ask again")
+
+        # A read: allowed with --read-only too.
+        with open_control(session.db, no_config) as control:
+            data |= control.call("engine.status")
+        data |= {"pid": holder.pid, "host": holder.host, "paused": last["paused"]}
+    elif last.get("stopped_at"):
+        data["stopped_at"] = last["stopped_at"]
+    if session.json:
+        emit(dated(data))
+        return 0 if data["running"] else 3
+    _show(session, data)
+    return 0 if data["running"] else 3
+
+
+def _show(session: Session, data: Json) -> None:
+    open_counts = ", ".join(f"{n:,} {state}" for state, n in data["counts"].items() if n) or "no jobs"
+    if not data["running"]:
+        stopped = local(data["stopped_at"], session.zone) if data.get("stopped_at") else ""
+        pairs((("engine", "not running"), ("last stopped", stopped), ("jobs", open_counts)))
+        say("start one: paceline engine run")
+        return
+    state = "draining" if data["draining"] else "paused" if data["paused"] else "running"
+    pairs(
+        (
+            ("engine", f"{state} (pid {data['pid']} on {data['host']}, as {data['role']})"),
+            ("since", local(data["started_at"], session.zone)),
+            ("why", data["why"]),
+            ("ended in the last minute", data["ended_last_minute"]),
+            ("store", data["store_trouble"]),
+            ("jobs", open_counts),
+        )
+    )
+    out()
+    rows = [
+        (
+            queue["queue"],
+            queue["state"],
+            f"{queue['in_flight']}/{queue['concurrency']}",
+            queue["held_by"],
+            queue["trouble"],
+        )
+        for queue in data["queues"]
+    ]
+    table(("queue", "state", "in flight", "waits for", "trouble"), rows, empty="no account is configured")
+
+
+@click.command("pause", cls=Change)
+@click.pass_obj
+def pause(session: Session) -> None:
+    """Pause everything: no new attempt begins, what is in flight finishes."""
+    tell(session, session.call("engine.pause"))
+
+
+@click.command("resume", cls=Change)
+@click.pass_obj
+def resume(session: Session) -> None:
+    """Resume everything."""
+    tell(session, session.call("engine.resume"))
+
+
+@click.command("drain", cls=Change)
+@click.option("--wait", is_flag=True, help="Return when the engine has ended.")
+@click.pass_obj
+def drain(session: Session, wait: bool) -> None:
+    """Finish what is in flight, then end the engine."""
+    _running(session)
+    session.confirm("End the engine?")
+    result = session.call("engine.drain")
+    while wait and read_holder(session.db) is not None:
+        time.sleep(0.1)
+    tell(session, result)
+
+
+@click.command("reload", cls=Change)
+@click.pass_obj
+def reload(session: Session) -> None:
+    """Read the configuration again; a file with a mistake changes nothing."""
+    _running(session)
+    tell(session, session.call("engine.reload"))

@@ -1,0 +1,191 @@
+"""From the store's rows to the words and sums that commands promise: pure functions over what `Reader` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.planning.pacing import Pacing
+from storage.errors import FilterError
+from storage.model import MINUTE, SECOND, Campaign, CampaignState, JobState, Step
+from storage.reader import STATES, Reader
+from tui.cli.output import Json, dated, iso, span
+
+RATE_WINDOW = 5 * MINUTE
+"""How far back the live rate of an ETA looks."""
+
+_ALIASES = {
+    "queued": (JobState.PENDING,),
+    "scheduled": (JobState.PENDING,),
+    "waiting": (JobState.PENDING,),
+    "sending": (JobState.PROCESSING,),
+    "in_progress": (JobState.PROCESSING,),
+    "sent": (JobState.COMPLETED,),
+    "success": (JobState.COMPLETED,),
+    "done": (JobState.COMPLETED,),
+    "error": (JobState.FAILED,),
+    "cancelled": (JobState.SKIPPED,),
+    "open": (JobState.HELD, JobState.PENDING, JobState.PROCESSING),
+}
+
+
+def states_of(words: str) -> tuple[str, ...]:
+    """Job states named in "failed,held" or by the words people know ("QUEUED", "SENT"). Raises FilterError."""
+    found: list[str] = []
+    for word in filter(None, (part.strip().lower() for part in words.split(","))):
+        states = _ALIASES.get(word) or ((JobState(word),) if word in STATES else ())
+        if not states:
+            raise FilterError(f"there is no state '{word[:40]}'", hint=f"there are: {', '.join(STATES)}")
+        found += [state.value for state in states]
+    return tuple(dict.fromkeys(found))
+
+
+def by_state(counts: Mapping[str, int]) -> dict[str, int]:
+    return {state: counts[state] for state in STATES}
+
+
+def progress(counts: Mapping[str, int]) -> Json:
+    """`total, sent, failed, current, percentage`: `current` have ended one way or another; 100 means all of them."""
+    total = sum(counts[state] for state in STATES)
+    current = total - counts["held"] - counts["pending"] - counts["processing"]
+    return {
+        "total": total,
+        "sent": counts["completed"] + counts["bounced"],
+        "failed": counts["failed"],
+        "current": current,
+        "percentage": current * 100 // total if total else 0,
+    }
+
+
+def eta(reader: Reader, row: Mapping[str, Any], counts: Mapping[str, int], now: int) -> int | None:
+    """When the open messages of an active campaign should be through: its plan, or its present rate if slower."""
+    waiting = counts["pending"] + counts["processing"]
+    if row["state"] != CampaignState.ACTIVE or not waiting:
+        return None
+    planned = max(now, row["due"]["last"] or now)
+    minutes = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
+    ended = sum(minute["sent"] + minute["failed"] for minute in minutes)
+    since = max(row["started_at"] or now, now - RATE_WINDOW)
+    if ended < 10 or now - since < SECOND:
+        return planned
+    return max(planned, now + waiting * (now - since) // ended)
+
+
+def campaign_json(reader: Reader, row: Json, now: int) -> Json:
+    """All of `campaign show NAME --json`."""
+    counts = row["counts"]
+    ended = row["completed_at"] or row["cancelled_at"] or now
+    elapsed = max(0, ended - row["started_at"]) if row["started_at"] else None
+    return {
+        "campaign": row["name"],
+        "campaign_id": row["id"],
+        "state": row["state"],
+        "pause_reason": row["pause_reason"],
+        "pause_detail": row["pause_detail"],
+        "account": row["account"],
+        "channel": row["channel"],
+        "queue": dated({"state": row["queue_state"], "reason": row["queue_reason"], "until": row["queue_until"]}),
+        "live": row["live"],
+        "pacing": {**row["pacing"], "text": Pacing.from_dict(row["pacing"]).describe()},
+        "priority": row["priority"],
+        "concurrency": row["concurrency"],
+        "recipients": row["recipients"],
+        "total": row["total"],
+        "counts": by_state(counts),
+        "will_retry": counts["retry"],
+        "needs_you": counts["held"] + counts["uncertain"],
+        "progress": progress(counts),
+        "created_at": iso(row["created_at"]),
+        "started_at": iso(row["started_at"]),
+        "completed_at": iso(row["completed_at"]),
+        "cancelled_at": iso(row["cancelled_at"]),
+        "duration": None if elapsed is None else span(elapsed // SECOND * SECOND),
+        "duration_seconds": None if elapsed is None else elapsed / SECOND,
+        "eta": iso(eta(reader, row, counts, now)),
+        "first_due": iso(row["due"]["first"]),
+        "last_due": iso(row["due"]["last"]),
+        "subject": row["steps"][0]["subject"] if row["steps"] else "",
+        "imports": [dated(item) for item in row["imports"]],
+        "executions": [dated(item) for item in row["executions"]],
+        "version": row["version"],
+    }
+
+
+def batch_json(row: Json, now: int) -> Json:
+    """A batch with our names and those that its readers may know (`totalEmails`, `createdAt`, `status`)."""
+    counts, steps = row["counts"], progress(row["counts"])
+    begun, ended = row["started_at"], row["finished_at"]
+    elapsed = max(0, (ended or now) - begun) // SECOND * SECOND if begun else None
+    status = "completed" if row["state"] == "done" else "in_progress" if steps["current"] else "pending"
+    if counts["processing"] and status == "pending":
+        status = "in_progress"
+    return {
+        "id": row["id"],
+        "campaign": row["campaign"],
+        "kind": row["kind"],
+        "filename": row["name"],
+        "state": row["state"],
+        "status": status,
+        "total": row["total"],
+        "totalEmails": row["total"],
+        "processed": steps["current"],
+        "progress": steps,
+        "counts": by_state(counts),
+        "createdAt": iso(row["created_at"]),
+        "startedAt": iso(begun),
+        "completedAt": iso(ended),
+        "duration": None if elapsed is None else span(elapsed),
+        "summary": {"total": steps["total"], "success": steps["sent"], "failed": steps["failed"]},
+    }
+
+
+def result_json(row: Json) -> Json:
+    """One line of a batch's `results`."""
+    state = row["state"]
+    status = "success" if state in ("completed", "bounced") else "failed" if state == "failed" else "pending"
+    if state in ("uncertain", "skipped"):
+        status = state
+    rows = row["fields"].get("rows")
+    return {
+        "email": row["address"],
+        "status": status,
+        "state": state,
+        "error": row["error"] or None,
+        "orderCount": len(rows) if isinstance(rows, list) else 1,
+    }
+
+
+def recipient_json(row: Json) -> Json:
+    """One line of `campaign recipients --json`: these keys and no others."""
+    return {
+        "address": row["address"],
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "error": row["error"] or (row["reason"] if row["state"] in ("held", "skipped") else "") or None,
+        "due_at": iso(row["due_at"]),
+        "sent_at": iso(row["sent_at"]),
+        "message_id": row["message_id"] or None,
+    }
+
+
+def job_json(row: Json) -> Json:
+    return dated({key: value for key, value in row.items() if key not in ("ready", "lease", "queue_id")})
+
+
+def campaign_of(row: Json) -> Campaign:
+    """The noun behind a reader's row, for what composes messages."""
+    return Campaign(
+        row["id"], row["name"], CampaignState(row["state"]), row["pause_reason"], row["pause_detail"],
+        row["queue_id"], row["account"], row["priority"], row["concurrency"], row["pacing"], row["settings"],
+        row["live"], 0, row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
+        row["last_start"], row["version"],
+    )  # fmt: skip
+
+
+def step_of(row: Json) -> Step:
+    """The first step of a reader's campaign."""
+    step = row["steps"][0]
+    return Step(
+        step["id"], row["id"], step["position"], step["subject"], step["text"], step["html"], step["headers"],
+        tuple(step["attachments"]),
+    )  # fmt: skip

@@ -1,0 +1,207 @@
+"""A recipient file on its way to the holder of the lock: opened and checked here, streamed in slices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.intake.recipients import (
+    GROUPED_ROWS,
+    Counts,
+    Duplicate,
+    RecipientReader,
+    Rejected,
+    RejectsWriter,
+    file_digest,
+)
+from engine.intake.tables import Table, open_table
+from storage.errors import UsageError
+from storage.model import RecipientRow
+from tui.cli.output import Json
+from tui.client import Control
+
+SLICE_ROWS = 500
+SLICE_BYTES = 900_000
+"""A request of the control socket may have 1 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recipient file and how the operator wants it read."""
+
+    path: Path
+    mapping: dict[str, str] = field(default_factory=dict)
+    group_by: str | None = None
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def open(self) -> Table:
+        """Raises TableError."""
+        return open_table(self.path, sheet=self.sheet, encoding=self.encoding, delimiter=self.delimiter)
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a file. `counts` add up; `result` is the engine's answer (empty for a dry run)."""
+
+    table: Table
+    mapping: dict[str, str]
+    counts: Counts
+    first: list[RecipientRow]
+    problems: list[Rejected | Duplicate]
+    rejects: Path | None = None
+    result: Json = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        counts = self.counts
+        return {
+            "file": self.table.path.name,
+            "format": self.table.format,
+            "encoding": self.table.encoding or None,
+            "delimiter": self.table.delimiter or None,
+            "sheet": self.table.sheet or None,
+            "mapping": self.mapping,
+            "rows": counts.rows,
+            "imported": counts.imported,
+            "rejected": counts.rejected,
+            "duplicate": counts.duplicate,
+            "grouped": counts.grouped,
+            "rejects": str(self.rejects) if self.rejects else None,
+            "problems": [{"row": found.row, "reason": found.reason} for found in self.problems[:10]],
+        }
+
+
+def parse_mapping(items: tuple[str, ...]) -> dict[str, str]:
+    """`--map "First Name=first_name"` as column -> field. Raises UsageError."""
+    mapping = {}
+    for item in items:
+        column, equals, name = item.rpartition("=")
+        if not equals or not column:
+            raise UsageError(f"--map {item[:60]!r}: not COLUMN=FIELD", hint="for example --map 'E-mail address=email'")
+        mapping[column.strip()] = name.strip()
+    return mapping
+
+
+def rejects_path(source: Path) -> Path:
+    return source.with_name(source.name + ".rejects.csv")
+
+
+def look_through(
+    source: Source,
+    *,
+    known_keys: Callable[[str], bool] | None = None,
+    visit: Callable[[RecipientRow], None] | None = None,
+) -> Imported:
+    """Read and check the whole file and change nothing. `visit` sees every person."""
+    with source.open() as table:
+        reader = RecipientReader(table, source.mapping, group_by=source.group_by, known_keys=known_keys)
+        first: list[RecipientRow] = []
+        for person in reader:
+            if len(first) < 5:
+                first.append(person)
+            if visit is not None:
+                visit(person)
+        return Imported(table, reader.mapping, reader.counts, first, reader.problems)
+
+
+def import_file(
+    source: Source, campaign: str, control: Control, *, rejects: Path | None = None, known_digest: str = ""
+) -> Imported:
+    """Stream a file into a campaign; all of it becomes part of it, or nothing.
+
+    What is not imported goes to `rejects` (default: FILE.rejects.csv beside the source, replaced if it exists).
+    Raises PacelineError; then nothing was imported and no rejects file is left.
+    """
+    target = rejects or rejects_path(source.path)
+    if rejects is not None and rejects.exists():
+        raise UsageError(f"{rejects.name} exists already", hint="name another file for the rejected rows")
+    part = target.with_name(f".{target.name}.part")
+    with source.open() as table, RejectsWriter(part, overwrite=True) as writer:
+        reader = RecipientReader(table, source.mapping, group_by=source.group_by, on_problem=writer.write)
+        digest = known_digest or file_digest(source.path)
+        opened = control.call(
+            "recipients.begin", {"campaign": campaign, "source": source.path.name[-500:], "sha256": digest}
+        )
+        import_id = opened["import_id"]
+        try:
+            first = _stream(reader, control, import_id, writer)
+            counts = reader.counts
+            result = control.call(
+                "recipients.commit",
+                {
+                    "import_id": import_id,
+                    "campaign": campaign,
+                    "source": source.path.name,
+                    "rows": counts.rows,
+                    "imported": counts.imported,
+                    "rejected": counts.rejected,
+                    "duplicates": counts.duplicate,
+                    "grouped": counts.grouped,
+                },
+            )
+        except BaseException:
+            _abort(control, import_id)
+            part.unlink(missing_ok=True)
+            raise
+    written = writer.written
+    if written:
+        part.replace(target)
+    return Imported(table, reader.mapping, counts, first, reader.problems, target if written else None, result)
+
+
+def _abort(control: Control, import_id: int) -> None:
+    """Best effort: an engine that went away removes the unfinished import at its next start."""
+    try:
+        control.call("recipients.abort", {"import_id": import_id})
+    except Exception:
+        pass
+
+
+def _stream(reader: RecipientReader, control: Control, import_id: int, writer: RejectsWriter) -> list[RecipientRow]:
+    """Send every slice; those whom the campaign has already become duplicates in the reader's sums."""
+    columns = {name: column for column, name in reader.mapping.items()}
+    first: list[RecipientRow] = []
+    for people in _slices(iter(reader)):
+        first += people[: 5 - len(first)]
+        rows = [(person.row, person.address, person.key, person.fields) for person in people]
+        answer = control.call("recipients.rows", {"import_id": import_id, "rows": rows})
+        already = set(answer["duplicates"])
+        for person in people:
+            if person.row in already:
+                _count_duplicate(reader, person, columns, writer)
+    return first
+
+
+def _count_duplicate(
+    reader: RecipientReader, person: RecipientRow, columns: dict[str, str], writer: RejectsWriter
+) -> None:
+    rows: list[dict[str, Any]] = person.fields.get(GROUPED_ROWS) or [person.fields]
+    counts = reader.counts
+    counts.imported -= 1
+    counts.duplicate += len(rows)
+    counts.grouped -= len(rows) - 1
+    for fields in rows:
+        cells = {columns[name]: value for name, value in fields.items() if name in columns}
+        duplicate = Duplicate(person.row, person.address, 0, cells)
+        if len(reader.problems) < 10:
+            reader.problems.append(duplicate)
+        writer.write(duplicate)
+
+
+def _slices(people: Iterator[RecipientRow]) -> Iterator[list[RecipientRow]]:
+    """At most `SLICE_ROWS` people and `SLICE_BYTES` of JSON at once."""
+    batch: list[RecipientRow] = []
+    size = 0
+    for person in people:
+        cost = len(json.dumps(person.fields)) + 6 * (len(person.address) + len(person.key)) + 64
+        if batch and (len(batch) == SLICE_ROWS or size + cost > SLICE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(person)
+        size += cost
+    if batch:
+        yield batch

@@ -1,0 +1,137 @@
+"""`paceline queue`: list, show, pause, resume, probe."""
+
+from __future__ import annotations
+
+import click
+
+from storage.errors import NotFoundError, PacelineError
+from storage.model import DAY
+from tui.cli.campaign_run import tell
+from tui.cli.facts import by_state
+from tui.cli.output import Json, emit, iso, local, pairs, table
+from tui.cli.session import Session
+from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
+
+
+@click.group(
+    "queue",
+    cls=LazyGroup,
+    lazy={
+        "list": Lazy("tui.cli.queue:list_", "Every queue with its state and limits."),
+        "show": Lazy("tui.cli.queue:show", "One queue."),
+        "pause": Lazy("tui.cli.queue:pause", "Begin nothing new in it."),
+        "resume": Lazy("tui.cli.queue:resume", "Lift a pause, a cooling, or what needed attention."),
+        "probe": Lazy("tui.cli.queue:probe", "Try one message now instead of waiting for a cooling's end."),
+    },
+)
+def queue() -> None:
+    """Every account has a queue of its name: limits, pause and cooling belong to it."""
+
+
+def _queues(session: Session) -> list[Json]:
+    """Rows of the store with the limits of the configuration; an account that never sent has a queue too."""
+    from tui.cli.times import now_us
+
+    with session.reader() as reader:
+        rows = {row["name"]: row for row in reader.queues()}
+        used = {name: reader.used(row["id"], now_us() - DAY) for name, row in rows.items()}
+    try:
+        accounts = dict(session.config().accounts)
+    except PacelineError:
+        accounts = {}
+    found = []
+    for name in sorted({*rows, *accounts}):
+        row, account = rows.get(name), accounts.get(name)
+        found.append(
+            {
+                "queue": name,
+                "channel": account.channel if account else row["channel"] if row else "",
+                "state": row["state"] if row else "ready",
+                "reason": row["reason"] if row else "",
+                "until": iso(row["until_at"]) if row else None,
+                "until_at": row["until_at"] if row else None,
+                "last_start": iso(row["last_start"] or None) if row else None,
+                "configured": account is not None,
+                "concurrency": account.concurrency if account else None,
+                "min_gap": account.min_gap // 1_000_000 if account else None,
+                "caps": [str(cap) for cap in account.caps] if account else [],
+                "used_24h": used.get(name, 0),
+                "counts": by_state(row["counts"]) if row else {},
+            }
+        )
+    return found
+
+
+@click.command("list", cls=Verb)
+@click.pass_obj
+def list_(session: Session) -> None:
+    """Every queue with its state and limits."""
+    rows = _queues(session)
+    if session.json:
+        emit({"count": len(rows), "queues": [_public(row) for row in rows]})
+        return
+    zone = session.zone
+    shown = [
+        (
+            row["queue"], row["channel"], row["state"], local(row["until_at"], zone), row["concurrency"],
+            ", ".join(row["caps"]), row["used_24h"], row["counts"].get("pending", 0), row["reason"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    titles = ("queue", "channel", "state", "until", "at once", "caps", "24 h", "waiting", "reason")
+    table(titles, shown, empty="no account is configured: paceline account add --help")
+
+
+def _public(row: Json) -> Json:
+    return {key: value for key, value in row.items() if key != "until_at"}
+
+
+@click.command("show", cls=Verb)
+@click.argument("name")
+@click.pass_obj
+def show(session: Session, name: str) -> None:
+    """One queue: state, limits, what it has used, its jobs."""
+    rows = {row["queue"]: row for row in _queues(session)}
+    if name not in rows:
+        raise NotFoundError(f"there is no queue '{name}'", hint=f"there are: {', '.join(rows) or 'none'}")
+    row = rows[name]
+    if session.json:
+        emit(_public(row))
+        return
+    pairs(
+        (
+            ("queue", f"{name} ({row['channel']})"),
+            ("state", row["state"] + (f": {row['reason']}" if row["reason"] else "")),
+            ("until", local(row["until_at"], session.zone) if row["until_at"] else ""),
+            ("at once", row["concurrency"]),
+            ("minimum gap", f"{row['min_gap']} s" if row["min_gap"] else ""),
+            ("caps", ", ".join(row["caps"])),
+            ("used in 24 h", row["used_24h"]),
+            ("jobs", ", ".join(f"{n:,} {state}" for state, n in row["counts"].items() if n)),
+            ("account", "" if row["configured"] else "no longer in the configuration"),
+        )
+    )
+
+
+@click.command("pause", cls=Change)
+@click.argument("name")
+@click.pass_obj
+def pause(session: Session, name: str) -> None:
+    """Begin nothing new in this queue; what is in flight finishes."""
+    tell(session, session.call("queue.pause", {"name": name}))
+
+
+@click.command("resume", cls=Change)
+@click.argument("name")
+@click.pass_obj
+def resume(session: Session, name: str) -> None:
+    """Lift a pause, a cooling, or what needed attention: you say that it is mended."""
+    tell(session, session.call("queue.resume", {"name": name}))
+
+
+@click.command("probe", cls=Change)
+@click.argument("name")
+@click.pass_obj
+def probe(session: Session, name: str) -> None:
+    """Try one message now; success makes the queue ready."""
+    tell(session, session.call("queue.probe", {"name": name}))
