@@ -38,13 +38,12 @@ class Headless:
         *,
         read_only: bool = False,
         done: Callable[[Reader], bool] | None = None,
-        quiet: bool = False,
     ) -> None:
         self.database = database
         self.engine = Engine(database, load_config, role="engine", read_only=read_only)
         self._done = done
-        self._quiet = quiet
         self._signals = 0
+        self._last_event = 0
 
     def run(self, *, until_idle: bool = False, once: bool = False) -> Json:
         """Run to the end; returns what was done: `processed, sent, failed, held, uncertain, errors`.
@@ -62,6 +61,7 @@ class Headless:
             loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
         with Reader(self.database) as reader:
             before = reader.counts()
+            self._last_event = max((event["id"] for event in reader.events(limit=1)), default=0)
             self._tell_start(until_idle, once)
             watchers = [asyncio.create_task(self._narrate(reader))]
             if once or self._done is not None:
@@ -72,23 +72,20 @@ class Headless:
                 for task in watchers:
                     task.cancel()
                 await asyncio.gather(*watchers, return_exceptions=True)
+            self._tell_events(reader)
             return _summary(reader, before, begun)
 
     def _tell_start(self, until_idle: bool, once: bool) -> None:
-        if not self._quiet:
-            how = (
-                "until nothing can run" if until_idle else "for one pass" if once else "until SIGTERM, SIGINT or SIGHUP"
-            )
-            say(f"engine runs on {self.database} (pid {os.getpid()}) {how}")
+        how = "for one pass" if once else "until SIGTERM, SIGINT or SIGHUP"
+        how = "until nothing can run" if until_idle else how
+        say(f"engine runs on {self.database} (pid {os.getpid()}) {how}")
 
     def _signalled(self, name: str) -> None:
         self._signals += 1
         waiting = self.engine.in_flight()
         if self._signals == 1:
             self.engine.drain(name)
-            say(
-                f"{name}: draining, {waiting} in flight; again to cut (what is cut is marked uncertain at the next start)"
-            )
+            say(f"{name}: draining, waits for {waiting} in flight; a second signal cuts")
             return
         say(f"{name} again: cut with {waiting} in flight; the next start marks what may have left as uncertain")
         # The kernel frees the lock; nothing that is on its way may be written as anything but uncertain.
@@ -111,21 +108,22 @@ class Headless:
 
     async def _narrate(self, reader: Reader) -> None:
         """New events as they happen, and a line of progress now and then."""
-        last = max((event["id"] for event in reader.events(limit=1)), default=0)
         told, told_at = "", asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(1)
-            for event in reader.events(after=last, limit=50):
-                last = event["id"]
-                if not self._quiet or event["level"] != "info":
-                    say(event["text"])
+            self._tell_events(reader)
             now = asyncio.get_running_loop().time()
-            if not self._quiet and now - told_at >= TELL:
+            if now - told_at >= TELL:
                 told_at = now
                 line = _progress_line(reader)
                 if line and line != told:
                     say(line)
                 told = line
+
+    def _tell_events(self, reader: Reader) -> None:
+        for event in reader.events(after=self._last_event, limit=50):
+            self._last_event = event["id"]
+            say(event["text"])
 
 
 def _progress_line(reader: Reader) -> str:
