@@ -56,6 +56,32 @@ class Rules:
     cooling: CoolingLadder
 
 
+class _Slot:
+    """One place of a queue's concurrency, taken by a claim; `free` may be called more than once."""
+
+    def __init__(self, runner: QueueRunner, campaign_id: int | None) -> None:
+        self._runner = runner
+        self._campaign_id = campaign_id
+        self._taken = self._before_intent = True
+        runner._in_flight += 1
+        runner._busy[campaign_id] += 1
+        runner._starting[campaign_id] += 1
+
+    def started(self) -> None:
+        """The intent is written: the next gap is measured from it."""
+        if self._before_intent:
+            self._before_intent = False
+            self._runner._starting[self._campaign_id] -= 1
+
+    def free(self) -> None:
+        self.started()
+        if self._taken:
+            self._taken = False
+            self._runner._in_flight -= 1
+            self._runner._busy[self._campaign_id] -= 1
+            self._runner.wake()
+
+
 class QueueRunner:
     """Runs one account's queue until drained. `prepare` readies a campaign's factories (see `Composer.add`);
     `may_reach` is the allow-list for campaigns that are not live; `on_change` tells the scheduler that books
@@ -90,6 +116,7 @@ class QueueRunner:
         self._wake = asyncio.Event()
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._busy: Counter[int | None] = Counter()
         self._starting: Counter[int | None] = Counter()
         self._blocked_until = 0
@@ -103,7 +130,8 @@ class QueueRunner:
 
     @property
     def in_flight(self) -> int:
-        return len(self._tasks)
+        """Claims that have not ended. Counted here, not by tasks: a task is done only after it woke the loop."""
+        return self._in_flight
 
     def wake(self) -> None:
         """Look again now: something became due, a slot is free, a person changed something."""
@@ -119,7 +147,7 @@ class QueueRunner:
             if deadline is not None:
                 left = max(1, deadline - self._clock.now())
                 wait = left if wait is None else min(wait, left)
-            if self._pool.open and not self._tasks:
+            if self._pool.open and not self._in_flight:
                 wait = IDLE_LIMIT if wait is None else min(wait, IDLE_LIMIT)
             if not await self._clock.wait(self._wake, wait):
                 await self._pool.prune()
@@ -135,7 +163,7 @@ class QueueRunner:
     async def _step(self) -> int | None:
         """Begin what can begin. Returns 0 to look again at once, a time to wait (us), or None: until woken."""
         now = self._clock.now()
-        room = self.rules.concurrency - len(self._tasks)
+        room = self.rules.concurrency - self._in_flight
         if room <= 0:
             self.blocked_by = "concurrency"
             return None
@@ -147,13 +175,11 @@ class QueueRunner:
         self.state, self.blocked_by = claim.queue_state, claim.blocked_by
         self._cooling_step = claim.cooling_step or self._cooling_step
         for job in claim.jobs:
-            self._busy[job.campaign_id] += 1
-            self._starting[job.campaign_id] += 1
-            task = asyncio.create_task(self._send(job), name=f"send-{job.id}")
+            task = asyncio.create_task(self._send(job, _Slot(self, job.campaign_id)), name=f"send-{job.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if claim.jobs:
-            return None if len(self._tasks) >= self.rules.concurrency else 0
+            return None if self._in_flight >= self.rules.concurrency else 0
         return self._idle_wait(claim.next_at)
 
     def _request(self, room: int, *, peek: bool = False) -> ClaimRequest:
@@ -190,28 +216,22 @@ class QueueRunner:
             return None
         return max(1, next_at - self._clock.now())
 
-    async def _send(self, job: ClaimedJob) -> None:
+    async def _send(self, job: ClaimedJob, slot: _Slot) -> None:
         """One claimed job from gate to durable outcome. Never cancelled inside the send window."""
-        begun = False
-
-        def started() -> None:
-            nonlocal begun
-            if not begun:
-                begun = True
-                self._starting[job.campaign_id] -= 1
-
         try:
-            await self._attempt(job, started)
+            await self._attempt(job, slot)
         except PacelineError as error:
             # The store could not record: the row stays `processing` under its lease, and recovery decides.
             self.trouble = error.message
             log.error("job %s: %s", job.id, error.message)
+        except Exception:
+            # A bug of ours: the lease runs out and recovery decides by the intent; the queue goes on.
+            self.trouble = f"internal error at job {job.id}: see the log"
+            log.exception("job %s", job.id)
         finally:
-            started()
-            self._busy[job.campaign_id] -= 1
-            self._wake.set()
+            slot.free()
 
-    async def _attempt(self, job: ClaimedJob, started: Callable[[], None]) -> None:
+    async def _attempt(self, job: ClaimedJob, slot: _Slot) -> None:
         try:
             message = await self._compose(job)
         except ComposeError as error:
@@ -239,7 +259,7 @@ class QueueRunner:
         except PacelineError:
             await self._pool.drop(session)
             raise
-        started()
+        slot.started()
         if intent.attempt_id is None:
             await self._gate_closed(session, refusal, intent)
             return
@@ -248,7 +268,7 @@ class QueueRunner:
             self._pool.give_back(session)
         else:
             await self._pool.drop(session)
-        await self._record(job, intent, intent_at, outcome, self._clock.monotonic() - began)
+        await self._record(job, intent, intent_at, outcome, self._clock.monotonic() - began, slot)
 
     async def _compose(self, job: ClaimedJob) -> Message:
         if not job.live and not self._may_reach(job.address):
@@ -307,7 +327,9 @@ class QueueRunner:
         )
         self._on_change()
 
-    async def _record(self, job: ClaimedJob, intent: Intent, intent_at: int, outcome: Outcome, duration: int) -> None:
+    async def _record(
+        self, job: ClaimedJob, intent: Intent, intent_at: int, outcome: Outcome, duration: int, slot: _Slot
+    ) -> None:
         now = self._clock.now()
         fate = decide(
             outcome,
@@ -318,7 +340,9 @@ class QueueRunner:
             rng=self._rng,
         )
         accepted = outcome.cls is OutcomeClass.ACCEPTED
-        recorded = await self._store.finish_attempt(
+        # The Writer keeps order: a claim asked for from here on is committed with this outcome or after it, so the
+        # slot is free for the next job exactly when this outcome is durable, and one commit serves both.
+        recording = self._store.finish_attempt(
             Finish(
                 job_id=job.id,
                 lease=job.lease,
@@ -340,6 +364,13 @@ class QueueRunner:
                 content_sent=outcome.phase == "content" or accepted,
             )
         )
+        if accepted and self.state is QueueState.READY:
+            task = asyncio.ensure_future(recording)
+            await asyncio.sleep(0)
+            slot.free()
+            recorded = await task
+        else:
+            recorded = await recording
         if not recorded:
             log.warning("job %s: its lease was lost before the outcome (%s)", job.id, outcome.cls.value)
         await self._consequences(job, outcome, fate)

@@ -102,16 +102,16 @@ _LANES = (
     "WHERE queue_id = ? AND state = 'active' AND replanning = 0 ORDER BY priority DESC, last_start, id"
 )
 _HEADS = (
-    "SELECT id, gap, due_at FROM jobs INDEXED BY jobs_claim "
-    "WHERE queue_id = ? AND campaign_id = ? AND state = 'pending' AND ready = 1 "
-    "ORDER BY priority DESC, due_at, id LIMIT ?"
+    "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.step_id, j.batch_id, j.recipient_id, j.message_id, "
+    "j.tries, j.budget_at, j.due_at, j.error_key, j.gap, r.address, r.fields "
+    "FROM jobs j INDEXED BY jobs_claim LEFT JOIN recipients r ON r.id = j.recipient_id "
+    "WHERE j.queue_id = ? AND j.campaign_id = ? AND j.state = 'pending' AND j.ready = 1 "
+    "ORDER BY j.priority DESC, j.due_at, j.id LIMIT ?"
 )
 _TAKE = (
-    "UPDATE jobs SET state = 'processing', lease = lease + 1, lease_until = ?, updated_at = ? WHERE id = ? "
-    "AND state = 'pending' RETURNING id, lease, kind, queue_id, campaign_id, step_id, batch_id, recipient_id, "
-    "message_id, tries, budget_at, due_at, error_key"
+    "UPDATE jobs SET state = 'processing', lease = lease + 1, lease_until = ?, updated_at = ? "
+    "WHERE id = ? AND state = 'pending'"
 )
-_PERSON = "SELECT address, fields FROM recipients WHERE id = ?"
 
 
 def claim(tx: Tx, request: ClaimRequest) -> Claim:
@@ -172,7 +172,8 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, co
             got, lane_next = _claim_lane(tx, request, lane, free, bool(taken.get(lane["id"])))
             taken[lane["id"]] = taken.get(lane["id"], 0) + len(got)
             available += len(got)
-            jobs += [_take(tx, job_id, lane, request) for job_id in got if not request.peek]
+            if got and not request.peek:
+                jobs += _take(tx, got, lane, request)
             if lane_next is not None:
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
         if available >= room or len(lanes) <= 1 or request.peek:
@@ -181,10 +182,10 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, co
     return Claim(tuple(jobs), next_at, state, blocked_by, available, cooling_step)
 
 
-def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: bool) -> tuple[list[int], int | None]:
-    """The ids of one lane that may begin now, and when its head's gap is over (None: no gap holds it)."""
+def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: bool) -> tuple[list[Any], int | None]:
+    """The rows of one lane that may begin now, and when its head's gap is over (None: no gap holds it)."""
     now = request.now
-    jobs: list[int] = []
+    jobs: list[Any] = []
     last_start = lane["last_start"]
     gap_used = gap_used or lane["id"] in request.starting
     for head in tx.all(_HEADS, (request.queue_id, lane["id"], free)):
@@ -195,34 +196,38 @@ def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: b
             if gap_used:
                 return jobs, None
             gap_used = True
-        jobs.append(head["id"])
+        jobs.append(head)
         last_start = now
     return jobs, None
 
 
-def _take(tx: Tx, job_id: int, lane: Any, request: ClaimRequest) -> ClaimedJob:
-    row = tx.one(_TAKE, (request.lease_until, request.now, job_id))
-    person = tx.one(_PERSON, (row["recipient_id"],))
-    scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
-    tx.count(*scope, "pending", row["error_key"], -1)
-    tx.count(*scope, "processing", "", +1)
-    return ClaimedJob(
-        id=row["id"],
-        lease=row["lease"],
-        kind=row["kind"],
-        queue_id=row["queue_id"],
-        campaign_id=row["campaign_id"],
-        step_id=row["step_id"],
-        batch_id=row["batch_id"],
-        recipient_id=row["recipient_id"],
-        address=person["address"] if person else "",
-        fields=person["fields"] if person else "{}",
-        message_id=row["message_id"],
-        tries=row["tries"],
-        budget_at=row["budget_at"],
-        due_at=row["due_at"],
-        live=bool(lane["live"]),
-    )
+def _take(tx: Tx, rows: list[Any], lane: Any, request: ClaimRequest) -> list[ClaimedJob]:
+    """Put these rows under a new lease. The Writer is the only one who writes, so what was read still holds."""
+    tx.executemany(_TAKE, [(request.lease_until, request.now, row["id"]) for row in rows])
+    for row in rows:
+        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+        tx.count(*scope, "pending", row["error_key"], -1)
+        tx.count(*scope, "processing", "", +1)
+    return [
+        ClaimedJob(
+            id=row["id"],
+            lease=row["lease"] + 1,
+            kind=row["kind"],
+            queue_id=row["queue_id"],
+            campaign_id=row["campaign_id"],
+            step_id=row["step_id"],
+            batch_id=row["batch_id"],
+            recipient_id=row["recipient_id"],
+            address=row["address"] or "",
+            fields=row["fields"] or "{}",
+            message_id=row["message_id"],
+            tries=row["tries"],
+            budget_at=row["budget_at"],
+            due_at=row["due_at"],
+            live=bool(lane["live"]),
+        )
+        for row in rows
+    ]
 
 
 def _after(last: int, gap: int, now: int) -> int:

@@ -68,8 +68,10 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     ):
         rows = tx.all(
             "SELECT id, state, queue_id, campaign_id, batch_id, error_key FROM jobs "
-            "WHERE campaign_id = ? AND state IN ('pending', 'held') LIMIT ?",
-            (campaign["id"], SLICE - moved),
+            "WHERE campaign_id = ? AND state = 'pending' UNION ALL "
+            "SELECT id, state, queue_id, campaign_id, batch_id, error_key FROM jobs "
+            "WHERE campaign_id = ? AND state = 'held' LIMIT ?",
+            (campaign["id"], campaign["id"], SLICE - moved),
         )
         for row in rows:
             key = (row["queue_id"], row["campaign_id"], row["batch_id"])
@@ -82,7 +84,8 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
         moved += len(rows)
         if moved < SLICE:
             busy = tx.one(
-                "SELECT 1 FROM jobs WHERE campaign_id = ? AND state = 'processing' LIMIT 1", (campaign["id"],)
+                "SELECT 1 FROM jobs INDEXED BY jobs_lease WHERE state = 'processing' AND campaign_id = ? LIMIT 1",
+                (campaign["id"],),
             )
             if busy is None:
                 tx.execute("UPDATE campaigns SET before_cancel = '' WHERE id = ?", (campaign["id"],))

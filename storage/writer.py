@@ -34,11 +34,12 @@ class Tx:
     (ten messages cost eight counter rows instead of eighty).
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, begun: set[int]) -> None:
         self._connection = connection
         self.counters: Counter[CounterKey] = Counter()
         self.minutes: dict[MinuteKey, tuple[int, int]] = {}
         self.starts: dict[tuple[str, int], int] = {}
+        self.begun = begun
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
@@ -75,7 +76,9 @@ class Tx:
     def started(self, queue_id: int, campaign_id: int | None, batch_id: int, now: int) -> None:
         """Note a start: `last_start` of the queue and campaign, durable with the intent itself."""
         self.starts["queues", queue_id] = now
-        self.starts.setdefault(("batches", batch_id), now)
+        if batch_id not in self.begun:
+            self.begun.add(batch_id)
+            self.starts["batches", batch_id] = now
         if campaign_id is not None:
             self.starts["campaigns", campaign_id] = now
 
@@ -138,6 +141,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        self._begun: set[int] = set()
+        """Batches whose first start this engine has noted: spares a statement per commit."""
         self.commits = 0
         self.failure: StoreError | None = None
         self.commit_delay = 0.0
@@ -200,6 +205,7 @@ class Writer:
 
     def _fail(self, group: list[_Request], error: Exception) -> None:
         failure = error if isinstance(error, StoreError | StaleEpochError) else describe(error)
+        self._begun.clear()
         if isinstance(failure, StoreError):
             self.failure = failure
         for request in group:
@@ -214,14 +220,14 @@ class Writer:
                     "another engine has taken over this store; this one stops without writing",
                     hint="see `paceline engine status`",
                 )
-            merged = Tx(connection)
+            merged = Tx(connection, self._begun)
             results: list[tuple[Any, Exception | None]] = []
             for request in group:
                 if request.hot:
                     results.append((request.run(merged), None))
                     continue
                 merged._flush()
-                tx = Tx(connection)
+                tx = Tx(connection, self._begun)
                 connection.execute("SAVEPOINT request")
                 try:
                     value = request.run(tx)

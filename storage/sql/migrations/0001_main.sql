@@ -166,7 +166,10 @@ CREATE INDEX jobs_claim ON jobs (queue_id, campaign_id, priority DESC, due_at, i
     WHERE state = 'pending' AND ready = 1;
 CREATE INDEX jobs_promote ON jobs (due_at) WHERE state = 'pending' AND ready = 0;
 CREATE INDEX jobs_lease ON jobs (lease_until) WHERE state = 'processing';
-CREATE INDEX jobs_campaign ON jobs (campaign_id, state, due_at, id);
+CREATE INDEX jobs_waiting ON jobs (campaign_id, due_at, id) WHERE state = 'pending';
+CREATE INDEX jobs_stopped ON jobs (campaign_id, state, id) WHERE state IN ('failed', 'held', 'uncertain');
+-- Never touched again after the insert, unlike any index that holds the state: that one cost a third of a send.
+CREATE INDEX jobs_campaign ON jobs (campaign_id, id);
 CREATE INDEX jobs_batch ON jobs (batch_id, id);
 CREATE INDEX jobs_error ON jobs (error_key, state, id) WHERE error_key <> '';
 
@@ -232,7 +235,6 @@ CREATE TABLE attempts (
     CHECK ((outcome IS NULL) = (finished_at IS NULL))
 ) STRICT;
 CREATE INDEX attempts_caps ON attempts (queue_id, intent_at) WHERE counted = 1;
-CREATE INDEX attempts_open ON attempts (job_id) WHERE outcome IS NULL;
 -- Invariant 1, held by the database itself: at most one accepted attempt per message.
 CREATE UNIQUE INDEX attempts_accepted ON attempts (job_id) WHERE outcome = 'accepted';
 
