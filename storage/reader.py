@@ -116,7 +116,7 @@ class Reader:
         rows = self._all(
             "SELECT c.id, c.name, c.state, c.pause_reason, c.pause_detail, q.name AS account, q.channel, c.priority, "
             "c.concurrency, c.pacing, c.settings, c.live, c.replanning, c.created_at, c.updated_at, c.started_at, "
-            "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.version, q.id AS queue_id, "
+            "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
             "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until "
             "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
             "ORDER BY CASE c.state WHEN 'active' THEN 0 WHEN 'paused' THEN 1 WHEN 'draft' THEN 2 ELSE 3 END, "

@@ -92,6 +92,9 @@ def _run(argv: list[str], as_json: bool) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return error.exit_code
     except click.ClickException as error:
         hint = f"see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
         return _report(UsageError(error.format_message(), hint=hint), as_json)
