@@ -1,0 +1,57 @@
+"""`paceline demo` without a terminal: to the end, twice, equal to the relay's own ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Home
+from tui.demo.relay import BELIEVABLE, Fate
+from tui.demo.setup import DATA, make_place
+
+
+def test_the_demo_ends_equal_to_the_ledger_and_again_the_second_time(empty: Home) -> None:
+    place = empty.folder / "demo"
+    first = empty.program("demo", "--dir", place)
+    assert first.code == 0, first.err
+    assert "anybody twice           nobody" in first.out
+    assert first.out.endswith("equal\n")
+    second = empty.program("demo", "--dir", place, "--json")
+    assert second.code == 0, second.err
+    assert "new ones replace them" in second.err
+    found = second.json
+    assert found["equal"] is True
+    assert found["state"] == "completed"
+    assert found["counts"]["completed"] == found["ledger"]["accepted"] == found["ledger"]["people"]
+    assert (place / "previous" / "paceline.db").exists()
+    assert not empty.database.exists()
+
+
+def test_the_demo_refuses_a_folder_with_other_files(empty: Home) -> None:
+    place = empty.folder / "mine"
+    place.mkdir()
+    (place / "letter.txt").write_text("precious")
+    done = empty("demo", "--dir", place)
+    assert done.code == 4
+    assert "not a demo's" in done.err
+    assert [path.name for path in place.iterdir()] == ["letter.txt"]
+
+
+def test_only_the_demos_own_files_are_put_away(empty: Home) -> None:
+    folder = empty.folder / "demo"
+    make_place(folder)
+    for name in ("paceline.db", "ledger.jsonl", "notes.txt"):
+        (folder / name).write_text(name)
+    make_place(folder)
+    assert (folder / "notes.txt").read_text() == "notes.txt"
+    assert sorted(path.name for path in (folder / "previous").iterdir()) == ["ledger.jsonl", "paceline.db"]
+
+
+def test_the_example_meets_every_kind_of_trouble() -> None:
+    addresses = [line.split(",")[0] for line in (DATA / "people.csv").read_text().splitlines()[1:]]
+    assert len(addresses) == len(set(addresses)) == 200
+    assert all(address.endswith(("@example.com", "@example.org", "@example.net")) for address in addresses)
+    assert {BELIEVABLE.fate(address) for address in addresses} == set(Fate)
+
+
+def test_the_example_is_the_one_in_examples() -> None:
+    assert (Path(__file__).parents[2] / "examples" / "welcome").resolve() == DATA

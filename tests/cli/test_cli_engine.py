@@ -1,0 +1,208 @@
+"""The whole job through the real program: a relay, an engine of its own process, and the ledger as the judge."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from storage.lock import read_holder
+from tests.cli.conftest import Home, RunningRelay, add_relay
+
+BATCH = {"id", "filename", "totalEmails", "status", "createdAt", "startedAt", "completedAt", "progress", "processed"}
+BLAST = ("--concurrency", "5", "--batch-delay", "50ms")
+
+
+def people(n: int) -> str:
+    return "email,first_name\n" + "".join(f"p{i}@example.com,P{i}\n" for i in range(n))
+
+
+def until(what: Callable[[], object], seconds: float = 15) -> None:
+    """Wait for a state of the store that another process writes."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+def live_campaign(home: Home, port: int, n: int, *pacing: str) -> None:
+    add_relay(home, port, "--concurrency", "5")
+    home.write("many.csv", people(n))
+    home("campaign", "new", "spring", "-a", "relay", "-t", home.folder / "message.txt", *(pacing or BLAST))
+    home("recipients", "import", home.folder / "many.csv", "-c", "spring")
+    home("campaign", "live", "spring")
+    assert home("campaign", "start", "spring").code == 0
+
+
+def test_the_whole_job_from_a_file_to_messages_sent(home: Home, relay: RunningRelay) -> None:
+    live_campaign(home, relay.port, 60)
+    done = home.program("engine", "run", "--until-idle", "--json")
+    assert done.code == 0
+    assert done.json == {
+        "processed": 60,
+        "sent": 60,
+        "failed": 0,
+        "held": 0,
+        "uncertain": 0,
+        "pending": 0,
+        "errors": [],
+    }
+    accepted = relay.accepted()
+    lines = home("campaign", "recipients", "spring", "--json").lines
+    assert sorted(a.message_id for a in accepted) == sorted(line["message_id"] for line in lines)
+    assert {line["state"] for line in lines} == {"completed"}
+    shown = home("campaign", "show", "spring", "--json").json
+    assert (shown["state"], shown["progress"]["percentage"], shown["eta"]) == ("completed", 100, None)
+    assert home("db", "check").code == 0
+
+
+def test_a_batch_carries_the_fields_that_its_readers_know(home: Home, relay: RunningRelay) -> None:
+    live_campaign(home, relay.port, 12)
+    home.program("engine", "run", "--until-idle")
+    batch = home("batch", "show", 1, "--json").json
+    assert set(batch) >= BATCH
+    assert batch["status"] == "completed"
+    assert batch["progress"] == {"total": 12, "sent": 12, "failed": 0, "current": 12, "percentage": 100}
+    assert batch["summary"] == {"total": 12, "success": 12, "failed": 0}
+    assert batch["resultsNote"] == "Showing 10 of 12 results"
+    assert batch["results"][0] == {
+        "email": "p0@example.com",
+        "status": "success",
+        "state": "completed",
+        "error": None,
+        "orderCount": 1,
+    }
+    listed = home("batch", "list", "--json").json
+    assert (listed["count"], listed["total"], listed["jobs"][0]["id"]) == (1, 1, 1)
+
+
+def test_failures_are_named_and_the_transient_ones_retried(home: Home) -> None:
+    add_relay(home, 1)
+    home.config.write_text(home.config.read_text().replace('steps = ["1m", "5m", "15m", "60m"]', 'steps = ["1s"]'))
+    home("campaign", "new", "spring", "-a", "relay", "-t", home.folder / "message.txt")
+    home("recipients", "import", home.folder / "people.csv", "-c", "spring")
+    home("campaign", "live", "spring")
+    home("campaign", "start", "spring")
+    engine = home.start("engine", "run")
+    try:
+        until(lambda: home("queue", "show", "relay", "--json").json["state"] == "cooling")
+    finally:
+        engine.send_signal(signal.SIGTERM)
+        _, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0
+    assert "Traceback" not in err
+    assert home("campaign", "show", "spring", "--json").json["counts"]["pending"] == 3
+    assert "nothing to retry" in home("campaign", "retry", "spring").out
+
+
+def test_one_pass_sends_what_is_due_and_leaves_the_rest(home: Home, relay: RunningRelay) -> None:
+    live_campaign(home, relay.port, 3, "--gap-min", "1h", "--gap-max", "2h")
+    home("campaign", "new", "now", "-a", "outbox", "-t", home.folder / "message.txt")
+    home("recipients", "import", home.folder / "people.csv", "-c", "now")
+    home("campaign", "start", "now")
+    done = home.program("engine", "run", "--once", "--json", timeout=30)
+    assert (done.code, done.json["sent"], done.json["pending"]) == (0, 3, 3)
+
+
+@pytest.fixture
+def engine(home: Home, slow_relay: RunningRelay) -> subprocess.Popen[str]:
+    """A running engine with 20 messages to send, a second each, five at once."""
+    live_campaign(home, slow_relay.port, 20)
+    child = home.start("engine", "run")
+    until(lambda: (holder := read_holder(home.database)) is not None and holder.role == "engine")
+    until(lambda: home("campaign", "show", "spring", "--json").json["counts"]["processing"] == 5)
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_drains_and_what_was_in_flight_is_counted(
+    home: Home, engine: subprocess.Popen[str], slow_relay: RunningRelay, number: signal.Signals
+) -> None:
+    engine.send_signal(number)
+    _, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0
+    assert f"{number.name}: draining" in err
+    counts = home("campaign", "show", "spring", "--json").json["counts"]
+    assert counts["processing"] == counts["uncertain"] == 0
+    assert counts["completed"] == len(slow_relay.accepted()) >= 5
+
+
+def test_a_second_signal_cuts_and_nobody_is_mailed_twice(
+    home: Home, engine: subprocess.Popen[str], slow_relay: RunningRelay
+) -> None:
+    engine.send_signal(signal.SIGTERM)
+    assert engine.stderr is not None
+    while "draining" not in engine.stderr.readline():
+        pass
+    engine.send_signal(signal.SIGTERM)
+    engine.communicate(timeout=10)
+    assert engine.returncode == 1
+    assert home.program("engine", "run", "--until-idle").code == 0
+    per_person = [accepted.recipient for accepted in slow_relay.accepted()]
+    assert len(per_person) == len(set(per_person))
+    counts = home("campaign", "show", "spring", "--json").json["counts"]
+    assert counts["completed"] + counts["uncertain"] == 20
+
+
+def test_commands_act_through_the_running_engine_and_a_second_one_is_refused(
+    home: Home, engine: subprocess.Popen[str]
+) -> None:
+    status = home("engine", "status", "--json").json
+    assert (status["running"], status["pid"]) == (True, engine.pid)
+    second = home.program("engine", "run")
+    assert second.code == 3
+    assert f"pid {engine.pid}" in second.err
+    assert home("campaign", "pause", "spring").code == 0
+    until(lambda: home("campaign", "show", "spring", "--json").json["counts"]["processing"] == 0)
+    paused_at = home("campaign", "show", "spring", "--json").json["counts"]
+    assert home("account", "add", "more", "--channel", "outbox", "--folder", "m", "--from", "a@example.com").code == 0
+    assert "more" in {queue["queue"] for queue in home("engine", "status", "--json").json["queues"]}
+    assert home("db", "backup", home.folder / "copy.db").code == 0
+    assert home("campaign", "show", "spring", "--json").json["counts"] == paused_at
+    assert home("engine", "drain", "--wait").code == 0
+    assert engine.wait(10) == 0
+    engine.communicate()
+
+
+# send
+
+
+def test_send_prints_campaign_and_batch_at_once(home: Home) -> None:
+    done = home("send", home.folder / "people.csv", "-t", home.folder / "message.txt", "-a", "outbox", "--json")
+    result = done.json
+    assert done.code == 0
+    assert (result["queued"], result["job"]["totalEmails"], result["job"]["filename"]) == (3, 3, "people.csv")
+    assert {"id", "status", "estimatedTime", "statusUrl", "createdAt"} <= set(result["job"])
+    assert result["campaign"].startswith("people-")
+
+
+def test_send_and_wait_sends_from_here_when_no_engine_runs(home: Home, relay: RunningRelay) -> None:
+    add_relay(home, relay.port)
+    argv = ("-t", home.folder / "message.txt", "-a", "relay", "--live", "--name", "now", "--wait", "--json")
+    done = home.program("send", home.folder / "people.csv", *argv)
+    assert done.code == 0, done.err
+    assert done.json["job"]["summary"] == {"total": 3, "success": 3, "failed": 0}
+    assert len(relay.accepted()) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "code", "words"),
+    [
+        ("people.csv", ("-a", "relay"), 4, "3 addresses are not on the allow-list"),
+        ("people.csv", ("-a", "nobody"), 2, "there is no account"),
+        ("gone.csv", ("-a", "outbox"), 2, "there is no such file"),
+        ("nameless.csv", ("-a", "outbox"), 4, "row 2 has no first_name"),
+        ("bad.csv", ("-a", "outbox"), 4, "nobody can be imported"),
+    ],
+)
+def test_what_send_refuses_makes_nothing(home: Home, file: str, more: tuple[str, ...], code: int, words: str) -> None:
+    add_relay(home, 2525)
+    home.write("nameless.csv", "email,company\na@example.com,X\n")
+    home.write("bad.csv", "email,first_name\nnope,X\n")
+    done = home("send", home.folder / file, "-t", home.folder / "message.txt", *more)
+    assert done.code == code
+    assert words in done.err
+    assert home("campaign", "list", "--json").json["count"] == 0

@@ -1,0 +1,154 @@
+"""Importing people: rows add up, nothing is half-written, every mistake is a sentence."""
+
+from __future__ import annotations
+
+import csv
+import stat
+import time
+
+import pytest
+
+from tests.cli.conftest import Home
+
+BAD_FILES = {
+    "missing": (None, "there is no such file"),
+    "empty": (b"", "the file is empty"),
+    "only a header": (b"email,first_name\n", "has a header but no rows"),
+    "twice the same column": (b"email,name,name\na@example.com,x,y\n", "names this column twice"),
+    "no address column": (b"first,last\nAda,Abel\n", "No column of the file looks like e-mail addresses"),
+    "binary": (b"\x00\x01\x02\x03" * 50, "NUL"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_file_that_cannot_be_read_ends_in_a_sentence_and_changes_nothing(drafted: Home, kind: str) -> None:
+    content, words = BAD_FILES[kind]
+    if content is not None:
+        drafted.write("bad.csv", content)
+    done = drafted("recipients", "import", drafted.folder / "bad.csv", "-c", "spring")
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+    shown = drafted("campaign", "show", "spring", "--json").json
+    assert (shown["recipients"], len(shown["imports"])) == (3, 1)
+    assert not (drafted.folder / "bad.csv.rejects.csv").exists()
+
+
+def test_a_wrong_encoding_names_the_row_and_the_remedy(drafted: Home) -> None:
+    drafted.write("latin.csv", "email,first_name\na@example.com,Andr\u00e9\n".encode("latin-1"))
+    done = drafted("recipients", "import", drafted.folder / "latin.csv", "-c", "spring", "--encoding", "utf-8")
+    assert done.code == 2
+    assert "row 2" in done.err
+    assert "--encoding" in done.err
+
+
+def test_a_file_that_breaks_off_half_way_leaves_nothing_behind(drafted: Home) -> None:
+    rows = "".join(f"p{i}@example.com,P{i}\n" for i in range(1500))
+    drafted.write("broken.csv", f'email,first_name\nbad,Bad\n{rows}x@example.com,"never closed\n')
+    done = drafted("recipients", "import", drafted.folder / "broken.csv", "-c", "spring")
+    assert done.code == 2
+    assert "row 1503" in done.err
+    assert drafted("campaign", "show", "spring", "--json").json["recipients"] == 3
+    assert sorted(p.name for p in drafted.folder.iterdir() if "rejects" in p.name) == []
+
+
+def test_an_unknown_column_lists_those_that_exist(drafted: Home) -> None:
+    done = drafted("recipients", "import", drafted.folder / "people.csv", "-c", "spring", "--map", "Mail=email")
+    assert done.code == 2
+    assert "There is no column 'Mail'" in done.err
+    assert "email, first_name, company" in done.err
+
+
+def test_an_unknown_campaign_is_a_sentence(home: Home) -> None:
+    done = home("recipients", "import", home.folder / "people.csv", "-c", "winter")
+    assert done.code == 2
+    assert "there is no campaign 'winter'" in done.err.lower() or "winter" in done.err
+
+
+MIXED = (
+    "E-Mail;First Name\n"
+    "dora@example.com;Dora\n"
+    "not an address;Ed\n"
+    "DORA@example.com;Dora again\n"
+    "ada@example.com;Ada is there\n"
+    "fay@example.com;=1+1\n"
+)
+
+
+def test_every_row_ends_as_imported_rejected_or_duplicate_and_they_add_up(drafted: Home) -> None:
+    source = drafted.write("mixed.csv", MIXED)
+    done = drafted("recipients", "import", source, "-c", "spring", "--json")
+    sums = done.json
+    assert done.code == 0
+    assert (sums["rows"], sums["imported"], sums["rejected"], sums["duplicate"]) == (5, 2, 1, 2)
+    assert sums["mapping"] == {"E-Mail": "email", "First Name": "first_name"}
+    assert (sums["encoding"], sums["delimiter"], sums["format"]) == ("utf-8", ";", "csv")
+    rejects = drafted.folder / "mixed.csv.rejects.csv"
+    assert sums["rejects"] == str(rejects)
+    assert str(rejects) in done.err
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600
+    with rejects.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["reject_row"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"3", "4", "5"}
+    assert rows["5"]["reject_reason"] == "The address ada@example.com is already a recipient."
+    assert rows["5"]["First Name"] == "Ada is there"
+
+
+def test_the_rejects_go_where_they_are_told_and_never_over_a_file(drafted: Home) -> None:
+    source = drafted.write("mixed.csv", MIXED)
+    there = drafted.write("mine.csv", "precious")
+    done = drafted("recipients", "import", source, "-c", "spring", "--rejects", there)
+    assert done.code == 2
+    assert there.read_text() == "precious"
+    assert drafted("campaign", "show", "spring", "--json").json["recipients"] == 3
+    other = drafted.folder / "other.csv"
+    assert drafted("recipients", "import", source, "-c", "spring", "--rejects", other).code == 0
+    assert other.exists()
+
+
+def test_an_import_of_nobody_is_flagged(drafted: Home) -> None:
+    done = drafted("recipients", "import", drafted.folder / "people.csv", "-c", "spring")
+    assert done.code == 1
+    assert "nobody was imported" in done.err
+    assert "3 rows = 0 imported + 0 rejected + 3 duplicate" in done.out
+
+
+def test_a_dry_run_changes_nothing_and_shows_what_would_be(drafted: Home) -> None:
+    source = drafted.write("mixed.csv", MIXED)
+    before = drafted.database.read_bytes()
+    done = drafted("recipients", "import", source, "-c", "spring", "--dry-run")
+    assert done.code == 0
+    assert "5 rows = 2 would be imported + 1 rejected + 2 duplicate" in done.out
+    assert "dora@example.com" in done.out
+    assert drafted.database.read_bytes() == before
+    assert not (drafted.folder / "mixed.csv.rejects.csv").exists()
+
+
+def test_rows_of_one_address_become_one_message(drafted: Home) -> None:
+    source = drafted.write("orders.csv", "email,item\nx@example.com,tea\ny@example.com,rug\nx@example.com,cup\n")
+    done = drafted("recipients", "import", source, "-c", "spring", "--group-by", "address", "--json")
+    assert (done.json["rows"], done.json["imported"], done.json["grouped"]) == (3, 2, 1)
+
+
+def test_grouped_rows_of_somebody_known_are_all_duplicates(drafted: Home) -> None:
+    source = drafted.write("orders.csv", "email,item\nada@example.com,tea\nada@example.com,cup\nz@example.com,rug\n")
+    done = drafted("recipients", "import", source, "-c", "spring", "--group-by", "address", "--json")
+    sums = done.json
+    assert (sums["rows"], sums["imported"], sums["duplicate"], sums["grouped"]) == (3, 1, 2, 0)
+
+
+def test_large_rows_are_sent_in_requests_that_fit(drafted: Home) -> None:
+    wide = "\u00e9" * 30_000
+    rows = "".join(f"w{i}@example.com,{wide},{wide}\n" for i in range(30))
+    source = drafted.write("wide.csv", f"email,first_name,notes\n{rows}")
+    assert drafted("recipients", "import", source, "-c", "spring").code == 0
+    assert drafted("campaign", "show", "spring", "--json").json["recipients"] == 33
+
+
+def test_a_hundred_thousand_rows_import_well_under_ten_seconds(drafted: Home) -> None:
+    rows = "".join(f"user{i}@example.com,First{i},Company {i % 100}\n" for i in range(100_000))
+    source = drafted.write("big.csv", f"email,first_name,company\n{rows}")
+    began = time.monotonic()
+    done = drafted("recipients", "import", source, "-c", "spring", "--json")
+    assert done.json["imported"] == 100_000
+    assert time.monotonic() - began < 20  # 4.4 s on two shared cores; other workers may be busy
