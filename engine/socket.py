@@ -32,6 +32,8 @@ LINE_LIMIT = 1 << 20
 PATH_LIMIT = 100
 """Bytes of a Unix socket's path that every system takes; a longer one moves to the runtime folder."""
 REMEMBERED = 1_000
+ANSWER_SECONDS = 10.0
+"""How long a stopping engine waits until requests under way have their answer."""
 
 
 def socket_path(database: Path) -> Path:
@@ -64,6 +66,8 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._answers: OrderedDict[str, asyncio.Future[bytes]] = OrderedDict()
         self._connections: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -74,10 +78,15 @@ class ControlServer:
             os.umask(old)
 
     async def stop(self) -> None:
-        """Stop listening; requests under way get their answer first."""
+        """Stop listening; requests under way get their answer first (an `engine.drain` among them)."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
-        for task in list(self._connections):
+        for task in self._connections - self._busy:
+            task.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=ANSWER_SECONDS)
+        for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
         self.path.unlink(missing_ok=True)
@@ -88,14 +97,20 @@ class ControlServer:
             self._connections.add(task)
         try:
             while line := await reader.readline():
+                if task is not None:
+                    self._busy.add(task)
                 writer.write(await asyncio.shield(self._answer(line)))
                 await writer.drain()
+                self._busy.discard(task)
+                if self._stopping:
+                    break
         except ValueError:
             writer.write(_error("", UsageError("a request may be at most 1 MB long", hint="send smaller slices")))
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self._connections.discard(task)
+            self._busy.discard(task)
             with contextlib.suppress(Exception):
                 writer.close()
 

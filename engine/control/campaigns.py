@@ -13,6 +13,7 @@ from engine.accounts import Account
 from engine.composer import make_factory
 from engine.config import allow_listed
 from engine.control.actions import Args, Context, Result, action, audit
+from engine.control.engine import open_session
 from engine.intake.addresses import AddressError, parse_address
 from engine.planning.durations import format_duration, parse_duration
 from engine.planning.pacing import Pacing, estimate
@@ -457,7 +458,7 @@ async def test_send(context: Context, args: TestSendArgs, actor: Actor) -> Resul
     message = factory.build(
         address=to.address, fields=args.fields, message_id=f"<test-{secrets.token_hex(12)}@{domain}>", date=now
     )
-    session = await context.make_channel(account).open()
+    session = await open_session(context, account)
     try:
         outcome = await session.prepare(message) or await session.deliver(message)
     finally:
