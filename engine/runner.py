@@ -246,11 +246,9 @@ class QueueRunner:
         began = self._clock.monotonic()
         intent_at = self._clock.now()
         # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
-        asking = asyncio.ensure_future(
-            self._store.begin_attempt(
-                IntentRequest(
-                    job.id, job.lease, self._store.epoch, intent_at, min_gap=self.rules.min_gap, caps=self.rules.caps
-                )
+        asking = self._store.begin_attempt(
+            IntentRequest(
+                job.id, job.lease, self._store.epoch, intent_at, min_gap=self.rules.min_gap, caps=self.rules.caps
             )
         )
         refusal = await session.prepare(message)
@@ -365,12 +363,8 @@ class QueueRunner:
             )
         )
         if accepted and self.state is QueueState.READY:
-            task = asyncio.ensure_future(recording)
-            await asyncio.sleep(0)
             slot.free()
-            recorded = await task
-        else:
-            recorded = await recording
+        recorded = await recording
         if not recorded:
             log.warning("job %s: its lease was lost before the outcome (%s)", job.id, outcome.cls.value)
         await self._consequences(job, outcome, fate)

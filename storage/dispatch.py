@@ -245,22 +245,25 @@ def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
 
 
 _GATE = (
-    f"SELECT {_PAUSED}, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "
+    f"SELECT {_PAUSED}, j.id, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "
     "q.state AS queue_state, q.last_start AS queue_start, c.state AS campaign_state, c.last_start, "
     "c.replanning, r.stopped FROM jobs j JOIN queues q ON q.id = j.queue_id "
-    "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id = ?"
+    "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
 )
 _NTH = "SELECT intent_at FROM attempts WHERE queue_id = ? AND counted = 1 ORDER BY intent_at DESC LIMIT 1 OFFSET ?"
 
 
-def begin_attempt(tx: Tx, request: IntentRequest) -> Intent:
-    """The gate: write the durable intent, or refuse. What left before this commit can be repeated; nothing after.
+def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
+    """The gate: write durable intents, or refuse. What left before this commit can be repeated; nothing after.
 
-    A refused job goes back to `pending` in the same transaction (to `skipped` when its person must not be
-    contacted any more); a lost lease changes nothing.
+    A refused job goes back to `pending` in the same transaction (to `skipped` when its person must not be contacted
+    any more); a lost lease changes nothing.
     """
-    row = tx.one(_GATE, (request.job_id,))
-    now = request.now
+    rows = _by_id(tx, _GATE, [request.job_id for request in requests])
+    return [_begin(tx, rows.get(request.job_id), request) for request in requests]
+
+
+def _begin(tx: Tx, row: Any, request: IntentRequest) -> Intent:
     if row is None or row["lease"] != request.lease or row["state"] != "processing":
         return Intent(None, "lease")
     refused, retry_at = _closed_gate(tx, row, request)
@@ -269,12 +272,18 @@ def begin_attempt(tx: Tx, request: IntentRequest) -> Intent:
         return Intent(None, refused, retry_at)
     attempt = tx.insert(
         "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (request.job_id, request.lease, row["attempts"] + 1, row["queue_id"], request.epoch, now),
+        (request.job_id, request.lease, row["attempts"] + 1, row["queue_id"], request.epoch, request.now),
     )
-    tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], now)
+    tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], request.now)
     if request.min_gap or row["gap"]:
         tx.flush_starts()
     return Intent(attempt)
+
+
+def _by_id(tx: Tx, select: str, ids: list[int]) -> dict[int, Any]:
+    """Rows by `id` for a SELECT that ends in `IN `; read at once, since only the Writer changes them."""
+    marks = ", ".join("?" * len(ids))
+    return {row["id"]: row for row in tx.all(f"{select}({marks})", ids)}
 
 
 def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | None]:
@@ -322,86 +331,89 @@ def _return(tx: Tx, row: Any, request: IntentRequest, refused: str) -> None:
     tx.count(*scope, "pending", row["error_key"], +1)
 
 
+_HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
 _FINISH = (
     "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, due_at = COALESCE(?, due_at), "
-    "attempts = attempts + ?, tries = tries + ?, "
-    "budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, last_error = ?, "
-    "sent_at = COALESCE(?, sent_at), updated_at = ? "
-    "WHERE id = ? AND lease = ? AND state = 'processing' RETURNING queue_id, campaign_id, batch_id"
+    "attempts = attempts + ?, tries = tries + ?, budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, "
+    "last_error = ?, sent_at = COALESCE(?, sent_at), updated_at = ? WHERE id = ? AND lease = ? AND state = 'processing'"
 )
 _CLOSE_ATTEMPT = (
     "UPDATE attempts SET finished_at = ?, outcome = ?, phase = ?, code = ?, enhanced = ?, reply = ?, "
     "error_key = ?, server = ?, duration = ?, counted = ? WHERE id = ? AND lease = ? AND outcome IS NULL"
 )
+_FAILURE_HOUR = (
+    "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
+    "VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (error_key, campaign_id, queue_id, outcome, hour) "
+    "DO UPDATE SET n = n + 1, last_at = excluded.last_at, sample = excluded.sample"
+)
 
 
 def finish_attempt(tx: Tx, end: Finish) -> bool:
-    """Record what became of a claim. False: the lease was lost meanwhile, and nothing was changed."""
-    sent_at = end.now if end.state is JobState.COMPLETED else None
-    row = tx.one(
-        _FINISH,
-        (
-            end.state.value,
-            end.reason,
-            end.due_at,
-            0 if end.attempt_id is None else 1,
-            1 if end.counts_try and end.attempt_id is not None else 0,
-            end.intent_at,
-            end.outcome.value if end.outcome else "",
-            end.error_key,
-            end.reply if end.error_key else "",
-            sent_at,
-            end.now,
-            end.job_id,
-            end.lease,
-        ),
-    )
-    if row is None:
-        return False
-    scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
-    tx.count(*scope, "processing", "", -1)
-    tx.count(*scope, end.state.value, end.error_key, +1)
-    if end.attempt_id is not None and end.outcome is not None:
-        _close_attempt(tx, end, end.outcome, row["queue_id"], row["campaign_id"])
-    return True
+    """Record what became of one claim; see `finish_attempts`."""
+    return finish_attempts(tx, [end])[0]
 
 
-def _close_attempt(tx: Tx, end: Finish, outcome: OutcomeClass, queue_id: int, campaign_id: int | None) -> None:
-    """Fill the attempt row and the sums per minute and per failure hour."""
-    tx.execute(
-        _CLOSE_ATTEMPT,
-        (
-            end.now,
-            outcome.value,
-            end.phase,
-            end.code,
-            end.enhanced,
-            end.reply,
-            end.error_key,
-            end.server,
-            end.duration,
-            1 if end.content_sent else 0,
-            end.attempt_id,
-            end.lease,
-        ),
+def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
+    """Record what became of claims. False: the lease was lost meanwhile, and nothing was changed."""
+    rows = _by_id(tx, _HELD_BY, [end.job_id for end in ends])
+    answers: list[bool] = []
+    held: list[tuple[Finish, Any]] = []
+    for end in ends:
+        row = rows.get(end.job_id)
+        ours = row is not None and row["lease"] == end.lease and row["state"] == "processing"
+        answers.append(ours)
+        if ours:
+            held.append((end, rows.pop(end.job_id)))
+    tx.executemany(_FINISH, [_finished(end) for end, _ in held])
+    attempted = [(end, row) for end, row in held if end.attempt_id is not None and end.outcome is not None]
+    tx.executemany(_CLOSE_ATTEMPT, [_closed(end) for end, _ in attempted])
+    for end, row in held:
+        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+        tx.count(*scope, "processing", "", -1)
+        tx.count(*scope, end.state.value, end.error_key, +1)
+    for end, row in attempted:
+        outcome = end.outcome.value if end.outcome else ""
+        tx.minute(end.now, row["campaign_id"], row["queue_id"], outcome, end.duration)
+        if end.error_key:
+            where = (end.error_key, row["campaign_id"] or 0, row["queue_id"], outcome, end.now // HOUR)
+            tx.execute(_FAILURE_HOUR, (*where, end.now, end.now, end.reply))
+    return answers
+
+
+def _finished(end: Finish) -> tuple[Any, ...]:
+    attempted = end.attempt_id is not None
+    return (
+        end.state.value,
+        end.reason,
+        end.due_at,
+        1 if attempted else 0,
+        1 if attempted and end.counts_try else 0,
+        end.intent_at,
+        end.outcome.value if end.outcome else "",
+        end.error_key,
+        end.reply if end.error_key else "",
+        end.now if end.state is JobState.COMPLETED else None,
+        end.now,
+        end.job_id,
+        end.lease,
     )
-    tx.minute(end.now, campaign_id, queue_id, outcome.value, end.duration)
-    if end.error_key:
-        tx.execute(
-            "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
-            "VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (error_key, campaign_id, queue_id, outcome, hour) "
-            "DO UPDATE SET n = n + 1, last_at = excluded.last_at, sample = excluded.sample",
-            (
-                end.error_key,
-                campaign_id or 0,
-                queue_id,
-                outcome.value,
-                end.now // HOUR,
-                end.now,
-                end.now,
-                end.reply,
-            ),
-        )
+
+
+def _closed(end: Finish) -> tuple[Any, ...]:
+    return (
+        end.now,
+        end.outcome.value if end.outcome else None,
+        end.phase,
+        end.code,
+        end.enhanced,
+        end.reply,
+        end.error_key,
+        end.server,
+        end.duration,
+        1 if end.content_sent else 0,
+        end.attempt_id,
+        end.lease,
+    )
 
 
 def promote(tx: Tx, now: int) -> tuple[int, int | None]:

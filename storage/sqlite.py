@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,11 +107,11 @@ class SqliteStore:
     async def claim(self, request: dispatch.ClaimRequest) -> dispatch.Claim:
         return await self.writer.submit(lambda tx: dispatch.claim(tx, request), hot=True)
 
-    async def begin_attempt(self, request: dispatch.IntentRequest) -> dispatch.Intent:
-        return await self.writer.submit(lambda tx: dispatch.begin_attempt(tx, request), hot=True)
+    def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
+        return self.writer.submit_many(dispatch.begin_attempts, request)
 
-    async def finish_attempt(self, end: dispatch.Finish) -> bool:
-        return await self.writer.submit(lambda tx: dispatch.finish_attempt(tx, end), hot=True)
+    def finish_attempt(self, end: dispatch.Finish) -> Awaitable[bool]:
+        return self.writer.submit_many(dispatch.finish_attempts, end)
 
     async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int:
         return await self.writer.submit(lambda tx: dispatch.hand_back(tx, tuple(jobs), self._now()))

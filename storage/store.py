@@ -8,7 +8,7 @@ owns the store; refusals (`RefusedError`, `UsageError`) change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from storage.campaigns import CampaignSpec
@@ -37,9 +37,10 @@ class Store(Protocol):
     # dispatch
     async def claim(self, request: ClaimRequest) -> Claim: ...
 
-    async def begin_attempt(self, request: IntentRequest) -> Intent: ...
+    # Asked for at the call, in order; awaited when the answer is needed.
+    def begin_attempt(self, request: IntentRequest) -> Awaitable[Intent]: ...
 
-    async def finish_attempt(self, end: Finish) -> bool: ...
+    def finish_attempt(self, end: Finish) -> Awaitable[bool]: ...
 
     async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int: ...
 

@@ -119,9 +119,11 @@ class Tx:
 
 @dataclass(slots=True)
 class _Request:
-    run: Callable[[Tx], Any]
-    hot: bool
     future: asyncio.Future[Any]
+    run: Callable[[Tx], Any] | None = None
+    hot: bool = False
+    many: Callable[[Tx, list[Any]], list[Any]] | None = None
+    item: Any = None
 
 
 class WriterConnection(aiosqlite.Connection):
@@ -149,6 +151,7 @@ class Writer:
         """Seconds added to each commit: the benchmarks' stand-in for a slower disk."""
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="writer")
 
     async def stop(self) -> None:
@@ -163,20 +166,29 @@ class Writer:
         """True when nothing waits and no commit is under way (the simulated clock moves only then)."""
         return not self._waiting and not self._wake.is_set()
 
-    async def submit(self, run: Callable[[Tx], T], *, hot: bool = False) -> T:
-        """Run `run(tx)` in the next transaction; returns after its commit.
+    def submit(self, run: Callable[[Tx], T], *, hot: bool = False) -> asyncio.Future[T]:
+        """Run `run(tx)` in the next transaction; the future is done after its commit. Requests keep their order.
 
         `hot` requests promise not to read counters and to answer by value, never by an exception after a write:
         they need neither the pending deltas written before them nor a savepoint of their own (a third of the
         statements of a message).
         Raises what `run` raised, or StoreError when the transaction as a whole could not be written.
         """
+        return self._wait(_Request(self._loop.create_future(), run, hot))
+
+    def submit_many(self, many: Callable[[Tx, list[Any]], list[T]], item: Any) -> asyncio.Future[T]:
+        """Run `many(tx, items)` once for all its items that wait, before the hot requests of the same commit.
+
+        For what every message needs: five intents in two statements instead of ten. Answers by value only.
+        """
+        return self._wait(_Request(self._loop.create_future(), many=many, item=item))
+
+    def _wait(self, request: _Request) -> asyncio.Future[Any]:
         if self._closed:
             raise StoreError("the store is closing", hint="start the engine again")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(run, hot, future))
+        self._waiting.append(request)
         self._wake.set()
-        return await future
+        return request.future
 
     async def _run(self) -> None:
         while True:
@@ -221,25 +233,23 @@ class Writer:
                     hint="see `paceline engine status`",
                 )
             merged = Tx(connection, self._begun)
-            results: list[tuple[Any, Exception | None]] = []
-            for request in group:
-                if request.hot:
-                    results.append((request.run(merged), None))
-                    continue
-                merged._flush()
-                tx = Tx(connection, self._begun)
-                connection.execute("SAVEPOINT request")
-                try:
-                    value = request.run(tx)
-                except sqlite3.OperationalError:
-                    raise
-                except Exception as error:
-                    connection.execute("ROLLBACK TO request")
-                    results.append((None, error))
-                else:
-                    merged._merge(tx)
-                    results.append((value, None))
-                connection.execute("RELEASE request")
+            results: list[tuple[Any, Exception | None]] = [(None, None)] * len(group)
+            together: dict[Callable[[Tx, list[Any]], list[Any]], list[int]] = {}
+            hot: list[int] = []
+            for place, request in enumerate(group):
+                if request.many is not None:
+                    together.setdefault(request.many, []).append(place)
+                elif request.hot:
+                    hot.append(place)
+                elif request.run is not None:
+                    merged._flush()
+                    results[place] = self._alone(connection, merged, request.run)
+            for many, places in together.items():
+                for place, value in zip(places, many(merged, [group[p].item for p in places]), strict=True):
+                    results[place] = (value, None)
+            for place in hot:
+                if (run := group[place].run) is not None:
+                    results[place] = (run(merged), None)
             merged._flush()
             connection.execute("COMMIT")
         except BaseException:
@@ -247,6 +257,24 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return results
+
+    def _alone(
+        self, connection: sqlite3.Connection, merged: Tx, run: Callable[[Tx], Any]
+    ) -> tuple[Any, Exception | None]:
+        """Run one request under a savepoint of its own: its refusal rolls back only itself."""
+        tx = Tx(connection, self._begun)
+        connection.execute("SAVEPOINT request")
+        try:
+            value = run(tx)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            connection.execute("ROLLBACK TO request")
+            connection.execute("RELEASE request")
+            return None, error
+        merged._merge(tx)
+        connection.execute("RELEASE request")
+        return value, None
 
 
 def describe(error: Exception) -> StoreError:

@@ -113,18 +113,20 @@ class Wire(asyncio.Protocol):
         waiter: asyncio.Future[Reply] = self._loop.create_future()
         self._waiter = waiter
         self._transport.write(data)
+        # A bare timer: four asyncio.timeout() a message cost more than the replies they watch.
+        late = self._loop.call_later(timeout, self._too_late, waiter, timeout)
         try:
-            async with asyncio.timeout(timeout):
-                return await waiter
-        except TimeoutError:
-            error = TimeoutError(f"timed out: no reply within {timeout:g} s")
-            self.fail(error)
-            raise error from None
+            return await waiter
         except asyncio.CancelledError:
             self.fail(ConnectionAbortedError("the wait for a reply was cancelled"))
             raise
         finally:
+            late.cancel()
             self._waiter = None
+
+    def _too_late(self, waiter: asyncio.Future[Reply], timeout: float) -> None:
+        if not waiter.done():
+            self.fail(TimeoutError(f"timed out: no reply within {timeout:g} s"))
 
     def fail(self, error: OSError) -> None:
         """End the connection at once because of `error`; the first reason stays."""
