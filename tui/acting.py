@@ -1,0 +1,141 @@
+"""How a key becomes a change: the registry, a question, the engine's control, one message about the result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.outcomes import is_retryable
+from storage.errors import PacelineError
+from storage.reader import Reader
+from tui.actions import Action, Row, Situation, Target, for_key, shown_key
+from tui.feed import Feed
+from tui.link import Link
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.questions import QUESTIONS, RETRY_COUNT_LIMIT, Question
+from tui.screens.questions import undo as undo_question
+from tui.undo import Undo, undo_of
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    Base = App[int]
+else:
+    Base = object
+
+
+class Acting(Base):
+    """The part of the console that changes things. What is done goes through the engine's control only."""
+
+    link: Link
+    feed: Feed
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    _undo: Undo | None = None
+    _asking = False
+
+    def situation(self) -> Situation:
+        raise NotImplementedError
+
+    def say(self, text: str, style: str = "") -> None:
+        raise NotImplementedError
+
+    def press_key(self, key: str, targets: list[Target]) -> None:
+        found = for_key(key, targets, self.situation())
+        if found is None:
+            self.say(f"{shown_key(key)}: there is nothing here that it acts on")
+            return
+        action, target, off = found
+        if off:
+            self.say(f"{action.title} is off: {off}", "warn")
+        else:
+            self.run_worker(self._guarded(action, target.row), group="act", exit_on_error=True)
+
+    async def _guarded(self, action: Action, row: Row) -> None:
+        try:
+            if action.id == "undo":
+                await self._take_back()
+            else:
+                await self._act(action, row)
+        except PacelineError as error:
+            self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
+        self.feed.again()
+
+    async def _act(self, action: Action, row: Row) -> None:
+        args = action.args(row)
+        build = QUESTIONS.get(action.id)
+        if build is not None:
+            facts = await self._facts(action, row)
+            question = build(row, facts, self.situation())
+            if question is not None:
+                more = await self.ask(question)
+                if more is None:
+                    self.say(f"{action.title}: nothing was changed")
+                    return
+                args = {**args, **more}
+        self.say(f"{action.title} {row.get('name', '')} ...")
+        result = await asyncio.wrap_future(self.link.call(action.control, args))
+        self._undo = undo_of(action.id, action.title, row, self.now()) or self._undo
+        self.say(f"ok: {result.get('message') or action.title}", "good")
+
+    async def _facts(self, action: Action, row: Row) -> Row:
+        """What a question must know beyond the row: the plan of a start, the exact set of a retry."""
+        if action.id == "campaign.start":
+            plan = {"name": row["name"], "version": row["version"], "dry_run": True}
+            return await asyncio.wrap_future(self.link.call("campaign.start", plan))
+        if action.id == "campaign.retry":
+            facts = await self._asked(lambda reader, now: retry_facts(reader, row["id"]))
+            if not facts["transient"] and not facts["held"]:
+                raise PacelineError(
+                    f"all {facts['left']:,} that failed were refused for good", hint="4 Failures retries them by group"
+                )
+            return facts
+        return {}
+
+    async def _asked(self, load: Callable[[Reader, int], Row]) -> Row:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Row] = loop.create_future()
+
+        def settle(result: Any) -> None:
+            if not future.done():
+                future.set_exception(result) if isinstance(result, PacelineError) else future.set_result(result)
+
+        self.feed.ask(load, lambda result: loop.call_soon_threadsafe(settle, result))
+        return await future
+
+    async def ask(self, question: Question) -> dict[str, Any] | None:
+        """Put one question; None is No. A second one has to wait for the first."""
+        if self._asking:
+            raise PacelineError("another question is open", hint="answer it first")
+        self._asking = True
+        try:
+            self.say("waiting for your answer - the list is held still")
+            return await self.push_screen_wait(ConfirmScreen(question, self.monotonic))
+        finally:
+            self._asking = False
+            self.say("")
+
+    async def _take_back(self) -> None:
+        undo = self._undo
+        if undo is None or await self.ask(undo_question(undo.title, self.now() - undo.at)) is None:
+            return
+        result = await asyncio.wrap_future(self.link.call(undo.control, undo.args))
+        self._undo = None
+        self.say(f"ok: undid {undo.title}: {result.get('message', '')}", "good")
+
+
+def retry_facts(reader: Reader, campaign_id: int) -> Row:
+    """Exactly what "retry failed" of a campaign takes: `transient`, `held`; `left`: refused for good."""
+    facts = {"transient": 0, "held": 0, "left": 0}
+    after = seen = 0
+    while rows := reader.jobs(states=("failed", "held"), campaign_id=campaign_id, after=after, limit=1_000):
+        for row in rows:
+            if row["state"] == "held":
+                facts["held"] += row["reason"] != "approval"
+            else:
+                facts["transient" if is_retryable(row["outcome"]) else "left"] += 1
+        after, seen = rows[-1]["id"], seen + len(rows)
+        if seen >= RETRY_COUNT_LIMIT:
+            break
+    return facts

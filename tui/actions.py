@@ -1,0 +1,304 @@
+"""Every action and key of the console, each declared once.
+
+The registry feeds the key bindings, the hints row, the help screen, the tables of `docs/console.md` and the refusals:
+an action knows why it is off for a row, and that sentence is the same wherever it is shown. Lower-case keys look or
+can be undone, upper-case ones are consequential, no ctrl key changes data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.outcomes import is_retryable
+
+Row = dict[str, Any]
+
+CANCEL_GRACE_TEXT = "10 s"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What every action asks about the surroundings. `lost` is why no engine can be asked ("" when one can)."""
+
+    environment: str = "dev"
+    production: bool = False
+    read_only: bool = False
+    lost: str = ""
+    engine_paused: bool = False
+    undo: str = ""
+    """What `z` would undo, "" for nothing."""
+    now: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A thing that an action is for: `scope` names its kind, `row` is what the screen knows of it."""
+
+    scope: str
+    row: Row
+
+
+def _always(row: Row, situation: Situation) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`control` is the action of the engine's control ("" when the console does it by itself), `args` builds its
+    arguments from the row. `why_off` says why it cannot be done now ("" when it can). `twin` is the same thing as a
+    command line, with the row's fields in braces."""
+
+    id: str
+    title: str
+    key: str
+    scope: str
+    control: str
+    args: Callable[[Row], dict[str, Any]]
+    twin: str
+    why_off: Callable[[Row, Situation], str] = _always
+    danger: bool = False
+    reversible: bool = False
+
+    def off(self, row: Row, situation: Situation) -> str:
+        """Why this cannot be done now: the surroundings first, then the row; "" when it can."""
+        if situation.read_only:
+            return "read-only: this console was started with --read-only"
+        if situation.lost:
+            return f"no engine: {situation.lost}"
+        return self.why_off(row, situation)
+
+    def command(self, row: Row) -> str:
+        known = {name: value for name, value in row.items() if isinstance(value, str | int)}
+        try:
+            return self.twin.format(**known)
+        except KeyError:
+            return self.twin
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A key that changes nothing. `does` is the Textual action it runs; `where` groups it in the help."""
+
+    id: str
+    title: str
+    keys: tuple[str, ...]
+    does: str
+    where: str
+    twin: str = ""
+    hint: bool = False
+
+
+def _name(row: Row) -> dict[str, Any]:
+    return {"name": row["name"]}
+
+
+def _named_version(row: Row) -> dict[str, Any]:
+    return {"name": row["name"], "version": row["version"]}
+
+
+def _no_args(row: Row) -> dict[str, Any]:
+    return {}
+
+
+def _state_is(*states: str, verb: str) -> Callable[[Row, Situation], str]:
+    def why(row: Row, situation: Situation) -> str:
+        if row["state"] in states:
+            return ""
+        return f"{row['name']} is {row['state']}: only {' or '.join(states)} campaigns can be {verb}"
+
+    return why
+
+
+def _start_off(row: Row, situation: Situation) -> str:
+    if row["state"] != "draft":
+        return f"{row['name']} is {row['state']}: only a draft can be started"
+    return ""
+
+
+def _cancel_off(row: Row, situation: Situation) -> str:
+    if row["state"] in ("completed", "cancelled"):
+        return f"{row['name']} is {row['state']} already"
+    return ""
+
+
+def _live_off(row: Row, situation: Situation) -> str:
+    if row["state"] in ("completed", "cancelled"):
+        return f"{row['name']} is {row['state']}: nothing of it can be sent"
+    return ""
+
+
+def _retry_campaign_off(row: Row, situation: Situation) -> str:
+    if row["state"] == "cancelled":
+        return f"{row['name']} is cancelled"
+    counts = row["counts"]
+    if not counts["failed"] and not counts["held"]:
+        return f"nothing of {row['name']} has failed or is held"
+    return ""
+
+
+def _retry_group_off(row: Row, situation: Situation) -> str:
+    if row["failed"] or row["held"]:
+        return ""
+    if row["uncertain"]:
+        return "uncertain messages are never retried in bulk: enter, then decide each"
+    return "these are retried by themselves"
+
+
+def _retry_job_off(row: Row, situation: Situation) -> str:
+    if row["state"] == "uncertain":
+        return "uncertain: it may have been sent. U decides"
+    if row["state"] == "held" and row.get("reason") == "approval":
+        return "held for approval"
+    if row["state"] not in ("failed", "held"):
+        return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
+    return ""
+
+
+def _resolve_off(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
+
+
+def _engine_pause_off(row: Row, situation: Situation) -> str:
+    return "everything is paused already" if situation.engine_paused else ""
+
+
+def _engine_resume_off(row: Row, situation: Situation) -> str:
+    return "" if situation.engine_paused else "nothing is paused as a whole"
+
+
+def _undo_off(row: Row, situation: Situation) -> str:
+    return "" if situation.undo else "nothing to undo"
+
+
+def _queue_pause_off(row: Row, situation: Situation) -> str:
+    return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
+
+
+def _queue_resume_off(row: Row, situation: Situation) -> str:
+    return f"queue {row['name']} is ready" if row["state"] == "ready" else ""
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "campaign.pause", "pause", "p", "campaign", "campaign.pause", _name, "paceline campaign pause {name}",
+        _state_is("active", verb="paused"), reversible=True,
+    ),
+    Action(
+        "campaign.start", "start", "P", "campaign", "campaign.start", _named_version, "paceline campaign start {name}",
+        _start_off, danger=True,
+    ),
+    Action(
+        "campaign.resume", "resume", "P", "campaign", "campaign.resume", _named_version,
+        "paceline campaign resume {name}", _state_is("paused", verb="resumed"), reversible=True,
+    ),
+    Action(
+        "campaign.retry", "retry failed", "R", "campaign", "campaign.retry", _name, "paceline campaign retry {name}",
+        _retry_campaign_off, danger=True,
+    ),
+    Action(
+        "campaign.cancel", "cancel", "X", "campaign", "campaign.cancel", _named_version,
+        "paceline campaign cancel {name}", _cancel_off, danger=True, reversible=True,
+    ),
+    Action(
+        "campaign.live", "live / not live", "L", "campaign", "campaign.live",
+        lambda row: {"name": row["name"], "live": not row["live"]}, "paceline campaign live {name}", _live_off,
+        danger=True, reversible=True,
+    ),
+    Action(
+        "failures.retry", "retry group", "R", "group", "failures.retry",
+        lambda row: {"error_key": row["raw_key"], "campaign": row["only_campaign"]},
+        "paceline job retry --error \"{error_key}\"", _retry_group_off, danger=True,
+    ),
+    Action(
+        "job.retry", "retry", "R", "job", "job.retry", lambda row: {"ids": [row["id"]]}, "paceline job retry {id}",
+        _retry_job_off, danger=True,
+    ),
+    Action(
+        "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
+        "paceline campaign resolve {id}", _resolve_off, danger=True,
+    ),
+    Action(
+        "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",
+        _queue_pause_off, reversible=True,
+    ),
+    Action(
+        "queue.resume", "resume queue", "P", "queue", "queue.resume", _name, "paceline queue resume {name}",
+        _queue_resume_off, danger=True,
+    ),
+    Action(
+        "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",
+        _engine_pause_off, reversible=True,
+    ),
+    Action(
+        "engine.resume", "resume all", "E", "engine", "engine.resume", _no_args, "paceline engine resume",
+        _engine_resume_off, danger=True, reversible=True,
+    ),
+    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
+)  # fmt: skip
+
+LOOKS: tuple[Look, ...] = (
+    Look("move.down", "down", ("j", "down"), "move('down')", "move"),
+    Look("move.up", "up", ("k", "up"), "move('up')", "move"),
+    Look("move.half_down", "half a page down", ("ctrl+d",), "move('half_down')", "move"),
+    Look("move.half_up", "half a page up", ("ctrl+u",), "move('half_up')", "move"),
+    Look("move.page_down", "page down", ("pagedown", "ctrl+f"), "move('page_down')", "move"),
+    Look("move.page_up", "page up", ("pageup", "ctrl+b"), "move('page_up')", "move"),
+    Look("move.top", "top", ("g", "home"), "move('top')", "move"),
+    Look("move.end", "end", ("G", "end"), "move('end')", "move"),
+    Look("view.open", "open", ("enter",), "open", "move", hint=True),
+    Look("view.tab", "next tab or pane", ("tab",), "next_tab", "move"),
+    Look("view.next_page", "next 200 rows", ("right_square_bracket",), "turn_page(1)", "move"),
+    Look("view.previous_page", "previous 200 rows", ("left_square_bracket",), "turn_page(-1)", "move"),
+    Look("view.overview", "Overview", ("1",), "view('overview')", "app", "paceline engine status"),
+    Look("view.campaigns", "Campaigns", ("2",), "view('campaigns')", "app", "paceline campaign list"),
+    Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job list --state failed"),
+    Look("view.last", "last view", ("minus",), "last_view", "app"),
+    Look("app.back", "back one step", ("escape",), "back", "app"),
+    Look("app.leave", "back, at the top quit", ("q",), "leave", "app"),
+    Look("app.quit", "quit", ("ctrl+q", "ctrl+c"), "ask_quit", "app"),
+    Look("app.help", "this help", ("question_mark",), "help", "app", "paceline --help"),
+    Look("app.refresh", "read again, look for a lost engine", ("ctrl+r",), "refresh_now", "app"),
+    Look("app.redraw", "redraw the screen", ("ctrl+l",), "redraw", "app"),
+)
+
+SHOWN = {
+    "question_mark": "?", "minus": "-", "escape": "esc", "right_square_bracket": "]", "left_square_bracket": "[",
+    "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
+}  # fmt: skip
+
+
+def shown_key(key: str) -> str:
+    """A key as an operator reads it: `^d`, `?`, `esc`."""
+    return "^" + key[5:] if key.startswith("ctrl+") else SHOWN.get(key, key)
+
+
+def action(id: str) -> Action:
+    return next(found for found in ACTIONS if found.id == id)
+
+
+def for_key(key: str, targets: list[Target], situation: Situation) -> tuple[Action, Target, str] | None:
+    """What a key means here: the first target that has an action on it, and of its actions the one that is on (or
+    else the first), with why it is off."""
+    for target in targets:
+        found = [a for a in ACTIONS if a.key == key and a.scope == target.scope]
+        if found:
+            reasons = [(a, target, a.off(target.row, situation)) for a in found]
+            return next((entry for entry in reasons if not entry[2]), reasons[0])
+    return None
+
+
+def available(targets: list[Target], situation: Situation) -> list[Action]:
+    """The actions that are on, in the order of the registry, one a key: what the hints row shows."""
+    shown: list[Action] = []
+    for one in ACTIONS:
+        found = for_key(one.key, targets, situation)
+        if found is not None and found[0] is one and not found[2] and one.key not in [a.key for a in shown]:
+            shown.append(one)
+    return shown
+
+
+def takes_transient(outcome: str) -> bool:
+    """Whether "retry failed" of a campaign takes a job with this outcome."""
+    return is_retryable(outcome)

@@ -1,0 +1,177 @@
+"""What the screen reads: one reader in one thread, which looks for changes and publishes snapshots.
+
+`data_version` is asked at most 20 times a second; a snapshot is made at most 4 times a second, and only what differs
+from the last one is published, so that an idle store writes nothing to the screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage.errors import PacelineError
+from storage.model import HOUR, MINUTE
+from storage.reader import Reader
+from tui.link import LinkState
+from tui.safe_text import safe_text
+
+log = logging.getLogger("paceline.feed")
+
+LOOK_EVERY = 0.05
+PUBLISH_EVERY = 0.25
+LINK_EVERY = 1.0
+TEXT_LIMIT = 2_000
+
+Load = Callable[[Reader, int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one view shows at `at`. `token` names the view that asked; `error` stands for data that cannot be read."""
+
+    token: Hashable
+    frame: dict[str, Any]
+    data: Any
+    link: LinkState
+    at: int
+    error: str = ""
+
+
+def clean(value: Any) -> Any:
+    """Every string of a row made safe: the one door from the database to the screen.
+
+    `error_key` is kept as it is stored under `raw_key`, because control compares it.
+    """
+    if isinstance(value, str):
+        return safe_text(value, TEXT_LIMIT)
+    if isinstance(value, dict):
+        made = {clean(key): clean(item) for key, item in value.items()}
+        if "error_key" in value:
+            made["raw_key"] = value["error_key"]
+        return made
+    if isinstance(value, list | tuple):
+        return type(value)(clean(item) for item in value)
+    return value
+
+
+def load_frame(reader: Reader, now: int) -> dict[str, Any]:
+    """What the frame and every action need, whichever view is open."""
+    campaigns = reader.campaigns()
+    return {
+        "engine": reader.engine(),
+        "counts": reader.counts(),
+        "campaigns": campaigns,
+        "rates": reader.rates(now - HOUR),
+    }
+
+
+class Feed:
+    """Reads in a thread of its own. `publish` is called there and must only hand the snapshot over."""
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        now: Callable[[], int],
+        look: Callable[[int], LinkState],
+        publish: Callable[[Snapshot], None],
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._look = look
+        self._publish = publish
+        self._watched: tuple[Hashable, Load] | None = None
+        self._asked: queue.SimpleQueue[tuple[Load, Callable[[Any], None]]] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        self._again = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="paceline-reader", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(5)
+
+    def watch(self, token: Hashable, load: Load) -> None:
+        """From now on publish what `load` reads, beginning at once."""
+        self._watched = (token, load)
+        self.again()
+
+    def again(self) -> None:
+        """Read now, whether or not something changed, and publish even when nothing did."""
+        self._again.set()
+        self._wake.set()
+
+    def ask(self, load: Load, answer: Callable[[Any], None]) -> None:
+        """Read something once; `answer` is called in the reader's thread with the result or the PacelineError."""
+        self._asked.put((load, answer))
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                with Reader(self._database) as reader:
+                    self._follow(reader)
+            except PacelineError as error:
+                self._tell(error)
+            except Exception:
+                log.exception("the reader met a fault")
+                self._tell(PacelineError("the store could not be read: see the log"))
+            self._wake.wait(1.0)
+            self._wake.clear()
+
+    def _tell(self, error: PacelineError) -> None:
+        watched = self._watched
+        now = self._now()
+        token = watched[0] if watched else None
+        self._publish(Snapshot(token, {}, None, self._look(now), now, safe_text(error.message)))
+
+    def _follow(self, reader: Reader) -> None:
+        version, minute, link, looked, published = -1, -1, None, -1.0, -1.0
+        last: tuple[Any, ...] = ()
+        while not self._stopping:
+            self._answer(reader)
+            moment, now = time.monotonic(), self._now()
+            if moment - looked >= LINK_EVERY or self._again.is_set():
+                link, looked = self._look(now), moment
+            asked = self._again.is_set()
+            seen = reader.data_version()
+            changed = seen != version or now // MINUTE != minute or (last and link != last[-1])
+            watched = self._watched
+            if (
+                watched is not None
+                and link is not None
+                and (asked or (changed and moment - published >= PUBLISH_EVERY))
+            ):
+                self._again.clear()
+                version, minute, published = seen, now // MINUTE, moment
+                token, load = watched
+                frame, data = clean(load_frame(reader, now)), clean(load(reader, now))
+                read = (token, _without_heartbeat(frame), data, link)
+                if asked or read != last:
+                    last = read
+                    self._publish(Snapshot(token, frame, data, link, now))
+            self._wake.wait(LOOK_EVERY)
+            self._wake.clear()
+
+    def _answer(self, reader: Reader) -> None:
+        while not self._asked.empty():
+            load, answer = self._asked.get()
+            try:
+                result = clean(load(reader, self._now()))
+            except PacelineError as error:
+                result = error
+            answer(result)
+
+
+def _without_heartbeat(frame: dict[str, Any]) -> dict[str, Any]:
+    return {**frame, "engine": {k: v for k, v in frame["engine"].items() if k != "heartbeat_at"}}

@@ -1,0 +1,139 @@
+"""How figures and times read on the screen. Pure; times in microseconds UTC, `now` always passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from engine.planning.durations import format_duration
+from storage.model import DAY, MINUTE, SECOND
+
+SPARK = " .-=#"
+RATE_SPAN = 5 * MINUTE
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Exactly `width` cells: padded, or cut where it is too long."""
+    if width <= 0:
+        return ""
+    used = cell_len(text)
+    if used > width:
+        return set_cell_size(text, width)
+    pad = " " * (width - used)
+    return pad + text if right else text + pad
+
+
+def count(n: int) -> str:
+    return f"{n:,}"
+
+
+def short(n: int) -> str:
+    """At most five characters: 9999, 12.5k, 418k, 1.2M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if n >= 10_000 and n >= size:
+            value = n / size
+            return f"{value:.1f}{unit}" if value < 100 else f"{int(value)}{unit}"
+    return str(n)
+
+
+def percent(done: int, total: int) -> str:
+    """Rounded down, so that 100 means all."""
+    return f"{done * 100 // total}%" if total else "-"
+
+
+def bar(done: int, total: int, width: int) -> str:
+    filled = done * width // total if total else 0
+    if done and not filled:
+        filled = 1
+    return f"[{'#' * filled}{'.' * (width - filled)}]"
+
+
+def span(duration: int) -> str:
+    """A duration for a person: two units, and no fractions of a second."""
+    return format_duration(max(0, duration) // SECOND * SECOND if duration >= SECOND else 0)
+
+
+def clock(at: int | None, now: int, *, seconds: bool = False) -> str:
+    """`14:02Z` today, `Nov 20 14:02Z` on another day, `-` for never."""
+    if at is None:
+        return "-"
+    moment = datetime.fromtimestamp(at / SECOND, UTC)
+    text = moment.strftime("%H:%M:%S" if seconds else "%H:%M") + "Z"
+    if at // DAY != now // DAY:
+        text = f"{moment:%b} {moment.day} {text}"
+    return text
+
+
+def ago(at: int | None, now: int) -> str:
+    """How long ago, in steps that let a screen rest: minutes once a minute has passed."""
+    if at is None:
+        return "-"
+    passed = max(0, now - at)
+    return span(passed if passed < MINUTE else passed // MINUTE * MINUTE)
+
+
+def soon(at: int | None, now: int) -> str:
+    """`in 4m`, `now`, `-`."""
+    if at is None:
+        return "-"
+    left = at - now
+    if left < SECOND:
+        return "now"
+    return f"in {span(left if left < MINUTE else left // MINUTE * MINUTE)}"
+
+
+def spark(values: Sequence[int], top: int | None = None) -> str:
+    """One character a value, by height; a blank is none."""
+    highest = max(values, default=0) if top is None else top
+    if not highest:
+        return SPARK[0] * len(values)
+    steps = len(SPARK) - 1
+    return "".join(SPARK[min(steps, -(-value * steps // highest))] for value in values)
+
+
+def per_minute(rows: Sequence[dict[str, int]], now: int, *, key: str = "sent", over: int = RATE_SPAN) -> float:
+    """The rate over the last `over` microseconds out of counts per minute; a run younger than that is measured over
+    its own age."""
+    wanted = [row for row in rows if row["minute"] > now - over - MINUTE and row[key]]
+    if not wanted:
+        return 0.0
+    first = max(now - over, min(row["minute"] for row in wanted))
+    total = 0.0
+    for row in wanted:
+        inside = min(row["minute"] + MINUTE, now) - max(row["minute"], now - over)
+        length = max(SECOND, min(row["minute"] + MINUTE, now) - row["minute"])
+        total += row[key] * max(0, inside) / length
+    return total * MINUTE / max(MINUTE // 2, now - first)
+
+
+def rate(value: float) -> str:
+    """`59.4/m`, `3/m`, `0/m`, `12/h` where less than one leaves a minute."""
+    if value and value < 1:
+        return f"{value * 60:.0f}/h"
+    return f"{value:.1f}/m" if value < 100 and round(value, 1) % 1 else f"{value:.0f}/m"
+
+
+def plural(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Words in lines of at most `width` cells; a word that is longer is cut."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        while cell_len(word) > width:
+            head = set_cell_size(word, width).rstrip()
+            if line:
+                lines.append(line)
+                line = ""
+            lines.append(head)
+            word = word[len(head) :] if head else ""
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line] if line or not lines else lines

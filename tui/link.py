@@ -1,0 +1,151 @@
+"""Which engine the console works with, and whether it is there: embedded, attached, lost, or none.
+
+Changes go through the engine's control socket, one connection a call, in threads of their own: a long start never
+keeps a pause waiting. A lost engine is looked for after 1, 2, 4, 8, 8... seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from storage.errors import EngineUnavailableError, RefusedError
+from storage.lock import Holder, read_holder
+from storage.model import SECOND, Actor
+from tui.client import SocketControl
+from tui.embedded import EmbeddedEngine
+
+LOOKS = (1, 2, 4, 8)
+"""Seconds between looks for a lost engine; the last one repeats."""
+
+EMBEDDED, ATTACHED, LOST, NONE = "EMBEDDED", "ATTACHED", "LOST", "NO ENGINE"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What the frame shows of the engine. Times in microseconds UTC."""
+
+    word: str
+    pid: int = 0
+    host: str = ""
+    since: int = 0
+    tries: int = 0
+    next_try: int = 0
+    reason: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return self.word in (EMBEDDED, ATTACHED)
+
+
+class Link(Protocol):
+    """What the screen needs of it; tests put a recording one in its place."""
+
+    @property
+    def state(self) -> LinkState: ...
+
+    def look(self, now: int) -> LinkState: ...
+
+    def look_now(self) -> None: ...
+
+    def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]: ...
+
+    def in_flight(self) -> int: ...
+
+    def drain(self, why: str) -> None: ...
+
+    def join(self, limit: float) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class EngineLink:
+    """The link to the engine of one database. `look` is called about once a second, from one thread."""
+
+    def __init__(
+        self, database: Path, actor: Actor, *, embedded: EmbeddedEngine | None = None, read_only: bool = False
+    ) -> None:
+        self._database = database
+        self._actor = actor
+        self._embedded = embedded
+        self._read_only = read_only
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="paceline-control")
+        self._again = threading.Event()
+        self._state = LinkState(NONE)
+        self._state = self._seen(0)
+
+    @property
+    def state(self) -> LinkState:
+        return self._state
+
+    def look_now(self) -> None:
+        self._again.set()
+
+    def look(self, now: int) -> LinkState:
+        """See who holds the lock, unless the engine is lost and its next look is not due."""
+        if self._state.word == LOST and now < self._state.next_try and not self._again.is_set():
+            return self._state
+        self._again.clear()
+        self._state = self._seen(now)
+        return self._state
+
+    def _seen(self, now: int) -> LinkState:
+        if self._embedded is not None and self._embedded.alive:
+            holder = read_holder(self._database)
+            return LinkState(EMBEDDED, holder.pid if holder else 0)
+        holder = read_holder(self._database)
+        # A command holds the lock for one change only: it is no engine to attach to.
+        if holder is not None and holder.role != "command":
+            return LinkState(ATTACHED, holder.pid, holder.host)
+        return self._gone(now, holder)
+
+    def _gone(self, now: int, holder: Holder | None) -> LinkState:
+        old = self._state
+        if old.word == NONE:
+            return LinkState(NONE, reason="no engine runs")
+        since = old.since if old.word == LOST else now
+        tries = old.tries + 1 if old.word == LOST else 0
+        wait = LOOKS[min(tries, len(LOOKS) - 1)] * SECOND
+        reason = f"engine pid {old.pid} is gone: its lock is free"
+        if self._embedded is not None:
+            failure = self._embedded.failure
+            reason = f"the engine of this console ended: {failure}" if failure else "the engine of this console ended"
+        elif holder is not None:
+            reason = "a command holds the lock"
+        return LinkState(LOST, old.pid, old.host, since, tries, now + wait, reason)
+
+    def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]:
+        """Ask for one action; the future raises the PacelineError to show."""
+        return self._pool.submit(self._call, action, args)
+
+    def _call(self, action: str, args: dict[str, Any]) -> dict[str, Any]:
+        if self._read_only:
+            raise RefusedError(
+                "this console was started with --read-only: changes are refused", hint="start it without --read-only"
+            )
+        holder = read_holder(self._database)
+        if holder is None or not holder.socket:
+            raise EngineUnavailableError("no engine runs on this database", hint="^r looks again")
+        control = SocketControl(holder.socket, self._actor)
+        try:
+            return control.call(action, args)
+        finally:
+            control.close()
+
+    def in_flight(self) -> int:
+        return self._embedded.in_flight() if self._embedded is not None else 0
+
+    def drain(self, why: str) -> None:
+        """Drain the embedded engine; an attached one is not ours to end."""
+        if self._embedded is not None:
+            self._embedded.drain(why)
+
+    def join(self, limit: float) -> bool:
+        """Wait at most `limit` seconds for the embedded engine's end."""
+        return self._embedded is None or self._embedded.join(limit)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

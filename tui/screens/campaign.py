@@ -1,0 +1,203 @@
+"""One campaign: counts that add up, pace wanted and reached, and its batches, timeline, failures and recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from engine.planning.pacing import Pacing
+from storage.model import MINUTE
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.format import bar, clock, count, per_minute, percent, rate, soon
+from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
+from tui.screens.campaigns import done_of, mark_of
+from tui.screens.failures import JobsScreen, grouped
+from tui.screens.overview import eta
+from tui.screens.view import PAGE, ViewScreen
+from tui.screens.why import why
+from tui.theme import JOBS
+from tui.widgets.columns import Table, header
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line, Lines, Span
+
+
+def load(reader: Reader, now: int, name: str, tab: str, after: int) -> dict[str, Any]:
+    campaign = reader.campaign(name)
+    campaign["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=campaign["id"])
+    if tab == "batches":
+        rows = reader.batches(campaign_id=campaign["id"])
+        for row in rows:
+            failed = reader.jobs(states=("failed",), batch_id=row["id"], limit=1)
+            row["last_error"] = failed[0]["error"] if failed else ""
+            row["speed"] = per_minute(campaign["rates"], now)
+    elif tab == "timeline":
+        rows = reader.timeline(campaign["id"], limit=PAGE)
+    elif tab == "failures":
+        rows = grouped(reader.failures(campaign_id=campaign["id"]))
+    else:
+        rows = reader.recipients(campaign["id"], after=after, limit=PAGE)
+    return {"campaign": campaign, "rows": rows, "tab": tab}
+
+
+def counts_line(row: Row) -> Line:
+    """sent + failed + uncertain + bounced + left + skipped = total, with what is left told apart where it matters."""
+    counts = row["counts"]
+    left = counts["pending"] + counts["processing"] + counts["held"]
+    entries = [
+        ("completed", "sent", counts["completed"]), ("failed", "failed", counts["failed"]),
+        ("uncertain", "uncertain", counts["uncertain"]), ("bounced", "bounced", counts["bounced"]),
+        ("due", "left", left), ("skipped", "skipped", counts["skipped"]),
+    ]  # fmt: skip
+    spans: list[Span] = [("        ", "")]
+    for state, word, n in entries:
+        mark = JOBS[state]
+        spans += [(f"{mark.glyph} {word} {count(n)}", mark.style if n else "dim"), ("   ", "")]
+    return tuple(spans)
+
+
+def left_line(row: Row, now: int) -> Line:
+    counts = row["counts"]
+    parts = [f"in flight {count(counts['processing'])}", f"retry {count(counts['retry'])}"]
+    if counts["held"]:
+        parts.append(f"held {count(counts['held'])}")
+    due = row["due"]
+    return ((" LEFT   ", "head"), ("   ".join(parts), ""), (f"   next due {soon(due['first'], now)}", ""))
+
+
+def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
+    """The block above the tabs: seven rows."""
+    mark = mark_of(row, now)
+    done, speed = done_of(row), per_minute(row["rates"], now)
+    started = f" since {clock(row['started_at'], now)}" if row["started_at"] else ""
+    reach = "live" if row["live"] else "not live: allow-list only"
+    sums = f" {percent(done, row['total']):>4}   {count(done)} / {count(row['total'])}"
+    active = row["state"] == "active"
+    end = f"   eta {eta(row, speed, now)}" if active else ""
+    pacing = Pacing.from_dict(row["pacing"])
+    state: Line = (
+        (" STATE  ", "head"),
+        (f"{mark.glyph} {mark.word}", mark.style),
+        (f"{started}   QUEUE {row['account']} ({row['channel']})   {reach}", ""),
+    )
+    got = f"   got {rate(speed)} (5m)" if active else ""
+    people = f"   nobody imported yet: {row['recipients']}" if not row["recipients"] else ""
+    before = f"   {count(row['recipients'])} recipients" if row["state"] == "draft" and row["recipients"] else people
+    return [
+        state,
+        ((" DONE   ", "head"), (bar(done, row["total"], max(20, width - 50)), ""), (sums + end + before, "")),
+        counts_line(row),
+        left_line(row, now),
+        ((" PACE   ", "head"), (f"want {pacing.describe()}{got}", "")),
+        ((" WHY    ", "head"), (sentence, "")),
+    ]
+
+
+class CampaignScreen(ViewScreen):
+    CSS_PATH: ClassVar = ["view.tcss", "campaign.tcss"]
+    MODE = "campaigns"
+
+    def __init__(self, name: str, tab: str = "batches") -> None:
+        super().__init__()
+        self._campaign = name
+        self._tab = tab
+
+    def token(self) -> Hashable:
+        return ("campaign", self._campaign, self._tab, self.after[-1])
+
+    def reads(self) -> Any:
+        name, tab, after = self._campaign, self._tab, self.after[-1]
+        return lambda reader, now: load(reader, now, name, tab, after)
+
+    def crumb(self) -> str:
+        return f"Campaigns > {self._campaign}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="overview")
+        yield Lines(id="tabs")
+        yield Lines(id="head")
+        yield Grid(id="rows")
+
+    def page_rows(self) -> list[Row]:
+        return self.data["rows"] if self.data and self._tab == "recipients" else []
+
+    def show(self, data: dict[str, Any], now: int) -> None:
+        campaign, width = data["campaign"], self.size.width
+        situation = self.console.situation()
+        sentence = why(campaign, now, engine_paused=situation.engine_paused, lost=bool(situation.lost))
+        self.query_one("#overview", Lines).show(overview(campaign, now, width, sentence))
+        self.query_one("#tabs", Lines).show([self._tabs()])
+        self.crumb_right = (
+            self.page_text("recipient", campaign["recipients"]) if self._tab == "recipients" else "tab: next pane"
+        )
+        columns = COLUMNS[data["tab"]](now)
+        self.query_one("#head", Lines).show([header(columns, width) if data["rows"] else self._nothing(data["tab"])])
+        self.query_one(Grid).show(Table(columns, data["rows"], key_of(data["tab"])))
+
+    def _nothing(self, tab: str) -> Line:
+        return ((f"   {TABS[tab]}", "dim"),)
+
+    def _tabs(self) -> Line:
+        spans: list[Span] = [(" ", "")]
+        for tab in TABS:
+            spans += [(f" {tab} " if tab != self._tab else f"[{tab}]", "tab" if tab == self._tab else ""), (" ", "")]
+        return tuple(spans)
+
+    def action_next_tab(self) -> None:
+        names = list(TABS)
+        self._tab = names[(names.index(self._tab) + 1) % len(names)]
+        self.after = [0]
+        self.watch_data()
+
+    def targets(self) -> list[Target]:
+        if self.data is None:
+            return []
+        own = Target("campaign", self.data["campaign"])
+        row = self.query_one(Grid).current
+        if row is None or self.data["tab"] != self._tab:
+            return [own]
+        if self._tab == "failures":
+            return [Target("group", row), own]
+        if self._tab == "recipients" and row["job_id"] is not None:
+            return [Target("job", {**row, "id": row["job_id"]}), own]
+        return [own]
+
+    def opens(self) -> ViewScreen | None:
+        from tui.screens.job import JobScreen
+
+        row = self.query_one(Grid).current
+        if row is None or self.data is None or self.data["tab"] != self._tab:
+            return None
+        campaign = self.data["campaign"]
+        if self._tab == "batches":
+            return BatchScreen(self._campaign, row["id"])
+        if self._tab == "failures":
+            return JobsScreen.of_group(row, campaign["id"])
+        job_id = row["id"] if self._tab == "timeline" else row["job_id"]
+        if job_id is None:
+            self.console.say("not started: there is no message yet for this recipient")
+            return None
+        return JobScreen(job_id, self.crumb())
+
+
+class BatchScreen(JobsScreen):
+    """The jobs of one batch."""
+
+    MODE = "campaigns"
+
+    def __init__(self, campaign: str, batch_id: int) -> None:
+        super().__init__(f"batch {batch_id}", states=())
+        self._campaign = campaign
+        self._batch_id = batch_id
+
+    def token(self) -> Hashable:
+        return ("batch", self._batch_id, self.after[-1])
+
+    def reads(self) -> Any:
+        batch_id, after = self._batch_id, self.after[-1]
+        return lambda reader, now: reader.jobs(batch_id=batch_id, after=after, limit=PAGE)
+
+    def crumb(self) -> str:
+        return f"Campaigns > {self._campaign} > batch {self._batch_id}"

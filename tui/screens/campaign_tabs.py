@@ -1,0 +1,103 @@
+"""The tables under a campaign's figures: batches, what is due next, failures, recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from storage.model import MINUTE
+from tui.actions import Row
+from tui.format import bar, clock, count, percent, soon, span
+from tui.screens.failures import group_columns
+from tui.theme import BATCHES, job_mark
+from tui.widgets.columns import Column
+
+TABS = {
+    "batches": "no batch yet: a start makes the first one",
+    "timeline": "nothing is due",
+    "failures": "nothing has failed",
+    "recipients": "nobody imported yet",
+}
+"""The tabs in order, each with what stands there when it is empty."""
+
+
+def done_in(row: Row) -> int:
+    counts = row["counts"]
+    return int(row["total"] - counts["pending"] - counts["held"] - counts["processing"])
+
+
+def batch_eta(row: Row, now: int) -> str:
+    """By the rate that the campaign reaches now; `-` when nothing moves."""
+    left = row["counts"]["pending"] + row["counts"]["processing"]
+    if not left or not row["speed"]:
+        return "-"
+    return span(max(0, int(left / row["speed"] * MINUTE)))
+
+
+def batch_columns(now: int) -> list[Column]:
+    def state(row: Row) -> tuple[str, str]:
+        mark = BATCHES[row["state"]]
+        return f"{mark.glyph} {mark.word}", mark.style
+
+    def took(row: Row) -> str:
+        return span((row["finished_at"] or now) - (row["started_at"] or row["created_at"]))
+
+    return [
+        Column("BATCH", 6, lambda row: f"#{row['id']:02d}"),
+        Column("STATE", 9, state),
+        Column("PROGRESS", 12, lambda row: bar(done_in(row), row["total"], 10)),
+        Column("DONE", 11, lambda row: f"{count(done_in(row))}/{count(row['total'])}", right=True),
+        Column("%", 4, lambda row: percent(done_in(row), row["total"]), right=True),
+        Column("FAIL", 5, lambda row: count(row["counts"]["failed"]), right=True),
+        Column("TOOK", 6, took, right=True),
+        Column("ETA", 6, lambda row: batch_eta(row, now), right=True),
+        Column("STARTED", 13, lambda row: clock(row["started_at"], now), from_width=96),
+        Column("BY", 10, lambda row: row["created_by"], from_width=96),
+        Column("LAST ERROR", 0, lambda row: row["last_error"] or (row["name"] if row["kind"] == "import" else "")),
+    ]
+
+
+def timeline_columns(now: int) -> list[Column]:
+    def state(row: Row) -> tuple[str, str]:
+        mark = job_mark({**row, "error": row["attempts"]}, now)
+        return f"{mark.glyph} {mark.word}", mark.style
+
+    return [
+        Column("DUE", 16, lambda row: clock(row["due_at"], now, seconds=True)),
+        Column("IN", 9, lambda row: soon(row["due_at"], now)),
+        Column("GAP", 8, lambda row: span(row["gap"]) if row["gap"] else "-", right=True),
+        Column("STATE", 9, state),
+        Column("TRY", 3, lambda row: str(row["attempts"]), right=True),
+        Column("RECIPIENT", 0, lambda row: row["address"] or "-"),
+    ]
+
+
+def recipient_columns(now: int) -> list[Column]:
+    def state(row: Row) -> tuple[str, str]:
+        mark = job_mark(row, now)
+        return f"{mark.glyph} {mark.word}", mark.style
+
+    def when(row: Row) -> str:
+        return clock(row["sent_at"], now) if row["sent_at"] else soon(row["due_at"], now)
+
+    return [
+        Column("ROW", 7, lambda row: str(row["row_number"]), right=True),
+        Column("STATE", 11, state),
+        Column("TRY", 3, lambda row: str(row["attempts"]), right=True),
+        Column("SENT/DUE", 13, when),
+        Column("RECIPIENT", 26, lambda row: row["address"]),
+        Column("MESSAGE-ID", 30, lambda row: row["message_id"] or "-", from_width=118),
+        Column("LAST ERROR", 0, lambda row: row["error"] or row["reason"] or row["stopped"]),
+    ]
+
+
+COLUMNS: dict[str, Callable[[int], list[Column]]] = {
+    "batches": batch_columns,
+    "timeline": timeline_columns,
+    "failures": group_columns,
+    "recipients": recipient_columns,
+}
+
+
+def key_of(tab: str) -> Callable[[Any], Hashable]:
+    return (lambda row: (tab, row["raw_key"])) if tab == "failures" else (lambda row: (tab, row["id"]))

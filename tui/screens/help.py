@@ -1,0 +1,122 @@
+"""`?`: every key of the view and of the console with the command line that does the same, made from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from tui.actions import ACTIONS, LOOKS, Action, Situation, Target, shown_key
+from tui.format import fit
+from tui.screens.view import ViewScreen
+from tui.theme import CAMPAIGNS, JOBS, Mark
+from tui.widgets.columns import Item, Sections, blank, heading
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line
+
+SCOPES = {
+    "campaign": "a campaign",
+    "group": "a group of failures",
+    "job": "a job",
+    "queue": "a queue (in Overview)",
+    "engine": "everywhere",
+}
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """(part, key, title, command line) of everything the console understands; the docs show the same rows."""
+    found = [
+        (f"Act on {SCOPES[action.scope]}" if action.scope != "engine" else "Act everywhere", action.key, action.title,
+         action.twin.replace("{name}", "NAME").replace("{id}", "ID").replace("{error_key}", "REASON"))
+        for action in ACTIONS
+    ]  # fmt: skip
+    for where, part in (("move", "Move"), ("app", "Go")):
+        found += [
+            (part, " ".join(shown_key(key) for key in look.keys), look.title, look.twin)
+            for look in LOOKS
+            if look.where == where
+        ]
+    return found
+
+
+def markdown() -> str:
+    """The key tables of `docs/console.md`."""
+    lines: list[str] = []
+    part = ""
+    for row in rows():
+        if row[0] != part:
+            part = row[0]
+            lines += ["", f"### {part}", "", "| key | does | command line |", "|---|---|---|"]
+        keys = " ".join(f"`{key}`" for key in row[1].split())
+        lines.append(f"| {keys} | {row[2]} | {f'`{row[3]}`' if row[3] else ''} |".replace("|  |", "| |"))
+    return "\n".join(lines).strip() + "\n"
+
+
+def state_lines() -> list[Line]:
+    """Glyphs and words of every state, four in a row."""
+
+    def row(title: str, marks: list[Mark]) -> list[Line]:
+        lines = []
+        for start in range(0, len(marks), 5):
+            spans = [(f" {title if start == 0 else '':<10} ", "head")]
+            for mark in marks[start : start + 5]:
+                spans += [(f"{mark.glyph} {mark.word}", mark.style), (" " * max(1, 11 - len(mark.word)), "")]
+            lines.append(tuple(spans))
+        return lines
+
+    jobs = [JOBS[name] for name in JOBS if name not in ("draft", "paced")]
+    return [*row("MESSAGES", jobs), *row("CAMPAIGNS", list(CAMPAIGNS.values()))]
+
+
+class HelpScreen(ViewScreen):
+    HINTS: ClassVar = ("app.back",)
+
+    def __init__(self, mode: str, title: str, targets: list[Target]) -> None:
+        super().__init__()
+        self._mode = mode
+        self._title = title
+        self._targets = targets
+
+    def token(self) -> Hashable:
+        return "help"
+
+    def reads(self) -> Callable[..., Any]:
+        return lambda reader, now: {}
+
+    def crumb(self) -> str:
+        return f"Help > {self._title}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Grid(id="help")
+
+    def show(self, data: Any, now: int) -> None:
+        self.crumb_right = "esc close"
+        self.query_one(Grid).show(Sections(self._items()))
+
+    def _items(self) -> list[Item]:
+        situation = self.console.situation()
+        items: list[Item] = []
+        part = ""
+        for i, (where, key, title, twin) in enumerate(rows()):
+            if where != part:
+                items += [blank(), heading(where.upper())] if items else [heading(where.upper())]
+                part = where
+            reason = self._off(ACTIONS[i], situation) if i < len(ACTIONS) else ""
+            line: Line = (
+                (fit(key, 12), "key"),
+                (fit(title, 22) + " ", "dim" if reason else ""),
+                (reason or twin, "dim"),
+            )
+            items.append(Item(lambda width, line=line: line, ("key", i)))
+        items += [blank(), heading("STATES")]
+        items += [Item(lambda width, line=line: line, ("state", i)) for i, line in enumerate(state_lines())]
+        return items
+
+    def _off(self, action: Action, situation: Situation) -> str:
+        """Why an action is off for the row that the help was opened over."""
+        for target in [*self._targets, *self.console.common_targets()]:
+            if target.scope == action.scope:
+                reason = action.off(target.row, situation)
+                return f"off: {reason}" if reason else ""
+        return ""

@@ -1,0 +1,98 @@
+"""One job: what it is, and every attempt with the server's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from storage.model import SECOND
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.format import clock, fit, soon, wrap
+from tui.screens.view import ViewScreen
+from tui.theme import job_mark
+from tui.widgets.columns import Item, Sections, blank, heading
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line, Lines
+
+
+def facts(row: Row, now: int) -> list[Line]:
+    mark = job_mark(row, now)
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    when = f"due {soon(row['due_at'], now)}" if row["state"] == "pending" else f"since {clock(row['updated_at'], now)}"
+    return [
+        ((" STATE    ", "head"), (f"{mark.glyph} {mark.word}{reason}", mark.style), (f"  {when}", "")),
+        ((" TO       ", "head"), (row["address"] or "-", "")),
+        ((" CAMPAIGN ", "head"), (f"{row['campaign'] or '-'}   queue {row['queue']}   kind {row['kind']}", "")),
+        ((" ID       ", "head"), (row["message_id"] or "-", "")),
+        (
+            (" TRIES    ", "head"),
+            (f"{row['attempts']} made, {row['tries']} of the present budget", ""),
+            (f"   sent {clock(row['sent_at'], now)}" if row["sent_at"] else "", ""),
+        ),
+        ((" FIELDS   ", "head"), (_fields(row), "")),
+    ]
+
+
+def _fields(row: Row) -> str:
+    return "  ".join(f"{key}={value}" for key, value in row.get("fields", {}).items() if not isinstance(value, list))
+
+
+def attempt_items(row: Row, now: int, width: int) -> list[Item]:
+    """The attempts, oldest first: when, what became of it, where, how long, and the reply in full."""
+    items: list[Item] = []
+    for attempt in row["attempts_log"]:
+        code = f"{attempt['code'] or ''} {attempt['enhanced']}".strip()
+        outcome = attempt["outcome"] or "no outcome recorded"
+        style = "good" if outcome == "accepted" else "ask" if outcome in ("uncertain", "no outcome recorded") else "bad"
+        took = f"{attempt['duration'] / SECOND:.3f} s"
+        line: Line = (
+            (f"#{attempt['number']:<3} {clock(attempt['intent_at'], now, seconds=True)}  ", ""),
+            (fit(outcome, 13), style),
+            (f" {fit(code, 10)} {fit(attempt['phase'], 8)} {took:>9}  {attempt['server']}", ""),
+        )
+        items.append(Item(lambda width, line=line: line, ("attempt", attempt["id"]), attempt))
+        for part in wrap(attempt["reply"] or "the server said nothing that was recorded", max(20, width - 8)):
+            items.append(Item(lambda width, part=part: ((f"      {part}", ""),)))
+    return items
+
+
+class JobScreen(ViewScreen):
+    CSS_PATH: ClassVar = ["view.tcss", "job.tcss"]
+    MODE = "failures"
+    HINTS: ClassVar = ()
+
+    def __init__(self, job_id: int, path: str) -> None:
+        super().__init__()
+        self._job_id = job_id
+        self._path = path
+
+    def token(self) -> Hashable:
+        return ("job", self._job_id)
+
+    def reads(self) -> Any:
+        job_id = self._job_id
+
+        def load(reader: Reader, now: int) -> Row:
+            return reader.job(job_id)
+
+        return load
+
+    def crumb(self) -> str:
+        return f"{self._path} > job {self._job_id}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="facts")
+        yield Grid(id="attempts")
+
+    def show(self, data: Row, now: int) -> None:
+        self.query_one("#facts", Lines).show(facts(data, now))
+        log = data["attempts_log"]
+        title = f"ATTEMPTS ({len(log)})" if log else "ATTEMPTS    none yet"
+        items = [blank(), heading(title), *attempt_items(data, now, self.size.width)]
+        self.query_one(Grid).show(Sections(items))
+
+    def targets(self) -> list[Target]:
+        return [Target("job", self.data)] if self.data else []

@@ -1,0 +1,216 @@
+"""What every view has in common: the frame, the bindings of the registry, and how snapshots reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+
+from storage.reader import Reader
+from tui.actions import ACTIONS, LOOKS, Look, Target, available
+from tui.feed import Snapshot
+from tui.format import plural
+from tui.widgets import frame
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line, Lines
+
+if TYPE_CHECKING:
+    from tui.console import PacelineApp
+
+PAGE = 200
+"""Rows that one page of a long list holds."""
+
+
+def action_bindings() -> list[Binding]:
+    """One binding a key: two actions may share one, and the registry says which of them a row means."""
+    keys = {action.key: action for action in reversed(ACTIONS)}
+    return [Binding(key, f"press('{key}')", action.title, id=f"key.{key}") for key, action in keys.items()]
+
+
+def look_bindings(*where: str) -> list[Binding]:
+    return [
+        Binding(",".join(look.keys), look.does, look.title, id=look.id, show=False)
+        for look in LOOKS
+        if look.where in where
+    ]
+
+
+class ViewScreen(Screen[None]):
+    """One view. A subclass says what it reads (`reads`), how it shows that (`show`), and what its cursor is on."""
+
+    CSS_PATH = "view.tcss"
+    BINDINGS: ClassVar = [*action_bindings(), *look_bindings("move")]
+    MODE: ClassVar[str] = ""
+    """The view's name in row 2."""
+    HINTS: ClassVar[tuple[str, ...]] = ("view.open",)
+    """Keys that look, shown in the last row before the actions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after: list[int] = [0]
+        """Where each page that was turned to begins; the last one is shown."""
+        self.data: Any = None
+        self.crumb_right = ""
+
+    @property
+    def console(self) -> PacelineApp:
+        return cast("PacelineApp", self.app)
+
+    # what a view is
+
+    def token(self) -> Hashable:
+        """Names what is read: a snapshot for another token is not this screen's."""
+        return (type(self).__name__, self.after[-1])
+
+    def reads(self) -> Callable[[Reader, int], Any]:
+        raise NotImplementedError
+
+    def show(self, data: Any, now: int) -> None:
+        """Put what was read on the screen; called again, with the same data, when only the time has moved."""
+        raise NotImplementedError
+
+    def crumb(self) -> str:
+        raise NotImplementedError
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between row 3 and the message row."""
+        raise NotImplementedError
+
+    def targets(self) -> list[Target]:
+        """What actions are for, nearest first: the cursor's row, then the view's own thing."""
+        return []
+
+    def opens(self) -> ViewScreen | None:
+        """The screen that enter goes to."""
+        return None
+
+    def grid(self) -> Grid | None:
+        """The list that the cursor keys move in."""
+        return next((grid for grid in self.query(Grid) if grid.display), None)
+
+    # composition
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="status", over="status")
+        yield Lines(id="views")
+        yield Lines(id="crumb")
+        with Container(id="content"):
+            yield from self.body()
+        yield Lines(id="lost")
+        yield Lines(id="message")
+        yield Lines(id="hints")
+        yield Lines(id="small")
+
+    def on_mount(self) -> None:
+        if (grid := self.grid()) is not None:
+            grid.focus()
+
+    def on_screen_resume(self) -> None:
+        self.watch_data()
+        self.draw_frame()
+
+    def watch_data(self) -> None:
+        self.console.feed.watch(self.token(), self.reads())
+
+    def on_resize(self, event: Resize) -> None:
+        width, height = event.size
+        self.set_class(width < 60 or height < 15, "-small")
+        self.set_class(height < 20, "-short")
+        self.query_one("#small", Lines).show(frame.too_small(width, height))
+        self.call_after_refresh(self.redraw)
+
+    # data and time
+
+    def take(self, snapshot: Snapshot) -> None:
+        if snapshot.token == self.token() and not snapshot.error:
+            self.data = snapshot.data
+            self.show(self.data, snapshot.at)
+        self.draw_frame()
+
+    def redraw(self) -> None:
+        if self.data is not None:
+            self.show(self.data, self.console.now())
+        self.draw_frame()
+
+    def draw_frame(self) -> None:
+        if not self.is_mounted or not self.query("#hints"):
+            return
+        state = self.console.frame_state()
+        width = self.size.width
+        top = self.query_one("#status", Lines)
+        top.show([frame.status(state, width)], over=frame.status_style(state))
+        self.query_one("#views", Lines).show([frame.views(self.MODE, width)])
+        right = "STALE: actions are off" if self.console.situation().lost else self.crumb_right
+        self.query_one("#crumb", Lines).show([frame.crumb(self.crumb(), right, width)])
+        lost = state.link.word == frame.LOST
+        self.set_class(lost, "-lost")
+        if lost:
+            self.query_one("#lost", Lines).show(frame.lost_lines(state))
+        self.query_one("#message", Lines).show([self.console.message_line()])
+        self.query_one("#hints", Lines).show([self.hints(width)])
+
+    def hints(self, width: int) -> Line:
+        on = available([*self.targets(), *self.console.common_targets()], self.console.situation())
+        return frame.hints(on, self.looks_on(), width)
+
+    def looks_on(self) -> list[Look]:
+        grid = self.grid()
+        empty = grid is None or grid.cursor < 0
+        return [look for look in LOOKS if look.id in self.HINTS and not (look.id == "view.open" and empty)]
+
+    # keys
+
+    def action_press(self, key: str) -> None:
+        self.console.press_key(key, [*self.targets(), *self.console.common_targets()])
+
+    def action_move(self, step: str) -> None:
+        if (grid := self.grid()) is not None:
+            grid.action_move(step)
+
+    def action_open(self) -> None:
+        screen = self.opens()
+        if screen is not None:
+            self.console.push_screen(screen)
+
+    def action_next_tab(self) -> None:
+        self.console.say("this view has one pane")
+
+    def page_rows(self) -> list[dict[str, Any]]:
+        """The rows of the page that is shown, for views that turn pages."""
+        return []
+
+    def action_turn_page(self, by: int) -> None:
+        rows = self.page_rows()
+        if by > 0 and len(rows) >= PAGE:
+            self.after.append(rows[-1]["id"])
+        elif by < 0 and len(self.after) > 1:
+            self.after.pop()
+        else:
+            self.console.say("there is no further page" if by > 0 else "this is the first page")
+            return
+        self.watch_data()
+
+    def page_text(self, noun: str, total: int | None = None) -> str:
+        """`rows 201-400 of 12,480` for a list in pages."""
+        rows = self.page_rows()
+        first = (len(self.after) - 1) * PAGE
+        of = f" of {total:,}" if total is not None else ""
+        if not rows:
+            return f"no {noun}s"
+        if first == 0 and len(rows) < PAGE:
+            return plural(len(rows), noun) if total is None or total == len(rows) else f"{len(rows):,}{of} {noun}s"
+        return f"{noun}s {first + 1:,}-{first + len(rows):,}{of}  ] [ page"
+
+    def on_grid_moved(self) -> None:
+        self.redraw_for_cursor()
+        self.draw_frame()
+
+    def redraw_for_cursor(self) -> None:
+        """Draw what depends on the cursor's row, beside the list itself."""
+        return

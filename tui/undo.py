@@ -1,0 +1,59 @@
+"""What `z` takes back: the reverse of the last change that has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from storage.model import SECOND
+from tui.actions import Row
+
+CANCEL_GRACE = 10 * SECOND
+
+Reverse = tuple[str, Callable[[Row], dict[str, Any]]]
+
+
+def _name(row: Row) -> dict[str, Any]:
+    return {"name": row["name"]}
+
+
+REVERSE: dict[str, Reverse] = {
+    "campaign.pause": ("campaign.resume", _name),
+    "campaign.resume": ("campaign.pause", _name),
+    "campaign.cancel": ("campaign.undo_cancel", _name),
+    "campaign.live": ("campaign.live", lambda row: {"name": row["name"], "live": row["live"]}),
+    "queue.pause": ("queue.resume", _name),
+    "engine.pause": ("engine.resume", lambda row: {}),
+    "engine.resume": ("engine.pause", lambda row: {}),
+}
+"""By the action's id: the control action that takes it back, and its arguments out of the row as it was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """One change that can be taken back; `until` (microseconds, None: for as long as it makes sense)."""
+
+    title: str
+    control: str
+    args: dict[str, Any]
+    at: int
+    until: int | None = None
+
+    def open(self, now: int) -> bool:
+        return self.until is None or now < self.until
+
+
+def undo_of(action_id: str, title: str, row: Row, now: int) -> Undo | None:
+    reverse = REVERSE.get(action_id)
+    if reverse is None:
+        return None
+    control, args = reverse
+    name = row.get("name", "")
+    return Undo(
+        f"{title} {name}".strip(),
+        control,
+        args(row),
+        now,
+        now + CANCEL_GRACE if action_id == "campaign.cancel" else None,
+    )

@@ -1,0 +1,123 @@
+"""The five rows around every view, as pure functions from what is known to lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.model import DAY, MINUTE, SECOND
+from tui.actions import Action, Look, shown_key
+from tui.format import clock, fit, per_minute, rate, short, span
+from tui.link import LOST, NONE, LinkState
+from tui.widgets.lines import Line, Span, spread
+
+VIEWS = (("overview", "1", "Over"), ("campaigns", "2", "Camp"), ("failures", "4", "Fail"))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameState:
+    """What the frame shows beside the data: who and where, the link, and what holds the screen."""
+
+    environment: str
+    host: str
+    production: bool
+    read_only: bool
+    link: LinkState
+    now: int
+    held: bool = False
+    draining: str = ""
+    read_at: int = 0
+    frame: dict[str, Any] = field(default_factory=dict)
+
+
+def status(state: FrameState, width: int) -> Line:
+    """Row 1: where this is, what runs, how fast, what failed, the time. Positions stay; the place is cut first."""
+    parts = [mode(state)]
+    frame = state.frame
+    if frame and state.link.word != LOST:
+        speed = per_minute(frame["rates"], state.now, over=MINUTE)
+        running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
+        paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
+        parts += [fit(rate(speed).replace("/m", "/min"), 6), f"run {running} pause {paused}"]
+    if frame:
+        parts.append(f"FAIL {short(frame['counts']['failed'])} {clock(state.now, state.now)}")
+    right = "|" + "|".join(parts)
+    access = "--" if not state.link.usable else "ro" if state.read_only else "rw"
+    left = f" PACELINE {state.environment}@{state.host}"
+    return ((fit(f"{fit(left, max(14, width - len(right) - 4))} {access}{right}", width), ""),)
+
+
+def mode(state: FrameState) -> str:
+    """Whether what stands on the screen is live, held by a dialog, draining or lost, and whose engine it is."""
+    link = state.link
+    if state.draining:
+        return state.draining
+    if link.word == LOST:
+        next_look = max(0, link.next_try - state.now)
+        return (
+            f"LOST {span(state.now - link.since)}, try {link.tries + 1}, next {span(next_look + SECOND - 1)}"
+            f"|data of {clock(state.read_at, state.now, seconds=True)} (stale)"
+        )
+    if link.word == NONE:
+        return NONE
+    engine = f"{link.word} {link.pid}" if link.word == "ATTACHED" else link.word
+    if state.held:
+        return f"HELD {engine}"
+    paused = state.frame and state.frame["engine"].get("paused")
+    return f"{'PAUSED ALL' if paused else 'LIVE'} {engine}"
+
+
+def status_style(state: FrameState) -> str:
+    if state.link.word == LOST:
+        return "lost"
+    return "production" if state.production else "status"
+
+
+def views(current: str, width: int) -> Line:
+    """Row 2: the views that exist, the open one marked by brackets as well as by colour."""
+    spans: list[Span] = [(" ", "")]
+    for name, key, word in VIEWS:
+        spans.append((f"{key}{word}", "tab" if name == current else ""))
+        spans.append((" ", ""))
+    return spread(tuple(spans), (("?help ", "dim"),), width)
+
+
+def crumb(left: str, right: str, width: int) -> Line:
+    return spread(((f" {left}", "bold"),), ((f"{right} ", ""),) if right else (), width)
+
+
+def hints(actions: Sequence[Action], looks: Sequence[Look], width: int) -> Line:
+    """The last row: keys of what is under the cursor that work now; as many as fit."""
+    entries = [(shown_key(look.keys[0]), look.title) for look in looks]
+    entries += [(action.key, action.title) for action in actions]
+    spans: list[Span] = []
+    used = 1
+    for key, title in entries:
+        size = len(key) + len(title) + 3
+        if used + size > width + 2:
+            break
+        spans += [(" ", ""), (key, "key"), (f" {title} ", "")]
+        used += size
+    return tuple(spans)
+
+
+def too_small(width: int, height: int) -> list[Line]:
+    return [
+        ((f"needs 60x15, is {width}x{height}", ""),),
+        (("`paceline engine status` works everywhere", ""),),
+    ]
+
+
+def lost_lines(state: FrameState) -> list[Line]:
+    """The block that says what a lost engine means, and what can be done."""
+    engine = state.frame.get("engine", {})
+    beat = engine.get("heartbeat_at")
+    running = state.frame.get("counts", {}).get("processing", 0)
+    seen = f"Last heartbeat {clock(beat, state.now, seconds=True)}." if beat and state.now - beat < 365 * DAY else ""
+    return [
+        ((f" ENGINE  {state.link.reason}", "bad"),),
+        (("         Nothing is sent while no engine runs.", ""),),
+        ((f"         {seen} Messages then in flight: {running} (settled at the next start).", ""),),
+        (("         ^r look now   q quit   elsewhere: paceline engine run", ""),),
+    ]

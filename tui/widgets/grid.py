@@ -1,0 +1,181 @@
+"""The list of every view: a cursor over lines that a source gives, drawn on the line API.
+
+The source decides what a row is. This widget asks only for the lines it shows, so a source may hold a few rows or
+page through millions by key; cursor and view follow a row's key through changes, not its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.theme import STYLES
+from tui.widgets.lines import BLANK, Line, to_strip
+
+
+class Source(Protocol):
+    """Rows of a list. `count` may be an estimate; `key` is None for a row that the cursor passes over."""
+
+    def count(self) -> int: ...
+
+    def key(self, index: int) -> Hashable | None: ...
+
+    def index_of(self, key: Hashable) -> int | None: ...
+
+    def row(self, index: int) -> Any: ...
+
+    def line(self, index: int, width: int) -> Line:
+        """The row without its first two columns, which are the cursor and the mark."""
+        ...
+
+
+class Empty:
+    """No rows."""
+
+    def count(self) -> int:
+        return 0
+
+    def key(self, index: int) -> Hashable | None:
+        return None
+
+    def index_of(self, key: Hashable) -> int | None:
+        return None
+
+    def row(self, index: int) -> Any:
+        return None
+
+    def line(self, index: int, width: int) -> Line:
+        return BLANK
+
+
+class Grid(Widget, can_focus=True):
+    """Shows a source. Posts `Moved` when the cursor rests on another row, `Opened` on enter."""
+
+    DEFAULT_CSS = "Grid { height: 1fr; width: 1fr; }"
+
+    class Moved(Message):
+        pass
+
+    class Opened(Message):
+        def __init__(self, grid: Grid) -> None:
+            super().__init__()
+            self.grid = grid
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._source: Source = Empty()
+        self._cursor = -1
+        self._key: Hashable | None = None
+        self._top = 0
+        self._shown: dict[int, tuple[Line, bool]] = {}
+
+    # what stands where
+
+    @property
+    def cursor(self) -> int:
+        """Index of the cursor's row, -1 without one."""
+        return self._cursor
+
+    @property
+    def current(self) -> Any:
+        """The cursor's row, None without one."""
+        return self._source.row(self._cursor) if self._cursor >= 0 else None
+
+    @property
+    def text(self) -> str:
+        """The visible rows, for tests and for dumps to a file."""
+        return "\n".join(self.render_line(y).text.rstrip() for y in range(self.size.height)).rstrip()
+
+    def show(self, source: Source) -> None:
+        """Put another state of the list on the screen; the cursor stays on its row, or where that row was."""
+        self._source = source
+        found = source.index_of(self._key) if self._key is not None else None
+        before = self._key
+        self._place(found if found is not None else max(0, self._cursor), +1)
+        self._redraw()
+        if self._key != before:
+            self.post_message(self.Moved())
+
+    def open_on(self, key: Hashable) -> None:
+        """Let the cursor begin on this row (for a list that is about to be shown)."""
+        self._key = key
+
+    # moving
+
+    def _place(self, index: int, direction: int) -> None:
+        """Put the cursor on `index` or the next row that takes it, first in `direction`, then the other way."""
+        total = self._source.count()
+        index = min(max(0, index), total - 1)
+        ways = (range(index, total), range(index, -1, -1))
+        for way in ways if direction > 0 else reversed(ways):
+            for at in way:
+                if (key := self._source.key(at)) is not None:
+                    self._cursor, self._key = at, key
+                    return
+        self._cursor, self._key = -1, None
+
+    def move_to(self, index: int, direction: int = 1) -> None:
+        before = self._cursor
+        self._place(index, direction)
+        if self._cursor != before:
+            self._redraw()
+            self.post_message(self.Moved())
+
+    def action_move(self, step: str) -> None:
+        """`down`, `up`, `half_down`, `half_up`, `page_down`, `page_up`, `top`, `end`."""
+        page = max(1, self.size.height - 1)
+        last = self._source.count() - 1
+        by = {
+            "down": 1, "up": -1, "half_down": page // 2 or 1, "half_up": -(page // 2 or 1),
+            "page_down": page, "page_up": -page, "top": -last - 1, "end": last + 1,
+        }[step]  # fmt: skip
+        self.move_to(self._cursor + by, 1 if by > 0 else -1)
+
+    def action_open(self) -> None:
+        if self._cursor >= 0:
+            self.post_message(self.Opened(self))
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    # drawing
+
+    def _scroll_to_cursor(self) -> None:
+        height = max(1, self.size.height)
+        total = self._source.count()
+        at = max(0, self._cursor)
+        # Headings above the first row stay in sight with it.
+        if at and all(self._source.key(i) is None for i in range(min(at, height))):
+            at = 0
+        if at < self._top:
+            self._top = at
+        elif self._cursor >= self._top + height:
+            self._top = self._cursor - height + 1
+        self._top = max(0, min(self._top, total - height))
+
+    def _redraw(self) -> None:
+        """Draw again exactly the lines that differ from what the screen holds."""
+        self._scroll_to_cursor()
+        for y in range(self.size.height):
+            if self._shown.get(y) != self._content(y):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _content(self, y: int) -> tuple[Line, bool]:
+        index = self._top + y
+        if index >= self._source.count():
+            return BLANK, False
+        line = self._source.line(index, self.size.width - 2)
+        if self._source.key(index) is None:
+            return line, False
+        at_cursor = index == self._cursor
+        return (("> " if at_cursor else "  ", ""), *line), at_cursor
+
+    def render_line(self, y: int) -> Strip:
+        content = self._shown[y] = self._content(y)
+        line, at_cursor = content
+        return to_strip(line, self.size.width, STYLES["cursor"] if at_cursor else None)

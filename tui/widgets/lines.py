@@ -1,0 +1,86 @@
+"""Text on the line API: rows of spans, of which only those that changed are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.safe_text import safe_text
+from tui.theme import STYLES
+
+Span = tuple[str, str]
+"""Text and the name of a style in `tui.theme.STYLES`."""
+Line = tuple[Span, ...]
+
+BLANK: Line = ()
+
+
+def plain(text: str, style: str = "") -> Line:
+    return ((text, style),)
+
+
+def width_of(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
+
+
+def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
+    """A row of exactly `width` cells. What cannot be printed never gets here; should it, it is made harmless."""
+    segments = []
+    for text, name in line:
+        shown = text if text.isprintable() else safe_text(text, 2_000)
+        style = STYLES[name]
+        segments.append(Segment(shown, style + over if over else style))
+    strip = Strip(segments)
+    if strip.cell_length > width:
+        strip = strip.crop(0, width)
+    if strip.cell_length < width:
+        strip = strip.extend_cell_length(width, over)
+    return strip
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """`left` and `right` at the two ends of a row; the right end goes first when both do not fit."""
+    free = width - width_of(left) - width_of(right)
+    return (*left, (" " * free, ""), *right) if free > 0 else left
+
+
+class Lines(Widget):
+    """Fixed rows of text. `show` redraws the rows that differ; with `over` the whole widget carries a style."""
+
+    DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
+
+    def __init__(self, *, id: str | None = None, over: str = "") -> None:
+        super().__init__(id=id)
+        self._lines: tuple[Line, ...] = ()
+        self._over = STYLES[over] if over else None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self._lines
+
+    @property
+    def text(self) -> str:
+        """What stands there, for tests and for dumps to a file."""
+        return "\n".join("".join(text for text, _ in line) for line in self._lines)
+
+    def show(self, lines: Sequence[Line], *, over: str | None = None) -> None:
+        new = tuple(lines)
+        if over is not None and (style := STYLES[over] if over else None) != self._over:
+            self._over = style
+            self.refresh()
+        old, self._lines = self._lines, new
+        for y in range(max(len(old), len(new))):
+            before = old[y] if y < len(old) else BLANK
+            after = new[y] if y < len(new) else BLANK
+            if before != after:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        line = self._lines[y] if y < len(self._lines) else BLANK
+        return to_strip(line, self.size.width, self._over)
