@@ -39,9 +39,9 @@ def demo(session: Session, folder: Path | None, headless: bool) -> int:
         if can_show_console() and not headless and not session.json:
             from tui.app import run_console
 
-            run_console(place.database, place.config, read_only=False)
+            code = run_console(place.database, place.config, read_only=False)
             _tell(place, _compare(here, place))
-            return 0
+            return code
         from tui.cli.headless import Headless
 
         Headless(place.database, here.load_config).run(until_idle=True)

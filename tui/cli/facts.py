@@ -62,13 +62,13 @@ def eta(reader: Reader, row: Mapping[str, Any], counts: Mapping[str, int], now: 
     waiting = counts["pending"] + counts["processing"]
     if row["state"] != CampaignState.ACTIVE or not waiting:
         return None
-    planned = max(now, row["due"]["last"] or now)
+    planned = max(now, int(row["due"]["last"] or now))
     minutes = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
     ended = sum(minute["sent"] + minute["failed"] for minute in minutes)
-    since = max(row["started_at"] or now, now - RATE_WINDOW)
+    since = max(int(row["started_at"] or now), now - RATE_WINDOW)
     if ended < 10 or now - since < SECOND:
         return planned
-    return max(planned, now + waiting * (now - since) // ended)
+    return max(planned, now + waiting * (now - since) // int(ended))
 
 
 def campaign_json(reader: Reader, row: Json, now: int) -> Json:

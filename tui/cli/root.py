@@ -42,18 +42,17 @@ NOUNS = {
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
 @click.version_option(__version__, "--version", "-V", message="paceline %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, database: Path | None, config_path: Path | None, read_only: bool) -> None:
+def cli(ctx: click.Context, database: Path | None, config_path: Path | None, read_only: bool) -> int:
     """Paceline: queue, pace, send, retry and account for every message of a campaign.
 
     Without a command it opens the console.
     """
     ctx.obj = Session(database, config_path, read_only)
-    if ctx.invoked_subcommand is None:
-        open_console(ctx.obj)
+    return open_console(ctx.obj) if ctx.invoked_subcommand is None else 0
 
 
-def open_console(session: Session) -> None:
-    """Open the console, or say why this place cannot show one."""
+def open_console(session: Session) -> int:
+    """Open the console; returns its exit code. Raises UsageError where no console can be shown, StoreError."""
     if not can_show_console():
         raise UsageError(
             "the console needs a terminal, and this is none",
@@ -64,7 +63,7 @@ def open_console(session: Session) -> None:
     check_place(session.db, create=False)
     from tui.app import run_console
 
-    run_console(session.db, session.config_file, read_only=session.read_only)
+    return run_console(session.db, session.config_file, read_only=session.read_only)
 
 
 def can_show_console() -> bool:
