@@ -22,10 +22,11 @@ from engine.outcomes import Action, Outcome, uncertain
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
 from engine.sessions import IDLE_LIMIT, SessionPool
 from storage.dispatch import ClaimRequest, Finish, Intent, IntentRequest
-from storage.errors import PacelineError
+from storage.errors import PacelineError, StaleEpochError
 from storage.events import Event
 from storage.model import (
     MINUTE,
+    SECOND,
     ClaimedJob,
     HeldReason,
     JobState,
@@ -121,6 +122,7 @@ class QueueRunner:
         self._starting: Counter[int | None] = Counter()
         self._blocked_until = 0
         self._next_look: int | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._cooling_step = queue.cooling_step
         self._cooling_until = 0
         self._content_errors: Counter[tuple[int, str]] = Counter()
@@ -141,7 +143,13 @@ class QueueRunner:
         """Send until drained, or until the deadline (us); then finish what is in flight and hand back."""
         while not self._draining and (deadline is None or self._clock.now() < deadline):
             self._wake.clear()
-            wait = await self._step()
+            try:
+                wait = await self._step()
+            except StaleEpochError:
+                raise
+            except PacelineError as error:
+                # A full disk or a locked file: nothing begins, and it goes on by itself when that is over.
+                self.trouble, wait = error.message, SECOND
             if wait == 0:
                 continue
             if deadline is not None:
@@ -159,6 +167,15 @@ class QueueRunner:
         """Begin nothing more; `run` returns when what is inside the send window has its answer."""
         self._draining = True
         self._wake.set()
+        if self._warming is not None:
+            # Nothing was claimed for it: an engine that ends does not wait for a server that does not answer.
+            self._warming.cancel()
+
+    def cut(self) -> None:
+        """End now, also inside the send window: what may have left becomes `uncertain` (see `Engine.cut`)."""
+        self.drain()
+        for task in self._tasks:
+            task.cancel()
 
     async def _step(self) -> int | None:
         """Begin what can begin. Returns 0 to look again at once, a time to wait (us), or None: until woken."""
@@ -203,12 +220,19 @@ class QueueRunner:
         if not peek.available:
             self._next_look = peek.next_at
             return False
+        self._warming = asyncio.create_task(self._pool.warm())
         try:
-            await self._pool.warm()
+            await self._warming
         except ChannelError as error:
             await self._queue_trouble(error.outcome)
             self._next_look = self._cooling_until
             return False
+        except asyncio.CancelledError:
+            if not self._draining:
+                raise
+            return False
+        finally:
+            self._warming = None
         return True
 
     def _idle_wait(self, next_at: int | None) -> int | None:

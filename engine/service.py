@@ -64,6 +64,7 @@ class Engine:
         self._started_at = 0
         self._finished: deque[int] = deque()
         self.running = False
+        self._cut = False
 
     async def start(self) -> None:
         """Take the lock, open the store, settle what a dead engine left, listen, begin.
@@ -193,7 +194,7 @@ class Engine:
             "started_at": self._started_at,
             "ended_last_minute": len(self._finished),
             "commits": self.store.writer.commits,
-            "store_trouble": self.store.writer.failure.message if self.store.writer.failure else "",
+            "store_trouble": self.store.trouble,
             "queues": [
                 {
                     "queue": name,
@@ -212,6 +213,13 @@ class Engine:
         if not self._draining.is_set():
             self._why = why
             self._draining.set()
+
+    def cut(self, why: str) -> None:
+        """A second signal: do not wait for what is in flight; it becomes `uncertain` before the engine ends."""
+        self._cut = True
+        self.drain(why)
+        for runner in self._runners.values():
+            runner.cut()
 
     async def reload(self) -> dict[str, Any]:
         config = self._load_config()
@@ -269,6 +277,8 @@ class Engine:
 
     async def _close_books(self) -> None:
         try:
+            if self._cut:
+                await self.store.rescue(everything=True)
             await self.store.settle()
         finally:
             await self.store.close(note=self._why)

@@ -16,7 +16,8 @@ from typing import Any
 from storage import migrate
 from storage.errors import NotFoundError, StoreError
 from storage.model import HOUR, MINUTE
-from storage.sqlite import backup, check_place, read_only_uri
+from storage.place import check_place
+from storage.sqlite import backup, read_only_uri
 
 Row = dict[str, Any]
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sqlite3
@@ -18,7 +19,10 @@ from storage.errors import StoreError
 from storage.events import Event, add_event
 from storage.lock import OwnerLock
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.place import Ballast, check_place, check_writable
 from storage.writer import Tx, Writer, WriterConnection, describe
+
+FULL = "the disk is full: nothing new begins, what already left is still recorded"
 
 BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
@@ -31,7 +35,9 @@ class SqliteStore:
         self, path: Path, lock: OwnerLock, connection: WriterConnection, epoch: int, now: Callable[[], int]
     ) -> None:
         self.path = path
-        self.writer = Writer(connection, epoch)
+        self.ballast = Ballast(path)
+        self.ballast.fill()
+        self.writer = Writer(connection, epoch, on_full=self.ballast.spend)
         self._connection = connection
         self._epoch = epoch
         self._now = now
@@ -47,6 +53,7 @@ class SqliteStore:
         is missing (unless `create`), damaged, emptied or newer: never makes an empty one in its place.
         """
         check_place(path, create=create)
+        check_writable(path)
         lock = OwnerLock.acquire(path, role=role, socket_path=socket_path, now=now())
         try:
             connection, epoch = await cls._connect(path, role=role, now=now(), create=create)
@@ -104,14 +111,24 @@ class SqliteStore:
 
     # dispatch
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be recorded or begun now ("" when all is well)."""
+        if self.writer.failure is not None:
+            return self.writer.failure.message
+        return FULL if self.ballast.spent else ""
+
     async def claim(self, request: dispatch.ClaimRequest) -> dispatch.Claim:
+        # A full disk stops new work first; the room that is left belongs to the results of what already left.
+        if self.ballast.spent and not await asyncio.to_thread(self.ballast.fill):
+            raise StoreError(FULL, hint="free space on the disk: sending goes on by itself")
         return await self.writer.submit(lambda tx: dispatch.claim(tx, request), hot=True)
 
     def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
         return self.writer.submit_many(dispatch.begin_attempts, request)
 
     def finish_attempt(self, end: dispatch.Finish) -> Awaitable[bool]:
-        return self.writer.submit_many(dispatch.finish_attempts, end)
+        return self.writer.submit_many(dispatch.finish_attempts, end, keep=True)
 
     async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int:
         return await self.writer.submit(lambda tx: dispatch.hand_back(tx, tuple(jobs), self._now()))
@@ -280,27 +297,6 @@ class SqliteStore:
 
     async def add_event(self, event: Event) -> None:
         await self.writer.submit(lambda tx: add_event(tx, event, self._now()))
-
-
-def check_place(path: Path, *, create: bool) -> None:
-    """Refuse a store that is missing or emptied before anything can create a new one in its place."""
-    if not path.exists():
-        if create:
-            if not path.parent.is_dir():
-                raise StoreError(f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
-            return
-        raise StoreError(
-            f"there is no store at {path}",
-            hint="`paceline init` makes one; if there was one, restore a backup: "
-            f"paceline --db {path} db restore BACKUP",
-        )
-    if not path.is_file():
-        raise StoreError(f"the store {path} is not a regular file", hint="give the path of a database with --db")
-    if path.stat().st_size == 0 and not create:
-        raise StoreError(
-            f"the store {path} is empty: its data is gone",
-            hint=f"restore a backup: paceline --db {path} db restore BACKUP",
-        )
 
 
 def _raw_connection(path: Path) -> sqlite3.Connection:

@@ -23,6 +23,9 @@ T = TypeVar("T")
 GROUP = 512
 """Requests per transaction at most: bounds what a crash leaves in doubt to about one millisecond of work."""
 
+TROUBLE_PAUSE = 1.0
+"""Seconds before outcomes are tried again while the disk is full or the file is locked."""
+
 CounterKey = tuple[str, int, str, str]
 MinuteKey = tuple[int, int, int, str]
 
@@ -124,6 +127,7 @@ class _Request:
     hot: bool = False
     many: Callable[[Tx, list[Any]], list[Any]] | None = None
     item: Any = None
+    keep: bool = False
 
 
 class WriterConnection(aiosqlite.Connection):
@@ -136,9 +140,12 @@ class WriterConnection(aiosqlite.Connection):
 class Writer:
     """Owns the writing connection. `run()` is its task; `submit` is how everyone else asks."""
 
-    def __init__(self, connection: WriterConnection, epoch: int) -> None:
+    def __init__(
+        self, connection: WriterConnection, epoch: int, *, on_full: Callable[[], bool] = lambda: False
+    ) -> None:
         self._connection = connection
         self._epoch = epoch
+        self._on_full = on_full
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -176,12 +183,15 @@ class Writer:
         """
         return self._wait(_Request(self._loop.create_future(), run, hot))
 
-    def submit_many(self, many: Callable[[Tx, list[Any]], list[T]], item: Any) -> asyncio.Future[T]:
+    def submit_many(
+        self, many: Callable[[Tx, list[Any]], list[T]], item: Any, *, keep: bool = False
+    ) -> asyncio.Future[T]:
         """Run `many(tx, items)` once for all its items that wait, before the hot requests of the same commit.
 
         For what every message needs: five intents in two statements instead of ten. Answers by value only.
+        `keep`: an outcome of something that left; it waits out a full disk or a locked file instead of failing.
         """
-        return self._wait(_Request(self._loop.create_future(), many=many, item=item))
+        return self._wait(_Request(self._loop.create_future(), many=many, item=item, keep=keep))
 
     def _wait(self, request: _Request) -> asyncio.Future[Any]:
         if self._closed:
@@ -202,8 +212,10 @@ class Writer:
             try:
                 results = await self._connection.run(lambda c, g=group: self._commit(c, g))  # type: ignore[misc]
             except Exception as error:
-                self._fail(group, error)
+                if not self._make_room(group, error) and self._fail(group, error):
+                    await asyncio.sleep(TROUBLE_PAUSE)
                 continue
+            self.failure = None
             self.commits += 1
             if self.commit_delay:
                 await asyncio.sleep(self.commit_delay)
@@ -215,14 +227,27 @@ class Writer:
                 else:
                     request.future.set_result(value)
 
-    def _fail(self, group: list[_Request], error: Exception) -> None:
-        failure = error if isinstance(error, StoreError | StaleEpochError) else describe(error)
+    def _make_room(self, group: list[_Request], error: Exception) -> bool:
+        """On a full disk give the ballast up and try the same group again."""
+        if not _is_full(error) or not self._on_full():
+            return False
+        self._waiting.extendleft(reversed(group))
+        return True
+
+    def _fail(self, group: list[_Request], error: Exception) -> bool:
+        """Answer a group that could not be written. What must not be lost (outcomes of messages that left) waits and
+        is tried again; true when something does."""
         self._begun.clear()
+        failure = error if isinstance(error, StoreError | StaleEpochError) else describe(error)
+        waits = isinstance(error, sqlite3.OperationalError) and not self._closed
         if isinstance(failure, StoreError):
             self.failure = failure
+        kept = [request for request in group if waits and request.keep]
         for request in group:
-            if not request.future.done():
+            if request not in kept and not request.future.done():
                 request.future.set_exception(failure)
+        self._waiting.extendleft(reversed(kept))
+        return bool(kept)
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Request]) -> list[tuple[Any, Exception | None]]:
         connection.execute("BEGIN IMMEDIATE")
@@ -275,6 +300,10 @@ class Writer:
         merged._merge(tx)
         connection.execute("RELEASE request")
         return value, None
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
 
 
 def describe(error: Exception) -> StoreError:

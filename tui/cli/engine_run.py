@@ -29,4 +29,4 @@ def run(session: Session, until_idle: bool, once: bool) -> int:
         emit(summary)
     elif until_idle or once:
         out(", ".join(f"{summary[key]:,} {key}" for key in ("processed", "sent", "failed", "held", "uncertain")))
-    return 0
+    return 1 if engine.was_cut else 0

@@ -75,6 +75,11 @@ class Headless:
             self._tell_events(reader)
             return _summary(reader, before, begun)
 
+    @property
+    def was_cut(self) -> bool:
+        """A second signal ended the engine inside the send window."""
+        return self._signals > 1
+
     def _tell_start(self, until_idle: bool, once: bool) -> None:
         how = "for one pass" if once else "until SIGTERM, SIGINT or SIGHUP"
         how = "until nothing can run" if until_idle else how
@@ -87,9 +92,8 @@ class Headless:
             self.engine.drain(name)
             say(f"{name}: draining, waits for {waiting} in flight; a second signal cuts")
             return
-        say(f"{name} again: cut with {waiting} in flight; the next start marks what may have left as uncertain")
-        # The kernel frees the lock; nothing that is on its way may be written as anything but uncertain.
-        os._exit(1)
+        say(f"{name} again: cut with {waiting} in flight; what may have left is marked uncertain")
+        self.engine.cut(name)
 
     async def _end_when_done(self, reader: Reader, once: bool) -> None:
         """Drain when `done` says so, or when a pass has sent what was due."""
