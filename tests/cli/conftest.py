@@ -153,6 +153,12 @@ def slow_relay(tmp_path: Path) -> Iterator[RunningRelay]:
     yield from _relay(tmp_path, "--plain", "--latency", "1")
 
 
+@pytest.fixture
+def believable_relay(tmp_path: Path) -> Iterator[RunningRelay]:
+    """A relay on an ordinary day: greylisting, unknown users, a full mailbox."""
+    yield from _relay(tmp_path)
+
+
 def add_relay(home: Home, port: int, *more: str) -> None:
     """An account `relay` for a relay of this machine."""
     done = home(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from storage.lock import read_holder
 from tests.cli.conftest import Home, RunningRelay, add_relay
+from tui.demo.relay import BELIEVABLE, Fate
 
 BATCH = {"id", "filename", "totalEmails", "status", "createdAt", "startedAt", "completedAt", "progress", "processed"}
 BLAST = ("--concurrency", "5", "--batch-delay", "50ms")
@@ -79,7 +81,7 @@ def test_a_batch_carries_the_fields_that_its_readers_know(home: Home, relay: Run
     assert (listed["count"], listed["total"], listed["jobs"][0]["id"]) == (1, 1, 1)
 
 
-def test_failures_are_named_and_the_transient_ones_retried(home: Home) -> None:
+def test_a_server_that_cannot_be_reached_cools_its_queue_and_fails_nobody(home: Home) -> None:
     add_relay(home, 1)
     home.config.write_text(home.config.read_text().replace('steps = ["1m", "5m", "15m", "60m"]', 'steps = ["1s"]'))
     home("campaign", "new", "spring", "-a", "relay", "-t", home.folder / "message.txt")
@@ -96,6 +98,29 @@ def test_failures_are_named_and_the_transient_ones_retried(home: Home) -> None:
     assert "Traceback" not in err
     assert home("campaign", "show", "spring", "--json").json["counts"]["pending"] == 3
     assert "nothing to retry" in home("campaign", "retry", "spring").out
+
+
+def test_failures_are_grouped_by_reason_and_retried_by_class(home: Home, believable_relay: RunningRelay) -> None:
+    by_fate = {BELIEVABLE.fate(address): address for address in (f"p{i}@example.com" for i in range(400))}
+    home.write("many.csv", "email,first_name\n" + "".join(f"{address},P\n" for address in by_fate.values()))
+    add_relay(home, believable_relay.port)
+    text = home.config.read_text()
+    text = re.sub("delays = .*", 'delays = ["1s"]', re.sub("give_up = .*", 'give_up = "2s"', text))
+    home.config.write_text(text)
+    home("campaign", "new", "spring", "-a", "relay", "-t", home.folder / "message.txt")
+    home("recipients", "import", home.folder / "many.csv", "-c", "spring")
+    home("campaign", "live", "spring")
+    home("campaign", "start", "spring")
+    done = home.program("engine", "run", "--until-idle", "--json")
+    assert (done.code, done.json["sent"], done.json["failed"]) == (0, 2, 2)
+    assert {error["prospect"] for error in done.json["errors"]} == {by_fate[Fate.UNKNOWN], by_fate[Fate.FULL]}
+    assert "User unknown" in home("campaign", "show", "spring").out
+    assert home("campaign", "retry", "spring", "--json").json["retried"] == 1
+    assert home("job", "list", "--state", "failed", "--json").json["jobs"][0]["address"] == by_fate[Fate.UNKNOWN]
+    assert home("campaign", "retry", "spring", "--class", "all", "--spread", "1s", "--json").json["retried"] == 1
+    again = home.program("engine", "run", "--until-idle", "--json").json
+    assert (again["sent"], again["pending"]) == (0, 0)
+    assert len(believable_relay.accepted()) == 2
 
 
 def test_one_pass_sends_what_is_due_and_leaves_the_rest(home: Home, relay: RunningRelay) -> None:
