@@ -11,11 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.outcomes import is_retryable
-
 Row = dict[str, Any]
-
-CANCEL_GRACE_TEXT = "10 s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +198,14 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign cancel {name}", _cancel_off, danger=True, reversible=True,
     ),
     Action(
-        "campaign.live", "live / not live", "L", "campaign", "campaign.live",
+        "campaign.live", "live", "L", "campaign", "campaign.live",
         lambda row: {"name": row["name"], "live": not row["live"]}, "paceline campaign live {name}", _live_off,
         danger=True, reversible=True,
     ),
     Action(
         "failures.retry", "retry group", "R", "group", "failures.retry",
         lambda row: {"error_key": row["raw_key"], "campaign": row["only_campaign"]},
-        "paceline job retry --error \"{error_key}\"", _retry_group_off, danger=True,
+        "paceline campaign retry {only_campaign} --error \"{error_key}\"", _retry_group_off, danger=True,
     ),
     Action(
         "job.retry", "retry", "R", "job", "job.retry", lambda row: {"ids": [row["id"]]}, "paceline job retry {id}",
@@ -217,7 +213,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
-        "paceline campaign resolve {id}", _resolve_off, danger=True,
+        "paceline campaign resolve {campaign} {id} --sent", _resolve_off, danger=True,
     ),
     Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",
@@ -227,6 +223,7 @@ ACTIONS: tuple[Action, ...] = (
         "queue.resume", "resume queue", "P", "queue", "queue.resume", _name, "paceline queue resume {name}",
         _queue_resume_off, danger=True,
     ),
+    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
     Action(
         "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",
         _engine_pause_off, reversible=True,
@@ -235,7 +232,6 @@ ACTIONS: tuple[Action, ...] = (
         "engine.resume", "resume all", "E", "engine", "engine.resume", _no_args, "paceline engine resume",
         _engine_resume_off, danger=True, reversible=True,
     ),
-    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
 )  # fmt: skip
 
 LOOKS: tuple[Look, ...] = (
@@ -297,8 +293,3 @@ def available(targets: list[Target], situation: Situation) -> list[Action]:
         if found is not None and found[0] is one and not found[2] and one.key not in [a.key for a in shown]:
             shown.append(one)
     return shown
-
-
-def takes_transient(outcome: str) -> bool:
-    """Whether "retry failed" of a campaign takes a job with this outcome."""
-    return is_retryable(outcome)

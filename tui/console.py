@@ -139,6 +139,10 @@ class PacelineApp(Acting, App[int]):
         """Whether a dialog holds the list still."""
         return isinstance(self.screen, ConfirmScreen)
 
+    def on_confirm_screen_opened(self) -> None:
+        if (view := self.view) is not None:
+            view.draw_frame()
+
     # what the frame and the actions ask
 
     def situation(self) -> Situation:

@@ -93,19 +93,22 @@ def spark(values: Sequence[int], top: int | None = None) -> str:
     return "".join(SPARK[min(steps, -(-value * steps // highest))] for value in values)
 
 
-def per_minute(rows: Sequence[dict[str, int]], now: int, *, key: str = "sent", over: int = RATE_SPAN) -> float:
-    """The rate over the last `over` microseconds out of counts per minute; a run younger than that is measured over
-    its own age."""
-    wanted = [row for row in rows if row["minute"] > now - over - MINUTE and row[key]]
-    if not wanted:
-        return 0.0
-    first = max(now - over, min(row["minute"] for row in wanted))
+def per_minute(
+    rows: Sequence[dict[str, int]], now: int, *, since: int = 0, over: int = RATE_SPAN, key: str = "sent"
+) -> float:
+    """What left in the last `over` microseconds, by the minute, out of counts per minute.
+
+    `since`: when this pace began (a start, a resume); a younger run is measured over its own age, at least ten
+    seconds of it. A minute that is only partly inside counts by its part.
+    """
+    wanted = [row for row in rows if row["minute"] + MINUTE > now - over and row[key]]
+    begin = max(now - over, since, min((row["minute"] for row in wanted), default=now))
     total = 0.0
     for row in wanted:
-        inside = min(row["minute"] + MINUTE, now) - max(row["minute"], now - over)
-        length = max(SECOND, min(row["minute"] + MINUTE, now) - row["minute"])
-        total += row[key] * max(0, inside) / length
-    return total * MINUTE / max(MINUTE // 2, now - first)
+        first, end = max(row["minute"], since), min(row["minute"] + MINUTE, now)
+        if end > begin:
+            total += row[key] * min(1.0, (end - max(first, begin)) / max(1, end - first))
+    return total * MINUTE / max(10 * SECOND, now - begin)
 
 
 def rate(value: float) -> str:

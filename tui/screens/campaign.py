@@ -11,11 +11,11 @@ from engine.planning.pacing import Pacing
 from storage.model import MINUTE
 from storage.reader import Reader
 from tui.actions import Row, Target
-from tui.format import bar, clock, count, per_minute, percent, rate, soon
+from tui.format import bar, clock, count, percent, rate, soon
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
 from tui.screens.campaigns import done_of, mark_of
 from tui.screens.failures import JobsScreen, grouped
-from tui.screens.overview import eta
+from tui.screens.overview import eta, speed_of
 from tui.screens.view import PAGE, ViewScreen
 from tui.screens.why import why
 from tui.theme import JOBS
@@ -32,7 +32,7 @@ def load(reader: Reader, now: int, name: str, tab: str, after: int) -> dict[str,
         for row in rows:
             failed = reader.jobs(states=("failed",), batch_id=row["id"], limit=1)
             row["last_error"] = failed[0]["error"] if failed else ""
-            row["speed"] = per_minute(campaign["rates"], now)
+            row["speed"] = speed_of(campaign, now)
     elif tab == "timeline":
         rows = reader.timeline(campaign["id"], limit=PAGE)
     elif tab == "failures":
@@ -42,8 +42,9 @@ def load(reader: Reader, now: int, name: str, tab: str, after: int) -> dict[str,
     return {"campaign": campaign, "rows": rows, "tab": tab}
 
 
-def counts_line(row: Row) -> Line:
-    """sent + failed + uncertain + bounced + left + skipped = total, with what is left told apart where it matters."""
+def counts_line(row: Row, width: int) -> Line:
+    """sent + failed + uncertain + bounced + left + skipped = total, with what is left told apart below. A
+    narrow screen leaves out a zero of what is rare."""
     counts = row["counts"]
     left = counts["pending"] + counts["processing"] + counts["held"]
     entries = [
@@ -53,8 +54,10 @@ def counts_line(row: Row) -> Line:
     ]  # fmt: skip
     spans: list[Span] = [("        ", "")]
     for state, word, n in entries:
+        if width < 100 and not n and state == "bounced":
+            continue
         mark = JOBS[state]
-        spans += [(f"{mark.glyph} {word} {count(n)}", mark.style if n else "dim"), ("   ", "")]
+        spans += [(f"{mark.glyph} {word} {count(n)}", mark.style if n else "dim"), ("  ", "")]
     return tuple(spans)
 
 
@@ -70,7 +73,7 @@ def left_line(row: Row, now: int) -> Line:
 def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     """The block above the tabs: seven rows."""
     mark = mark_of(row, now)
-    done, speed = done_of(row), per_minute(row["rates"], now)
+    done, speed = done_of(row), speed_of(row, now)
     started = f" since {clock(row['started_at'], now)}" if row["started_at"] else ""
     reach = "live" if row["live"] else "not live: allow-list only"
     sums = f" {percent(done, row['total']):>4}   {count(done)} / {count(row['total'])}"
@@ -88,7 +91,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     return [
         state,
         ((" DONE   ", "head"), (bar(done, row["total"], max(20, width - 50)), ""), (sums + end + before, "")),
-        counts_line(row),
+        counts_line(row, width),
         left_line(row, now),
         ((" PACE   ", "head"), (f"want {pacing.describe()}{got}", "")),
         ((" WHY    ", "head"), (sentence, "")),
@@ -98,6 +101,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
 class CampaignScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "campaign.tcss"]
     MODE = "campaigns"
+    HINTS: ClassVar = ("view.open", "view.tab")
 
     def __init__(self, name: str, tab: str = "batches") -> None:
         super().__init__()

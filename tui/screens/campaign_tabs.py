@@ -78,7 +78,9 @@ def recipient_columns(now: int) -> list[Column]:
         return f"{mark.glyph} {mark.word}", mark.style
 
     def when(row: Row) -> str:
-        return clock(row["sent_at"], now) if row["sent_at"] else soon(row["due_at"], now)
+        if row["sent_at"]:
+            return clock(row["sent_at"], now)
+        return soon(row["due_at"], now) if row["state"] == "pending" else "-"
 
     return [
         Column("ROW", 7, lambda row: str(row["row_number"]), right=True),

@@ -10,8 +10,8 @@ from textual.widget import Widget
 from storage.model import MINUTE
 from storage.reader import Reader
 from tui.actions import Row, Target
-from tui.format import clock, count, fit, per_minute, percent, plural, rate
-from tui.screens.overview import eta
+from tui.format import clock, count, fit, percent, plural, rate
+from tui.screens.overview import eta, speed_of
 from tui.screens.view import ViewScreen
 from tui.screens.why import why
 from tui.theme import CAMPAIGNS, Mark
@@ -49,14 +49,17 @@ def columns_at(now: int) -> list[Column]:
         return f"{mark.glyph} {mark.word}", mark.style
 
     def speed(row: Row) -> str:
-        return rate(per_minute(row["rates"], now)) if row["state"] == "active" else "-"
+        return rate(speed_of(row, now)) if row["state"] == "active" else "-"
 
     def end(row: Row) -> str:
         if row["state"] != "active":
             return {"completed": "ended", "cancelled": "ended"}.get(row["state"], "-")
         if mark_of(row, now) is CAMPAIGNS["sched"]:
             return clock(row["due"]["first"], now)
-        return eta(row, per_minute(row["rates"], now), now)
+        return eta(row, speed_of(row, now), now)
+
+    def done(row: Row) -> str:
+        return f"{count(done_of(row))}/{count(row['total'])}" if row["total"] else "-"
 
     def failed(row: Row) -> tuple[str, str]:
         n = row["counts"]["failed"]
@@ -68,7 +71,7 @@ def columns_at(now: int) -> list[Column]:
         Column("LIVE", 4, lambda row: "live" if row["live"] else "-", from_width=96),
         Column("CH", 6, lambda row: row["channel"]),
         Column("ACCOUNT", 14, lambda row: row["account"], from_width=96),
-        Column("DONE", 15, lambda row: f"{count(done_of(row))}/{count(row['total'])}", right=True),
+        Column("DONE", 15, done, right=True),
         Column("%", 4, lambda row: percent(done_of(row), row["total"]).rstrip("%"), right=True),
         Column("RATE", 7, speed, right=True),
         Column("ETA", 7, end, right=True),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.events import Key, Resize
+from textual.message import Message
 from textual.screen import ModalScreen
 
 from tui.format import fit, wrap
@@ -23,6 +24,9 @@ TYPE_AHEAD = 0.3
 
 class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
     """Ends with the arguments to add to the action ({} for a plain yes), or None for No."""
+
+    class Opened(Message):
+        """The list behind is held still from now on."""
 
     CSS_PATH = "confirm.tcss"
     BINDINGS: ClassVar = []
@@ -41,6 +45,7 @@ class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
     def on_mount(self) -> None:
         self._opened = self._monotonic()
         self._draw()
+        self.post_message(self.Opened())
 
     def on_resize(self, event: Resize) -> None:
         self._draw()

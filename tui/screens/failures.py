@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from engine.outcomes import advice, kind
+from engine.outcomes import advice, is_retryable, kind
 from storage.model import HOUR
 from storage.reader import Reader
 from tui.actions import Row, Target
@@ -18,8 +18,8 @@ from tui.widgets.columns import Column, Table, header
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
-RETRY_WORDS = {"failed": "no", "uncertain": "ask", "held": "held", "pending": "auto"}
-MOST_HOURS = 48
+RETRY_WORDS = {"failed": "no", "uncertain": "ask", "held": "mend", "pending": "auto"}
+MOST_BARS = 24
 
 
 def grouped(rows: list[Row]) -> list[Row]:
@@ -66,7 +66,7 @@ def _finish(group: Row) -> None:
     group["advice"] = advice(outcome, group["error_key"])
     if group["kind"] == "held":
         group["advice"] = "Held for a person: correct the data or the template, then retry."
-    group["retry"] = RETRY_WORDS[state]
+    group["retry"] = "yes" if state == "failed" and is_retryable(outcome) else RETRY_WORDS[state]
     group["campaigns"] = ", ".join(f"{name} ({count(n)})" for name, n in campaigns)
     group["only_campaign"] = campaigns[0][0] if len(campaigns) == 1 else None
     group["hours"] = sorted(group["hours"].items())
@@ -94,14 +94,12 @@ def spread_of(row: Row) -> str:
     if not row["hours"]:
         return "no hour is recorded"
     first, last = row["hours"][0][0], row["hours"][-1][0]
-    hours = min(MOST_HOURS, (last - first) // HOUR + 1)
-    by_hour = dict(row["hours"])
-    bars = spark([by_hour.get(last - (hours - 1 - i) * HOUR, 0) for i in range(hours)])
+    hours = (last - first) // HOUR + 1
+    bars = [0] * min(MOST_BARS, hours)
+    for hour, n in row["hours"]:
+        bars[(hour - first) // HOUR * len(bars) // hours] += n
     about = row["last_at"]
-    return (
-        f"{clock(row['first_at'], about)} {bars.replace(' ', '.')} {clock(row['last_at'], about)}"
-        f"   {plural(row['n'], 'job')} over {plural(hours, 'hour')}, one bar an hour"
-    )
+    return f"{clock(row['first_at'], about)} {spark(bars)} {clock(row['last_at'], about)}  over {plural(hours, 'hour')}"
 
 
 def group_detail(row: Row | None, width: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
@@ -23,12 +24,15 @@ SCOPES = {
     "engine": "everywhere",
 }
 
+PLACES = re.compile(r"\{(\w+)\}")
+WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME"}
+
 
 def rows() -> list[tuple[str, str, str, str]]:
     """(part, key, title, command line) of everything the console understands; the docs show the same rows."""
     found = [
         (f"Act on {SCOPES[action.scope]}" if action.scope != "engine" else "Act everywhere", action.key, action.title,
-         action.twin.replace("{name}", "NAME").replace("{id}", "ID").replace("{error_key}", "REASON"))
+         PLACES.sub(lambda place: WORDS[place[1]], action.twin))
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), ("app", "Go")):

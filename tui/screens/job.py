@@ -40,6 +40,12 @@ def _fields(row: Row) -> str:
     return "  ".join(f"{key}={value}" for key, value in row.get("fields", {}).items() if not isinstance(value, list))
 
 
+def said(attempt: Row) -> str:
+    """The server's name and its own words."""
+    words = attempt["reply"] or "nothing that was recorded"
+    return f"{attempt['server'] or 'the server'}: {words}"
+
+
 def attempt_items(row: Row, now: int, width: int) -> list[Item]:
     """The attempts, oldest first: when, what became of it, where, how long, and the reply in full."""
     items: list[Item] = []
@@ -51,10 +57,10 @@ def attempt_items(row: Row, now: int, width: int) -> list[Item]:
         line: Line = (
             (f"#{attempt['number']:<3} {clock(attempt['intent_at'], now, seconds=True)}  ", ""),
             (fit(outcome, 13), style),
-            (f" {fit(code, 10)} {fit(attempt['phase'], 8)} {took:>9}  {attempt['server']}", ""),
+            (f" {fit(code, 10)} {fit(attempt['phase'], 8)} {took:>9}", ""),
         )
         items.append(Item(lambda width, line=line: line, ("attempt", attempt["id"]), attempt))
-        for part in wrap(attempt["reply"] or "the server said nothing that was recorded", max(20, width - 8)):
+        for part in wrap(said(attempt), max(20, width - 8)):
             items.append(Item(lambda width, part=part: ((f"      {part}", ""),)))
     return items
 

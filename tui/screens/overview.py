@@ -20,6 +20,7 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span, spread
 
 SPARK_MINUTES = 60
+ENDED = ("completed", "failed", "uncertain", "bounced", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,20 @@ def need_line(need: Need, now: int, width: int) -> Line:
 def running_line(row: Row, now: int, width: int) -> Line:
     counts = row["counts"]
     done = row["total"] - counts["pending"] - counts["held"] - counts["processing"]
-    speed = per_minute(row["rates"], now)
-    cells, total = 12 if width < 100 else 24, count(row["total"])
+    speed = speed_of(row, now)
+    cells, total = 10 if width < 100 else 24, count(row["total"])
     text = (
         f" {bar(done, row['total'], cells)} {percent(done, row['total']):>4} "
-        f"{fit(f'{count(done)}/{total}', 15, right=True)} {fit(rate(speed), 7, right=True)} "
+        f"{fit(f'{count(done)}/{total}', 13, right=True)} {fit(rate(speed), 7, right=True)} "
         f"{fit(eta(row, speed, now), 7, right=True)}"
     )
     failed: Span = (f"  fail {count(counts['failed'])}", "bad" if counts["failed"] else "dim")
     return ((fit(row["name"], max(12, width - len(text) - 14)), ""), (text, ""), failed)
+
+
+def speed_of(row: Row, now: int) -> float:
+    """The rate that a campaign reaches, since it last began or was resumed."""
+    return per_minute(row["rates"], now, since=max(row["started_at"] or 0, row["updated_at"]))
 
 
 def eta(row: Row, speed: float, now: int) -> str:
@@ -133,7 +139,8 @@ def eta(row: Row, speed: float, now: int) -> str:
     if not left or (last is None and not speed):
         return "-"
     by_plan = max(0, (last or now) - now)
-    by_rate = int(left / speed * MINUTE) if speed else 0
+    # In its first half minute a run has no rate to speak of.
+    by_rate = int(left / speed * MINUTE) if speed and now - row["updated_at"] > MINUTE // 2 else 0
     longest = max(by_plan, by_rate)
     return span(longest if longest < HOUR else longest // MINUTE * MINUTE)
 
@@ -148,18 +155,15 @@ def summary(data: dict[str, Any], now: int, width: int) -> list[Line]:
     span_ = [this - (room - 1 - i) * MINUTE for i in range(room)]
     sent = [minutes[at]["sent"] if at in minutes else 0 for at in span_]
     fail = [minutes[at]["failed"] + minutes[at]["other"] if at in minutes else 0 for at in span_]
-    jobs: list[Span] = [(" JOBS       ", "head"), (f". waiting {short(waiting)}  ", "")]
-    for key, n in (
-        ("processing", counts["processing"]),
-        ("retry", counts["retry"]),
-        ("held", counts["held"]),
-        ("completed", counts["completed"]),
-        ("failed", counts["failed"]),
-        ("uncertain", counts["uncertain"]),
-    ):
-        mark = JOBS[key]
-        jobs.append((f"{mark.glyph} {mark.word} {short(n)}", mark.style if n else "dim"))
-        jobs.append(("  ", ""))
+    opened: list[Span] = [(" OPEN       ", "head"), (f". waiting {short(waiting)}   ", "")]
+    ended: list[Span] = [(" ENDED      ", "head")]
+    for spans, keys in ((opened, ("processing", "retry", "held")), (ended, ENDED)):
+        for key in keys:
+            mark = JOBS[key]
+            spans += [
+                (f"{mark.glyph} {mark.word} {short(counts[key])}", mark.style if counts[key] else "dim"),
+                ("   ", ""),
+            ]
     speed = per_minute(data["rates"], now, over=MINUTE)
     campaigns = (
         f"> running {states.count('active')}  | paused {states.count('paused')}  . draft {states.count('draft')}  "
@@ -167,7 +171,8 @@ def summary(data: dict[str, Any], now: int, width: int) -> list[Line]:
     )
     return [
         ((" CAMPAIGNS  ", "head"), (campaigns, "")),
-        tuple(jobs),
+        tuple(opened),
+        tuple(ended),
         (),
         ((" sent/min   ", "head"), (spark(sent), "good"), (f"  now {speed:.0f}", "")),
         (

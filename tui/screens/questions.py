@@ -101,7 +101,7 @@ def live(row: Row, facts: Row, situation: Situation) -> Question | None:
         return None
     lines = (
         f"Until now {row['name']} reaches only the allow-list and outbox accounts.",
-        f"Live, it may reach all of its {plural(row['total'], 'message')} and whoever is imported.",
+        "Live, it may reach everybody in it and whoever is imported.",
     )
     return Question(f"Let {row['name']} reach anybody{where(situation)}?", lines)
 

@@ -156,6 +156,8 @@ class ViewScreen(Screen[None]):
         self.query_one("#hints", Lines).show([self.hints(width)])
 
     def hints(self, width: int) -> Line:
+        if self.console.held:
+            return ((" esc", "key"), (" no", ""))
         on = available([*self.targets(), *self.console.common_targets()], self.console.situation())
         return frame.hints(on, self.looks_on(), width)
 

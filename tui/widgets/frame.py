@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.model import DAY, MINUTE, SECOND
 from tui.actions import Action, Look, shown_key
-from tui.format import clock, fit, per_minute, rate, short, span
+from tui.format import clock, fit, per_minute, short, span
 from tui.link import LOST, NONE, LinkState
 from tui.widgets.lines import Line, Span, spread
 
@@ -39,7 +39,7 @@ def status(state: FrameState, width: int) -> Line:
         speed = per_minute(frame["rates"], state.now, over=MINUTE)
         running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
-        parts += [fit(rate(speed).replace("/m", "/min"), 6), f"run {running} pause {paused}"]
+        parts += [fit(f"{speed:.0f}/min", 6), f"run {running} pause {paused}"]
     if frame:
         parts.append(f"FAIL {short(frame['counts']['failed'])} {clock(state.now, state.now)}")
     right = "|" + "|".join(parts)
