@@ -159,6 +159,9 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, co
     next_at: int | None = None
     taken: dict[int, int] = {}
     lanes = tx.all(_LANES, (request.queue_id,))
+    if any(lane["last_start"] > request.now for lane in lanes):
+        _forget_future_starts(tx, request.queue_id, request.now)
+        lanes = tx.all(_LANES, (request.queue_id,))
     # Two passes: an even share first, so that one large campaign cannot fill every slot, then what is left.
     for share in (max(1, room // max(1, len(lanes))), room):
         for lane in lanes:
@@ -238,10 +241,7 @@ def _after(last: int, gap: int, now: int) -> int:
 def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
     """After a clock step backwards a start in the future counts as now, once: the gap runs from here."""
     tx.execute("UPDATE queues SET last_start = ? WHERE id = ? AND last_start > ?", (now, queue_id, now))
-    tx.execute(
-        "UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND state = 'active' AND last_start > ?",
-        (now, queue_id, now),
-    )
+    tx.execute("UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
 
 
 _GATE = (
