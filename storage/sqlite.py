@@ -190,10 +190,12 @@ class SqliteStore:
         )
 
     async def activate_campaign(
-        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0
+        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0, batch_id: int = 0
     ) -> Campaign:
         def run(tx: Tx) -> Campaign:
             now = self._now()
+            if batch_id:
+                recipients.finish_batch(tx, batch_id)
             if execution:
                 actor = event.actor.user if event else ""
                 campaigns.begin_execution(tx, campaign_id, execution, queued, actor, now)

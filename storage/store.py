@@ -81,9 +81,10 @@ class Store(Protocol):
     async def pause_campaign(self, campaign_id: int, reason: PauseReason, detail: str, event: Event) -> Campaign: ...
 
     async def activate_campaign(
-        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0
+        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0, batch_id: int = 0
     ) -> Campaign:
-        """To `active`; with `execution` ('start', 'resume', 'retry') one is begun in the same transaction."""
+        """To `active`; in the same transaction a loaded batch becomes ready and an `execution` ('start', 'resume',
+        'retry') begins: a crash leaves a whole start or none."""
         ...
 
     async def cancel_campaign(self, campaign_id: int, event: Event) -> Campaign: ...

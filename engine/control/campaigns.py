@@ -175,10 +175,13 @@ async def start(context: Context, args: StartArgs, actor: Actor) -> Result:
     )
     if not planned.queued:
         return _nothing_to_start(campaign)
-    await context.store.finish_batch(planned.batch_id)
     text = f"started {campaign.name}: {planned.queued:,} messages"
     await context.store.activate_campaign(
-        campaign.id, audit("campaign.started", text, actor, n=planned.queued), execution="start", queued=planned.queued
+        campaign.id,
+        audit("campaign.started", text, actor, n=planned.queued),
+        execution="start",
+        queued=planned.queued,
+        batch_id=planned.batch_id,
     )
     await plans.release(context.store, planned.batch_id)
     context.composer.forget(campaign.id)

@@ -101,10 +101,13 @@ async def _plan_added(context: Context, campaign: Campaign, source: str, actor: 
     )
     if not planned.queued:
         return {}
-    await context.store.finish_batch(planned.batch_id)
     if campaign.state is CampaignState.COMPLETED:
         event = audit("campaign.started", f"added {planned.queued:,} to {campaign.name}", actor, n=planned.queued)
-        await context.store.activate_campaign(campaign.id, event, execution="start", queued=planned.queued)
+        await context.store.activate_campaign(
+            campaign.id, event, execution="start", queued=planned.queued, batch_id=planned.batch_id
+        )
+    else:
+        await context.store.finish_batch(planned.batch_id)
     await plans.release(context.store, planned.batch_id)
     context.hooks.wake()
     guarded = not campaign.live and account.channel != "outbox"
