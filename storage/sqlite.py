@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import storage
-from storage import campaigns, dispatch, migrate, queues, recipients, upkeep
+from storage import campaigns, dispatch, endings, gate, migrate, queues, recipients, upkeep
 from storage.errors import StoreError
 from storage.events import Event, add_event
 from storage.lock import OwnerLock
@@ -125,19 +125,19 @@ class SqliteStore:
         return await self.writer.submit(lambda tx: dispatch.claim(tx, request), hot=True)
 
     def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
-        return self.writer.submit_many(dispatch.begin_attempts, request)
+        return self.writer.submit_many(gate.begin_attempts, request)
 
     def finish_attempt(self, end: dispatch.Finish) -> Awaitable[bool]:
-        return self.writer.submit_many(dispatch.finish_attempts, end, keep=True)
+        return self.writer.submit_many(endings.finish_attempts, end, keep=True)
 
     async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int:
-        return await self.writer.submit(lambda tx: dispatch.hand_back(tx, tuple(jobs), self._now()))
+        return await self.writer.submit(lambda tx: endings.hand_back(tx, tuple(jobs), self._now()))
 
     async def promote(self) -> tuple[int, int | None]:
         return await self.writer.submit(lambda tx: dispatch.promote(tx, self._now()), hot=True)
 
-    async def rescue(self, *, everything: bool) -> dispatch.Rescued:
-        return await self.writer.submit(lambda tx: dispatch.rescue(tx, self._now(), everything=everything))
+    async def rescue(self, *, everything: bool) -> endings.Rescued:
+        return await self.writer.submit(lambda tx: endings.rescue(tx, self._now(), everything=everything))
 
     # queues
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from storage.campaigns import CampaignSpec
-from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest, Rescued
+from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
+from storage.endings import Rescued
 from storage.events import Event
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.recipients import ImportSums, PlannedJob

@@ -65,6 +65,11 @@ class Tx:
     def all(self, sql: str, parameters: Any = ()) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()
 
+    def by_id(self, select: str, ids: list[int]) -> dict[int, Any]:
+        """Rows by `id` for a SELECT that ends in `IN `; they hold until the commit, since only the Writer writes."""
+        marks = ", ".join("?" * len(ids))
+        return {row["id"]: row for row in self.all(f"{select}({marks})", ids)}
+
     def count(self, queue_id: int, campaign_id: int | None, batch_id: int, state: str, error_key: str, n: int) -> None:
         """Add `n` jobs (negative: remove) to every sum that a job in this state belongs to."""
         key = error_key if state not in ("processing", "completed") else ""

@@ -1,0 +1,174 @@
+"""How a claim ends: with an outcome, handed back, or rescued after its holder died.
+
+Only a job's holder may finish it: every claim raises the job's `lease`, and a completion with an older lease
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from storage.dispatch import Finish
+from storage.model import HOUR, JobState, OutcomeClass
+from storage.writer import Tx
+
+_HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
+_FINISH = (
+    "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, due_at = COALESCE(?, due_at), "
+    "attempts = attempts + ?, tries = tries + ?, budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, "
+    "last_error = ?, sent_at = COALESCE(?, sent_at), updated_at = ? WHERE id = ? AND lease = ? AND state = 'processing'"
+)
+_CLOSE_ATTEMPT = (
+    "UPDATE attempts SET finished_at = ?, outcome = ?, phase = ?, code = ?, enhanced = ?, reply = ?, "
+    "error_key = ?, server = ?, duration = ?, counted = ? WHERE id = ? AND lease = ? AND outcome IS NULL"
+)
+_FAILURE_HOUR = (
+    "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
+    "VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (error_key, campaign_id, queue_id, outcome, hour) "
+    "DO UPDATE SET n = n + 1, last_at = excluded.last_at, sample = excluded.sample"
+)
+
+
+def finish_attempt(tx: Tx, end: Finish) -> bool:
+    """Record what became of one claim; see `finish_attempts`."""
+    return finish_attempts(tx, [end])[0]
+
+
+def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
+    """Record what became of claims. False: the lease was lost meanwhile, and nothing was changed."""
+    rows = tx.by_id(_HELD_BY, [end.job_id for end in ends])
+    answers: list[bool] = []
+    held: list[tuple[Finish, Any]] = []
+    for end in ends:
+        row = rows.get(end.job_id)
+        ours = row is not None and row["lease"] == end.lease and row["state"] == "processing"
+        answers.append(ours)
+        if ours:
+            held.append((end, rows.pop(end.job_id)))
+    tx.executemany(_FINISH, [_finished(end) for end, _ in held])
+    attempted = [(end, row) for end, row in held if end.attempt_id is not None and end.outcome is not None]
+    tx.executemany(_CLOSE_ATTEMPT, [_closed(end) for end, _ in attempted])
+    for end, row in held:
+        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+        tx.count(*scope, "processing", "", -1)
+        tx.count(*scope, end.state.value, end.error_key, +1)
+    for end, row in attempted:
+        outcome = end.outcome.value if end.outcome else ""
+        tx.minute(end.now, row["campaign_id"], row["queue_id"], outcome, end.duration)
+        if end.error_key:
+            where = (end.error_key, row["campaign_id"] or 0, row["queue_id"], outcome, end.now // HOUR)
+            tx.execute(_FAILURE_HOUR, (*where, end.now, end.now, end.reply))
+    return answers
+
+
+def _finished(end: Finish) -> tuple[Any, ...]:
+    attempted = end.attempt_id is not None
+    return (
+        end.state.value,
+        end.reason,
+        end.due_at,
+        1 if attempted else 0,
+        1 if attempted and end.counts_try else 0,
+        end.intent_at,
+        end.outcome.value if end.outcome else "",
+        end.error_key,
+        end.reply if end.error_key else "",
+        end.now if end.state is JobState.COMPLETED else None,
+        end.now,
+        end.job_id,
+        end.lease,
+    )
+
+
+def _closed(end: Finish) -> tuple[Any, ...]:
+    return (
+        end.now,
+        end.outcome.value if end.outcome else None,
+        end.phase,
+        end.code,
+        end.enhanced,
+        end.reply,
+        end.error_key,
+        end.server,
+        end.duration,
+        1 if end.content_sent else 0,
+        end.attempt_id,
+        end.lease,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """How many claims without an intent went back to `pending`, and how many became `uncertain`."""
+
+    requeued: int
+    uncertain: int
+
+
+def rescue(tx: Tx, now: int, *, everything: bool) -> Rescued:
+    """Settle claims whose holder is gone: all of them at start (`everything`), later those whose lease ran out.
+
+    Without an intent of its lease nothing can have left: back to `pending`. With one and no outcome the message
+    may have left: `uncertain`, and nothing automatic ever retries it.
+    """
+    rows = tx.all(
+        "SELECT j.id, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
+        "a.id AS attempt_id, a.intent_at "
+        "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id AND a.lease = j.lease AND a.outcome IS NULL "
+        "WHERE j.state = 'processing' AND (? = 1 OR j.lease_until < ?) ORDER BY j.id LIMIT 1000",
+        (1 if everything else 0, now),
+    )
+    uncertain = 0
+    for row in rows:
+        if row["attempt_id"] is None:
+            tx.execute(
+                "UPDATE jobs SET state = 'pending', ready = 1, lease = lease + 1, lease_until = NULL, updated_at = ? "
+                "WHERE id = ?",
+                (now, row["id"]),
+            )
+            scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+            tx.count(*scope, "processing", "", -1)
+            tx.count(*scope, "pending", row["error_key"], +1)
+            continue
+        uncertain += 1
+        finish_attempt(
+            tx,
+            Finish(
+                job_id=row["id"],
+                lease=row["lease"],
+                attempt_id=row["attempt_id"],
+                now=now,
+                intent_at=row["intent_at"],
+                state=JobState.UNCERTAIN,
+                outcome=OutcomeClass.UNCERTAIN,
+                phase="content",
+                reply="the engine ended between the intent and the server's reply: sent or not is not known",
+                error_key=DIED,
+                content_sent=True,
+            ),
+        )
+    return Rescued(len(rows) - uncertain, uncertain)
+
+
+DIED = "engine ended while sending"
+"""The error key of jobs that a dead engine left inside the send window."""
+
+
+def hand_back(tx: Tx, jobs: tuple[tuple[int, int], ...], now: int) -> int:
+    """Return claims that never began (a drain, a lost connection): (job id, lease) pairs. Returns how many."""
+    returned = 0
+    for job_id, lease in jobs:
+        row = tx.one(
+            "UPDATE jobs SET state = 'pending', ready = 1, lease_until = NULL, updated_at = ? WHERE id = ? "
+            "AND lease = ? AND state = 'processing' AND NOT EXISTS "
+            "(SELECT 1 FROM attempts a WHERE a.job_id = jobs.id AND a.lease = jobs.lease) "
+            "RETURNING queue_id, campaign_id, batch_id, error_key",
+            (now, job_id, lease),
+        )
+        if row is not None:
+            returned += 1
+            scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+            tx.count(*scope, "processing", "", -1)
+            tx.count(*scope, "pending", row["error_key"], +1)
+    return returned
