@@ -14,16 +14,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from engine.accounts import Account
+from engine.alarms import CampaignAlarms
 from engine.channels.channel import Channel, ChannelError, Message, Session
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
 from engine.composer import Composer
+from engine.health import QueueHealth
 from engine.outcomes import Action, Outcome, uncertain
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
 from engine.sessions import IDLE_LIMIT, SessionPool
 from storage.dispatch import ClaimRequest, Finish, Intent, IntentRequest
 from storage.errors import PacelineError, StaleEpochError
-from storage.events import Event
 from storage.model import (
     MINUTE,
     SECOND,
@@ -31,7 +32,6 @@ from storage.model import (
     HeldReason,
     JobState,
     OutcomeClass,
-    PauseReason,
     Queue,
     QueueState,
 )
@@ -41,9 +41,6 @@ log = logging.getLogger("paceline.runner")
 
 LEASE = 20 * MINUTE
 """Longer than a send can take: the final reply alone may take ten minutes (RFC 5321 4.5.3.2.6)."""
-
-CONTENT_ERRORS_TO_PAUSE = 3
-"""Content errors of one kind that pause a campaign: what one server refuses in the text, it refuses for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +120,11 @@ class QueueRunner:
         self._blocked_until = 0
         self._next_look: int | None = None
         self._warming: asyncio.Task[None] | None = None
-        self._cooling_step = queue.cooling_step
-        self._cooling_until = 0
-        self._content_errors: Counter[tuple[int, str]] = Counter()
-        self.state = queue.state
+        self._alarms = CampaignAlarms(store)
+        self.health = QueueHealth(queue, rules.cooling, store, clock, on_change)
         self.blocked_by = ""
         self.trouble = ""
+        """Why nothing could begin although the queue is healthy: the store, or a mistake of ours."""
 
     @property
     def in_flight(self) -> int:
@@ -189,8 +185,8 @@ class QueueRunner:
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
         claim = await self._store.claim(self._request(room))
-        self.state, self.blocked_by = claim.queue_state, claim.blocked_by
-        self._cooling_step = claim.cooling_step or self._cooling_step
+        self.health.seen(claim)
+        self.blocked_by, self.trouble = claim.blocked_by, ""
         for job in claim.jobs:
             task = asyncio.create_task(self._send(job, _Slot(self, job.campaign_id)), name=f"send-{job.id}")
             self._tasks.add(task)
@@ -215,8 +211,8 @@ class QueueRunner:
     async def _ready_to_send(self) -> bool:
         """Open the first connection, but only when there is something to send; trouble cools the queue."""
         peek = await self._store.claim(self._request(1, peek=True))
-        self.state, self.blocked_by = peek.queue_state, peek.blocked_by
-        self._cooling_step = peek.cooling_step or self._cooling_step
+        self.health.seen(peek)
+        self.blocked_by = peek.blocked_by
         if not peek.available:
             self._next_look = peek.next_at
             return False
@@ -224,8 +220,8 @@ class QueueRunner:
         try:
             await self._warming
         except ChannelError as error:
-            await self._queue_trouble(error.outcome)
-            self._next_look = self._cooling_until
+            await self._troubled(error.outcome)
+            self._next_look = self.health.cooling_until
             return False
         except asyncio.CancelledError:
             if not self._draining:
@@ -265,7 +261,7 @@ class QueueRunner:
             session = await self._pool.take()
         except ChannelError as error:
             await self._store.hand_back([(job.id, job.lease)])
-            await self._queue_trouble(error.outcome)
+            await self._troubled(error.outcome)
             return
         began = self._clock.monotonic()
         intent_at = self._clock.now()
@@ -386,7 +382,7 @@ class QueueRunner:
                 content_sent=outcome.phase == "content" or accepted,
             )
         )
-        if accepted and self.state is QueueState.READY:
+        if accepted and self.health.state is QueueState.READY:
             slot.free()
         recorded = await recording
         if not recorded:
@@ -396,73 +392,12 @@ class QueueRunner:
 
     async def _consequences(self, job: ClaimedJob, outcome: Outcome, fate: Disposition) -> None:
         if fate.queue_action is not Action.NONE:
-            await self._queue_trouble(outcome)
-        elif self.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
-            await self._recovered()
-        if job.campaign_id is None:
-            return
-        if fate.pause_campaign:
-            await self._pause_campaign(job.campaign_id, f"{outcome.error_key}: {outcome.text}"[:300])
-        elif outcome.cls is OutcomeClass.CONTENT:
-            key = (job.campaign_id, outcome.error_key)
-            self._content_errors[key] += 1
-            if self._content_errors[key] >= CONTENT_ERRORS_TO_PAUSE:
-                del self._content_errors[key]
-                await self._pause_campaign(job.campaign_id, f"{CONTENT_ERRORS_TO_PAUSE} times {outcome.error_key}")
+            await self._troubled(outcome)
+        elif self.health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
+            await self.health.recovered()
+        if job.campaign_id is not None:
+            await self._alarms.note(job.campaign_id, outcome, fate)
 
-    async def _pause_campaign(self, campaign_id: int, detail: str) -> None:
-        campaign = await self._store.get_campaign(campaign_id)
-        if campaign.state != "active":
-            return
-        await self._store.pause_campaign(
-            campaign_id,
-            PauseReason.ERRORS,
-            detail,
-            Event("campaign.paused", f"engine paused {campaign.name}: {detail}", level="error"),
-        )
-
-    async def _queue_trouble(self, outcome: Outcome) -> None:
-        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once."""
-        now = self._clock.now()
-        self.trouble = outcome.text
-        if outcome.action == Action.NEEDS_ATTENTION:
-            await self._set_queue(QueueState.NEEDS_ATTENTION, outcome, None, 0)
-            return
-        until = self.rules.cooling.cooling_until(self._cooling_step, now, outcome.wait, action=outcome.action)
-        if self._cooling_until > now and until <= self._cooling_until:
-            return
-        if self._cooling_until <= now:
-            self._cooling_step += 1
-        self._cooling_until = until
-        await self._set_queue(QueueState.COOLING, outcome, until, self._cooling_step)
-
-    async def _set_queue(self, state: QueueState, outcome: Outcome, until: int | None, step: int) -> None:
-        self.state = state
+    async def _troubled(self, outcome: Outcome) -> None:
         self._blocked_until = 0
-        words = outcome.text or outcome.error_key
-        verb = "cools" if state is QueueState.COOLING else "needs attention"
-        await self._store.set_queue_state(
-            self.queue.id,
-            state,
-            reason=f"{outcome.phase}: {words}"[:300],
-            until=until,
-            cooling_step=step,
-            event=Event(
-                f"queue.{state.value}",
-                f"queue {self.queue.name} {verb}: {words}"[:300],
-                level="warning" if state is QueueState.COOLING else "error",
-                queue_id=self.queue.id,
-            ),
-        )
-        self._on_change()
-
-    async def _recovered(self) -> None:
-        self.state = QueueState.READY
-        self._cooling_step = 0
-        self._cooling_until = 0
-        self.trouble = ""
-        await self._store.set_queue_state(
-            self.queue.id,
-            QueueState.READY,
-            event=Event("queue.ready", f"queue {self.queue.name} is ready again", queue_id=self.queue.id),
-        )
+        await self.health.troubled(outcome)

@@ -198,11 +198,11 @@ class Engine:
             "queues": [
                 {
                     "queue": name,
-                    "state": runner.state.value,
+                    "state": runner.health.state.value,
                     "in_flight": runner.in_flight,
                     "concurrency": runner.rules.concurrency,
                     "held_by": runner.blocked_by,
-                    "trouble": runner.trouble,
+                    "trouble": runner.health.trouble or runner.trouble,
                 }
                 for name, runner in sorted(self._runners.items())
             ],

@@ -6,6 +6,8 @@ arguments' model; control socket, command line and console call nothing else.
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -75,6 +77,11 @@ class Context:
     make_channel: Callable[[Account], Channel]
     hooks: Hooks = field(default_factory=NoEngine)
     read_only: bool = False
+    _planning: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def planning(self, campaign_id: int) -> asyncio.Lock:
+        """Held while a plan is written: two starts of one campaign follow each other. A pause never waits for it."""
+        return self._planning[campaign_id]
 
     async def queue_of(self, account: Account) -> Queue:
         return await self.store.ensure_queue(account.name, account.channel)
@@ -120,7 +127,9 @@ async def call(context: Context, name: str, args: dict[str, Any], actor: Actor) 
     try:
         checked = found.args.model_validate(args)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A name that is none explains the one that is missing: tell it first.
+        found_wrong = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        first = found_wrong[0]
         where = ".".join(str(part) for part in first["loc"]) or "arguments"
         raise UsageError(f"{name}: {where}: {first['msg']}", hint="see --help of the command") from None
     return await found.run(context, checked, actor)

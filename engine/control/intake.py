@@ -82,7 +82,8 @@ async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
     await context.store.finish_import(args.import_id, sums, event)
     result: Result = {"success": True, "imported": sums.imported, "queued": 0, "empty": False}
     if campaign.state in (CampaignState.ACTIVE, CampaignState.PAUSED, CampaignState.COMPLETED):
-        result |= await _plan_added(context, campaign, args.source, actor)
+        async with context.planning(campaign.id):
+            result |= await _plan_added(context, campaign, args.source, actor)
     return {"message": f"{sums.imported:,} imported into {campaign.name}", **result}
 
 

@@ -107,7 +107,7 @@ def undo_cancel(session: Session, name: str) -> None:
 @click.pass_obj
 def retry(session: Session, name: str, which: str, error_key: str, spread: str) -> None:
     """Give failed messages a new budget, paced from now. Uncertain ones are never retried this way."""
-    from engine.control.campaigns import parse_spread
+    from engine.control.retrying import parse_spread
 
     session.confirm(f"Retry {'every failed message' if which == 'all' else 'transient failures'} of {safe_text(name)}?")
     args = {"name": name, "which": which, "error_key": error_key, "spread": parse_spread(spread)}

@@ -113,7 +113,7 @@ def show(session: Session, job_id: int) -> None:
 @click.pass_obj
 def retry(session: Session, ids: tuple[int, ...], spread: str) -> int:
     """Give these failed or held jobs a new budget. Exit 1 when none of them could be retried."""
-    from engine.control.campaigns import parse_spread
+    from engine.control.retrying import parse_spread
 
     result = session.call("job.retry", {"ids": list(ids), "spread": parse_spread(spread)})
     tell(session, result)

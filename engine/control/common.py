@@ -1,0 +1,45 @@
+"""What the campaign actions share: finding one, what its messages need, how its state is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.accounts import Account
+from engine.control.actions import Args, Context, Result
+from storage.errors import RefusedError
+from storage.model import Campaign, Step
+
+
+class Named(Args):
+    name: str
+    version: int | None = None
+    """Act only if the campaign still has this version (as the operator saw it)."""
+
+
+async def find(context: Context, args: Named) -> Campaign:
+    campaign = await context.store.get_campaign(args.name)
+    if args.version is not None and campaign.version != args.version:
+        raise RefusedError(
+            f"campaign '{args.name}' changed meanwhile: it is {campaign.state} now", hint="look again, then decide"
+        )
+    return campaign
+
+
+async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
+    account = context.config.account(campaign.account)
+    steps = await context.store.get_steps(campaign.id)
+    return account, steps[0]
+
+
+def described(campaign: Campaign, message: str, **more: Any) -> Result:
+    return {
+        "success": True,
+        "campaign": campaign.name,
+        "campaign_id": campaign.id,
+        "state": campaign.state.value,
+        "pause_reason": campaign.pause_reason,
+        "version": campaign.version,
+        "live": campaign.live,
+        "message": message,
+        **more,
+    }

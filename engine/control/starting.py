@@ -1,0 +1,137 @@
+"""Starting: plan everybody who has no message yet, and activate."""
+
+from __future__ import annotations
+
+from engine import plans
+from engine.accounts import Account
+from engine.composer import make_factory
+from engine.config import allow_listed
+from engine.control.actions import Context, Result, action, audit
+from engine.control.common import Named, find, ready
+from engine.planning.durations import format_duration
+from engine.planning.pacing import Pacing, estimate
+from storage.errors import RefusedError
+from storage.model import Actor, Campaign, CampaignState, Step
+
+
+class StartArgs(Named):
+    at: int | None = None
+    """First due time in microseconds UTC; None: now."""
+    dry_run: bool = False
+
+
+@action("campaign.start", StartArgs)
+async def start(context: Context, args: StartArgs, actor: Actor) -> Result:
+    """Plan everybody who has no message yet and activate. Idempotent: starting again plans only new people."""
+    campaign = await find(context, args)
+    async with context.planning(campaign.id):
+        return await _start(context, await find(context, args), args, actor)
+
+
+async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: Actor) -> Result:
+    if campaign.state in (CampaignState.PAUSED, CampaignState.CANCELLED):
+        remedy = "resume it" if campaign.state is CampaignState.PAUSED else "make a new campaign"
+        raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}", hint=remedy)
+    account, step = await ready(context, campaign)
+    factory = make_factory(campaign, step, account)
+    outside = await _outside_allow_list(context, campaign, account, step)
+    if outside:
+        raise RefusedError(
+            f"campaign '{campaign.name}' is not live and {outside:,} of its addresses are not on the allow-list",
+            hint=f"check it with preview and test-send, then: paceline campaign live {campaign.name}",
+        )
+    now = context.clock.now()
+    begin = max(now, args.at or now)
+    if args.dry_run:
+        return await _dry_start(context, campaign, step, begin)
+    planned = await plans.plan_people(
+        context.store, campaign, step, factory, start=begin, kind="start", name=campaign.name, actor=actor.user
+    )
+    if not planned.queued:
+        return _nothing_to_start(campaign)
+    text = f"started {campaign.name}: {planned.queued:,} messages"
+    await context.store.activate_campaign(
+        campaign.id,
+        audit("campaign.started", text, actor, n=planned.queued),
+        execution="start",
+        queued=planned.queued,
+        batch_id=planned.batch_id,
+    )
+    await plans.release(context.store, planned.batch_id)
+    context.composer.forget(campaign.id)
+    context.hooks.wake()
+    return _started(context, campaign, account, planned, begin)
+
+
+def _nothing_to_start(campaign: Campaign) -> Result:
+    if campaign.state is CampaignState.DRAFT:
+        raise RefusedError(
+            f"campaign '{campaign.name}' has nobody to send to: nothing was started",
+            hint=f"paceline recipients import FILE --campaign {campaign.name}",
+        )
+    return {
+        "success": True,
+        "campaign": campaign.name,
+        "campaign_id": campaign.id,
+        "state": campaign.state.value,
+        "queued": 0,
+        "held": 0,
+        "empty": True,
+        "message": f"Nothing to do: everybody in {campaign.name} has a message already ({campaign.state})",
+    }
+
+
+def _started(context: Context, campaign: Campaign, account: Account, planned: plans.Planned, begin: int) -> Result:
+    pacing = Pacing.from_dict(campaign.pacing)
+    to_send = planned.queued - planned.held
+    range_ = estimate(
+        pacing, to_send, start=begin, seed=campaign.seed, concurrency=min(campaign.concurrency, account.concurrency)
+    )
+    last = planned.last_due or begin
+    held = f", {planned.held:,} held for a person" if planned.held else ""
+    now = context.clock.now()
+    return {
+        "success": True,
+        "campaign": campaign.name,
+        "campaign_id": campaign.id,
+        "state": CampaignState.ACTIVE.value,
+        "batch_id": planned.batch_id,
+        "queued": planned.queued,
+        "held": planned.held,
+        "first_due": planned.first_due,
+        "last_due": planned.last_due,
+        "estimated_completion": max(last, range_.last_high),
+        "estimate": range_.text,
+        "message": f"Campaign queued: {to_send:,} messages scheduled{held}, the last one due in "
+        f"{format_duration(max(0, last - now))}",
+    }
+
+
+async def _dry_start(context: Context, campaign: Campaign, step: Step, begin: int) -> Result:
+    people, after = 0, 0
+    while page := await context.store.unplanned(campaign.id, step.id, after):
+        people += len(page)
+        after = page[-1][0]
+    pacing = Pacing.from_dict(campaign.pacing)
+    range_ = estimate(pacing, people, start=begin, seed=campaign.seed, concurrency=campaign.concurrency)
+    return {
+        "success": True,
+        "dry_run": True,
+        "campaign": campaign.name,
+        "queued": people,
+        "first_due": range_.first if people else None,
+        "last_due": range_.last_high if people else None,
+        "estimated_completion": range_.last_high if people else None,
+        "estimate": range_.text,
+        "message": f"{people:,} messages would be scheduled: {pacing.describe()}; {range_.text}",
+    }
+
+
+async def _outside_allow_list(context: Context, campaign: Campaign, account: Account, step: Step) -> int:
+    if campaign.live or account.channel == "outbox":
+        return 0
+    outside, after = 0, 0
+    while page := await context.store.unplanned(campaign.id, step.id, after):
+        outside += sum(not allow_listed(context.config, address) for _, address, _ in page)
+        after = page[-1][0]
+    return outside

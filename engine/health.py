@@ -1,0 +1,80 @@
+"""The health of one queue: ready, cooling, probing, or waiting for a person; kept in the store with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.clock import Clock
+from engine.outcomes import Action, Outcome
+from engine.retry import CoolingLadder
+from storage.dispatch import Claim
+from storage.events import Event
+from storage.model import Queue, QueueState
+from storage.store import Store
+
+
+class QueueHealth:
+    """Follows the queue's state as claims show it, and changes it when an outcome concerns the queue."""
+
+    def __init__(
+        self, queue: Queue, ladder: CoolingLadder, store: Store, clock: Clock, on_change: Callable[[], None]
+    ) -> None:
+        self._queue = queue
+        self._ladder = ladder
+        self._store = store
+        self._clock = clock
+        self._on_change = on_change
+        self._step = queue.cooling_step
+        self.cooling_until = 0
+        self.state = queue.state
+        self.trouble = ""
+
+    def seen(self, claim: Claim) -> None:
+        """Take over what the claiming transaction saw: a person may have changed it."""
+        if self.state is not claim.queue_state and claim.queue_state is QueueState.READY:
+            self._step, self.cooling_until, self.trouble = 0, 0, ""
+        self.state = claim.queue_state
+        self._step = claim.cooling_step or self._step
+
+    async def troubled(self, outcome: Outcome) -> None:
+        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once."""
+        now = self._clock.now()
+        self.trouble = outcome.text
+        if outcome.action == Action.NEEDS_ATTENTION:
+            await self._set(QueueState.NEEDS_ATTENTION, outcome, None, 0)
+            return
+        until = self._ladder.cooling_until(self._step, now, outcome.wait, action=outcome.action)
+        if self.cooling_until > now and until <= self.cooling_until:
+            return
+        if self.cooling_until <= now:
+            self._step += 1
+        self.cooling_until = until
+        await self._set(QueueState.COOLING, outcome, until, self._step)
+
+    async def recovered(self) -> None:
+        """One success while probing resets everything."""
+        self.state, self._step, self.cooling_until, self.trouble = QueueState.READY, 0, 0, ""
+        await self._store.set_queue_state(
+            self._queue.id,
+            QueueState.READY,
+            event=Event("queue.ready", f"queue {self._queue.name} is ready again", queue_id=self._queue.id),
+        )
+
+    async def _set(self, state: QueueState, outcome: Outcome, until: int | None, step: int) -> None:
+        self.state = state
+        words = outcome.text or outcome.error_key
+        cooling = state is QueueState.COOLING
+        await self._store.set_queue_state(
+            self._queue.id,
+            state,
+            reason=f"{outcome.phase}: {words}"[:300],
+            until=until,
+            cooling_step=step,
+            event=Event(
+                f"queue.{state.value}",
+                f"queue {self._queue.name} {'cools' if cooling else 'needs attention'}: {words}"[:300],
+                level="warning" if cooling else "error",
+                queue_id=self._queue.id,
+            ),
+        )
+        self._on_change()
