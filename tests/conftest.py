@@ -7,8 +7,16 @@ import os
 import pytest
 from hypothesis import settings
 
-for _name in [name for name in os.environ if name.startswith(("PACELINE_", "TEXTUAL_"))] + ["NO_COLOR"]:
-    os.environ.pop(_name, None)
+
+def _belongs_to_the_person(name: str) -> bool:
+    # pytest-textual-snapshot hands its folder to its workers in TEXTUAL_SNAPSHOT_TEMPDIR.
+    return name == "NO_COLOR" or (
+        name.startswith(("PACELINE_", "TEXTUAL_")) and not name.startswith("TEXTUAL_SNAPSHOT_")
+    )
+
+
+for _name in filter(_belongs_to_the_person, list(os.environ)):
+    os.environ.pop(_name)
 
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000, print_blob=True)
@@ -19,5 +27,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def _clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that sets one of these sets it for itself alone."""
     for name in list(os.environ):
-        if name.startswith(("PACELINE_", "TEXTUAL_")) or name == "NO_COLOR":
+        if _belongs_to_the_person(name):
             monkeypatch.delenv(name)

@@ -19,6 +19,7 @@ from textual.message import Message
 from tui.acting import Acting
 from tui.actions import LOOKS, Situation, Target
 from tui.feed import Feed, Snapshot
+from tui.format import span
 from tui.link import EMBEDDED, LOST, NONE, Link
 from tui.safe_text import safe_text
 from tui.screens.campaigns import CampaignsScreen
@@ -111,7 +112,9 @@ class PacelineApp(Acting, App[int]):
             self.post_message(SnapshotRead(snapshot))
 
     def on_snapshot_read(self, message: SnapshotRead) -> None:
-        self._snapshot = message.snapshot
+        before, self._snapshot = self._snapshot, message.snapshot
+        if before is not None and before.link.word == LOST and message.snapshot.link.usable:
+            self.say(f"back after {span(self.now() - before.link.since)}", "good")
         if message.snapshot.error:
             self.say(message.snapshot.error, "bad")
         if self.held:

@@ -109,7 +109,7 @@ class EngineLink:
         since = old.since if old.word == LOST else now
         tries = old.tries + 1 if old.word == LOST else 0
         wait = LOOKS[min(tries, len(LOOKS) - 1)] * SECOND
-        reason = f"engine pid {old.pid} is gone: its lock is free"
+        reason = f"pid {old.pid} on {old.host or 'this machine'} is gone: its lock is free"
         if self._embedded is not None:
             failure = self._embedded.failure
             reason = f"the engine of this console ended: {failure}" if failure else "the engine of this console ended"

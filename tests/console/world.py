@@ -20,9 +20,8 @@ from storage.model import DAY, HOUR, MINUTE, SECOND, Actor, JobState, OutcomeCla
 from storage.sqlite import SqliteStore
 from tui.link import ATTACHED, LinkState
 
-NOON = 1_767_268_800 * SECOND + 14 * HOUR + 2 * MINUTE
-"""2026-01-01 14:02:00 UTC plus half a day: a fixed present for every picture (02:02 UTC of January 2nd 2026)."""
-PLAIN = OutcomeClass
+NOON = 1_767_225_600 * SECOND + 14 * HOUR + 2 * MINUTE
+"""2026-01-01 14:02:00 UTC: the present of every picture."""
 
 CONFIG = """\
 environment = "dev"
@@ -73,9 +72,7 @@ class World:
         self.clock = Moment()
         self.loop = asyncio.new_event_loop()
         self.store = self.run(SqliteStore.open(self.database, role="command", now=self.clock.now, create=True))
-        self.context = Context(
-            self.store, self.clock, load_config(self.config_path), Composer(), make_channel
-        )
+        self.context = Context(self.store, self.clock, load_config(self.config_path), Composer(), make_channel)
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -88,7 +85,13 @@ class World:
         self.loop.close()
 
     def campaign(
-        self, name: str, people: int, *, account: str = "smtp-eu-1", start: bool = True, pacing: dict[str, Any] | None = None
+        self,
+        name: str,
+        people: int,
+        *,
+        account: str = "smtp-eu-1",
+        start: bool = True,
+        pacing: dict[str, Any] | None = None,
     ) -> None:
         """A campaign with `people` invented recipients, started unless told otherwise."""
         self.call(
@@ -102,11 +105,20 @@ class World:
 
     def people(self, name: str, addresses: list[str], **fields: Any) -> None:
         begun = self.call("recipients.begin", campaign=name, source="people.csv")["import_id"]
-        rows = [(i + 2, a, a.lower(), {"first_name": a.split(".")[0].title(), **fields}) for i, a in enumerate(addresses)]
+        rows = [
+            (i + 2, a, a.lower(), {"first_name": a.split(".")[0].title(), **fields}) for i, a in enumerate(addresses)
+        ]
         self.call("recipients.rows", import_id=begun, rows=rows)
         n = len(rows)
         self.call(
-            "recipients.commit", import_id=begun, campaign=name, rows=n, imported=n, rejected=0, duplicates=0, source="people.csv"
+            "recipients.commit",
+            import_id=begun,
+            campaign=name,
+            rows=n,
+            imported=n,
+            rejected=0,
+            duplicates=0,
+            source="people.csv",
         )
 
     def send(self, queue: str, outcomes: list[dict[str, Any]], *, step: int = SECOND) -> None:
@@ -122,7 +134,9 @@ class World:
             intent = self.run(self.store.begin_attempt(IntentRequest(job.id, job.lease, self.store.epoch, now)))
             if outcome.get("fly"):
                 continue
-            self.run(self.store.finish_attempt(Finish(job.id, job.lease, intent.attempt_id, now, intent_at=now, **outcome)))
+            self.run(
+                self.store.finish_attempt(Finish(job.id, job.lease, intent.attempt_id, now, intent_at=now, **outcome))
+            )
 
 
 SENT = {"state": JobState.COMPLETED, "outcome": OutcomeClass.ACCEPTED, "code": 250, "reply": "2.0.0 Ok: queued as 4F2", "phase": "content",
@@ -165,7 +179,10 @@ def busy(folder: Path) -> World:
 
     world.run(
         world.store.pause_campaign(
-            spring.id, PauseReason.BOUNCES, "hard bounces 5.2% > 5%", Event("campaign.paused", "engine paused spring-sale")
+            spring.id,
+            PauseReason.BOUNCES,
+            "hard bounces 5.2% > 5%",
+            Event("campaign.paused", "engine paused spring-sale"),
         )
     )
     world.campaign("reminder-q3", 12, start=False)
@@ -176,7 +193,9 @@ def busy(folder: Path) -> World:
     world.campaign("newsletter-38", 120, pacing={"mode": "steady", "rate": "10/min"})
     outcomes: list[dict[str, Any]] = []
     for i in range(60):
-        outcomes.append(UNKNOWN if i % 13 == 5 else FULL if i % 20 == 7 else DOUBT if i == 33 else FIELD if i == 44 else SENT)
+        outcomes.append(
+            UNKNOWN if i % 13 == 5 else FULL if i % 20 == 7 else DOUBT if i == 33 else FIELD if i == 45 else SENT
+        )
     outcomes[50] = later(NOON)
     world.send("smtp-eu-1", outcomes, step=11 * SECOND)
     world.send("smtp-eu-1", [{"fly": True}], step=10 * SECOND)

@@ -107,9 +107,15 @@ class ViewScreen(Screen[None]):
         yield Lines(id="hints")
         yield Lines(id="small")
 
+    @property
+    def _stands(self) -> bool:
+        """Whether the widgets are there: a snapshot may come before they are, and after they have gone."""
+        return bool(self.query("#small"))
+
     def on_mount(self) -> None:
         if (grid := self.grid()) is not None:
             grid.focus()
+        self.redraw()
 
     def on_screen_resume(self) -> None:
         self.watch_data()
@@ -130,16 +136,15 @@ class ViewScreen(Screen[None]):
     def take(self, snapshot: Snapshot) -> None:
         if snapshot.token == self.token() and not snapshot.error:
             self.data = snapshot.data
-            self.show(self.data, snapshot.at)
-        self.draw_frame()
+        self.redraw()
 
     def redraw(self) -> None:
-        if self.data is not None:
+        if self._stands and self.data is not None:
             self.show(self.data, self.console.now())
         self.draw_frame()
 
     def draw_frame(self) -> None:
-        if not self.is_mounted or not self.query("#hints"):
+        if not self._stands:
             return
         state = self.console.frame_state()
         width = self.size.width

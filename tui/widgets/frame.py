@@ -39,9 +39,10 @@ def status(state: FrameState, width: int) -> Line:
         speed = per_minute(frame["rates"], state.now, over=MINUTE)
         running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
-        parts += [fit(f"{speed:.0f}/min", 6), f"run {running} pause {paused}"]
+        parts += [fit(f"{speed:.0f}/min", 7), f"run {running} pause {paused}"]
     if frame:
-        parts.append(f"FAIL {short(frame['counts']['failed'])} {clock(state.now, state.now)}")
+        failed = f"FAIL {short(frame['counts']['failed'])}"
+        parts.append(failed if state.link.word == LOST else f"{failed} {clock(state.now, state.now)}")
     right = "|" + "|".join(parts)
     access = "--" if not state.link.usable else "ro" if state.read_only else "rw"
     left = f" PACELINE {state.environment}@{state.host}"
@@ -118,6 +119,6 @@ def lost_lines(state: FrameState) -> list[Line]:
     return [
         ((f" ENGINE  {state.link.reason}", "bad"),),
         (("         Nothing is sent while no engine runs.", ""),),
-        ((f"         {seen} Messages then in flight: {running} (settled at the next start).", ""),),
+        ((f"         {seen} In flight then: {running}, settled at the next start.", ""),),
         (("         ^r look now   q quit   elsewhere: paceline engine run", ""),),
     ]

@@ -1,0 +1,149 @@
+"""The pure parts: figures, why lines, grouping, the grid's cursor, the link's states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+
+from storage.lock import OwnerLock
+from storage.model import MINUTE, SECOND, Actor
+from storage.reader import Reader
+from tests.console.world import NOON, World
+from tui import format
+from tui.link import ATTACHED, LOST, EngineLink
+from tui.screens.campaign import counts_line
+from tui.screens.failures import grouped
+from tui.screens.overview import load as load_overview
+from tui.screens.overview import needs
+from tui.screens.why import why
+from tui.widgets.columns import Column, Table
+from tui.widgets.grid import Grid
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(0, "0"), (9_999, "9999"), (12_480, "12.5k"), (418_000, "418k"), (1_250_000, "1.2M")]
+)
+def test_short_figures(n: int, text: str) -> None:
+    assert format.short(n) == text
+
+
+def test_a_bar_is_full_only_when_all_is_done() -> None:
+    assert format.bar(0, 10, 10) == "[..........]"
+    assert format.bar(1, 1_000, 10) == "[#.........]"
+    assert format.bar(999, 1_000, 10) == "[#########.]"
+    assert format.percent(999, 1_000) == "99%"
+
+
+def test_a_rate_counts_part_minutes_by_their_part() -> None:
+    rows = [{"minute": NOON - MINUTE * i, "sent": 60} for i in range(1, 6)]
+    assert format.per_minute(rows, NOON) == pytest.approx(60)
+    young = [{"minute": NOON, "sent": 20}]
+    assert format.per_minute(young, NOON + 20 * SECOND, since=NOON) == pytest.approx(60)
+    assert format.per_minute([], NOON) == 0
+
+
+def test_wrapping_keeps_every_word_and_no_line_is_too_long() -> None:
+    lines = format.wrap("one two " + "x" * 50 + " three", 20)
+    assert all(len(line) <= 20 for line in lines)
+    assert "".join(lines).replace(" ", "") == "onetwo" + "x" * 50 + "three"
+
+
+def test_every_campaign_says_why(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        rows = {row["name"]: {**row, "due": reader.due(row["id"])} for row in reader.campaigns()}
+    said = {name: why(row, NOON) for name, row in rows.items()}
+    assert "paused by guard (bounces): hard bounces 5.2% > 5%" in said["spring-sale"]
+    assert said["reminder-q3"].startswith("draft, not started")
+    assert said["newsletter-38"] == "sending: 1 in flight"
+    assert said["receipts"].startswith("waits for its next due time, in 1h")
+    assert said["winback"].startswith("done at")
+    assert said["test-ana"].startswith("cancelled at")
+    assert why(rows["receipts"], NOON, engine_paused=True) == "everything is paused: E resumes all"
+    assert why(rows["receipts"], NOON, lost=True) == "no engine runs: nothing is sent"
+
+
+def test_the_counts_of_a_campaign_add_up_to_its_total(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        for row in reader.campaigns():
+            text = "".join(part for part, _ in counts_line(row, 120))
+            figures = [int(word.replace(",", "")) for word in text.split() if word.replace(",", "").isdigit()]
+            assert sum(figures) == row["total"]
+
+
+def test_needs_are_sorted_by_urgency(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        found = needs(load_overview(reader, NOON), NOON)
+    assert [need.urgency for need in found] == sorted(need.urgency for need in found)
+    assert found[0].what == "spring-sale"
+    assert {"uncertain", "held", "group", "queue"} <= {need.scope for need in found}
+
+
+def test_groups_join_the_campaigns_of_one_reason(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        groups = {row["error_key"]: row for row in grouped(reader.failures())}
+    unknown = groups["550 5.1.1 user unknown"]
+    assert unknown["n"] == unknown["failed"] == 9
+    assert unknown["only_campaign"] is None
+    assert groups["connection lost"]["retry"] == "ask"
+    assert groups["452 4.2.2 mailbox full"]["retry"] == "yes"
+
+
+class _Bare(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Grid()
+
+
+def _table(ids: list[int]) -> Table:
+    return Table([Column("ID", 0, lambda row: f"row {row['id']}")], [{"id": i} for i in ids], lambda row: row["id"])
+
+
+async def test_the_cursor_follows_its_row_and_stays_near_when_it_is_gone() -> None:
+    app = _Bare()
+    async with app.run_test(size=(20, 6)) as pilot:
+        grid = app.query_one(Grid)
+        grid.show(_table(list(range(10))))
+        grid.action_move("end")
+        assert grid.current == {"id": 9}
+        await pilot.pause()
+        assert ">" in grid.text.splitlines()[-1]
+        grid.show(_table([3, 9, 12]))
+        assert grid.current == {"id": 9}
+        grid.show(_table([3, 12]))
+        assert grid.current == {"id": 12}
+        grid.show(_table([]))
+        assert grid.current is None
+
+
+async def test_only_rows_that_changed_are_drawn_again() -> None:
+    app = _Bare()
+    async with app.run_test(size=(20, 6)) as pilot:
+        grid = app.query_one(Grid)
+        grid.show(_table([1, 2, 3]))
+        await pilot.pause()
+        drawn: list[object] = []
+        grid.refresh = lambda *regions, **_: drawn.extend(regions)  # type: ignore[method-assign,assignment]
+        grid.show(_table([1, 2, 3]))
+        assert drawn == []
+        grid.show(_table([1, 2, 4]))
+        assert [region.y for region in drawn] == [2]  # type: ignore[attr-defined]
+
+
+def test_a_link_attaches_loses_its_engine_and_comes_back(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    lock = OwnerLock.acquire(database, role="engine", socket_path="nowhere", now=1)
+    link = EngineLink(database, Actor("ana"))
+    assert link.state.word == ATTACHED
+    lock.release()
+    state = link.look(NOON)
+    assert (state.word, state.since, state.next_try) == (LOST, NOON, NOON + SECOND)
+    assert link.look(NOON + SECOND // 2) is state
+    again = link.look(NOON + SECOND)
+    assert (again.tries, again.next_try) == (1, NOON + 3 * SECOND)
+    lock = OwnerLock.acquire(database, role="engine", socket_path="nowhere", now=1)
+    assert link.look(NOON + 2 * SECOND) is again
+    link.look_now()
+    assert link.look(NOON + 2 * SECOND).word == ATTACHED
+    lock.release()
+    link.close()

@@ -1,0 +1,104 @@
+"""The registry is the one place where actions and keys are declared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from engine.control import actions as control
+from engine.control import all_actions
+from tests.console.world import NOON
+from tui.actions import ACTIONS, LOOKS, Action, Situation, Target, available, for_key
+from tui.screens.help import markdown
+from tui.screens.questions import QUESTIONS
+from tui.undo import REVERSE
+
+DOCS = Path(__file__).parents[2] / "docs" / "console.md"
+ROW = {
+    "id": 7, "name": "letters", "state": "active", "version": 3, "live": True, "raw_key": "x", "error_key": "x",
+    "only_campaign": "letters", "campaign": "letters", "failed": 1, "held": 0, "uncertain": 0, "reason": "",
+    "counts": {"failed": 1, "held": 0},
+}  # fmt: skip
+
+
+def test_every_action_calls_a_control_action_with_arguments_that_it_takes() -> None:
+    all_actions()
+    for action in ACTIONS:
+        if action.control:
+            control.ACTIONS[action.control].args.model_validate(action.args(ROW) | _more(action))
+
+
+def _more(action: Action) -> dict[str, str]:
+    return {"verdict": "sent"} if action.id == "job.resolve" else {}
+
+
+def test_every_question_and_every_undo_belongs_to_an_action() -> None:
+    ids = {action.id for action in ACTIONS}
+    assert set(QUESTIONS) <= ids
+    assert set(REVERSE) <= ids
+    assert {action.id for action in ACTIONS if action.reversible} == set(REVERSE)
+    assert {action.id for action in ACTIONS if action.danger} <= set(QUESTIONS) | {"job.retry"}
+
+
+def test_no_ctrl_key_changes_data_and_no_key_that_terminals_keep_is_bound() -> None:
+    assert all(len(action.key) == 1 for action in ACTIONS)
+    bound = {key for look in LOOKS for key in look.keys}
+    assert not bound & {"ctrl+a", "ctrl+s", "ctrl+z", "ctrl+i", "ctrl+m", "ctrl+h", "tilde"}
+
+
+def test_a_key_means_one_thing_in_one_place() -> None:
+    looks = [key for look in LOOKS for key in look.keys]
+    assert len(looks) == len(set(looks))
+    assert not set(looks) & {action.key for action in ACTIONS}
+
+
+def test_a_shared_key_means_the_action_that_is_on() -> None:
+    draft, paused = {**ROW, "state": "draft"}, {**ROW, "state": "paused"}
+    assert _meaning("P", draft) == "campaign.start"
+    assert _meaning("P", paused) == "campaign.resume"
+
+
+def _meaning(key: str, row: dict[str, object]) -> str:
+    found = for_key(key, [Target("campaign", row)], Situation(now=NOON))
+    assert found is not None
+    return found[0].id
+
+
+def test_the_hints_row_leaves_out_what_is_off() -> None:
+    shown = {action.id for action in available([Target("campaign", {**ROW, "state": "completed"})], Situation())}
+    assert "campaign.pause" not in shown
+    assert "campaign.cancel" not in shown
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.twin], ids=lambda action: action.id)
+def test_the_command_line_twin_of_an_action_exists(action: Action) -> None:
+    words = re.sub(r"\{\w+\}|\".*?\"", "X", action.twin).split()[1:]
+    _walk(words)
+
+
+@pytest.mark.parametrize("twin", [look.twin for look in LOOKS if look.twin and "--help" not in look.twin])
+def test_the_command_line_twin_of_a_view_exists(twin: str) -> None:
+    _walk(twin.split()[1:])
+
+
+def _walk(words: list[str]) -> None:
+    from tui.cli.root import cli
+
+    command: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group):
+        name, *words = words
+        found = command.get_command(context, name)
+        assert found is not None, name
+        command = found
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("-")} <= options
+
+
+def test_the_key_tables_of_the_docs_are_the_registry() -> None:
+    text = DOCS.read_text()
+    begin, end = "<!-- keys: made from the registry -->\n", "<!-- end of keys -->"
+    assert text[text.index(begin) + len(begin) : text.index(end)].strip() == markdown().strip()
