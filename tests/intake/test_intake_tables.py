@@ -13,7 +13,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from engine.intake.tables import Limits, TableError, TableRow, open_table
+from engine.intake.records import Limits, TableError
+from engine.intake.tables import TableRow, open_table
 
 
 def write(folder: Path, content: str | bytes, name: str = "people.csv") -> Path:
