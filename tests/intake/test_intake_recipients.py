@@ -13,16 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.intake.recipients import (
-    MAX_RECIPIENT,
-    Duplicate,
-    RecipientReader,
-    Rejected,
-    RejectsWriter,
-    field_name,
-    file_digest,
-    guess_mapping,
-)
+from engine.intake.mapping import field_name, guess_mapping
+from engine.intake.recipients import MAX_RECIPIENT, RecipientReader, file_digest
+from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
 from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
 from storage.model import RecipientRow

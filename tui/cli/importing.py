@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.intake.recipients import (
-    GROUPED_ROWS,
-    Counts,
-    Duplicate,
-    RecipientReader,
-    Rejected,
-    RejectsWriter,
-    file_digest,
-)
+from engine.intake.mapping import GROUPED_ROWS
+from engine.intake.recipients import Counts, RecipientReader, file_digest
+from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
 from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
 from storage.model import RecipientRow
