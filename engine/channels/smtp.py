@@ -1,4 +1,4 @@
-"""SMTP: aiosmtplib connects, encrypts and logs in; the mail transaction (`Wire`, `SmtpSession`) is our own.
+"""SMTP: aiosmtplib connects, encrypts and logs in; the mail transaction (`engine.channels.transaction`) is our own.
 
 Once logged in, the connection is handed over by two public means, `client.transport` and asyncio's
 `set_protocol`. The client's `mail()`, `rcpt()` and `data()` are not used, for three facts of aiosmtplib
@@ -10,35 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import re
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, cast
 
 from aiosmtplib import SMTP, SMTPConnectError, SMTPException, SMTPHeloError, SMTPResponseException
 
-from engine.channels.channel import ChannelError, Message
-from engine.outcomes import Action, Outcome, classify_smtp, route_failure, uncertain
+from engine.channels.channel import ChannelError
+from engine.channels.transaction import TEXT_LIMIT, SessionLimits, SmtpSession, Wire
+from engine.outcomes import Action, Outcome, classify_smtp, route_failure
 from storage.errors import PacelineError
 from storage.model import OutcomeClass
 
-TEXT_LIMIT: Final = 500
-"""Characters kept of a server's words."""
-
-REPLY_LIMIT: Final = 16 * 1024
-"""Bytes of one reply, all its lines, before the connection is dropped (RFC 5321 4.5.3.1.5: 512 a line)."""
-
-QUIT_SECONDS: Final = 2.0
-
-_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _SECURE_LOGINS: Final = ("plain", "login", "cram-md5")
 _CLEAR_LOGINS: Final = ("cram-md5", "plain", "login")
-_ADDRESS = re.compile(
-    r"""(?:[^\s<>,;:"()\[\]\\@\x00-\x1f\x7f]+|"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])+")"""
-    r"""@(?:[^\s<>,;:"()\[\]\\@\x00-\x1f\x7f]+|\[[0-9A-Za-z.:]+\])"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,247 +54,6 @@ class SmtpSettings:
     ca_file: str = ""
     verify: bool = True
     allow_plain_auth: bool = False
-
-
-class Reply(NamedTuple):
-    """One complete reply: its code and its words (lines joined by newlines, at most TEXT_LIMIT characters)."""
-
-    code: int
-    text: str
-
-
-class Wire(asyncio.Protocol):
-    """One command, one reply, on a connection that is in step; the first doubt ends it for good.
-
-    Bytes that nobody asked for, a line that is no reply, a reply over REPLY_LIMIT, a timeout, a cancelled
-    wait: each sets `failure` and aborts the connection, so that no reply is ever taken for that of another
-    message.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.failure: OSError | None = None
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[Reply] | None = None
-        self._rest = b""
-        self._lines: list[bytes] = []
-        self._size = 0
-
-    @property
-    def lost(self) -> OSError | None:
-        """Why nothing more may be written, or None. Checked before the first content byte is handed over."""
-        if self.failure is None and self._transport.is_closing():
-            self.failure = ConnectionResetError("the connection was closed")
-        return self.failure
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that were handed over and have not yet left this process."""
-        return self._transport.get_write_buffer_size()
-
-    async def ask(self, data: bytes, timeout: float) -> Reply:
-        """Write `data` and wait at most `timeout` seconds for its reply. Raises OSError (TimeoutError
-        too)."""
-        if (lost := self.lost) is not None:
-            raise lost
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiter = waiter
-        self._transport.write(data)
-        # A bare timer: four asyncio.timeout() a message cost more than the replies they watch.
-        late = self._loop.call_later(timeout, self._too_late, waiter, timeout)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            self.fail(ConnectionAbortedError("the wait for a reply was cancelled"))
-            raise
-        finally:
-            late.cancel()
-            self._waiter = None
-
-    def _too_late(self, waiter: asyncio.Future[Reply], timeout: float) -> None:
-        if not waiter.done():
-            self.fail(TimeoutError(f"timed out: no reply within {timeout:g} s"))
-
-    def fail(self, error: OSError) -> None:
-        """End the connection at once because of `error`; the first reason stays."""
-        if self.failure is None:
-            self.failure = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(self.failure)
-        self._transport.abort()
-
-    def close(self) -> None:
-        """End the connection after what was written."""
-        self.failure = self.failure or ConnectionResetError("the session was closed")
-        self._transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._waiter.done():
-            self.fail(ConnectionError(f"the server spoke unasked: {_words(data)}"))
-            return
-        self._size += len(data)
-        if self._size > REPLY_LIMIT:
-            self.fail(ConnectionError(f"a reply of more than {REPLY_LIMIT} bytes"))
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for position, line in enumerate(lines, 1):
-            match = _LINE.fullmatch(line.removesuffix(b"\r"))
-            if match is None:
-                self.fail(ConnectionError(f"not an SMTP reply: {_words(line)}"))
-                return
-            code, mark, words = match.groups()
-            self._lines.append(words or b"")
-            if mark == b"-":
-                continue
-            self._waiter.set_result(Reply(int(code), _words(b"\n".join(self._lines))))
-            extra = b"\n".join((*lines[position:], self._rest))
-            self._rest, self._lines, self._size = b"", [], 0
-            if extra:
-                self.fail(ConnectionError(f"the server spoke unasked: {_words(extra)}"))
-            return
-
-    def eof_received(self) -> None:
-        self.fail(ConnectionResetError("the server closed the connection"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.fail(ConnectionResetError(f"the connection was lost{f': {exc}' if exc else ''}"))
-
-
-class SmtpSession:
-    """One logged-in connection, used by one message at a time: see `engine.channels.channel.Session`."""
-
-    def __init__(self, wire: Wire, settings: SmtpSettings, extensions: dict[str, str]) -> None:
-        """`extensions` are the EHLO keywords in lower case with their parameters (RFC 5321 4.1.1.1)."""
-        self._wire = wire
-        self._settings = settings
-        self._server = settings.host
-        self._extensions = extensions
-        self._prepared: Message | None = None
-        self._content = b""
-        self._transactions = 0
-
-    @property
-    def usable(self) -> bool:
-        return self._transactions < self._settings.messages_per_connection and self._wire.lost is None
-
-    async def prepare(self, message: Message) -> Outcome | None:
-        """MAIL and RCPT (RFC 5321 4.1.1.2-3) with the options the server offers; RSET after a refusal.
-
-        The addresses are written exactly as `message` has them, or refused before anything is written.
-        """
-        self._prepared = None
-        content, size = wire_content(message.content)
-        envelope = self._envelope(message, size)
-        if isinstance(envelope, Outcome):
-            return envelope
-        for phase, command in zip(("mail", "rcpt"), envelope, strict=True):
-            try:
-                reply = await self._wire.ask(command, self._settings.command_timeout)
-            except OSError as error:
-                return route_failure(str(error), phase=phase, server=self._server)
-            if reply.code == 250 or (reply.code == 251 and phase == "rcpt"):
-                continue
-            self._transactions += 1
-            outcome = self._classified(reply, phase)
-            await self._reset()
-            return outcome
-        if (lost := self._wire.lost) is not None:
-            return route_failure(str(lost), phase="rcpt", server=self._server)
-        self._prepared, self._content = message, content
-        return None
-
-    async def deliver(self, message: Message) -> Outcome:
-        """DATA, the content, and the reply to it (RFC 5321 4.1.1.4). Must not be cancelled: a cancelled call
-        has lost the reply to a message that may have left, which only its caller can record as uncertain.
-
-        Raises RuntimeError when `message` is not the one that was prepared: a bug of the caller.
-        """
-        if self._prepared is not message:
-            raise RuntimeError("deliver without prepare: this session holds another envelope")
-        content, self._prepared, self._content = self._content, None, b""
-        self._transactions += 1
-        try:
-            reply = await self._wire.ask(b"DATA\r\n", self._settings.command_timeout)
-        except OSError as error:
-            return route_failure(str(error), phase="data", server=self._server)
-        if reply.code != 354:
-            self._wire.fail(ConnectionError(f"DATA was answered by {reply.code} {reply.text}"))
-            return classify_smtp(reply.code, reply.text, phase="data", server=self._server)
-        if (lost := self._wire.lost) is not None:
-            return route_failure(str(lost), phase="data", server=self._server)
-        # Here the doubt begins: `ask` repeats the check above, then hands the bytes to the socket.
-        try:
-            reply = await self._wire.ask(content, self._settings.reply_timeout)
-        except OSError as error:
-            return uncertain(str(error), server=self._server)
-        if self._wire.unsent:
-            # Said before all was read: a no is definite, but the rest of the content is in the way.
-            self._wire.fail(ConnectionError(f"a reply before the end of the content: {reply.code} {reply.text}"))
-            if reply.code < 400:
-                return uncertain(str(self._wire.failure), server=self._server)
-        return self._classified(reply, "content")
-
-    async def abandon(self) -> None:
-        """RSET (RFC 5321 4.1.1.5); anything but its 250 makes the session unusable."""
-        self._prepared, self._content = None, b""
-        self._transactions += 1
-        await self._reset()
-
-    async def close(self) -> None:
-        """QUIT, and at most QUIT_SECONDS for its reply, when the connection is in step; else the end at
-        once."""
-        if self._wire.lost is None:
-            try:
-                await self._wire.ask(b"QUIT\r\n", min(QUIT_SECONDS, self._settings.command_timeout))
-            except OSError:
-                pass
-        self._wire.close()
-
-    async def _reset(self) -> None:
-        if self._wire.lost is not None:
-            return
-        try:
-            reply = await self._wire.ask(b"RSET\r\n", self._settings.command_timeout)
-        except OSError:
-            return
-        if reply.code != 250:
-            self._wire.fail(ConnectionError(f"RSET was answered by {reply.code} {reply.text}"))
-
-    def _classified(self, reply: Reply, phase: str) -> Outcome:
-        """What `reply` means; a connection that the server closes or that is out of step ends here."""
-        if reply.code == 421 or (reply.code < 400 and (phase, reply.code) != ("content", 250)):
-            self._wire.fail(ConnectionError(f"ended after the reply {reply.code} {reply.text}"))
-        return classify_smtp(reply.code, reply.text, phase=phase, server=self._server)
-
-    def _envelope(self, message: Message, size: int) -> tuple[bytes, bytes] | Outcome:
-        """The two commands, or why this message cannot be offered here. `size` as RFC 1870 counts bytes."""
-        if message.sender and not _plain(message.sender):
-            return self._local(OutcomeClass.CONFIGURATION, "mail", "the sender is not one plain address")
-        if not _plain(message.recipient):
-            return self._local(OutcomeClass.PERMANENT, "rcpt", "the recipient is not one plain address")
-        options = ""
-        if "size" in self._extensions:
-            limit = self._extensions["size"]
-            if limit.isascii() and limit.isdigit() and len(limit) < 20 and 0 < int(limit) < size:
-                return self._local(OutcomeClass.CONTENT, "mail", "larger than the server takes", size, limit)
-            options = f" SIZE={size}"
-        if not message.content.isascii():
-            if "8bitmime" not in self._extensions:  # RFC 6152
-                return self._local(OutcomeClass.CONTENT, "mail", "8-bit content, and the server takes 7-bit only")
-            options += " BODY=8BITMIME"
-        if message.smtputf8 or not (message.sender.isascii() and message.recipient.isascii()):
-            if "smtputf8" not in self._extensions:  # RFC 6531
-                return self._local(OutcomeClass.CONTENT, "mail", "the server takes no international addresses")
-            options += " SMTPUTF8"
-        return (
-            f"MAIL FROM:<{message.sender}>{options}\r\n".encode(),
-            f"RCPT TO:<{message.recipient}>\r\n".encode(),
-        )
-
-    def _local(self, cls: OutcomeClass, phase: str, reason: str, *figures: object) -> Outcome:
-        text = f"{reason} ({', '.join(str(figure) for figure in figures)})" if figures else reason
-        action = Action.HOLD_PAUSE if cls is OutcomeClass.CONFIGURATION else Action.NONE
-        return Outcome(cls, text=text, phase=phase, error_key=reason, action=action, server=self._server)
 
 
 class SmtpChannel:
@@ -353,7 +99,8 @@ class SmtpChannel:
                 if not (secure or self._may_login_in_clear):
                     raise self._error(OutcomeClass.ROUTE, "auth", "a login over plain text is not allowed")
                 await self._login(client, secure)
-            return SmtpSession(_take_over(client), settings, dict(client.esmtp_extensions))
+            limits = SessionLimits(settings.messages_per_connection, settings.command_timeout, settings.reply_timeout)
+            return SmtpSession(_take_over(client), settings.host, dict(client.esmtp_extensions), limits)
         except (SMTPException, OSError, ValueError) as error:
             raise ChannelError(self._outcome(error, phase)) from error
         finally:
@@ -469,37 +216,6 @@ def _loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _plain(address: str) -> bool:
-    """One address that may stand in angle brackets as it is: no line end, second address or lone
-    surrogate."""
-    return (
-        len(address) <= 320
-        and _ADDRESS.fullmatch(address) is not None
-        and (address.isascii() or not any("\ud800" <= character <= "\udfff" for character in address))
-    )
-
-
 def _bounded(text: str) -> str:
     """aiosmtplib's text of a reply as ours: TEXT_LIMIT characters, no lone surrogates."""
     return text[:TEXT_LIMIT].encode("utf-8", "replace").decode()
-
-
-def _words(data: bytes) -> str:
-    return data[: TEXT_LIMIT * 4].decode("utf-8", "replace")[:TEXT_LIMIT]
-
-
-def wire_content(content: bytes) -> tuple[bytes, int]:
-    """`content` as DATA carries it, and its size in bytes as RFC 1870 counts (no stuffed dots, no final dot).
-
-    Every line end becomes CRLF, the last line gets one, a dot that begins a line is doubled, and a lone dot
-    ends it (RFC 5321 2.3.8, 4.1.1.4, 4.5.2).
-    """
-    ends = content.count(b"\r\n")
-    if content.count(b"\n") != ends or content.count(b"\r") != ends:
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-    if not content.endswith(b"\r\n"):
-        content += b"\r\n"
-    size = len(content)
-    if content.startswith(b"."):
-        content = b"." + content
-    return content.replace(b"\r\n.", b"\r\n..") + b".\r\n", size

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from engine.channels.channel import Message
-from engine.channels.smtp import SmtpChannel, SmtpSession, SmtpSettings
+from engine.channels.smtp import SmtpChannel, SmtpSettings
+from engine.channels.transaction import SmtpSession
 from tests.support.relay_faults import Fault, Faults
 from tui.demo.relay import Ledger, Relay, Rules
 

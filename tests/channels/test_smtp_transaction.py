@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.channels.smtp import SmtpSession
+from engine.channels.transaction import SmtpSession
 from storage.model import OutcomeClass
 from tests.channels.conftest import Start, message
 from tests.support.relay_faults import Fault, close, extra, late_extra, raw, reply, silent

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.channels.channel import Message
-from engine.channels.smtp import SmtpChannel, SmtpSettings, wire_content
+from engine.channels.smtp import SmtpChannel, SmtpSettings
+from engine.channels.transaction import wire_content
 from storage.model import OutcomeClass
 from tests.support.relay_faults import Faults
 from tui.demo.relay import Ledger, Relay, Rules
