@@ -1,4 +1,4 @@
-"""`paceline db`: backup, check."""
+"""`paceline db`: backup, restore, check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from storage.errors import RefusedError, UsageError
 from tui.cli.output import emit, out
 from tui.cli.session import Session
-from tui.cli.verbs import Lazy, LazyGroup, Verb
+from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 from tui.safe_text import safe_text
 
 
@@ -18,6 +18,7 @@ from tui.safe_text import safe_text
     cls=LazyGroup,
     lazy={
         "backup": Lazy("tui.cli.db:backup", "A consistent copy, also while an engine runs."),
+        "restore": Lazy("tui.cli.db:restore", "Put a backup in place; what may have left since becomes uncertain."),
         "check": Lazy("tui.cli.db:check", "Integrity, and the counters against a recount."),
     },
 )
@@ -41,6 +42,42 @@ def backup(session: Session, target: Path) -> None:
         emit({"success": True, "file": str(target), "bytes": size})
     else:
         out(f"{target}: {size:,} bytes")
+
+
+@click.command("restore", cls=Change)
+@click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(session: Session, source: Path) -> None:
+    """Put BACKUP in the place of the database, with no engine running; the old files are kept beside it.
+
+    Every message that the backup shows open, due and in an active campaign becomes uncertain, unless the old
+    store's attempts can still be read.
+    """
+    import asyncio
+
+    from storage.restore import restore as bring_back
+    from tui.cli.times import now_us
+    from tui.client import this_actor
+
+    if session.read_only:
+        raise RefusedError("this command was started with --read-only: changes are refused", hint="leave it out")
+    session.confirm(f"Replace {session.db} by {source}?", always=True)
+    done = asyncio.run(bring_back(session.db, source, now=now_us, actor=this_actor("cli")))
+    if session.json:
+        emit(
+            {
+                "success": True,
+                "kept": str(done.kept) if done.kept else None,
+                "attempts_read": done.evidence,
+                "sent": done.sent,
+                "uncertain": done.uncertain,
+            }
+        )
+        return
+    if done.kept:
+        out(f"the old store is kept as {done.kept}")
+    known = "the old store's attempts were read" if done.evidence else "the old store's attempts could not be read"
+    out(f"restored {source}: {known}; {done.sent:,} found sent, {done.uncertain:,} uncertain")
 
 
 @click.command("check", cls=Verb)

@@ -1,0 +1,201 @@
+"""Bringing a backup back without sending anything twice.
+
+Between the backup and now messages may have left. For every job that the backup shows open, due and in a campaign
+that was running, that is not known, so it becomes `uncertain`; unless the damaged store's attempts can still be
+read: then they tell.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage.errors import StoreError
+from storage.events import Event, add_event
+from storage.lock import OwnerLock
+from storage.migrate import check_identity
+from storage.model import Actor
+from storage.place import check_place
+from storage.recipients import SLICE
+from storage.sqlite import SqliteStore, read_only_uri
+from storage.writer import Tx
+
+RESTORED = "restored from a backup"
+"""The error key of jobs whose fate between the backup and the restore is not known."""
+
+_ATTEMPT = (
+    "id, job_id, lease, number, queue_id, epoch, intent_at, counted, finished_at, outcome, phase, code, enhanced, "
+    "reply, error_key, server, duration"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did. `kept` is where the old files went (None: there were none); `evidence` whether the old
+    attempts could be read; `sent` jobs that they showed as sent, `uncertain` jobs that nobody knows about."""
+
+    kept: Path | None
+    evidence: bool
+    sent: int
+    uncertain: int
+
+
+async def restore(database: Path, source: Path, *, now: Callable[[], int], actor: Actor) -> Restored:
+    """Put `source` in the place of `database`, keeping the old files beside it.
+
+    Raises StoreError for a backup that is missing or damaged (nothing is changed then), LockHeldError while an
+    engine holds the database.
+    """
+    _check_backup(source)
+    stamp = now()
+    lock = OwnerLock.acquire(database, role="command", socket_path="", now=stamp)
+    try:
+        known = _attempts(database)
+        kept = _set_aside(database, stamp // 1_000_000)
+        _copy(source, database)
+    finally:
+        lock.release()
+    store = await SqliteStore.open(database, role="command", now=now)
+    try:
+        sent, uncertain = await _mark(store, known, stamp)
+        text = f"restored from {source.name}: {uncertain:,} messages are uncertain, {sent:,} were found sent"
+        event = Event("db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain)
+        await store.writer.submit(lambda tx: add_event(tx, event, now()))
+    finally:
+        await store.close(note="restore")
+    return Restored(kept, known is not None, sent, uncertain)
+
+
+def _check_backup(source: Path) -> None:
+    check_place(source, create=False)
+    copy = sqlite3.connect(read_only_uri(source), uri=True)
+    try:
+        check_identity(copy, source)
+        sound = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"the backup {source} is damaged ({error})", hint="take an older backup") from error
+    finally:
+        copy.close()
+    if sound != "ok":
+        raise StoreError(f"the backup {source} is damaged ({sound})", hint="take an older backup")
+
+
+def _attempts(database: Path) -> dict[int, list[dict[str, Any]]] | None:
+    """Every attempt of the old store by job, or None when they cannot be read to the last row."""
+    if not database.exists() or database.stat().st_size == 0:
+        return None
+    try:
+        old = sqlite3.connect(read_only_uri(database), uri=True)
+        old.row_factory = sqlite3.Row
+        try:
+            check_identity(old, database)
+            known: dict[int, list[dict[str, Any]]] = {}
+            for row in old.execute(f"SELECT {_ATTEMPT} FROM attempts ORDER BY id"):
+                known.setdefault(row["job_id"], []).append(dict(row))
+        finally:
+            old.close()
+    except (sqlite3.Error, StoreError):
+        return None
+    return known
+
+
+def _set_aside(database: Path, stamp: int) -> Path | None:
+    kept = None
+    for suffix in ("", "-wal", "-shm"):
+        path = database.with_name(database.name + suffix)
+        if path.exists():
+            target = database.with_name(f"{database.name}.damaged-{stamp}{suffix}")
+            path.rename(target)
+            kept = kept or target
+    return kept
+
+
+def _copy(source: Path, database: Path) -> None:
+    part = database.with_name(database.name + ".restoring")
+    shutil.copyfile(source, part)
+    part.chmod(0o600)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(database)
+
+
+async def _mark(store: SqliteStore, known: dict[int, list[dict[str, Any]]] | None, restored_at: int) -> tuple[int, int]:
+    after, sent, uncertain = 0, 0, 0
+    while True:
+        more, slice_sent, slice_uncertain = await store.writer.submit(
+            lambda tx, after=after: _mark_slice(tx, known, after, restored_at)  # type: ignore[misc]
+        )
+        sent += slice_sent
+        uncertain += slice_uncertain
+        if more is None:
+            return sent, uncertain
+        after = more
+
+
+def _mark_slice(
+    tx: Tx, known: dict[int, list[dict[str, Any]]] | None, after: int, restored_at: int
+) -> tuple[int | None, int, int]:
+    rows = tx.all(
+        "SELECT j.id, j.state, j.queue_id, j.campaign_id, j.batch_id, j.error_key, j.lease FROM jobs j "
+        "JOIN campaigns c ON c.id = j.campaign_id WHERE j.id > ? AND j.state IN ('held', 'pending', 'processing') "
+        "AND c.state = 'active' AND j.due_at <= ? ORDER BY j.id LIMIT ?",
+        (after, restored_at, SLICE),
+    )
+    sent = uncertain = 0
+    for row in rows:
+        fate = _fate(tx, row, known)
+        if fate == "open":
+            continue
+        done = fate == "sent"
+        sent += done
+        uncertain += not done
+        key = "" if done else RESTORED
+        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
+        tx.count(*scope, row["state"], row["error_key"], -1)
+        tx.count(*scope, "completed" if done else "uncertain", key, +1)
+        # By legal steps only: held -> pending -> processing -> its fate.
+        tx.execute("UPDATE jobs SET state = 'pending', reason = '' WHERE id = ? AND state = 'held'", (row["id"],))
+        tx.execute(
+            "UPDATE jobs SET state = 'processing', lease_until = 0 WHERE id = ? AND state = 'pending'", (row["id"],)
+        )
+        tx.execute(
+            "UPDATE jobs SET state = ?, ready = 0, lease_until = NULL, error_key = ?, last_error = ?, sent_at = "
+            "CASE WHEN ? = 1 THEN (SELECT max(a.finished_at) FROM attempts a WHERE a.job_id = jobs.id) END, "
+            "updated_at = ? WHERE id = ?",
+            (
+                "completed" if done else "uncertain",
+                key,
+                "" if done else f"{RESTORED}: it may have been sent after the backup",
+                1 if done else 0,
+                restored_at,
+                row["id"],
+            ),
+        )
+    return (rows[-1]["id"] if len(rows) == SLICE else None), sent, uncertain
+
+
+def _fate(tx: Tx, row: Any, known: dict[int, list[dict[str, Any]]] | None) -> str:
+    """`sent`, `uncertain` or `open`, by the old store's attempts; they are taken over as they were."""
+    if known is None:
+        return "uncertain"
+    attempts = known.get(row["id"], [])
+    columns = _ATTEMPT.split(", ")
+    for attempt in attempts:
+        tx.execute(
+            f"INSERT OR REPLACE INTO attempts ({_ATTEMPT}) VALUES ({', '.join('?' * len(columns))})",
+            [attempt[column] for column in columns],
+        )
+    tx.execute(
+        "UPDATE jobs SET attempts = ?, lease = max(lease, ?) WHERE id = ?",
+        (len(attempts), max((a["lease"] for a in attempts), default=0), row["id"]),
+    )
+    if any(attempt["outcome"] == "accepted" for attempt in attempts):
+        return "sent"
+    if any(attempt["outcome"] in (None, "uncertain") for attempt in attempts):
+        return "uncertain"
+    return "open"
