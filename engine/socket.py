@@ -68,6 +68,7 @@ class ControlServer:
         self._connections: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._made: tuple[int, int] | None = None
 
     async def start(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -76,6 +77,7 @@ class ControlServer:
             self._server = await asyncio.start_unix_server(self._serve, str(self.path), limit=LINE_LIMIT)
         finally:
             os.umask(old)
+        self._made = _identity(self.path)
 
     async def stop(self) -> None:
         """Stop listening; requests under way get their answer first (an `engine.drain` among them)."""
@@ -89,7 +91,9 @@ class ControlServer:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        self.path.unlink(missing_ok=True)
+        # An engine that took over listens at the same path: its socket is not ours to remove.
+        if self._made is not None and _identity(self.path) == self._made:
+            self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -151,6 +155,15 @@ class ControlServer:
             log.exception("action %s failed", request.get("action"))
             return _error(request_id, PacelineError("the engine met an internal error", hint="see its log"))
         return json.dumps({"id": request_id, "ok": True, "result": result}).encode() + b"\n"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at `path`; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _done(answer: bytes) -> asyncio.Future[bytes]:
