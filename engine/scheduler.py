@@ -102,7 +102,11 @@ class Scheduler:
             await self._store.heartbeat(*self._note())
         if now >= self._next_rescue:
             self._next_rescue = now + RESCUE
-            await self._store.rescue(everything=False)
+            rescued = await self._store.rescue(everything=False)
+            if rescued.requeued:
+                self._wake_runners()
+            if rescued.uncertain:
+                self._books_changed = True
         times = [self._next_heartbeat, self._next_rescue]
         times += [at for at in (next_due, grace_ends) if at is not None]
         if self._books_changed:
