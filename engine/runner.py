@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from engine.accounts import Account
 from engine.alarms import CampaignAlarms
 from engine.channels.channel import Channel, ChannelError, Message, Session
+from engine.classify import uncertain
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
 from engine.composer import Composer
 from engine.health import QueueHealth
-from engine.outcomes import Action, Outcome, uncertain
+from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
 from engine.sessions import IDLE_LIMIT, SessionPool
 from storage.dispatch import ClaimRequest, Finish, Intent, IntentRequest

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.channels.channel import ChannelError, Message
-from engine.outcomes import Outcome, route_failure, uncertain
+from engine.classify import route_failure, uncertain
+from engine.outcomes import Outcome
 from storage.model import OutcomeClass
 
 _ODD = re.compile(r"[^A-Za-z0-9@._-]+")

@@ -20,7 +20,8 @@ from aiosmtplib import SMTP, SMTPConnectError, SMTPException, SMTPHeloError, SMT
 
 from engine.channels.channel import ChannelError
 from engine.channels.transaction import TEXT_LIMIT, SessionLimits, SmtpSession, Wire
-from engine.outcomes import Action, Outcome, classify_smtp, route_failure
+from engine.classify import classify_smtp, route_failure
+from engine.outcomes import Action, Outcome
 from storage.errors import PacelineError
 from storage.model import OutcomeClass
 

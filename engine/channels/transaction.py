@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.channels.channel import Message
-from engine.outcomes import Action, Outcome, classify_smtp, route_failure, uncertain
+from engine.classify import classify_smtp, route_failure, uncertain
+from engine.outcomes import Action, Outcome
 from storage.model import OutcomeClass
 
 TEXT_LIMIT: Final = 500

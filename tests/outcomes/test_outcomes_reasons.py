@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.outcomes import Action, advice, classify_smtp, is_retryable, kind, normalise_reason
+from engine.advice import advice, kind
+from engine.classify import classify_smtp
+from engine.outcomes import Action, is_retryable
+from engine.reasons import normalise_reason
 from storage.model import OutcomeClass
 
 VOCABULARY = """user unknown greylisted try again in 300 seconds rate limited daily limit mailbox full spam blocked

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.outcomes import Action, classify_smtp, route_failure, uncertain
+from engine.classify import classify_smtp, route_failure, uncertain
+from engine.outcomes import Action
 from storage.model import DAY, HOUR, MINUTE, SECOND, OutcomeClass
 
 A, T, P = OutcomeClass.ACCOUNT, OutcomeClass.TRANSIENT, OutcomeClass.PERMANENT

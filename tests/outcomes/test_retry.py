@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.outcomes import Action, Outcome, classify_smtp, route_failure, uncertain
+from engine.classify import classify_smtp, route_failure, uncertain
+from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, connect_wait, decide, next_due
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND, HeldReason, JobState, OutcomeClass, PauseReason

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.channels.channel import Channel, ChannelError, Message, Session
+from engine.classify import classify_smtp, route_failure, uncertain
 from engine.clock import Clock
-from engine.outcomes import Outcome, classify_smtp, route_failure, uncertain
+from engine.outcomes import Outcome
 from storage.errors import StoreError
 from storage.model import OutcomeClass
 

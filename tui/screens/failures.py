@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from engine.outcomes import advice, is_retryable, kind
+from engine.advice import advice, kind
+from engine.outcomes import is_retryable
 from storage.model import HOUR
 from storage.reader import Reader
 from tui.actions import Row, Target
