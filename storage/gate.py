@@ -28,22 +28,18 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
     any more); a lost lease changes nothing.
     """
     rows = tx.by_id(_GATE, [request.job_id for request in requests])
-    intents: list[Intent] = []
-    for request in requests:
-        # One answer a lease: what was read before the first one no longer holds for a second.
-        row = rows.pop(request.job_id, None)
-        gapped = row is not None and bool(request.min_gap or row["gap"])
-        if gapped and any(intent.attempt_id is not None for intent in intents):
-            # A start granted a moment ago in this very group counts for the gap of the next.
-            tx.flush_starts()
-            row = tx.by_id(_GATE, [request.job_id]).get(request.job_id)
-        intents.append(_begin(tx, row, request))
+    intents = [_begin(tx, rows, request) for request in requests]
+    # Before the claims of the same commit, which measure their gaps from it.
+    tx.flush_starts()
     return intents
 
 
-def _begin(tx: Tx, row: Any, request: IntentRequest) -> Intent:
+def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
+    row = rows.get(request.job_id)
     if row is None or row["lease"] != request.lease or row["state"] != "processing" or row["granted"]:
         return Intent(None, "lease")
+    # One answer a lease: what was read before the first one no longer holds for a second.
+    del rows[request.job_id]
     refused, retry_at = _closed_gate(tx, row, request)
     if refused:
         _return(tx, row, request, refused)
@@ -59,6 +55,7 @@ def _begin(tx: Tx, row: Any, request: IntentRequest) -> Intent:
 def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | None]:
     """Which gate is closed ("" for none) and when it opens."""
     now = request.now
+    # `tx.starts` knows the starts that this very group has granted.
     if row["stopped"]:
         return f"recipient {row['stopped']}", None
     if row["campaign_state"] not in (None, "active") or row["replanning"]:
