@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiosmtplib
@@ -90,8 +91,15 @@ async def bare(port: int, messages: int, concurrency: int) -> float:
     return time.perf_counter() - began
 
 
-async def pipeline(folder: Path, port: int, messages: int, concurrency: int, commit_delay: float) -> float:
-    """Seconds from the start of the campaign to its last durable outcome."""
+async def pipeline(
+    folder: Path,
+    port: int,
+    messages: int,
+    concurrency: int,
+    commit_delay: float,
+    prepare: Callable[[Engine], None] = lambda engine: None,
+) -> float:
+    """Seconds from the start of the campaign to its last durable outcome. `prepare` may change the engine first."""
     config = folder / "paceline.toml"
     config.write_text(
         f'[accounts.sink]\nchannel = "smtp"\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
@@ -101,6 +109,7 @@ async def pipeline(folder: Path, port: int, messages: int, concurrency: int, com
     engine = Engine(database, lambda: load_config(config), create=True)
     await engine.start()
     engine.store.writer.commit_delay = commit_delay
+    prepare(engine)
 
     async def call(action: str, **args: object) -> dict[str, object]:
         return await actions.call(engine.context, action, args, ME)
