@@ -16,7 +16,9 @@ from engine.channels.channel import Message
 from engine.channels.smtp import SmtpChannel, SmtpSettings
 from engine.channels.transaction import SmtpSession
 from tests.support.relay_faults import Fault, Faults
-from tui.demo.relay import Ledger, Relay, Rules
+from tui.demo.ledger import Ledger
+from tui.demo.relay import Relay
+from tui.demo.rules import Rules
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ import pytest
 from engine.channels.smtp import SmtpChannel, SmtpSettings
 from storage.model import OutcomeClass
 from tests.channels.conftest import Start, message
-from tui.demo.relay import BELIEVABLE, Fate, Ledger, Relay, Rules
+from tui.demo.ledger import Ledger
+from tui.demo.relay import Relay
+from tui.demo.rules import BELIEVABLE, Fate, Rules
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -16,7 +16,9 @@ from storage.errors import UsageError
 from storage.model import OutcomeClass
 from tests.channels.conftest import Certificate, Line, Start, certify, message
 from tests.support.relay_faults import Fault, close, extra, reply, silent
-from tui.demo.relay import Ledger, Relay, Rules
+from tui.demo.ledger import Ledger
+from tui.demo.relay import Relay
+from tui.demo.rules import Rules
 
 LOGIN = ("us", "s3cret")
 

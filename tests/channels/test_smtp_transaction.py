@@ -11,7 +11,8 @@ from engine.channels.transaction import SmtpSession
 from storage.model import OutcomeClass
 from tests.channels.conftest import Start, message
 from tests.support.relay_faults import Fault, close, extra, late_extra, raw, reply, silent
-from tui.demo.relay import Rules, Transaction
+from tui.demo.rules import Rules
+from tui.demo.transaction import Transaction
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 

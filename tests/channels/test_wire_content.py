@@ -14,7 +14,9 @@ from engine.channels.smtp import SmtpChannel, SmtpSettings
 from engine.channels.transaction import wire_content
 from storage.model import OutcomeClass
 from tests.support.relay_faults import Faults
-from tui.demo.relay import Ledger, Relay, Rules
+from tui.demo.ledger import Ledger
+from tui.demo.relay import Relay
+from tui.demo.rules import Rules
 
 BODIES = st.lists(st.sampled_from([b".", b"\r", b"\n", b"\r\n", b"a", b"\x00", b"\xff"])).map(b"".join) | st.binary()
 

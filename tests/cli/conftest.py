@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tui.cli.root import run
-from tui.demo.relay import Accepted, Ledger
+from tui.demo.ledger import Accepted, Ledger
 
 TEMPLATE = "Subject: Hello {{ first_name }}\n\nDear {first_name},\n\nthis is for you.\n"
 PEOPLE = "email,first_name,company\nada@example.com,Ada,Alder\nben@example.org,Ben,\ncleo@example.net,Cleo,Cove\n"

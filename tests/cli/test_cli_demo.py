@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Home
-from tui.demo.relay import BELIEVABLE, Fate
+from tui.demo.rules import BELIEVABLE, Fate
 from tui.demo.setup import DATA, make_place
 
 

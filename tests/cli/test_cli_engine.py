@@ -12,7 +12,7 @@ import pytest
 
 from storage.lock import read_holder
 from tests.cli.conftest import Home, RunningRelay, add_relay
-from tui.demo.relay import BELIEVABLE, Fate
+from tui.demo.rules import BELIEVABLE, Fate
 
 BATCH = {"id", "filename", "totalEmails", "status", "createdAt", "startedAt", "completedAt", "progress", "processed"}
 BLAST = ("--concurrency", "5", "--batch-delay", "50ms")

@@ -3,7 +3,7 @@
     Relay(Rules(), ledger=Ledger(), hook=Faults(Fault("rcpt", reply("550 5.1.1 no"),
     recipient="ada@example.org")))
 
-Phases are those of `tui.demo.relay.Hook`. A fault's action gets the transaction and the relay's own reply and
+Phases are those of `tui.demo.transaction.Hook`. A fault's action gets the transaction and the relay's own reply and
 returns the bytes to send in its place.
 """
 
@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tui.demo.relay import Hangup, Transaction
+from tui.demo.transaction import Hangup, Transaction
 
 Action = Callable[[Transaction, bytes], Awaitable[bytes]]
 

@@ -11,22 +11,20 @@ import argparse
 import asyncio
 import base64
 import binascii
-import hashlib
 import ipaddress
-import json
 import re
 import signal
 import ssl
 import sys
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
 from engine.clock import Clock, SystemClock
 from storage.model import SECOND
+from tui.demo.ledger import Ledger
+from tui.demo.rules import BELIEVABLE, Fate, Rules
+from tui.demo.transaction import Hangup, Hook, Transaction
 
 COMMAND_LIMIT: Final = 2_048
 IDLE_SECONDS: Final = 300.0
@@ -34,155 +32,6 @@ MAX_CONNECTIONS: Final = 200
 
 _PATH = re.compile(r"(?:FROM|TO): ?<([^<>\r\n]*)>(.*)", re.IGNORECASE)
 _SIZE = re.compile(r" SIZE=(\d{1,18})\b", re.IGNORECASE)
-_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_MESSAGE_ID_WITHIN: Final = 64 * 1024
-
-
-class Fate(StrEnum):
-    """What the relay does with a recipient."""
-
-    ACCEPT = "accept"
-    GREYLIST = "greylist"
-    UNKNOWN = "unknown"
-    FULL = "full"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How the relay behaves; the default accepts everything at once.
-
-    `greylisted`, `unknown` and `full` are shares (0 to 1) of all recipients, drawn from `seed` and the
-    address; `fates` names single addresses. `greylist_delay` and `latency` (before the reply to a content) in
-    seconds. Every `busy_every`-th transaction is answered by 421 and closed (0: none). `max_size` in bytes,
-    `max_text_line` in bytes without CRLF (RFC 5321 4.5.3.1.6; 0: no limit). `login` is (user, password); with
-    `tls` a login is offered after STARTTLS only, or from the first byte with `implicit_tls`.
-    """
-
-    seed: int = 0
-    greylisted: float = 0.0
-    unknown: float = 0.0
-    full: float = 0.0
-    fates: Mapping[str, Fate] = field(default_factory=dict)
-    greylist_delay: float = 1.0
-    busy_every: int = 0
-    latency: float = 0.0
-    max_size: int = 10 * 1024 * 1024
-    max_text_line: int = 998
-    login: tuple[str, str] | None = None
-    tls: ssl.SSLContext | None = None
-    implicit_tls: bool = False
-
-    def fate(self, recipient: str) -> Fate:
-        """The same for the same seed and recipient, whatever came before."""
-        key = recipient.lower()
-        if key in self.fates:
-            return self.fates[key]
-        digest = hashlib.blake2b(f"{self.seed}:{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-        drawn = int.from_bytes(digest) / 2**64
-        for fate, share in (
-            (Fate.UNKNOWN, self.unknown),
-            (Fate.FULL, self.full),
-            (Fate.GREYLIST, self.greylisted),
-        ):
-            if drawn < share:
-                return fate
-            drawn -= share
-        return Fate.ACCEPT
-
-
-BELIEVABLE: Final = Rules(greylisted=0.10, unknown=0.03, full=0.01, busy_every=200, latency=0.005)
-"""A relay on an ordinary day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One message for one recipient that the relay took: `at` in microseconds UTC, `size` in bytes."""
-
-    recipient: str
-    sender: str
-    message_id: str
-    at: int
-    size: int
-
-
-class Ledger:
-    """What the relay accepted and how often it refused: the judge of every test about duplicates and losses.
-
-    With `path` each acceptance is appended there as one JSON line, before the 250 is sent, so that it
-    outlives whoever is killed and another process can read along.
-    """
-
-    def __init__(self, path: Path | None = None, *, clock: Clock | None = None) -> None:
-        self.accepted: list[Accepted] = []
-        self.refused: Counter[int] = Counter()
-        """Refusals by reply code, of any command."""
-        self._clock = clock or SystemClock()
-        self._file = path.open("a", encoding="ascii", buffering=1) if path else None
-
-    def accept(self, transaction: Transaction) -> None:
-        for recipient in transaction.recipients:
-            entry = Accepted(
-                recipient,
-                transaction.sender,
-                transaction.message_id,
-                self._clock.now(),
-                len(transaction.content),
-            )
-            self.accepted.append(entry)
-            if self._file:
-                self._file.write(json.dumps(asdict(entry)) + "\n")
-
-    def by_recipient(self) -> dict[str, int]:
-        """Recipient -> how many messages were accepted for it."""
-        return dict(Counter(entry.recipient for entry in self.accepted))
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-    @staticmethod
-    def read(path: Path) -> list[Accepted]:
-        """What a ledger's file holds up to its last complete line."""
-        whole, _, _ = path.read_text("ascii").rpartition("\n")
-        return [Accepted(**json.loads(line)) for line in whole.splitlines()]
-
-
-@dataclass(slots=True)
-class Transaction:
-    """One mail transaction as the relay sees it. `number` counts the MAIL commands of all connections from 1
-    (0: none yet); `send` writes to the client at once; `content` is complete (dots unstuffed) from phase
-    `dot` on."""
-
-    connection: int
-    send: Callable[[bytes], Awaitable[None]]
-    number: int = 0
-    sender: str = ""
-    recipients: list[str] = field(default_factory=list)
-    content: bytes = b""
-
-    @property
-    def message_id(self) -> str:
-        found = _MESSAGE_ID.search(self.content, 0, _MESSAGE_ID_WITHIN)
-        return found[1].decode("utf-8", "replace").strip() if found else ""
-
-
-class Hangup(Exception):  # noqa: N818 - not an error: the wish to end the connection
-    """Raised by a hook to cut the connection, by the relay to end it; `abrupt` drops what is not yet sent."""
-
-    def __init__(self, *, abrupt: bool = True) -> None:
-        super().__init__()
-        self.abrupt = abrupt
-
-
-Hook = Callable[[str, Transaction, bytes], Awaitable[bytes]]
-"""`await hook(phase, transaction, reply)` -> what to send in place of `reply` (b"": nothing), or raises
-Hangup.
-
-Phases: `banner`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data` (its 354), `content` (the first content
-bytes are here, no reply is due), `dot` (all content is here, nothing recorded), `accepted` (recorded in the
-ledger, its 250 not yet sent), `rset`, `noop`, `quit`, `other`. The relay goes on as if the reply sent had
-been its own.
-"""
 
 
 class Relay:

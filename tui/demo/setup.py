@@ -19,7 +19,7 @@ import platformdirs
 
 from storage.errors import LockHeldError, PacelineError, RefusedError, UsageError
 from storage.lock import read_holder
-from tui.demo.relay import Ledger
+from tui.demo.ledger import Ledger
 
 MARK = ".paceline-demo"
 PREVIOUS = "previous"
