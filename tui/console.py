@@ -226,7 +226,10 @@ class PacelineApp(Acting, App[int]):
     # the end
 
     def action_ask_quit(self) -> None:
-        if not self.held:
+        """Quit, or close the open question with No."""
+        if isinstance(self.screen, ConfirmScreen):
+            self.screen.dismiss(None)
+        else:
             self.run_worker(self._quit(), group="quit")
 
     async def _quit(self) -> None:

@@ -139,23 +139,35 @@ class World:
             )
 
 
-SENT = {"state": JobState.COMPLETED, "outcome": OutcomeClass.ACCEPTED, "code": 250, "reply": "2.0.0 Ok: queued as 4F2", "phase": "content",
-        "server": "mx.example.org", "duration": 120_000, "content_sent": True}  # fmt: skip
-UNKNOWN = {"state": JobState.FAILED, "outcome": OutcomeClass.PERMANENT, "code": 550, "enhanced": "5.1.1", "phase": "rcpt",
-           "reply": "5.1.1 <nobody@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
-           "error_key": "550 5.1.1 user unknown", "server": "mx.example.org", "duration": 80_000}  # fmt: skip
-FULL = {"state": JobState.FAILED, "outcome": OutcomeClass.TRANSIENT, "code": 452, "enhanced": "4.2.2", "phase": "rcpt",
-        "reply": "4.2.2 The mailbox is full", "error_key": "452 4.2.2 mailbox full", "server": "mx.example.org", "duration": 90_000}  # fmt: skip
-DOUBT = {"state": JobState.UNCERTAIN, "outcome": OutcomeClass.UNCERTAIN, "phase": "content", "reply": "connection lost after the content",
-         "error_key": "connection lost", "server": "mx.example.org", "duration": 30 * SECOND, "content_sent": True}  # fmt: skip
+MX = "mx.example.org"
+SENT = {
+    "state": JobState.COMPLETED, "outcome": OutcomeClass.ACCEPTED, "code": 250, "phase": "content", "server": MX,
+    "reply": "2.0.0 Ok: queued as 4F2", "duration": 120_000, "content_sent": True,
+}  # fmt: skip
+UNKNOWN = {
+    "state": JobState.FAILED, "outcome": OutcomeClass.PERMANENT, "code": 550, "enhanced": "5.1.1", "phase": "rcpt",
+    "reply": "5.1.1 <nobody@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
+    "error_key": "550 5.1.1 user unknown", "server": MX, "duration": 80_000,
+}  # fmt: skip
+FULL = {
+    "state": JobState.FAILED, "outcome": OutcomeClass.TRANSIENT, "code": 452, "enhanced": "4.2.2", "phase": "rcpt",
+    "reply": "4.2.2 The mailbox is full", "error_key": "452 4.2.2 mailbox full", "server": MX, "duration": 90_000,
+}  # fmt: skip
+DOUBT = {
+    "state": JobState.UNCERTAIN, "outcome": OutcomeClass.UNCERTAIN, "phase": "content", "server": MX,
+    "reply": "connection lost after the content", "error_key": "connection lost", "duration": 30 * SECOND,
+    "content_sent": True,
+}  # fmt: skip
 FIELD = {"state": JobState.HELD, "reason": "field", "counts_try": False, "error_key": "missing field: company"}
 
 
 def later(now: int) -> dict[str, Any]:
     """Greylisted: tried again in four minutes."""
-    return {"state": JobState.PENDING, "outcome": OutcomeClass.TRANSIENT, "code": 451, "enhanced": "4.7.1", "phase": "rcpt",
-            "reply": "4.7.1 Greylisted, please try again in 240 seconds", "error_key": "451 4.7.1 greylisted", "due_at": now + 4 * MINUTE,
-            "server": "mx.example.org", "duration": 70_000}  # fmt: skip
+    return {
+        "state": JobState.PENDING, "outcome": OutcomeClass.TRANSIENT, "code": 451, "enhanced": "4.7.1", "server": MX,
+        "phase": "rcpt", "reply": "4.7.1 Greylisted, please try again in 240 seconds", "duration": 70_000,
+        "error_key": "451 4.7.1 greylisted", "due_at": now + 4 * MINUTE,
+    }  # fmt: skip
 
 
 def _names() -> list[str]:

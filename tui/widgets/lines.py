@@ -30,12 +30,15 @@ def width_of(line: Line) -> int:
 
 
 def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
-    """A row of exactly `width` cells. What cannot be printed never gets here; should it, it is made harmless."""
+    """A row of exactly `width` cells, all in the style `over` where that is given (the cursor's row).
+
+    What cannot be printed never gets here; should it, it is made harmless.
+    """
     segments = []
     for text, name in line:
         shown = text if text.isprintable() else safe_text(text, 2_000)
         style = STYLES[name]
-        segments.append(Segment(shown, style + over if over else style))
+        segments.append(Segment(shown, over or style))
     strip = Strip(segments)
     if strip.cell_length > width:
         strip = strip.crop(0, width)

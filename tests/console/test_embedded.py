@@ -1,0 +1,52 @@
+"""The engine in the console's process: it sends, drains on request, and refuses a second one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.errors import LockHeldError
+from storage.lock import read_holder
+from storage.model import Actor
+from storage.reader import Reader
+from tests.console.world import World
+from tui.embedded import EmbeddedEngine
+from tui.link import EMBEDDED, LOST, EngineLink
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    world = World(tmp_path)
+    world.campaign("letters", 5, pacing={"mode": "blast", "concurrency": 5, "batch_delay": "1s"})
+    world.close()
+    return world.database
+
+
+def test_it_listens_sends_and_ends_when_drained(database: Path) -> None:
+    engine = EmbeddedEngine(database, database.with_name("paceline.toml"))
+    engine.start()
+    link = EngineLink(database, Actor("ana"), embedded=engine)
+    try:
+        assert link.state.word == EMBEDDED
+        holder = read_holder(database)
+        assert holder is not None
+        assert holder.role == "console"
+        assert link.call("engine.status", {}).result(10)["running"] is True
+        with pytest.raises(LockHeldError):
+            EmbeddedEngine(database, database.with_name("paceline.toml")).start()
+    finally:
+        link.drain("test")
+        assert link.join(30)
+    assert link.look(1).word == LOST
+    assert link.in_flight() == 0
+    link.close()
+    with Reader(database) as reader:
+        assert reader.engine()["state"] == "stopped"
+
+
+def test_read_only_is_refused_below_the_screen(database: Path) -> None:
+    link = EngineLink(database, Actor("ana"), read_only=True)
+    with pytest.raises(Exception, match="--read-only"):
+        link.call("campaign.pause", {"name": "letters"}).result(5)
+    link.close()
