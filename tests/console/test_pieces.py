@@ -14,7 +14,7 @@ from tests.console.world import NOON, World
 from tui import format
 from tui.link import ATTACHED, LOST, EngineLink
 from tui.screens.campaign import counts_line
-from tui.screens.failures import grouped
+from tui.screens.failures import group_detail, grouped
 from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
 from tui.screens.why import why
@@ -86,6 +86,9 @@ def test_groups_join_the_campaigns_of_one_reason(busy_world: World) -> None:
     unknown = groups["550 5.1.1 user unknown"]
     assert unknown["n"] == unknown["failed"] == 9
     assert unknown["only_campaign"] is None
+    assert "Dec 30 14:02Z .                      # 14:00Z" in "".join(
+        t for line in group_detail(unknown, 80) for t, _ in line
+    )
     assert groups["connection lost"]["retry"] == "ask"
     assert groups["452 4.2.2 mailbox full"]["retry"] == "yes"
 

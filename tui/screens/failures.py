@@ -117,9 +117,11 @@ def group_detail(row: Row | None, width: int) -> list[Line]:
     )  # fmt: skip
     lines: list[Line] = [((" " + "-" * (width - 2), "dim"),), ((fit(f" {row['error_key']}", width), "bold"),)]
     entries = [("in", row["campaigns"]), ("state", states), ("advice", row["advice"]), ("sample", row["sample"])]
-    for title, text in [*entries, ("spread", spread_of(row))]:
+    for title, text in entries:
         for i, part in enumerate(wrap(text, room)[:2]):
             lines.append(((f" {title if i == 0 else '':<8} ", "dim"), (part, "")))
+    # Not wrapped: the blanks between its bars are hours without a failure.
+    lines.append(((" spread   ", "dim"), (spread_of(row), "")))
     return lines
 
 
