@@ -12,6 +12,9 @@ from storage.model import Campaign, CampaignState, PauseReason, Step
 from storage.transitions import check_campaign
 from storage.writer import Tx
 
+GRACE_OVER = "over"
+"""`before_cancel` once messages were skipped: no undo any more, whatever the clock says."""
+
 _SELECT = "SELECT c.*, q.name AS account FROM campaigns c JOIN queues q ON q.id = c.queue_id"
 
 
@@ -183,7 +186,8 @@ def cancel_campaign(tx: Tx, campaign_id: int, event: Event, now: int) -> Campaig
 def undo_cancel(tx: Tx, campaign_id: int, event: Event, now: int, grace: int) -> Campaign:
     """Flip a cancel back within its grace period (microseconds); refused afterwards."""
     row = tx.one("SELECT name, state, before_cancel, cancelled_at FROM campaigns WHERE id = ?", (campaign_id,))
-    if row["state"] != "cancelled" or not row["before_cancel"] or now - row["cancelled_at"] >= grace:
+    over = row["state"] != "cancelled" or row["before_cancel"] in ("", GRACE_OVER)
+    if over or now - row["cancelled_at"] >= grace:
         raise RefusedError(
             f"the cancel of '{row['name']}' can no longer be undone",
             hint=f"a cancel can be undone for {grace // 1_000_000} s; make a new campaign for those who are left",

@@ -29,7 +29,13 @@ CAMPAIGN: dict[C, frozenset[C]] = {
 
 
 def check_campaign(name: str, current: C, wanted: C) -> None:
-    """Refuse an illegal step with words an operator can act on."""
+    """Refuse an illegal step with words an operator can act on. From cancelled only an undo leads back, which does
+    not ask here."""
+    if current is C.CANCELLED:
+        raise RefusedError(
+            f"campaign '{name}' is {current}: it cannot become {wanted}",
+            hint="a cancel can be undone for a few seconds; later, make a new campaign for those who are left",
+        )
     if wanted not in CAMPAIGN[current]:
         allowed = ", ".join(sorted(CAMPAIGN[current])) or "nothing"
         raise RefusedError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage.campaigns import finish_executions
+from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import JobState
@@ -59,13 +59,19 @@ def settle(tx: Tx, now: int) -> Settled:
 def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     """Turn open rows of campaigns cancelled longer than `grace` ago into `skipped`, at most one slice.
 
-    Returns how many, and when the next cancel's grace ends (None: none waits). What is in flight finishes.
+    Returns how many, and when the next cancel's grace ends (None: none waits). What is in flight finishes; its end is
+    a reason to look again.
     """
     moved = 0
     for campaign in tx.all(
-        "SELECT id, name FROM campaigns WHERE state = 'cancelled' AND before_cancel <> '' AND cancelled_at <= ?",
-        (now - grace,),
+        "SELECT id, name FROM campaigns WHERE state = 'cancelled' AND before_cancel <> '' "
+        "AND (cancelled_at <= ? OR before_cancel = ?)",
+        (now - grace, GRACE_OVER),
     ):
+        tx.execute(
+            "UPDATE campaigns SET before_cancel = ? WHERE id = ? AND before_cancel <> ?",
+            (GRACE_OVER, campaign["id"], GRACE_OVER),
+        )
         rows = tx.all(
             "SELECT id, state, queue_id, campaign_id, batch_id, error_key FROM jobs "
             "WHERE campaign_id = ? AND state = 'pending' UNION ALL "
@@ -91,7 +97,12 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
                 tx.execute("UPDATE campaigns SET before_cancel = '' WHERE id = ?", (campaign["id"],))
         if moved >= SLICE:
             break
-    row = tx.one("SELECT min(cancelled_at) AS at FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
+    if moved >= SLICE:
+        return moved, now
+    row = tx.one(
+        "SELECT min(cancelled_at) AS at FROM campaigns WHERE state = 'cancelled' AND before_cancel NOT IN ('', ?)",
+        (GRACE_OVER,),
+    )
     return moved, None if row["at"] is None else max(row["at"] + grace, now)
 
 

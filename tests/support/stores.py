@@ -154,19 +154,17 @@ class Desk:
         """Plan everybody without a job, under a batch that is still loading. Without `dues` all are due now."""
         step_id = (await self.store.get_steps(campaign.id))[0].id
         batch_id = await self.store.begin_batch(campaign.id, "start", campaign.name, "ada")
-        people = await self.store.unplanned(campaign.id, step_id, 0)
-        jobs = [
-            PlannedJob(
-                person,
-                dues[n] if dues else self.clock(),
-                gaps[n] if gaps else 0,
-                f"<{campaign.id}.{person}@example.org>",
-                held,
-                f"missing field: {held}" if held else "",
-            )
-            for n, (person, _, _) in enumerate(people)
-        ]
-        await self.store.add_jobs(batch_id, campaign, step_id, jobs)
+        after = n = 0
+        while people := await self.store.unplanned(campaign.id, step_id, after):
+            jobs = []
+            for person, _, _ in people:
+                due = dues[n] if dues else self.clock()
+                gap = gaps[n] if gaps else 0
+                detail = f"missing field: {held}" if held else ""
+                jobs.append(PlannedJob(person, due, gap, f"<{campaign.id}.{person}@example.org>", held, detail))
+                n += 1
+            await self.store.add_jobs(batch_id, campaign, step_id, jobs)
+            after = people[-1][0]
         made = [row["id"] for row in self.look.jobs(batch_id=batch_id, limit=5_000)]
         return Batch(campaign, step_id, batch_id, made)
 
