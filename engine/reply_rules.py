@@ -77,7 +77,7 @@ _LOCKED = r"your (account|mailbox)\b.{0,30}\b(suspended|disabled|blocked|locked)
 _DISABLED = r"(mailbox|account|user|recipient)\b.{0,40}\b(disabled|inactive|suspended|deactivated)"
 _TOO_BIG = r"message (size )?exceeds|size\b.{0,40}\bexceed|too (big|large)|message too long"
 _LOST = r"(connection|server)\b.{0,30}\b(lost|reset|closed|aborted|disconnected)|broken pipe|disconnected|\beof\b"
-_NO_HOST = r"name (or service )?not (known|found)|getaddrinfo|nodename|name resolution|\bdns\b"
+_NO_HOST = r"no such host|name (or service )?not (known|found)|getaddrinfo|nodename|name resolution|\bdns\b"
 # The first rule that matches decides. Columns: class, action, fact, codes, enhanced codes, words.
 _RULES = (
     # 4xx about the person, although the words may sound like a limit of ours.
@@ -129,7 +129,7 @@ _RULES = (
     Rule(_R, Action.COOL, "host name not found", r"0", "", _NO_HOST),
     Rule(_R, Action.COOL, "certificate refused", r"0", "", r"certificate"),
     Rule(_R, Action.COOL, "tls handshake failed", r"0", "", r"\b(tls|ssl|starttls|handshake)\b"),
-    Rule(_R, Action.COOL, "timed out", r"0", "", r"tim(ed|e).?out"),
+    Rule(_R, Action.COOL, "timed out", r"0", "", r"tim(ed|e).?out|no answer"),
     Rule(_R, Action.COOL, "connection refused", r"0", "", r"refused|connect call failed"),
     Rule(_R, Action.COOL, "network unreachable", r"0", "", r"unreachable|no route"),
     Rule(_R, Action.COOL, "connection lost", r"0", "", _LOST),

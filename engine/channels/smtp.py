@@ -20,6 +20,7 @@ from aiosmtplib import SMTP, SMTPConnectError, SMTPException, SMTPHeloError, SMT
 
 from engine.channels.channel import ChannelError
 from engine.channels.transaction import TEXT_LIMIT, SessionLimits, SmtpSession, Wire
+from engine.channels.trouble import explain
 from engine.classify import classify_smtp, route_failure
 from engine.outcomes import Action, Outcome
 from storage.errors import PacelineError
@@ -82,15 +83,18 @@ class SmtpChannel:
             start_tls=False,
             tls_context=None if settings.tls == "none" else await self._tls_context(),
         )
-        phase = "connect"
+        phase, timeout = "connect", settings.connect_timeout
         try:
-            await client.connect(timeout=settings.connect_timeout)
+            await client.connect(timeout=timeout)
+            timeout = settings.command_timeout
             await _hello(client)
             secure = settings.tls == "implicit"
             if settings.tls in ("starttls", "opportunistic"):
                 phase = "tls"
                 if client.supports_extension("starttls"):
-                    await client.starttls(timeout=settings.connect_timeout)
+                    timeout = settings.connect_timeout
+                    await client.starttls(timeout=timeout)
+                    timeout = settings.command_timeout
                     await _hello(client)
                     secure = True
                 elif settings.tls == "starttls":
@@ -103,7 +107,7 @@ class SmtpChannel:
             limits = SessionLimits(settings.messages_per_connection, settings.command_timeout, settings.reply_timeout)
             return SmtpSession(_take_over(client), settings.host, dict(client.esmtp_extensions), limits)
         except (SMTPException, OSError, ValueError) as error:
-            raise ChannelError(self._outcome(error, phase)) from error
+            raise ChannelError(self._outcome(error, phase, timeout)) from error
         finally:
             # After a hand-over the client has no transport any more, and this only tidies it up.
             _drop(client)
@@ -134,7 +138,7 @@ class SmtpChannel:
                 if error.code != 504 or name == offered[-1]:  # RFC 4954 4: mechanism not supported
                     raise
 
-    def _outcome(self, error: Exception, phase: str) -> Outcome:
+    def _outcome(self, error: Exception, phase: str, timeout: float) -> Outcome:
         """What ended `open`: a reply by its words, all else as trouble on the way; never about a person."""
         server = self._settings.host
         cause = error.__cause__ if isinstance(error, SMTPConnectError) else None
@@ -142,12 +146,12 @@ class SmtpChannel:
             error = cause
         if isinstance(error, ssl.SSLError):
             phase = "tls"
-        text = str(error) or type(error).__name__
         if isinstance(error, SMTPResponseException):
             text = _bounded(error.message)
             if error.code > 0:
                 return classify_smtp(error.code, text, phase=phase, server=server)
-        return route_failure(text, phase=phase, server=server)
+            return route_failure(text, phase=phase, server=server)
+        return route_failure(explain(error, server, self._settings.port, timeout), phase=phase, server=server)
 
     def _error(self, cls: OutcomeClass, phase: str, reason: str) -> ChannelError:
         action = Action.COOL if cls is OutcomeClass.ROUTE else Action.NEEDS_ATTENTION

@@ -34,15 +34,36 @@ async def test_a_port_where_nobody_listens_is_a_route_fault() -> None:
         port = server.getsockname()[1]
     with pytest.raises(ChannelError) as caught:
         await SmtpChannel(SmtpSettings("127.0.0.1", port, tls="none", local_hostname="client.example")).open()
-    assert (caught.value.outcome.cls, caught.value.outcome.phase) == (OutcomeClass.ROUTE, "connect")
-    assert "connection refused" in caught.value.outcome.error_key
+    outcome = caught.value.outcome
+    assert (outcome.cls, outcome.phase) == (OutcomeClass.ROUTE, "connect")
+    assert (outcome.text, outcome.error_key) == (f"127.0.0.1:{port} refused the connection", "connection refused")
 
 
 async def test_a_name_that_does_not_exist_is_a_route_fault() -> None:
     settings = SmtpSettings("no-such-host.invalid", tls="none", local_hostname="client.example", connect_timeout=5)
     with pytest.raises(ChannelError) as caught:
         await SmtpChannel(settings).open()
-    assert (caught.value.outcome.cls, caught.value.outcome.phase) == (OutcomeClass.ROUTE, "connect")
+    outcome = caught.value.outcome
+    assert (outcome.cls, outcome.phase) == (OutcomeClass.ROUTE, "connect")
+    assert outcome.error_key == "host name not found"
+    assert "no-such-host.invalid" in outcome.text
+
+
+@pytest.mark.parametrize(("phase", "seconds"), [("banner", "0.2"), ("ehlo", "0.3")])
+async def test_a_server_that_says_nothing_is_named_with_the_seconds_waited(
+    start: Start, phase: str, seconds: str
+) -> None:
+    line = await start(Fault(phase, silent()), connect_timeout=0.2, command_timeout=0.3)
+    outcome = await refusal(line)
+    assert outcome.text == f"no answer from 127.0.0.1:{line.relay.port} within {seconds} s"
+    assert (outcome.phase, outcome.error_key) == ("connect", "timed out")
+
+
+async def test_a_server_that_does_not_encrypt_is_named_with_the_handshake(start: Start) -> None:
+    line = await start(tls="implicit")
+    outcome = await refusal(line)
+    assert outcome.text.startswith(f"the TLS handshake with 127.0.0.1:{line.relay.port} failed: ")
+    assert (outcome.phase, outcome.error_key) == ("tls", "tls handshake failed")
 
 
 @pytest.mark.parametrize("phase", ["banner", "ehlo"])
@@ -98,7 +119,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
     line = await start(rules=Rules(tls=certificate.context, implicit_tls=tls == "implicit"), tls=tls)
     outcome = await refusal(line)
     assert (outcome.cls, outcome.phase) == (OutcomeClass.ROUTE, "tls")
-    assert "certificate" in outcome.error_key
+    assert outcome.text == "the TLS certificate of 127.0.0.1 is not valid: self-signed certificate"
+    assert outcome.error_key == "certificate refused"
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -107,7 +129,8 @@ async def test_a_certificate_for_another_name_is_refused(start: Start, tmp_path:
     rules = Rules(tls=other.context, implicit_tls=tls == "implicit")
     outcome = await refusal(await start(rules=rules, tls=tls, ca_file=str(other.path)))
     assert (outcome.cls, outcome.phase) == (OutcomeClass.ROUTE, "tls")
-    assert "certificate" in outcome.error_key
+    assert outcome.text.startswith("the TLS certificate of 127.0.0.1 is not valid: IP address mismatch")
+    assert outcome.error_key == "certificate refused"
 
 
 async def test_without_verification_any_certificate_will_do(start: Start, certificate: Certificate) -> None:
