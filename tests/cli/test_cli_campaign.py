@@ -182,7 +182,7 @@ def test_a_test_send_to_a_dead_server_is_a_sentence(home: Home) -> None:
     home("recipients", "import", home.folder / "people.csv", "-c", "cold")
     done = home("campaign", "test-send", "cold", "--to", "me@example.com")
     assert done.code == 1
-    assert "Connect" in done.err
+    assert "refused the connection" in done.err
 
 
 # control and contracts
