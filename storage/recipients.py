@@ -87,15 +87,15 @@ def finish_import(tx: Tx, import_id: int, sums: ImportSums, event: Event, now: i
 
 
 def remove_import_slice(tx: Tx, import_id: int) -> bool:
-    """Undo an unfinished import, one slice at a time; True while there is more."""
+    """Undo an unfinished import, one slice at a time; True while there is more. One that is done stays."""
     removed = tx.execute(
         "DELETE FROM recipients WHERE id IN (SELECT r.id FROM recipients r JOIN imports i "
-        "ON i.campaign_id = r.campaign_id AND i.id = r.import_id WHERE i.id = ? LIMIT ?)",
+        "ON i.campaign_id = r.campaign_id AND i.id = r.import_id WHERE i.id = ? AND i.state = 'loading' LIMIT ?)",
         (import_id, SLICE),
     ).rowcount
     if removed:
         return True
-    tx.execute("DELETE FROM imports WHERE id = ?", (import_id,))
+    tx.execute("DELETE FROM imports WHERE id = ? AND state = 'loading'", (import_id,))
     return False
 
 
@@ -186,9 +186,10 @@ def release_slice(tx: Tx, batch_id: int, after: int, now: int) -> int | None:
 
 
 def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
-    """Undo an unfinished batch, one slice at a time; True while there is more."""
+    """Undo an unfinished batch, one slice at a time; True while there is more. One that is ready stays."""
     rows = tx.all(
-        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE batch_id = ? LIMIT ?) "
+        "DELETE FROM jobs WHERE id IN (SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id "
+        "WHERE j.batch_id = ? AND b.state = 'loading' LIMIT ?) "
         "RETURNING queue_id, campaign_id, state, error_key",
         (batch_id, SLICE),
     )

@@ -203,10 +203,19 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     """A person's word on an uncertain message: it was sent, or send it again knowing that it may be a duplicate.
     Returns its campaign."""
     state = JobState.COMPLETED if sent else JobState.PENDING
-    row = tx.one("SELECT state, error_key FROM jobs WHERE id = ?", (job_id,))
+    row = tx.one(
+        "SELECT j.state, j.error_key, c.name AS campaign, c.state AS campaign_state FROM jobs j "
+        "LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ?",
+        (job_id,),
+    )
     if row is None or row["state"] != "uncertain":
         raise RefusedError(f"job {job_id} is not uncertain", hint="see `paceline job show`")
     done = state is JobState.COMPLETED
+    if not done and row["campaign_state"] == "cancelled":
+        raise RefusedError(
+            f"campaign '{row['campaign']}' is cancelled: job {job_id} cannot be sent again",
+            hint="say that it was sent, or leave it; a new campaign can reach this person",
+        )
     scope = tx.one(
         "UPDATE jobs SET state = ?, sent_at = CASE WHEN ? = 1 THEN (SELECT max(intent_at) FROM attempts a "
         "WHERE a.job_id = jobs.id) ELSE sent_at END, ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "

@@ -1,0 +1,272 @@
+"""Settling, retries, resolving, what can still run (conformance of any store)."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.errors import RefusedError
+from storage.model import HOUR, MINUTE, SECOND, JobState, OutcomeClass, PauseReason, QueueState
+from storage.upkeep import RetrySelector, Settled
+from tests.support.stores import Desk, said
+
+NOTHING = Settled((), 0)
+
+
+# settle
+
+
+async def test_a_campaign_with_nothing_open_is_completed_with_its_batch(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.COMPLETED, 2)
+    assert await desk.store.settle() == Settled(("spring",), 1)
+    row = desk.campaign_row()
+    assert (row["state"], row["completed_at"]) == ("completed", desk.clock())
+    done = desk.look.batch(batch.batch_id)
+    assert (done["state"], done["finished_at"]) == ("done", desk.clock())
+
+
+@pytest.mark.parametrize("state", [JobState.PENDING, JobState.HELD])
+async def test_a_campaign_with_something_open_goes_on(desk: Desk, state: JobState) -> None:
+    await desk.settled_campaign(state)
+    assert await desk.store.settle() == NOTHING
+
+
+async def test_a_campaign_with_something_in_flight_goes_on(desk: Desk) -> None:
+    await desk.campaign(1)
+    await desk.claim()
+    assert await desk.store.settle() == NOTHING
+
+
+async def test_a_paused_campaign_with_nothing_open_is_completed(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.pause_campaign(batch.id, PauseReason.ERRORS, "", said())
+    assert (await desk.store.settle()).completed == ("spring",)
+
+
+async def test_the_end_of_a_campaign_says_what_is_uncertain(desk: Desk) -> None:
+    await desk.settled_campaign(JobState.UNCERTAIN, 2)
+    await desk.store.settle()
+    event = desk.look.events()[-1]
+    assert (event["kind"], event["text"]) == (
+        "campaign.completed",
+        "campaign spring completed: 0 sent, 0 failed, 2 uncertain (they wait for your word)",
+    )
+
+
+async def test_a_campaign_without_anybody_is_not_completed_in_silence(desk: Desk) -> None:
+    draft = await desk.draft()
+    await desk.store.activate_campaign(draft.id, said())
+    assert await desk.store.settle() == NOTHING
+
+
+async def test_drafts_and_cancelled_campaigns_are_not_completed(desk: Desk) -> None:
+    await desk.draft("draft")
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.cancel_campaign(batch.id, said())
+    assert (await desk.store.settle()).completed == ()
+
+
+async def test_a_campaign_that_is_planned_anew_is_not_completed(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.set_replanning(batch.id, True)
+    assert (await desk.store.settle()).completed == ()
+
+
+async def test_settling_twice_changes_nothing(desk: Desk) -> None:
+    await desk.settled_campaign(JobState.COMPLETED)
+    await desk.store.settle()
+    assert await desk.store.settle() == NOTHING
+
+
+# what can still run
+
+
+async def test_pending_and_flying_messages_can_still_run(desk: Desk) -> None:
+    await desk.campaign(3)
+    await desk.claim(1)
+    assert await desk.store.runnable([desk.queue.id]) == 3
+
+
+async def test_held_failed_and_uncertain_messages_need_a_person(desk: Desk) -> None:
+    for n, state in enumerate((JobState.HELD, JobState.FAILED, JobState.UNCERTAIN)):
+        await desk.settled_campaign(state, name=f"c{n}")
+    assert await desk.store.runnable([desk.queue.id]) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "n"),
+    [(QueueState.COOLING, 2), (QueueState.PROBING, 2), (QueueState.PAUSED, 0), (QueueState.RESTRICTED, 0)],
+)
+async def test_messages_behind_a_queue_can_run_unless_it_waits_for_a_person(
+    desk: Desk, state: QueueState, n: int
+) -> None:
+    await desk.campaign(2)
+    await desk.set_queue(state, until=desk.clock() + HOUR if state is QueueState.COOLING else None)
+    assert await desk.store.runnable([desk.queue.id]) == n
+
+
+async def test_only_what_is_in_flight_can_run_while_paused(desk: Desk) -> None:
+    batch = await desk.campaign(3)
+    await desk.claim(1)
+    await desk.store.pause_campaign(batch.id, PauseReason.OPERATOR, "", said())
+    assert await desk.store.runnable([desk.queue.id]) == 1
+
+
+async def test_only_what_is_in_flight_can_run_while_everything_is_paused(desk: Desk) -> None:
+    await desk.campaign(3)
+    await desk.claim(1)
+    await desk.store.set_engine_paused(True, said())
+    assert await desk.store.runnable([desk.queue.id]) == 1
+
+
+async def test_another_queue_s_messages_do_not_count(desk: Desk) -> None:
+    await desk.campaign(1)
+    other = await desk.store.ensure_queue("other", "smtp")
+    assert await desk.store.runnable([other.id]) == 0
+
+
+async def test_a_cancel_in_its_grace_counts_as_one(desk: Desk) -> None:
+    batch = await desk.campaign(3)
+    await desk.store.cancel_campaign(batch.id, said())
+    assert await desk.store.runnable([desk.queue.id]) == 1
+    desk.clock.step(10 * SECOND)
+    await desk.store.skip_cancelled(10 * SECOND)
+    assert await desk.store.runnable([desk.queue.id]) == 0
+
+
+# retries by a person
+
+
+async def test_a_retry_grants_a_new_budget_and_keeps_the_attempts(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    (job,) = batch.jobs
+    due = desk.clock() + MINUTE
+    assert await desk.store.retry([(job, due, SECOND)]) == 1
+    row = desk.job(job)
+    assert (row["state"], row["due_at"], row["gap"], row["tries"], row["attempts"]) == ("pending", due, SECOND, 0, 1)
+    desk.clock.step(MINUTE)
+    await desk.store.promote()
+    assert (await desk.claim_one()).budget_at is None
+
+
+async def test_a_retry_that_is_due_now_can_be_claimed_at_once(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.retry([(batch.jobs[0], desk.clock(), 0)])
+    assert (await desk.claim_one()).id == batch.jobs[0]
+
+
+async def test_a_retry_opens_its_batch_again(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.settle()
+    await desk.store.retry([(batch.jobs[0], desk.clock(), 0)])
+    row = desk.look.batch(batch.batch_id)
+    assert (row["state"], row["finished_at"]) == ("ready", None)
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.UNCERTAIN, JobState.PENDING])
+async def test_only_failed_and_held_messages_are_retried(desk: Desk, state: JobState) -> None:
+    batch = await desk.settled_campaign(state)
+    before = desk.job(batch.jobs[0])
+    assert await desk.store.retry([(batch.jobs[0], desk.clock(), 0), (999_999, 0, 0)]) == 0
+    assert desk.job(batch.jobs[0]) == before
+
+
+async def test_a_held_message_is_freed_by_a_retry(desk: Desk) -> None:
+    batch = await desk.campaign(1, held="company")
+    assert await desk.store.retry([(batch.jobs[0], desk.clock(), 0)]) == 1
+    row = desk.job(batch.jobs[0])
+    assert (row["state"], row["reason"]) == ("pending", "")
+
+
+async def selected(desk: Desk, **selector: object) -> list[int]:
+    return await desk.store.retryable(RetrySelector(**selector), 0)  # type: ignore[arg-type]
+
+
+async def test_a_campaign_s_retry_means_its_own_failed_messages(desk: Desk) -> None:
+    mine = await desk.settled_campaign(JobState.FAILED, 2, name="mine")
+    await desk.settled_campaign(JobState.FAILED, name="other")
+    await desk.settled_campaign(JobState.UNCERTAIN, name="unclear")
+    assert await selected(desk, campaign_id=mine.id) == mine.jobs
+
+
+async def test_held_messages_are_meant_only_when_asked_for_and_never_those_that_await_approval(desk: Desk) -> None:
+    held = await desk.campaign(1, name="held", held="field")
+    await desk.campaign(1, name="approval", held="approval")
+    assert await selected(desk) == []
+    assert await selected(desk, held=True) == held.jobs
+
+
+async def test_a_retry_by_ids_means_these_only(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED, 3)
+    assert await selected(desk, ids=tuple(batch.jobs[:2])) == batch.jobs[:2]
+
+
+async def test_a_retry_by_reason_means_that_reason_only(desk: Desk) -> None:
+    batch = await desk.campaign(2)
+    jobs = (await desk.claim()).jobs
+    await desk.send(jobs[0], JobState.FAILED, error_key="full mailbox")
+    await desk.send(jobs[1], JobState.FAILED, error_key="no such user")
+    assert await selected(desk, error_key="no such user") == batch.jobs[1:]
+
+
+async def test_a_retry_by_class_means_these_outcomes_and_what_is_held(desk: Desk) -> None:
+    batch = await desk.campaign(2)
+    jobs = (await desk.claim()).jobs
+    await desk.send(jobs[0], JobState.FAILED, outcome=OutcomeClass.TRANSIENT)
+    await desk.send(jobs[1], JobState.FAILED, outcome=OutcomeClass.PERMANENT)
+    held = await desk.campaign(1, name="held", held="field")
+    assert await selected(desk, classes=("transient",), held=True) == [batch.jobs[0], *held.jobs]
+
+
+async def test_what_a_retry_means_is_read_in_slices(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED, 3)
+    assert await desk.store.retryable(RetrySelector(campaign_id=batch.id), batch.jobs[1]) == batch.jobs[2:]
+
+
+async def test_the_campaigns_of_a_retry_are_found_by_ids_and_by_reason(desk: Desk) -> None:
+    one = await desk.settled_campaign(JobState.FAILED, name="one")
+    two = await desk.settled_campaign(JobState.FAILED, name="two")
+    await desk.settled_campaign(JobState.UNCERTAIN, name="three")
+    assert await desk.store.campaigns_of(RetrySelector(ids=tuple(two.jobs))) == [two.id]
+    assert sorted(await desk.store.campaigns_of(RetrySelector(error_key="why failed"))) == [one.id, two.id]
+    assert await desk.store.campaigns_of(RetrySelector(error_key="none")) == []
+
+
+# resolving
+
+
+async def test_a_person_s_word_that_it_was_sent_completes_an_uncertain_message(desk: Desk) -> None:
+    began = desk.clock()
+    batch = await desk.settled_campaign(JobState.UNCERTAIN)
+    desk.clock.step(HOUR)
+    assert await desk.store.resolve(batch.jobs[0], sent=True, event=said("job.resolved")) == batch.id
+    row = desk.job(batch.jobs[0])
+    assert (row["state"], row["sent_at"], row["error_key"]) == ("completed", began, "")
+    assert desk.look.events(campaign_id=batch.id)[-1]["kind"] == "job.resolved"
+
+
+async def test_a_person_may_send_an_uncertain_message_again(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.UNCERTAIN)
+    await desk.store.resolve(batch.jobs[0], sent=False, event=said())
+    await desk.store.promote()
+    job = await desk.claim_one()
+    assert (job.id, job.tries) == (batch.jobs[0], 0)
+    await desk.send(job)
+    assert [a["outcome"] for a in desk.attempts(job.id)] == ["uncertain", "accepted"]
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.FAILED, JobState.PENDING])
+async def test_only_an_uncertain_message_is_resolved(desk: Desk, state: JobState) -> None:
+    batch = await desk.settled_campaign(state)
+    before = desk.job(batch.jobs[0]), desk.look.events()
+    with pytest.raises(RefusedError, match="is not uncertain"):
+        await desk.store.resolve(batch.jobs[0], sent=True, event=said())
+    assert (desk.job(batch.jobs[0]), desk.look.events()) == before
+
+
+async def test_a_cancelled_campaign_s_uncertain_message_is_not_sent_again(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.UNCERTAIN)
+    await desk.store.cancel_campaign(batch.id, said())
+    with pytest.raises(RefusedError, match="cancelled"):
+        await desk.store.resolve(batch.jobs[0], sent=False, event=said())
+    await desk.store.resolve(batch.jobs[0], sent=True, event=said())
+    assert desk.counts() == {"completed": 1}
