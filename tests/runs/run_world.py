@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class World:
         self.channels: dict[str, Channel] = {"one": self.channel}
         self.engine: Engine
         self.running = False
+        self._open = False
+        clock.stand_while(lambda: self._open and not self.engine.store.idle)
 
     # life
 
@@ -70,8 +72,7 @@ class World:
             read_only=read_only,
         )
         await self.engine.start()
-        self.clock.stand_while(lambda store=self.engine.store: not store.idle)  # type: ignore[misc]
-        self.running = True
+        self.running = self._open = True
         return self
 
     async def stop(self) -> None:
@@ -79,7 +80,7 @@ class World:
         if self.running:
             self.running = False
             self.engine.drain("test")
-            await self.clock.drive(self.engine.run())
+            await self._end(self.engine.run())
 
     async def restart(self, after: int = 0) -> None:
         await self.stop()
@@ -90,7 +91,13 @@ class World:
     async def finish(self) -> None:
         """Run until nothing can go on without a person, then close."""
         self.running = False
-        await self.clock.drive(self.engine.run(until_idle=True))
+        await self._end(self.engine.run(until_idle=True))
+
+    async def _end(self, run: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self.clock.drive(run)
+        finally:
+            self._open = False
 
     def write_config(self) -> None:
         lines = [f"safety = {toml({'allow': self.allow})}"]

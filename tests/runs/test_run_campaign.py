@@ -86,7 +86,6 @@ async def test_two_starts_at_once_plan_everybody_once(world: World) -> None:
     planned = [answer for answer in answers if isinstance(answer, dict)]
     assert all(isinstance(answer, dict | RefusedError) for answer in answers), answers
     assert sum(answer["queued"] for answer in planned) == 1_200
-    assert world.counts() == {"pending": 1_200}
     await world.finish()
     assert world.counts() == {"completed": 1_200}
     assert len(world.channel.accepted) == len(world.channel.deliveries) == 1_200
