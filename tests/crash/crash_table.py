@@ -1,0 +1,275 @@
+"""`make crash`: every fault we can make, many times, and a table of what the receiver's own record says.
+
+`--prove` switches the guards off one by one instead and fails when one of them is not missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash import crash_guards, crash_power, crash_sink
+from tests.crash.crash_cut import cut_at
+from tests.crash.crash_signals import drained
+from tests.crash.crash_world import SEED, Receiver, RelayProcess, Verdict, World, relay_process, wait_for
+from tests.support.child import ROOT, end_child, start_child
+from tests.support.crashpoints import ALONE, POINTS, RECOVERY
+from tests.support.proxy import BEFORE_CONTENT, PHASES
+
+HEADINGS = ("fault", "runs", "people", "accepted", "lost", "twice", "uncertain", "expected")
+WIDTHS = (44, 5, 7, 8, 5, 5, 9, 30)
+LATENCY = 0.01
+
+
+@dataclass
+class Row:
+    """One fault over all its runs."""
+
+    fault: str
+    expected: str
+    runs: int = 0
+    people: int = 0
+    accepted: int = 0
+    lost: int = 0
+    twice: int = 0
+    uncertain: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, verdict: Verdict, *, runs: int = 1) -> None:
+        self.runs += runs
+        self.people += verdict.recipients
+        self.accepted += verdict.accepted
+        self.lost += len(verdict.lost)
+        self.twice += len(verdict.twice)
+        self.uncertain += len(verdict.uncertain)
+        self.problems += verdict.problems
+
+    def cells(self) -> tuple[str, ...]:
+        numbers = (self.runs, self.people, self.accepted, self.lost, self.twice, self.uncertain)
+        return (self.fault, *(f"{n:,}" for n in numbers), self.expected)
+
+
+def line(cells: tuple[str, ...]) -> str:
+    return "  ".join(
+        cell.ljust(width) if place in (0, len(WIDTHS) - 1) else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
+    ).rstrip()
+
+
+def points(folder: Path, relay: RelayProcess) -> Iterator[Row]:
+    """SIGKILL to itself at every point: ten connections busy, then one alone."""
+    for point in POINTS:
+        row = Row(f"SIGKILL {point}", "<= 10 a kill, those in the window")
+        for at in (1, 3, 6):
+            world = World(folder, relay, 60)
+            row.add(_died(world, row, point, at, most=10))
+        yield row
+    for point, (least, most) in ALONE.items():
+        row = Row(f"  one connection, {point}", f"{least} a kill" if least == most else "0 or 1 a kill")
+        for at in (1, 3):
+            world = World(folder, relay, 6, concurrency=1)
+            row.add(_died(world, row, point, at, least=least, most=most))
+        yield row
+    row = Row("SIGKILL after the dot, then in the recovery", "<= 10, those in the window")
+    for at in (5, 15):
+        world = World(folder, relay, 60)
+        _kill_at(world, row, "after the dot", at)
+        row.add(_died(world, row, RECOVERY, 1, most=10))
+    yield row
+
+
+def _kill_at(world: World, row: Row, point: str, at: int) -> frozenset[str]:
+    code, err = end_child(start_child(world.database, world.config, point=point, at=at))
+    if code != -signal.SIGKILL:
+        row.problems.append(f"{point} was passed fewer than {at} times: {err}")
+    return world.in_window()
+
+
+def _died(world: World, row: Row, point: str, at: int, *, least: int = 0, most: int) -> Verdict:
+    inside = _kill_at(world, row, point, at)
+    if not least <= len(inside) <= most:
+        row.problems.append(f"{len(inside)} were in the window, expected {least} to {most}")
+    world.restart()
+    return world.judge(uncertain=inside)
+
+
+def random_kills(
+    folder: Path, receiver: Receiver, name: str, *, kills: int, people: int, within: float, delays: list[float]
+) -> Row:
+    """SIGKILL from outside to the real program at seeded times, again and again until all is sent, over as many
+    campaigns as it takes. `delays` collects the seconds from each start to its first acceptance."""
+    row = Row(name, "<= 10 a kill, those in the window")
+    rng = random.Random(SEED)
+    left = kills
+    while left:
+        world = World(folder, receiver, people)
+        inside: set[str] = set()
+        killed = 0
+        while left and len(world.accepted()) + len(inside) < people:
+            delay = _kill_once(world, rng.uniform(0, within))
+            if delay is None:
+                break
+            delays.append(delay)
+            killed, left = killed + 1, left - 1
+            now_inside = world.in_window()
+            if len(now_inside) > world.concurrency:
+                row.problems.append(f"{len(now_inside)} in the window of {world.concurrency} connections")
+            inside |= now_inside
+        world.restart()
+        row.add(world.judge(uncertain=frozenset(inside)), runs=killed)
+    return row
+
+
+def _kill_once(world: World, after: float) -> float | None:
+    """Run the real program and kill it `after` seconds behind its first acceptance; how long that took to come.
+    None when it found nothing left to do."""
+    had = world.receiver.size()
+    started = time.monotonic()
+    engine = subprocess.Popen(
+        world.program("engine", "run", "--until-idle"), cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: world.receiver.size() > had or engine.poll() is not None)
+        delay = time.monotonic() - started
+        if world.receiver.size() == had:
+            return None
+        time.sleep(after)
+    finally:
+        engine.kill()
+        engine.wait()
+    return delay
+
+
+def proxy_cuts(folder: Path, relay: RelayProcess) -> Iterator[Row]:
+    """The connection cut at each phase of the conversation."""
+    for phase in PHASES:
+        safe = phase in BEFORE_CONTENT
+        at = (1, 3) if phase in ("banner", "EHLO") else (2, 11, 25)
+        row = Row(f"connection cut: {phase}", "0" if safe else "exactly those cut")
+        world, cut = cut_at(phase, folder, relay, n=60, at=at)
+        row.add(world.judge(uncertain=frozenset() if safe else cut), runs=len(at))
+        if safe and row.accepted != world.n:
+            row.problems.append(f"{row.accepted} of {world.n} accepted")
+        if not safe and len(cut) != len(at):
+            row.problems.append(f"{len(cut)} messages were cut, {len(at)} were meant")
+        if not safe and (phase == "250") != (cut <= world.accepted().keys()):
+            row.problems.append("what was cut is not what the ledger says")
+        yield row
+
+
+def signals(folder: Path, relay: RelayProcess) -> Iterator[Row]:
+    """The real program told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        row = Row(f"{number.name} to `engine run`: drain", "0, exit 0, none in flight")
+        world, code, err = drained(folder, relay, number, n=200)
+        if code != 0 or "processing" in world.states().values():
+            row.problems.append(f"exit {code}: {err}")
+        row.problems += world.judge(uncertain=frozenset(), ended=False).problems
+        world.restart()
+        row.add(world.judge(uncertain=frozenset()))
+        yield row
+    row = Row("SIGTERM twice: cut", "1 to 10, exit 1")
+    world, code, err = drained(folder, relay, signal.SIGTERM, n=200, again=True)
+    doubted = world.judge(ended=False).uncertain
+    if code != 1 or not 1 <= len(doubted) <= 10:
+        row.problems.append(f"exit {code}, {len(doubted)} uncertain: {err}")
+    world.restart()
+    row.add(world.judge(uncertain=doubted))
+    yield row
+
+
+def takeover(folder: Path, relay: RelayProcess, frozen: float) -> Row:
+    row = Row(f"SIGSTOP {frozen:.0f} s, lock file deleted, SIGCONT", "<= 10, those in the window")
+    world, problems = crash_guards.take_over(folder, relay, "", frozen)
+    row.problems += problems
+    row.add(world.judge())
+    return row
+
+
+def power(folder: Path, relay: RelayProcess) -> Iterator[Row]:
+    for name, cut in (("any frame of the log", crash_power.power_cuts), ("a checkpoint", crash_power.checkpoint_cuts)):
+        row = Row(f"power cut in {name}", "every acknowledged fact is there")
+        row.runs, row.problems = cut(World(folder, relay, 120), folder)
+        row.lost = len(row.problems)
+        yield row
+
+
+def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, delays: list[float]) -> Iterator[Row]:
+    yield from points(folder, relay)
+    yield from proxy_cuts(folder, relay)
+    yield from signals(folder, relay)
+    yield takeover(folder, relay, given.frozen)
+    yield from power(folder, relay)
+    if crash_sink.PROGRAM.exists():
+        few = max(1, given.kills // 10)
+        with crash_sink.running_sink() as sink:
+            name = "SIGKILL at random times, postfix's smtp-sink"
+            yield random_kills(folder, sink, name, kills=few, people=1_000, within=0.1, delays=delays)
+    name = "SIGKILL at random times, scripted relay"
+    yield random_kills(folder, relay, name, kills=given.kills, people=1_000, within=0.25, delays=delays)
+
+
+def table(given: argparse.Namespace) -> int:
+    """Print the rows as they come; 1 when a promise was broken."""
+    print(line(HEADINGS))
+    print(line(tuple("-" * width for width in WIDTHS)))
+    broken: list[str] = []
+    delays: list[float] = []
+    total = Row("all", "")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="pc-") as name, relay_process(Path(name), LATENCY) as relay:
+        for row in rows(Path(name), relay, given, delays):
+            print(line(row.cells()), flush=True)
+            broken += [f"{row.fault}: {problem}" for problem in row.problems]
+            for key in ("runs", "people", "accepted", "lost", "twice", "uncertain"):
+                setattr(total, key, getattr(total, key) + getattr(row, key))
+    print(line(tuple("-" * width for width in WIDTHS)))
+    print(line(total.cells()))
+    print()
+    print(
+        f"sending again after a kill, with nobody unlocking anything: median {statistics.median(delays):.2f} s, "
+        f"slowest {max(delays):.2f} s of {len(delays)} starts, from the program's start to the first acceptance"
+    )
+    print(f"seed {SEED}, {time.monotonic() - begun:.0f} s")
+    for problem in broken[:50]:
+        print(f"BROKEN  {problem}")
+    print("no promise was broken" if not broken else f"{len(broken)} broken promises")
+    return 1 if broken else 0
+
+
+def prove() -> int:
+    """Each guard off once: its scenario must notice. And on once: it must not."""
+    print(f"{'guard':<30} {'detected':<9} what the ledger and the store said")
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="pc-") as name, relay_process(Path(name), LATENCY) as relay:
+        for guard, scenario in crash_guards.SCENARIOS.items():
+            kept = scenario(Path(name), relay, "")
+            said = scenario(Path(name), relay, guard)
+            failed = failed or bool(kept) or not said
+            word = "NOT CLEAN" if kept else "yes" if said else "NO"
+            print(f"{guard:<30} {word:<9} {(kept or said or [''])[0][:100]}", flush=True)
+    print("every guard is missed when it is off" if not failed else "a guard is not proved")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.crash_table", description=__doc__)
+    parser.add_argument("--prove", action="store_true", help="switch the guards off one by one")
+    parser.add_argument("--kills", type=int, default=200, help="random kills over campaigns of 1,000 recipients")
+    parser.add_argument("--frozen", type=float, default=60.0, help="seconds that the stopped engine is frozen")
+    given = parser.parse_args()
+    return prove() if given.prove else table(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
