@@ -8,17 +8,20 @@ WORKERS ?= 2
 PLAIN := env $(foreach name,NO_COLOR FORCE_COLOR COLORTERM COLUMNS LINES \
 	$(filter TEXTUAL_% PACELINE_%,$(.VARIABLES)),-u $(name)) TERM=xterm-256color
 
-.PHONY: help demo test check format lock
+.PHONY: help demo test check format lock crash screenshots
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Run an example campaign against a local relay and open the console
 	@$(VENV)/bin/paceline demo
 
 test: $(VENV)/.dev ## Run all tests
 	@$(PLAIN) $(PYTHON) -m pytest -n $(WORKERS)
+
+crash: $(VENV)/.dev ## Kill it in every way and count at the receiver; PROVE=1 takes the guards out one by one
+	@$(PLAIN) $(PYTHON) -m tests.crash.crash_table $(if $(PROVE),--prove)
 
 check: $(VENV)/.dev ## Lint, format, types, the three floors, the locks
 	$(VENV)/bin/ruff check .
@@ -31,6 +34,9 @@ check: $(VENV)/.dev ## Lint, format, types, the three floors, the locks
 format: $(VENV)/.dev ## Put the code into its form
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+screenshots: $(VENV)/.runtime ## Draw the pictures of the console anew (about a minute)
+	@$(PYTHON) -m screenshots.make
 
 # uv is a tool of this one target, so it stands in no lock.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
