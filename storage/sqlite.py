@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import storage
 from storage import campaigns, dispatch, endings, gate, migrate, queues, recipients, upkeep
-from storage.errors import StoreError
+from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.lock import OwnerLock
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
@@ -99,7 +99,7 @@ class SqliteStore:
         """Finish what waits, mark this engine stopped, give the lock back."""
         try:
             await self.heartbeat("stopped", note)
-        except StoreError:
+        except (StoreError, StaleEpochError):
             pass
         finally:
             await self.writer.stop()

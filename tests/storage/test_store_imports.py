@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from engine.plans import replan
@@ -188,7 +190,7 @@ async def test_a_plan_made_anew_keeps_the_order_and_begins_with_a_gap(desk: Desk
     assert [job for job, _, _ in waiting] == order
     dues = [due for _, due, _ in waiting]
     assert first is not None and first >= later + 15 * MINUTE
-    assert all(after - before >= 15 * MINUTE for before, after in zip(dues, dues[1:], strict=False))
+    assert all(after - before >= 15 * MINUTE for before, after in itertools.pairwise(dues))
 
 
 async def test_a_plan_made_anew_keeps_a_retry_s_own_later_time(desk: Desk) -> None:

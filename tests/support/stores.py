@@ -222,7 +222,13 @@ class Desk:
         return intent.attempt_id
 
     def end(self, job: ClaimedJob, attempt_id: int | None, state: JobState, **more: Any) -> Awaitable[bool]:
-        return self.store.finish_attempt(ending(job, attempt_id, state, self.clock(), **more))
+        return self.end_on(self.store, job, attempt_id, state, **more)
+
+    def end_on(
+        self, store: Store, job: ClaimedJob, attempt_id: int | None, state: JobState, **more: Any
+    ) -> Awaitable[bool]:
+        """Report an end to a store that may not be the present one."""
+        return store.finish_attempt(ending(job, attempt_id, state, self.clock(), **more))
 
     async def send(self, job: ClaimedJob, state: JobState = JobState.COMPLETED, **more: Any) -> int:
         """Intent and outcome; returns the attempt's id."""
