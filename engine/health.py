@@ -43,11 +43,13 @@ class QueueHealth:
         if outcome.action == Action.NEEDS_ATTENTION:
             await self._set(QueueState.NEEDS_ATTENTION, outcome, None, 0)
             return
-        until = self._ladder.cooling_until(self._step, now, outcome.wait, action=outcome.action)
-        if self.cooling_until > now and until <= self.cooling_until:
+        resting = self.state is QueueState.COOLING and self.cooling_until > now
+        rung = max(0, self._step - 1) if resting else self._step
+        until = self._ladder.cooling_until(rung, now, outcome.wait, action=outcome.action)
+        asks_for_more = outcome.wait or outcome.action == Action.COOL_DAY
+        if resting and not (asks_for_more and until > self.cooling_until):
             return
-        if self.cooling_until <= now:
-            self._step += 1
+        self._step = rung + 1
         self.cooling_until = until
         await self._set(QueueState.COOLING, outcome, until, self._step)
 
