@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from engine.accounts import Account
 from engine.alarms import CampaignAlarms
 from engine.channels.channel import Channel, ChannelError, Message, Session
-from engine.classify import uncertain
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
 from engine.composer import Composer
@@ -282,7 +281,7 @@ class QueueRunner:
         if intent.attempt_id is None:
             await self._gate_closed(session, refusal, intent)
             return
-        outcome = refusal or await self._deliver(session, message)
+        outcome = refusal or await session.deliver(message)
         if session.usable:
             self._pool.give_back(session)
         else:
@@ -307,14 +306,6 @@ class QueueRunner:
             message_id=job.message_id,
             date=self._clock.now(),
         )
-
-    async def _deliver(self, session: Session, message: Message) -> Outcome:
-        try:
-            return await session.deliver(message)
-        except Exception as error:
-            # A bug of ours inside the window: what left is not known, and that is what must be said.
-            log.exception("deliver failed")
-            return uncertain(f"internal error while sending: {type(error).__name__}")
 
     async def _gate_closed(self, session: Session, refusal: Outcome | None, intent: Intent) -> None:
         if refusal is None:

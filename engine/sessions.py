@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
-from engine.channels.channel import Channel, ChannelError, Session
+from engine.channels.channel import Channel, ChannelError, Message, Session
+from engine.classify import route_failure, uncertain
 from engine.clock import Clock
+from engine.outcomes import Outcome
 from engine.retry import connect_wait
 from storage.model import SECOND, OutcomeClass
+
+log = logging.getLogger("paceline.sessions")
 
 IDLE_LIMIT = 20 * SECOND
 """A session unused for longer is closed and opened anew: servers drop idle clients after 30 s and more, and a cut
@@ -17,6 +22,54 @@ found only at MAIL would look like trouble."""
 
 CONNECT_ATTEMPTS = 3
 """Tries before the queue cools: a handful of connects in the first ten seconds of an outage, not hundreds."""
+
+
+class GuardedSession:
+    """A channel's session whose mistakes are outcomes: what it raises is said in the words of the phase it broke in,
+    and it is never used again."""
+
+    def __init__(self, inner: Session) -> None:
+        self._inner = inner
+        self._broken = False
+
+    @property
+    def usable(self) -> bool:
+        return not self._broken and self._inner.usable
+
+    async def prepare(self, message: Message) -> Outcome | None:
+        try:
+            return await self._inner.prepare(message)
+        except Exception as error:
+            # Nothing of the content was handed over: safe to repeat.
+            return route_failure(self._mistake("offering", error), phase="rcpt")
+
+    async def deliver(self, message: Message) -> Outcome:
+        try:
+            return await self._inner.deliver(message)
+        except Exception as error:
+            # What left is not known, and that is what must be said.
+            return uncertain(self._mistake("sending", error))
+
+    async def abandon(self) -> None:
+        try:
+            await self._inner.abandon()
+        except Exception as error:
+            self._mistake("giving up", error)
+
+    async def close(self) -> None:
+        try:
+            await self._inner.close()
+        except Exception as error:
+            self._mistake("closing", error)
+
+    def _mistake(self, doing: str, error: Exception) -> str:
+        self._broken = True
+        log.exception("a session failed while %s", doing)
+        return _words(doing, error)
+
+
+def _words(doing: str, error: Exception) -> str:
+    return f"internal error while {doing}: {type(error).__name__}"
 
 
 @dataclass(slots=True)
@@ -41,7 +94,13 @@ class SessionPool:
             if idle.session.usable and self._clock.monotonic() - idle.since < IDLE_LIMIT:
                 return idle.session
             await self._close(idle.session)
-        session = await self._channel.open()
+        try:
+            session = GuardedSession(await self._channel.open())
+        except ChannelError:
+            raise
+        except Exception as error:
+            log.exception("a session could not be opened")
+            raise ChannelError(route_failure(_words("connecting", error), phase="connect")) from error
         self.open += 1
         return session
 

@@ -80,9 +80,7 @@ async def test_starting_twice_sends_nobody_a_second_message(world: World) -> Non
 async def test_two_starts_at_once_plan_everybody_once(world: World) -> None:
     await world.start()
     await world.campaign(people=1_200, start=False, pacing={"mode": "blast", "concurrency": 5, "batch_delay": "0s"})
-    answers = await asyncio.gather(
-        *(world.call("campaign.start", name="c") for _ in range(3)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(world.call("campaign.start", name="c") for _ in range(3)), return_exceptions=True)
     planned = [answer for answer in answers if isinstance(answer, dict)]
     assert all(isinstance(answer, dict | RefusedError) for answer in answers), answers
     assert sum(answer["queued"] for answer in planned) == 1_200

@@ -58,7 +58,10 @@ async def test_who_is_greylisted_for_ever_fails_after_three_days(world: World) -
 
 
 async def test_a_permanent_refusal_fails_that_person_at_once_with_the_server_s_words(world: World) -> None:
-    world.channel.script = {"c00001@example.org": [NO_SUCH_USER], "c00002@example.org": [Reply(554, "Computer says no")]}
+    world.channel.script = {
+        "c00001@example.org": [NO_SUCH_USER],
+        "c00002@example.org": [Reply(554, "Computer says no")],
+    }
     await world.start()
     await world.campaign(people=5)
     await world.finish()
