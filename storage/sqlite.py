@@ -345,7 +345,8 @@ def backup(source: sqlite3.Connection, target: Path) -> None:
     os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
     copy = sqlite3.connect(part)
     try:
-        source.backup(copy, pages=4096)
+        # In one step: a copy in steps begins anew whenever somebody wrote between two of them.
+        source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
     finally:
         copy.close()

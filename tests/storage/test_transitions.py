@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -158,7 +157,8 @@ def test_a_lease_has_at_most_one_attempt(database: sqlite3.Connection) -> None:
         "DELETE FROM recipients",
         "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, created_at) "
         "VALUES (1, 1, 2, 'A@example.org', 'a@example.org', 0)",
-        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, outcome) VALUES (1, 1, 1, 1, 1, 0, 'sent')",
+        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, finished_at, outcome) "
+        "VALUES (1, 1, 1, 1, 1, 0, 0, 'sent')",
         "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, outcome) "
         "VALUES (1, 1, 1, 1, 1, 0, 'accepted')",
         "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at) VALUES (99, 1, 1, 1, 1, 0)",
