@@ -130,6 +130,8 @@ def plain(svg: str) -> str:
 def words(found: re.Match[str]) -> str:
     look, x, y, length, clip, text = found.groups()
     cells = html.unescape(text)
+    if not cells.strip():
+        return ""
     pitch = float(length) / cell_len(cells)
     made = []
     for word in re.finditer(r"[^\s\xa0]+", cells):
