@@ -26,7 +26,7 @@ from tests.support.crashpoints import ALONE, POINTS, RECOVERY
 from tests.support.proxy import BEFORE_CONTENT, PHASES
 
 HEADINGS = ("fault", "runs", "people", "accepted", "lost", "twice", "uncertain", "expected")
-WIDTHS = (44, 5, 7, 8, 5, 5, 9, 30)
+WIDTHS = (46, 5, 7, 8, 5, 5, 9, 33)
 LATENCY = 0.01
 
 
@@ -160,6 +160,8 @@ def proxy_cuts(folder: Path, relay: RelayProcess) -> Iterator[Row]:
         row.add(world.judge(uncertain=frozenset() if safe else cut), runs=len(at))
         if safe and row.accepted != world.n:
             row.problems.append(f"{row.accepted} of {world.n} accepted")
+        if safe and world.rows("SELECT max(tries) AS n FROM jobs")[0]["n"] > 1:
+            row.problems.append("the line's trouble used up somebody's retry")
         if not safe and len(cut) != len(at):
             row.problems.append(f"{len(cut)} messages were cut, {len(at)} were meant")
         if not safe and (phase == "250") != (cut <= world.accepted().keys()):

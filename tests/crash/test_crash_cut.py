@@ -18,6 +18,7 @@ def test_a_cut_up_to_the_354_is_retried_and_nothing_is_uncertain(
     assert len(cut) == 1
     assert world.judge(uncertain=frozenset()).problems == ()
     assert sum(world.accepted().values()) == world.n
+    assert world.rows("SELECT max(tries) AS n FROM jobs")[0]["n"] == 1, "the line's trouble is nobody's retry"
 
 
 def test_a_cut_inside_the_content_leaves_exactly_its_messages_uncertain(relay: RelayProcess, tmp_path: Path) -> None:
