@@ -237,6 +237,11 @@ class SmtpAccount(AccountBase):
         return self
 
     @property
+    def target(self) -> str:
+        """Where messages go, for people: the server's name."""
+        return self.host
+
+    @property
     def server_port(self) -> int:
         """`port`, or what the TLS mode usually has: implicit 465, starttls 587, else 25."""
         return self.port if self.port is not None else _PORTS[self.tls]
@@ -270,6 +275,11 @@ class OutboxAccount(AccountBase):
 
     channel: Literal["outbox"]
     folder: LocalPath
+
+    @property
+    def target(self) -> str:
+        """Where messages go, for people: the folder."""
+        return str(self.folder)
 
 
 Account = SmtpAccount | OutboxAccount

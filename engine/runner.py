@@ -117,7 +117,7 @@ class QueueRunner:
         self._in_flight = 0
         self._busy: Counter[int | None] = Counter()
         self._starting: Counter[int | None] = Counter()
-        self._blocked_until = 0
+        self._blocked_at = self._blocked_until = 0
         self._next_look: int | None = None
         self._warming: asyncio.Task[None] | None = None
         self._alarms = CampaignAlarms(store)
@@ -180,6 +180,9 @@ class QueueRunner:
         if room <= 0:
             self.blocked_by = "concurrency"
             return None
+        if now < self._blocked_at:
+            # The clock was set back: the gate names the new time.
+            self._blocked_at = self._blocked_until = 0
         if self._blocked_until > now:
             return self._blocked_until - now
         if not self._pool.open and not await self._ready_to_send():
@@ -268,7 +271,13 @@ class QueueRunner:
         # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
         asking = self._store.begin_attempt(
             IntentRequest(
-                job.id, job.lease, self._store.epoch, intent_at, min_gap=self.rules.min_gap, caps=self.rules.caps
+                job.id,
+                job.lease,
+                self._store.epoch,
+                intent_at,
+                min_gap=self.rules.min_gap,
+                caps=self.rules.caps,
+                server=self.account.target,
             )
         )
         refusal = await session.prepare(message)
@@ -316,6 +325,7 @@ class QueueRunner:
             await self._pool.drop(session)
         self.blocked_by = intent.refused
         if intent.retry_at is not None:
+            self._blocked_at = self._clock.now()
             self._blocked_until = max(self._blocked_until, intent.retry_at)
         self._on_change()
 

@@ -46,9 +46,11 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._books_changed = True
         self._stopping = False
+        # Monotonic: a wall clock that is set back must not stop the heart.
         self._next_heartbeat = 0
-        self._next_rescue = clock.now() + RESCUE
+        self._next_rescue = clock.monotonic() + RESCUE
         self._next_settle = 0
+        self._wall_ahead = clock.now() - clock.monotonic()
         self.oldest_due: int | None = None
 
     def wake(self) -> None:
@@ -86,7 +88,8 @@ class Scheduler:
             self._wake_runners()
             if moved == PROMOTE_SLICE:
                 return 0
-        now = self._clock.now()
+        self._notice_clock_step()
+        now = self._clock.monotonic()
         grace_ends = await self._end_graces()
         if self._books_changed and now >= self._next_settle:
             self._books_changed = False
@@ -107,11 +110,18 @@ class Scheduler:
                 self._wake_runners()
             if rescued.uncertain:
                 self._books_changed = True
-        times = [self._next_heartbeat, self._next_rescue]
-        times += [at for at in (next_due, grace_ends) if at is not None]
+        waits = [self._next_heartbeat - now, self._next_rescue - now]
+        waits += [at - self._clock.now() for at in (next_due, grace_ends) if at is not None]
         if self._books_changed:
-            times.append(self._next_settle)
-        return max(1_000, min(times) - self._clock.now())
+            waits.append(self._next_settle - now)
+        return max(1_000, min(waits))
+
+    def _notice_clock_step(self) -> None:
+        """A laptop slept or the clock was set: what runners wait for may be over, or further away."""
+        ahead = self._clock.now() - self._clock.monotonic()
+        if abs(ahead - self._wall_ahead) >= SECOND:
+            self._wake_runners()
+        self._wall_ahead = ahead
 
     async def _end_graces(self) -> int | None:
         while True:

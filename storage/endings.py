@@ -21,7 +21,8 @@ _FINISH = (
 )
 _CLOSE_ATTEMPT = (
     "UPDATE attempts SET finished_at = ?, outcome = ?, phase = ?, code = ?, enhanced = ?, reply = ?, "
-    "error_key = ?, server = ?, duration = ?, counted = ? WHERE id = ? AND lease = ? AND outcome IS NULL"
+    "error_key = ?, server = CASE WHEN ? = '' THEN server ELSE ? END, duration = ?, counted = ? "
+    "WHERE id = ? AND lease = ? AND outcome IS NULL"
 )
 _FAILURE_HOUR = (
     "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
@@ -90,6 +91,7 @@ def _closed(end: Finish) -> tuple[Any, ...]:
         end.enhanced,
         end.reply,
         end.error_key,
+        end.server,
         end.server,
         end.duration,
         1 if end.content_sent else 0,

@@ -45,8 +45,16 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
         _return(tx, row, request, refused)
         return Intent(None, refused, retry_at)
     attempt = tx.insert(
-        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (request.job_id, request.lease, row["attempts"] + 1, row["queue_id"], request.epoch, request.now),
+        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, server) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            request.job_id,
+            request.lease,
+            row["attempts"] + 1,
+            row["queue_id"],
+            request.epoch,
+            request.now,
+            request.server,
+        ),
     )
     tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], request.now)
     return Intent(attempt)
