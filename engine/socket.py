@@ -122,14 +122,20 @@ class ControlServer:
         try:
             request = json.loads(line)
             request_id = str(request["id"])
+            if rb"\ud" in line.lower():
+                # Half a surrogate pair is legal JSON and can be neither stored nor shown.
+                json.dumps(request, ensure_ascii=False).encode()
             if request["v"] != PROTOCOL:
                 raise UsageError(
                     f"this engine speaks protocol {PROTOCOL}, the client {request['v']}",
                     hint="use the same version of Paceline on both sides",
                 )
+            args, who = request.get("args") or {}, request.get("actor") or {}
+            if not isinstance(args, dict) or not isinstance(who, dict):
+                raise UsageError("args and actor of a request are JSON objects")
         except PacelineError as error:
             return _done(_error("", error))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _done(_error("", UsageError("not a request: one JSON object a line with v, id, action")))
         known = self._answers.get(request_id)
         if known is not None:

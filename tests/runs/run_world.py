@@ -1,4 +1,4 @@
-"""A whole engine in a folder: real service, runners, scheduler, control and store; scripted channels, simulated time."""
+"""A whole engine in a folder: the real service, loops, control and store; scripted channels, simulated time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.config import load_config
 from engine.control import actions
 from engine.service import Engine
 from storage.model import Actor
-from storage.reader import Reader
+from storage.reader import STATES, Reader
 from tests.support.scripted import ScriptedChannel
 from tests.support.simulated import SimulatedClock
 
@@ -158,12 +158,12 @@ class World:
     def counts(self, name: str = "c") -> dict[str, int]:
         """Job states of a campaign that are not empty."""
         counts = self.read(lambda reader: reader.counts("campaign", reader.campaign(name)["id"]))
-        return {state: n for state, n in counts.items() if n}
+        return {state: n for state, n in counts.items() if n and state in STATES}
 
     def jobs(self, name: str = "c") -> list[dict[str, Any]]:
         """Every job row of a campaign, in the order made."""
-        return self.rows("SELECT j.*, r.address FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN campaigns c "
-                         "ON c.id = j.campaign_id WHERE c.name = ? ORDER BY j.id", name)  # fmt: skip
+        return self.rows("SELECT j.*, r.address FROM jobs j JOIN recipients r ON r.id = j.recipient_id "
+                         "JOIN campaigns c ON c.id = j.campaign_id WHERE c.name = ? ORDER BY j.id", name)  # fmt: skip
 
     def job(self, address: str) -> dict[str, Any]:
         return next(iter(self.rows("SELECT j.* FROM jobs j JOIN recipients r ON r.id = j.recipient_id "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import Any
 
@@ -36,7 +37,7 @@ async def test_a_greylisted_message_is_delivered_once_after_the_ladder_s_delays(
     await world.campaign(people=2)
     await world.finish()
     times = [offer.at for offer in world.channel.offers if offer.recipient == "c00000@example.org"]
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(times)]
     for waited, delay in zip(waits, (5 * MINUTE, 30 * MINUTE, 2 * HOUR), strict=True):
         assert delay <= waited <= 1.1 * delay + LATE
     assert world.counts() == {"completed": 2}

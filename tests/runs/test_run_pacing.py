@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -102,7 +103,7 @@ async def test_a_clock_that_stepped_back_sends_no_burst_and_keeps_order(world: W
     world.clock.step_wall(-by)
     await world.finish()
     monotonic = [d.mono for d in world.channel.begun]
-    gaps = [b - a for a, b in zip(monotonic, monotonic[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(monotonic)]
     assert min(gaps) >= 15 * MINUTE
     assert [d.recipient for d in world.channel.deliveries] == [job["address"] for job in world.jobs()]
     assert world.state() == "completed"
@@ -111,7 +112,7 @@ async def test_a_clock_that_stepped_back_sends_no_burst_and_keeps_order(world: W
 async def test_books_are_settled_and_the_heart_beats_after_the_clock_stepped_back(world: World) -> None:
     await world.start()
     await world.campaign(people=3)
-    await world.clock.until(lambda: len(world.channel.deliveries) == 1)
+    await world.clock.until(lambda: len(world.channel.deliveries) >= 1)
     world.clock.step_wall(-6 * HOUR)
     await world.clock.run(HOUR)
     await world.call("campaign.new", name="d", account="one", subject="s", text="t")
@@ -144,8 +145,8 @@ async def test_blast_sends_rounds_of_its_size(world: World) -> None:
     starts = world.channel.starts
     rounds = [starts[i : i + 5] for i in range(0, 20, 5)]
     assert all(max(one) - min(one) < SECOND for one in rounds)
-    assert all(later[0] - earlier[0] >= 3 * SECOND for earlier, later in zip(rounds, rounds[1:], strict=False))
-    assert world.clock.now() - starts[0] < MINUTE
+    assert all(later[0] - earlier[0] >= 3 * SECOND for earlier, later in itertools.pairwise(rounds))
+    assert starts[-1] - starts[0] < 15 * SECOND
 
 
 async def test_a_blast_never_has_more_inside_than_the_queue_allows(world: World) -> None:
@@ -163,6 +164,16 @@ async def test_a_campaign_keeps_its_own_concurrency_below_the_queue_s(world: Wor
     await world.campaign(people=30, concurrency=2, pacing={"mode": "blast", "concurrency": 20, "batch_delay": "0s"})
     await world.finish()
     assert world.channel.most_inside == 2
+
+
+async def test_a_laptop_that_slept_through_a_day_s_cap_goes_on_when_it_wakes(world: World) -> None:
+    await world.start(daily_cap=5)
+    await world.campaign(people=10)
+    await world.clock.run(MINUTE)
+    assert len(world.channel.deliveries) == 5
+    world.clock.step_wall(DAY)
+    await world.clock.run(HOUR)
+    assert len(world.channel.deliveries) == 10
 
 
 async def test_steady_keeps_its_rate(world: World) -> None:
