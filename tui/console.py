@@ -226,9 +226,11 @@ class PacelineApp(Acting, App[int]):
     # the end
 
     def action_ask_quit(self) -> None:
-        """Quit, or close the open question with No."""
+        """Quit, or close the open question with No, or the open prompt."""
         if isinstance(self.screen, ConfirmScreen):
             self.screen.dismiss(None)
+        elif isinstance(self.screen, ViewScreen) and self.screen.prompt.is_open:
+            self.screen.prompt.cancel()
         else:
             self.run_worker(self._quit(), group="quit")
 

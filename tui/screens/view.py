@@ -19,6 +19,7 @@ from tui.format import plural
 from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
+from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from tui.console import PacelineApp
@@ -104,8 +105,19 @@ class ViewScreen(Screen[None]):
             yield from self.body()
         yield Lines(id="lost")
         yield Lines(id="message")
+        yield Prompt(id="prompt")
         yield Lines(id="hints")
         yield Lines(id="small")
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt of this view: `self.prompt.open("/", ...)`."""
+        return self.query_one(Prompt)
+
+    def on_prompt_changed(self) -> None:
+        if self._stands:
+            self.set_class(self.prompt.is_open, "-asking")
+            self.draw_frame()
 
     @property
     def _stands(self) -> bool:
@@ -163,6 +175,8 @@ class ViewScreen(Screen[None]):
     def hints(self, width: int) -> Line:
         if self.console.held:
             return ((" esc", "key"), (" no", ""))
+        if self.prompt.is_open:
+            return frame.prompt_hints(self.prompt.value, self.prompt.offers(), width)
         on = available([*self.targets(), *self.console.common_targets()], self.console.situation())
         return frame.hints(on, self.looks_on(), width)
 

@@ -103,6 +103,21 @@ def hints(actions: Sequence[Action], looks: Sequence[Look], width: int) -> Line:
     return tuple(spans)
 
 
+def prompt_hints(value: str, offers: Sequence[str], width: int) -> Line:
+    """The last row under an open prompt: what the word under the cursor could become, else the prompt's keys."""
+    if len(offers) < 2:
+        return (
+            (" enter", "key"),
+            (" do it  ", ""),
+            ("tab", "key"),
+            (" complete  ", ""),
+            ("esc", "key"),
+            (" leave it", ""),
+        )
+    start = value.rfind(" ") + 1
+    return ((fit(" " + "  ".join(offer[start:] for offer in offers), width), "dim"),)
+
+
 def too_small(width: int, height: int) -> list[Line]:
     return [
         ((f"needs 60x15, is {width}x{height}", ""),),
