@@ -44,7 +44,7 @@ async def test_no_attempt_begins_after_a_pause_and_what_is_in_flight_finishes(wo
 
 @pytest.mark.parametrize("what", [*PAUSES, "cancel"])
 async def test_the_gate_stops_a_send_between_claim_and_intent(world: World, what: str) -> None:
-    """`prepare` runs while the intent is asked for; a pause that was written before it must win."""
+    """A pause that was written before the intent must win, although the envelope is being offered already."""
     await world.start(concurrency=1)
     await world.campaign(people=4, pacing=AT_ONCE, start=False)
     action, _, args = PAUSES.get(what, ("campaign.cancel", "", {"name": "c"}))
@@ -56,7 +56,7 @@ async def test_the_gate_stops_a_send_between_claim_and_intent(world: World, what
         await world.call(action, **args)
         return await real(request)
 
-    world.engine.store.begin_attempt = lambda request: world.engine.server and late(request)  # type: ignore[method-assign]
+    world.engine.store.begin_attempt = late  # type: ignore[method-assign]
     await world.call("campaign.start", name="c")
     await world.clock.run(5 * SECOND)
     world.engine.store.begin_attempt = real  # type: ignore[method-assign]
