@@ -52,7 +52,9 @@ class Wire(asyncio.Protocol):
         self.failure: OSError | None = None
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._wanted = 1
+        self._replies: list[Reply] = []
         self._rest = b""
         self._lines: list[bytes] = []
         self._size = 0
@@ -72,23 +74,35 @@ class Wire(asyncio.Protocol):
     async def ask(self, data: bytes, timeout: float) -> Reply:
         """Write `data` and wait at most `timeout` seconds for its reply. Raises OSError (TimeoutError
         too)."""
+        return (await self.ask_group(data, 1, timeout))[0]
+
+    async def ask_group(self, data: bytes, wanted: int, timeout: float) -> list[Reply]:
+        """Write a group of pipelined commands (RFC 2920) and wait for all their replies, in order.
+
+        When the connection ends after some of them, these are returned; when it ends before the first, raises OSError.
+        """
         if (lost := self.lost) is not None:
             raise lost
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiter = waiter
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        replies: list[Reply] = []
+        self._waiter, self._wanted, self._replies = waiter, wanted, replies
         self._transport.write(data)
         # A bare timer: four asyncio.timeout() a message cost more than the replies they watch.
         late = self._loop.call_later(timeout, self._too_late, waiter, timeout)
         try:
-            return await waiter
+            await waiter
+        except OSError:
+            if not replies:
+                raise
         except asyncio.CancelledError:
             self.fail(ConnectionAbortedError("the wait for a reply was cancelled"))
             raise
         finally:
             late.cancel()
             self._waiter = None
+        return replies
 
-    def _too_late(self, waiter: asyncio.Future[Reply], timeout: float) -> None:
+    def _too_late(self, waiter: asyncio.Future[None], timeout: float) -> None:
         if not waiter.done():
             self.fail(TimeoutError(f"timed out: no reply within {timeout:g} s"))
 
@@ -123,7 +137,11 @@ class Wire(asyncio.Protocol):
             self._lines.append(words or b"")
             if mark == b"-":
                 continue
-            self._waiter.set_result(Reply(int(code), _words(b"\n".join(self._lines))))
+            self._replies.append(Reply(int(code), _words(b"\n".join(self._lines))))
+            self._lines = []
+            if len(self._replies) < self._wanted:
+                continue
+            self._waiter.set_result(None)
             extra = b"\n".join((*lines[position:], self._rest))
             self._rest, self._lines, self._size = b"", [], 0
             if extra:
@@ -166,20 +184,33 @@ class SmtpSession:
         envelope = self._envelope(message, size)
         if isinstance(envelope, Outcome):
             return envelope
-        for phase, command in zip(("mail", "rcpt"), envelope, strict=True):
-            try:
-                reply = await self._wire.ask(command, self._limits.command_timeout)
-            except OSError as error:
-                return route_failure(str(error), phase=phase, server=self._server)
-            if reply.code == 250 or (reply.code == 251 and phase == "rcpt"):
-                continue
-            self._transactions += 1
-            outcome = self._classified(reply, phase)
-            await self._reset()
-            return outcome
+        if (refusal := await self._offer(*envelope)) is not None:
+            return refusal
         if (lost := self._wire.lost) is not None:
             return route_failure(str(lost), phase="rcpt", server=self._server)
         self._prepared, self._content = message, content
+        return None
+
+    async def _offer(self, mail: bytes, rcpt: bytes) -> Outcome | None:
+        """Ask for both; in one packet where the server takes that (RFC 2920 3.1), a round trip less a message."""
+        pipelining = "pipelining" in self._extensions
+        groups = [(mail + rcpt, ("mail", "rcpt"))] if pipelining else [(mail, ("mail",)), (rcpt, ("rcpt",))]
+        for commands, phases in groups:
+            replies: list[Reply] = []
+            lost = "the connection was lost"
+            try:
+                replies = await self._wire.ask_group(commands, len(phases), self._limits.command_timeout)
+            except OSError as error:
+                lost = str(error)
+            for place, phase in enumerate(phases):
+                if place >= len(replies):
+                    return route_failure(str(self._wire.lost or lost), phase=phase, server=self._server)
+                reply = replies[place]
+                if reply.code != 250 and not (reply.code == 251 and phase == "rcpt"):
+                    self._transactions += 1
+                    outcome = self._classified(reply, phase)
+                    await self._reset()
+                    return outcome
         return None
 
     async def deliver(self, message: Message) -> Outcome:

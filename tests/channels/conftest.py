@@ -19,6 +19,7 @@ from tests.support.relay_faults import Fault, Faults
 from tui.demo.ledger import Ledger
 from tui.demo.relay import Relay
 from tui.demo.rules import Rules
+from tui.demo.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ Start = Callable[..., Awaitable[Line]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """`await start(*faults, rules=Rules(), **settings)`: a relay that plays the faults, and a way to it."""
+    """`await start(*faults, rules=Rules(), pipelining=False, **settings)`: a relay that plays the faults, and a way
+    to it."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*faults: Fault, rules: Rules | None = None, **changes: Any) -> Line:
-            hook = Faults(*faults)
+        async def begin(*faults: Fault, rules: Rules | None = None, pipelining: bool = False, **changes: Any) -> Line:
+            # Without pipelining every fault meets the command that it was meant for.
+            hook = Faults(*faults) if pipelining else OneByOne(*faults)
             relay = await stack.enter_async_context(Relay(rules or Rules(), ledger=Ledger(), hook=hook))
             given = {
                 "host": "127.0.0.1",
@@ -64,6 +67,14 @@ async def start() -> AsyncIterator[Start]:
             return Line(relay, hook, SmtpSettings(**(given | changes)))
 
         yield begin
+
+
+class OneByOne(Faults):
+    """Takes the offer of PIPELINING out of what the relay says."""
+
+    async def __call__(self, phase: str, transaction: Transaction, reply: bytes) -> bytes:
+        said = await super().__call__(phase, transaction, reply)
+        return said.replace(b"250-PIPELINING\r\n", b"") if phase == "ehlo" else said
 
 
 def message(
