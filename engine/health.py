@@ -8,6 +8,7 @@ from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder
 from storage.dispatch import Claim
+from storage.errors import PacelineError
 from storage.events import Event
 from storage.model import Queue, QueueState
 from storage.store import Store
@@ -50,8 +51,13 @@ class QueueHealth:
         if resting and not (asks_for_more and until > self.cooling_until):
             return
         self._step = rung + 1
-        self.cooling_until = until
-        await self._set(QueueState.COOLING, outcome, until, self._step)
+        # Set before the write, so that ten connections in one outage write once; taken back when it cannot be written.
+        before, self.cooling_until = self.cooling_until, until
+        try:
+            await self._set(QueueState.COOLING, outcome, until, self._step)
+        except PacelineError:
+            self.cooling_until = before
+            raise
 
     async def recovered(self) -> None:
         """One success while probing resets everything."""

@@ -115,6 +115,7 @@ class QueueRunner:
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
+        self._held: set[int] = set()
         self._busy: Counter[int | None] = Counter()
         self._starting: Counter[int | None] = Counter()
         self._blocked_at = self._blocked_until = 0
@@ -130,6 +131,11 @@ class QueueRunner:
     def in_flight(self) -> int:
         """Claims that have not ended. Counted here, not by tasks: a task is done only after it woke the loop."""
         return self._in_flight
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Jobs in flight here, whatever the wall clock says of their leases."""
+        return frozenset(self._held)
 
     def wake(self) -> None:
         """Look again now: something became due, a slot is free, a person changed something."""
@@ -241,6 +247,7 @@ class QueueRunner:
 
     async def _send(self, job: ClaimedJob, slot: _Slot) -> None:
         """One claimed job from gate to durable outcome. Never cancelled inside the send window."""
+        self._held.add(job.id)
         try:
             await self._attempt(job, slot)
         except PacelineError as error:
@@ -252,6 +259,7 @@ class QueueRunner:
             self.trouble = f"internal error at job {job.id}: see the log"
             log.exception("job %s", job.id)
         finally:
+            self._held.discard(job.id)
             slot.free()
 
     async def _attempt(self, job: ClaimedJob, slot: _Slot) -> None:

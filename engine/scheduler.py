@@ -35,6 +35,7 @@ class Scheduler:
         wake_runners: Callable[[], None],
         owned: Callable[[], bool],
         note: Callable[[], tuple[str, str]],
+        held: Callable[[], frozenset[int]] = frozenset,
         cancel_grace: int = CANCEL_GRACE,
     ) -> None:
         self._store = store
@@ -42,6 +43,7 @@ class Scheduler:
         self._wake_runners = wake_runners
         self._owned = owned
         self._note = note
+        self._held = held
         self._cancel_grace = cancel_grace
         self._wake = asyncio.Event()
         self._books_changed = True
@@ -105,7 +107,7 @@ class Scheduler:
             await self._store.heartbeat(*self._note())
         if now >= self._next_rescue:
             self._next_rescue = now + RESCUE
-            rescued = await self._store.rescue(everything=False)
+            rescued = await self._store.rescue(everything=False, held=self._held())
             if rescued.requeued:
                 self._wake_runners()
             if rescued.uncertain:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from engine.runner import QueueRunner, Rules
 from engine.scheduler import Scheduler
 from engine.socket import ControlServer, socket_path
 from storage.events import Event
-from storage.model import MINUTE, SECOND
+from storage.model import SECOND
 from storage.sqlite import SqliteStore
 
 log = logging.getLogger("paceline.engine")
@@ -62,7 +61,6 @@ class Engine:
         self._draining = asyncio.Event()
         self._why = ""
         self._started_at = 0
-        self._finished: deque[int] = deque()
         self.running = False
         self._cut = False
 
@@ -88,6 +86,7 @@ class Engine:
                 wake_runners=self._wake_runners,
                 owned=self.store.lock.still_ours,
                 note=self._note,
+                held=self._held,
             )
             await self._recover()
             self.server = ControlServer(path, self.context)
@@ -149,7 +148,7 @@ class Engine:
                 composer=self.composer,
                 prepare=self._prepare,
                 may_reach=self._may_reach(account),
-                on_change=self._on_change,
+                on_change=self.scheduler.books_changed,
                 clock=self.clock,
                 rng=random.Random(),  # noqa: S311 - jitter
             )
@@ -176,12 +175,8 @@ class Engine:
         for runner in self._runners.values():
             runner.wake()
 
-    def _on_change(self) -> None:
-        now = self.clock.now()
-        self._finished.append(now)
-        while self._finished and self._finished[0] < now - MINUTE:
-            self._finished.popleft()
-        self.scheduler.books_changed()
+    def _held(self) -> frozenset[int]:
+        return frozenset().union(*(runner.held for runner in self._runners.values()))
 
     def status(self) -> dict[str, Any]:
         """What `engine status` shows beside the store's own facts."""
@@ -192,7 +187,6 @@ class Engine:
             "why": self._why,
             "epoch": self.store.epoch,
             "started_at": self._started_at,
-            "ended_last_minute": len(self._finished),
             "commits": self.store.writer.commits,
             "store_trouble": self.store.trouble,
             "queues": [
@@ -201,6 +195,8 @@ class Engine:
                     "state": runner.health.state.value,
                     "in_flight": runner.in_flight,
                     "concurrency": runner.rules.concurrency,
+                    "min_gap": runner.rules.min_gap,
+                    "caps": [list(cap) for cap in runner.rules.caps],
                     "held_by": runner.blocked_by,
                     "trouble": runner.health.trouble or runner.trouble,
                 }

@@ -31,6 +31,7 @@ PROTOCOL = 1
 LINE_LIMIT = 1 << 20
 PATH_LIMIT = 100
 """Bytes of a Unix socket's path that every system takes; a longer one moves to the runtime folder."""
+ID_LIMIT = 200
 REMEMBERED = 1_000
 ANSWER_SECONDS = 10.0
 """How long a stopping engine waits until requests under way have their answer."""
@@ -122,6 +123,8 @@ class ControlServer:
         try:
             request = json.loads(line)
             request_id = str(request["id"])
+            if len(request_id) > ID_LIMIT:
+                raise UsageError(f"a request's id may have at most {ID_LIMIT} characters", hint="use a short one")
             if rb"\ud" in line.lower():
                 # Half a surrogate pair is legal JSON and can be neither stored nor shown.
                 json.dumps(request, ensure_ascii=False).encode()

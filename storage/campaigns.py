@@ -197,6 +197,8 @@ def undo_cancel(tx: Tx, campaign_id: int, event: Event, now: int, grace: int) ->
         "version = version + 1 WHERE id = ?",
         (now, campaign_id),
     )
+    if row["before_cancel"] == CampaignState.ACTIVE.value:
+        begin_execution(tx, campaign_id, "resume", 0, event.actor.user, now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
 

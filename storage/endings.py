@@ -108,19 +108,21 @@ class Rescued:
     uncertain: int
 
 
-def rescue(tx: Tx, now: int, *, everything: bool) -> Rescued:
+def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozenset()) -> Rescued:
     """Settle claims whose holder is gone: all of them at start (`everything`), later those whose lease ran out.
 
     Without an intent of its lease nothing can have left: back to `pending`. With one and no outcome the message
-    may have left: `uncertain`, and nothing automatic ever retries it.
+    may have left: `uncertain`, and nothing automatic ever retries it. `held` are jobs that the asking engine itself
+    still has in flight: a laptop that slept through their leases loses nothing.
     """
-    rows = tx.all(
+    found = tx.all(
         "SELECT j.id, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
         "a.id AS attempt_id, a.intent_at "
         "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id AND a.lease = j.lease AND a.outcome IS NULL "
         "WHERE j.state = 'processing' AND (? = 1 OR j.lease_until < ?) ORDER BY j.id LIMIT 1000",
         (1 if everything else 0, now),
     )
+    rows = [row for row in found if row["id"] not in held]
     uncertain = 0
     for row in rows:
         if row["attempt_id"] is None:

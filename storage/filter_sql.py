@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.filter_terms import Contains, Filter, Match, Not, Number, States, Term, Time, Word, literal, pieces
+from storage.model import JobState
 
 Value = int | str
 
@@ -106,7 +107,8 @@ def _state(word: str, now: int) -> Where:
         return Where(f"({_FRESH} AND j.due_at > ?)", (now,))
     if word == "due":
         return Where(f"({_FRESH} AND j.due_at <= ?)", (now,))
-    return Where("j.state = ?", (word,))
+    # Written out, so that the partial indexes apply; a word that is no state never gets here.
+    return Where(f"j.state = '{JobState(word)}'")
 
 
 def _between(column: str, low: int | None, high: int | None) -> Where:

@@ -63,9 +63,17 @@ class Reader:
                 f"the store {self.path} cannot be read: {error}", hint="run `paceline db check`"
             ) from error
 
+    def select(self, sql: str, parameters: Any = ()) -> list[Row]:
+        """For the other modules of this floor that read: rows of one statement. Raises StoreError."""
+        return self._all(sql, parameters)
+
     def _one(self, sql: str, parameters: Any = ()) -> Row | None:
         rows = self._all(sql, parameters)
         return rows[0] if rows else None
+
+    # For the modules that read one subject: queue_facts, event_pages.
+    rows = _all
+    one = _one
 
     # sums
 
@@ -253,7 +261,7 @@ class Reader:
 
     # jobs
 
-    _JOB = (
+    JOB = (
         "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
         "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
         "j.campaign_id, j.batch_id, j.queue_id, c.name AS campaign, q.name AS queue, r.address, r.id AS recipient_id "
@@ -280,11 +288,11 @@ class Reader:
             if value is not None:
                 where.append(f"j.{column} = ?")
                 values.append(value)  # type: ignore[arg-type]
-        return self._all(f"{self._JOB} WHERE {' AND '.join(where)} ORDER BY j.id LIMIT ?", (*values, limit))
+        return self._all(f"{self.JOB} WHERE {' AND '.join(where)} ORDER BY j.id LIMIT ?", (*values, limit))
 
     def job(self, job_id: int) -> Row:
         """One job with `attempts_log` (oldest first, with the server's words) and its person's `fields`."""
-        row = self._one(f"{self._JOB} WHERE j.id = ?", (job_id,))
+        row = self._one(f"{self.JOB} WHERE j.id = ?", (job_id,))
         if row is None:
             raise NotFoundError(f"there is no job {job_id}", hint="see `paceline job list`")
         row["attempts_log"] = self._all("SELECT * FROM attempts WHERE job_id = ? ORDER BY id", (job_id,))

@@ -136,8 +136,8 @@ class SqliteStore:
     async def promote(self) -> tuple[int, int | None]:
         return await self.writer.submit(lambda tx: dispatch.promote(tx, self._now()), hot=True)
 
-    async def rescue(self, *, everything: bool) -> endings.Rescued:
-        return await self.writer.submit(lambda tx: endings.rescue(tx, self._now(), everything=everything))
+    async def rescue(self, *, everything: bool, held: frozenset[int] = frozenset()) -> endings.Rescued:
+        return await self.writer.submit(lambda tx: endings.rescue(tx, self._now(), everything=everything, held=held))
 
     # queues
 

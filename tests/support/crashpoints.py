@@ -127,8 +127,8 @@ def _after_250(passed: Pass) -> None:
 def _in_recovery(passed: Pass) -> None:
     rescue = endings.rescue
 
-    def wrapped(tx: Tx, now: int, *, everything: bool) -> endings.Rescued:
-        rescued = rescue(tx, now, everything=everything)
+    def wrapped(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozenset()) -> endings.Rescued:
+        rescued = rescue(tx, now, everything=everything, held=held)
         if rescued.requeued or rescued.uncertain:
             passed()
         return rescued
@@ -188,7 +188,7 @@ def install_point(name: str, at: int) -> None:
 def _no_intent_gate() -> None:
     """What died between the intent and its outcome counts as never begun."""
 
-    def rescue(tx: Tx, now: int, *, everything: bool) -> endings.Rescued:
+    def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozenset()) -> endings.Rescued:
         rows = tx.all(
             "UPDATE jobs SET state = 'pending', ready = 1, lease = lease + 1, lease_until = NULL "
             "WHERE state = 'processing' AND (? = 1 OR lease_until < ?) "

@@ -8,9 +8,11 @@ import click
 
 from storage.errors import EngineUnavailableError
 from storage.lock import read_holder
+from storage.model import MINUTE
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
+from tui.cli.times import now_us
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 
 
@@ -50,8 +52,9 @@ def status(session: Session) -> int:
 
     with session.reader() as reader:
         last, counts = reader.engine(), reader.counts()
+        sent = sum(minute["sent"] for minute in reader.rates(now_us() - MINUTE))
     holder = read_holder(session.db)
-    data: Json = {"running": False, "paused": last["paused"], "counts": by_state(counts)}
+    data: Json = {"running": False, "paused": last["paused"], "counts": by_state(counts), "sent_last_minute": sent}
     if holder is not None and holder.role != "command":
 
         def no_config() -> Config:
@@ -83,7 +86,7 @@ def _show(session: Session, data: Json) -> None:
             ("engine", f"{state} (pid {data['pid']} on {data['host']}, as {data['role']})"),
             ("since", local(data["started_at"], session.zone)),
             ("why", data["why"]),
-            ("ended in the last minute", data["ended_last_minute"]),
+            ("sent in the last minute", f"{data['sent_last_minute']:,}"),
             ("store", data["store_trouble"]),
             ("jobs", open_counts),
         )

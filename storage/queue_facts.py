@@ -1,0 +1,77 @@
+"""What one queue has done lately, for screens: bounded reads, whatever the size of the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage.model import HOUR
+from storage.reader import Reader
+
+Row = dict[str, Any]
+
+TIMED = 1_000
+"""Attempts that a latency is measured over at most."""
+LOOKED_THROUGH = 5_000
+"""The newest attempts of all queues, among which those of one are looked for: there is no index by queue for those
+that handed nothing over, because it would cost every send."""
+
+
+def caps_used(reader: Reader, queue_id: int, caps: list[tuple[int, int]], now: int) -> list[Row]:
+    """How much of each rolling cap `(n, period in us)` is used: `{n, period, used, frees_at}`.
+
+    At most n rows are counted. `frees_at` is when a full cap lets the next one go, None while there is room.
+    """
+    found = []
+    for n, period in caps:
+        inside = (queue_id, now - period)
+        where = "queue_id = ? AND counted = 1 AND intent_at > ?"
+        used = reader.one(f"SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE {where} LIMIT ?)", (*inside, n))
+        frees_at = None
+        if used is not None and used["n"] >= n:
+            first = reader.one(f"SELECT MIN(intent_at) AS at FROM attempts WHERE {where}", inside)
+            frees_at = first["at"] + period if first else None
+        found.append({"n": n, "period": period, "used": used["n"] if used else 0, "frees_at": frees_at})
+    return found
+
+
+def latency(reader: Reader, queue_id: int, now: int) -> Row:
+    """Time from intent to reply of what was handed over in the last hour: `{n, p50, p95}` (us, None without any),
+    over the newest 1,000 at most."""
+    rows = reader.rows(
+        "SELECT duration FROM attempts WHERE queue_id = ? AND counted = 1 AND intent_at > ? "
+        "AND finished_at IS NOT NULL ORDER BY intent_at DESC LIMIT ?",
+        (queue_id, now - HOUR, TIMED),
+    )
+    times = sorted(row["duration"] for row in rows)
+    if not times:
+        return {"n": 0, "p50": None, "p95": None}
+    last = len(times) - 1
+    return {"n": len(times), "p50": times[last * 50 // 100], "p95": times[last * 95 // 100]}
+
+
+def last_failures(reader: Reader, since: int, queue_id: int | None = None) -> list[Row]:
+    """Reasons by queue since a time, the last one first: `{queue_id, error_key, outcome, n, first_at, last_at,
+    sample}`. Reads hours, not attempts."""
+    where, values = ("AND queue_id = ?", [queue_id]) if queue_id is not None else ("", [])
+    rows = reader.rows(
+        "SELECT queue_id, error_key, outcome, n, first_at, last_at, sample FROM failure_hours "
+        f"WHERE hour >= ? {where} ORDER BY last_at DESC LIMIT ?",
+        (since // HOUR, *values, TIMED),
+    )
+    found: dict[tuple[int, str], Row] = {}
+    for row in rows:
+        newest = found.setdefault((row["queue_id"], row["error_key"]), row)
+        if newest is not row:
+            newest["n"] += row["n"]
+            newest["first_at"] = min(newest["first_at"], row["first_at"])
+    return list(found.values())
+
+
+def last_attempts(reader: Reader, queue_id: int, limit: int = 20) -> list[Row]:
+    """The newest attempts of a queue, newest first, out of the newest 5,000 of all queues: `{id, job_id, number,
+    intent_at, outcome, phase, code, enhanced, reply, server, duration}`."""
+    return reader.rows(
+        "SELECT id, job_id, number, intent_at, outcome, phase, code, enhanced, reply, server, duration FROM "
+        "(SELECT * FROM attempts ORDER BY id DESC LIMIT ?) WHERE queue_id = ? ORDER BY id DESC LIMIT ?",
+        (LOOKED_THROUGH, queue_id, limit),
+    )
