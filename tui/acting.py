@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from engine.outcomes import is_retryable
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.actions import Action, Row, Situation, Target, for_key, shown_key
+from tui.actions import Action, Row, Situation, Target, for_key
 from tui.feed import Feed
 from tui.link import Link
+from tui.looks import shown_key
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, RETRY_COUNT_LIMIT, Question
 from tui.screens.questions import undo as undo_question

@@ -1,4 +1,4 @@
-"""Every action and key of the console, each declared once.
+"""Every action of the console, declared once; the keys that only look stand in `tui.looks`.
 
 The registry feeds the key bindings, the hints row, the help screen, the tables of `docs/console.md` and the refusals:
 an action knows why it is off for a row, and that sentence is the same wherever it is shown. Lower-case keys look or
@@ -71,19 +71,6 @@ class Action:
             return self.twin.format(**known)
         except KeyError:
             return self.twin
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A key that changes nothing. `does` is the Textual action it runs; `where` groups it in the help."""
-
-    id: str
-    title: str
-    keys: tuple[str, ...]
-    does: str
-    where: str
-    twin: str = ""
-    hint: bool = False
 
 
 def _name(row: Row) -> dict[str, Any]:
@@ -176,6 +163,14 @@ def _queue_resume_off(row: Row, situation: Situation) -> str:
     return f"queue {row['name']} is ready" if row["state"] == "ready" else ""
 
 
+def _queue_probe_off(row: Row, situation: Situation) -> str:
+    if row["state"] == "paused":
+        return f"queue {row['name']} is paused: P resumes it"
+    if row["state"] in ("ready", "probing"):
+        return f"queue {row['name']} is {row['state']}: there is nothing to probe"
+    return ""
+
+
 ACTIONS: tuple[Action, ...] = (
     Action(
         "campaign.pause", "pause", "p", "campaign", "campaign.pause", _name, "paceline campaign pause {name}",
@@ -223,6 +218,10 @@ ACTIONS: tuple[Action, ...] = (
         "queue.resume", "resume queue", "P", "queue", "queue.resume", _name, "paceline queue resume {name}",
         _queue_resume_off, danger=True,
     ),
+    Action(
+        "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
+        _queue_probe_off,
+    ),
     Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
     Action(
         "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",
@@ -233,41 +232,6 @@ ACTIONS: tuple[Action, ...] = (
         _engine_resume_off, danger=True, reversible=True,
     ),
 )  # fmt: skip
-
-LOOKS: tuple[Look, ...] = (
-    Look("move.down", "down", ("j", "down"), "move('down')", "move"),
-    Look("move.up", "up", ("k", "up"), "move('up')", "move"),
-    Look("move.half_down", "half a page down", ("ctrl+d",), "move('half_down')", "move"),
-    Look("move.half_up", "half a page up", ("ctrl+u",), "move('half_up')", "move"),
-    Look("move.page_down", "page down", ("pagedown", "ctrl+f"), "move('page_down')", "move"),
-    Look("move.page_up", "page up", ("pageup", "ctrl+b"), "move('page_up')", "move"),
-    Look("move.top", "top", ("g", "home"), "move('top')", "move"),
-    Look("move.end", "end", ("G", "end"), "move('end')", "move"),
-    Look("view.open", "open", ("enter",), "open", "move", hint=True),
-    Look("view.tab", "next tab or pane", ("tab",), "next_tab", "move"),
-    Look("view.next_page", "next 200 rows", ("right_square_bracket",), "turn_page(1)", "move"),
-    Look("view.previous_page", "previous 200 rows", ("left_square_bracket",), "turn_page(-1)", "move"),
-    Look("view.overview", "Overview", ("1",), "view('overview')", "app", "paceline engine status"),
-    Look("view.campaigns", "Campaigns", ("2",), "view('campaigns')", "app", "paceline campaign list"),
-    Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job list --state failed"),
-    Look("view.last", "last view", ("minus",), "last_view", "app"),
-    Look("app.back", "back one step", ("escape",), "back", "app"),
-    Look("app.leave", "back, at the top quit", ("q",), "leave", "app"),
-    Look("app.quit", "quit", ("ctrl+q", "ctrl+c"), "ask_quit", "app"),
-    Look("app.help", "this help", ("question_mark",), "help", "app", "paceline --help"),
-    Look("app.refresh", "read again, look for a lost engine", ("ctrl+r",), "refresh_now", "app"),
-    Look("app.redraw", "redraw the screen", ("ctrl+l",), "redraw", "app"),
-)
-
-SHOWN = {
-    "question_mark": "?", "minus": "-", "escape": "esc", "right_square_bracket": "]", "left_square_bracket": "[",
-    "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
-}  # fmt: skip
-
-
-def shown_key(key: str) -> str:
-    """A key as an operator reads it: `^d`, `?`, `esc`."""
-    return "^" + key[5:] if key.startswith("ctrl+") else SHOWN.get(key, key)
 
 
 def action(id: str) -> Action:

@@ -17,10 +17,11 @@ from textual.binding import Binding
 from textual.message import Message
 
 from tui.acting import Acting
-from tui.actions import LOOKS, Situation, Target
+from tui.actions import Situation, Target
 from tui.feed import Feed, Snapshot
 from tui.format import span
 from tui.link import EMBEDDED, LOST, NONE, Link
+from tui.looks import LOOKS
 from tui.safe_text import safe_text
 from tui.screens.campaigns import CampaignsScreen
 from tui.screens.confirm import ConfirmScreen
@@ -28,6 +29,7 @@ from tui.screens.failures import FailuresScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.questions import Question, quit_busy
+from tui.screens.queues import QueuesScreen
 from tui.screens.view import ViewScreen
 from tui.theme import terminal_theme
 from tui.widgets.frame import FrameState
@@ -67,7 +69,12 @@ class PacelineApp(Acting, App[int]):
     ENABLE_COMMAND_PALETTE = False
     TITLE = "Paceline"
     DEFAULT_MODE = "overview"
-    MODES: ClassVar = {"overview": OverviewScreen, "campaigns": CampaignsScreen, "failures": FailuresScreen}
+    MODES: ClassVar = {
+        "overview": OverviewScreen,
+        "campaigns": CampaignsScreen,
+        "failures": FailuresScreen,
+        "queues": QueuesScreen,
+    }
     BINDINGS: ClassVar = _app_bindings()
 
     def __init__(

@@ -21,6 +21,9 @@ from tui.embedded import EmbeddedEngine
 LOOKS = (1, 2, 4, 8)
 """Seconds between looks for a lost engine; the last one repeats."""
 
+READS = frozenset({"engine.status"})
+"""What a read-only console may ask: it changes nothing."""
+
 EMBEDDED, ATTACHED, LOST, NONE = "EMBEDDED", "ATTACHED", "LOST", "NO ENGINE"
 
 
@@ -122,7 +125,7 @@ class EngineLink:
         return self._pool.submit(self._call, action, args)
 
     def _call(self, action: str, args: dict[str, Any]) -> dict[str, Any]:
-        if self._read_only:
+        if self._read_only and action not in READS:
             raise RefusedError(
                 "this console was started with --read-only: changes are refused", hint="start it without --read-only"
             )

@@ -62,6 +62,14 @@ CAMPAIGNS: dict[str, Mark] = {
     "cancelled": Mark("x", "cancelled", "dim"),
     "sched": Mark("@", "sched", "later"),
 }
+QUEUES: dict[str, Mark] = {
+    "ready": Mark("+", "ready", "good"),
+    "cooling": Mark("=", "cooling", "paced"),
+    "probing": Mark("~", "probing", "warn"),
+    "paused": Mark("|", "paused", "stopped"),
+    "needs_attention": Mark("!", "attention", "bad"),
+    "restricted": Mark("!", "restricted", "bad"),
+}
 BATCHES: dict[str, Mark] = {
     "loading": Mark(".", "loading", "dim"),
     "ready": Mark(">", "running", "run"),

@@ -11,7 +11,8 @@ import pytest
 from engine.control import actions as control
 from engine.control import all_actions
 from tests.console.world import NOON
-from tui.actions import ACTIONS, LOOKS, Action, Situation, Target, available, for_key
+from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
+from tui.looks import LOOKS
 from tui.screens.help import markdown
 from tui.screens.questions import QUESTIONS
 from tui.undo import REVERSE

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from tui.actions import ACTIONS, LOOKS, Action, Situation, Target, shown_key
+from tui.actions import ACTIONS, Action, Situation, Target
 from tui.format import fit
+from tui.looks import LOOKS, shown_key
 from tui.screens.view import ViewScreen
 from tui.theme import CAMPAIGNS, JOBS, Mark
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -20,7 +21,7 @@ SCOPES = {
     "campaign": "a campaign",
     "group": "a group of failures",
     "job": "a job",
-    "queue": "a queue (in Overview)",
+    "queue": "a queue",
     "engine": "everywhere",
 }
 

@@ -12,7 +12,8 @@ from storage.model import HOUR, MINUTE
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import ago, bar, clock, count, fit, per_minute, percent, plural, rate, short, soon, span, spark
-from tui.screens.failures import FailuresScreen, JobsScreen, grouped
+from tui.screens.failures import JobsScreen, grouped
+from tui.screens.queues import QueueScreen
 from tui.screens.view import ViewScreen
 from tui.theme import JOBS
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -254,5 +255,5 @@ class OverviewScreen(ViewScreen):
         if need.scope == "group":
             return JobsScreen(need.row["error_key"], states=("failed",), error_key=need.row["raw_key"])
         if need.scope == "queue":
-            return FailuresScreen()
+            return QueueScreen(need.row["name"])
         return None

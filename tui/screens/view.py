@@ -13,9 +13,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from storage.reader import Reader
-from tui.actions import ACTIONS, LOOKS, Look, Target, available
+from tui.actions import ACTIONS, Target, available
 from tui.feed import Snapshot
 from tui.format import plural
+from tui.looks import LOOKS, Look
 from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines

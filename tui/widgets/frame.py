@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.model import DAY, MINUTE, SECOND
-from tui.actions import Action, Look, shown_key
+from tui.actions import Action
 from tui.format import clock, fit, per_minute, short, span
 from tui.link import LOST, NONE, LinkState
+from tui.looks import Look, shown_key
 from tui.widgets.lines import Line, Span, spread
 
-VIEWS = (("overview", "1", "Over"), ("campaigns", "2", "Camp"), ("failures", "4", "Fail"))
+VIEWS = (
+    ("overview", "1", "Over"),
+    ("campaigns", "2", "Camp"),
+    ("failures", "4", "Fail"),
+    ("queues", "6", "Queue"),
+)
 
 
 @dataclass(frozen=True, slots=True)

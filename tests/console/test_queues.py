@@ -1,0 +1,161 @@
+"""View 6: every queue's state with its reason, what its limits have left, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from storage.model import DAY, HOUR, MINUTE, SECOND
+from storage.queue_facts import caps_used, last_attempts, last_failures, latency
+from storage.reader import Reader
+from tests.console.conftest import console, shown, until
+from tests.console.test_controls import answered, asked, go, message
+from tests.console.world import NOON, RecordingLink, World
+from tui.link import LOST, LinkState
+from tui.screens.job import JobScreen
+from tui.screens.queue_words import next_slot, why_stopped
+from tui.screens.queues import QueueScreen
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
+
+Compare = Callable[..., bool]
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
+STATUS = {
+    "running": True,
+    "queues": [
+        {"queue": "smtp-eu-1", "state": "ready", "in_flight": 1, "concurrency": 10, "min_gap": 0, "trouble": "",
+         "caps": [[60, MINUTE], [55, DAY]], "held_by": ""},
+        {"queue": "smtp-eu-2", "state": "cooling", "in_flight": 0, "concurrency": 5, "min_gap": 2 * SECOND,
+         "caps": [[400, DAY]], "held_by": "cooling", "trouble": "421 rate limited"},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine(link: RecordingLink) -> RecordingLink:
+    link.answers["engine.status"] = STATUS
+    return link
+
+
+def changes(link: RecordingLink) -> list[tuple[str, dict[str, object]]]:
+    return [call for call in link.calls if call[0] != "engine.status"]
+
+
+async def told(pilot: Pilot[int]) -> None:
+    """Wait until the limits that the engine told are on the screen."""
+    await until(pilot, lambda: "/min" in pilot.app.screen.query_one("#facts", Lines).text.replace(" ", "/"))
+
+
+async def on_queue(pilot: Pilot[int], name: str) -> None:
+    await go(pilot, "6")
+    grid = pilot.app.screen.query_one(Grid)
+    await until(pilot, lambda: grid.cursor >= 0)
+    while grid.current["name"] != name:
+        await pilot.press("j")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("keys", [pytest.param(("6",), id="list"), pytest.param(("6", "enter"), id="one")])
+def test_picture(
+    busy_world: World, engine: RecordingLink, snap_compare: Compare, keys: tuple[str, ...], size: tuple[int, int]
+) -> None:
+    async def before(pilot: Pilot[int]) -> None:
+        await shown(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await shown(pilot)
+            await told(pilot)
+
+    assert snap_compare(console(busy_world, engine), terminal_size=size, run_before=before)
+
+
+def test_caps_latency_failures_and_attempts_are_read_in_bounds(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        queue = next(row for row in reader.queues() if row["name"] == "smtp-eu-1")
+        day, full = caps_used(reader, queue["id"], [(400, DAY), (10, DAY)], NOON)
+        assert 0 < day["used"] < 400
+        assert day["frees_at"] is None
+        assert full["used"] == 10
+        assert full["frees_at"] is not None
+        timed = latency(reader, queue["id"], NOON)
+        assert timed["p50"] == 120_000
+        assert timed["p95"] >= timed["p50"]
+        assert latency(reader, queue["id"], NOON + DAY) == {"n": 0, "p50": None, "p95": None}
+        reasons = {row["error_key"]: row["n"] for row in last_failures(reader, NOON - HOUR, queue["id"])}
+        assert reasons["550 5.1.1 user unknown"] == 5
+        attempts = last_attempts(reader, queue["id"], limit=5)
+        assert [row["id"] for row in attempts] == sorted((row["id"] for row in attempts), reverse=True)
+        assert attempts[0]["outcome"] is None
+
+
+def test_the_next_slot_is_the_latest_of_gap_cap_and_cooling() -> None:
+    row = {
+        "state": "ready", "last_start": NOON - SECOND, "engine": {"min_gap": 5 * SECOND}, "until_at": None,
+        "updated_at": NOON, "reason": "", "caps": [],
+    }  # fmt: skip
+    assert next_slot(row, NOON) == NOON + 4 * SECOND
+    full = {"n": 60, "period": MINUTE, "used": 60, "frees_at": NOON + 30 * SECOND}
+    assert next_slot({**row, "caps": [full]}, NOON) == NOON + 30 * SECOND
+    assert "cap full 60/60 min" in why_stopped({**row, "caps": [full]}, NOON)
+    assert next_slot({**row, "state": "cooling", "until_at": NOON + MINUTE}, NOON) == NOON + MINUTE
+    assert next_slot({**row, "state": "restricted"}, NOON) is None
+
+
+async def test_p_pauses_the_queue_and_z_takes_it_back(busy_world: World, engine: RecordingLink) -> None:
+    app = console(busy_world, engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_queue(pilot, "smtp-eu-1")
+        await pilot.press("p")
+        await until(pilot, lambda: "ok:" in message(app))
+        await pilot.press("z")
+        assert "Undo 'pause queue smtp-eu-1'" in await asked(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: len(changes(engine)) == 2)
+        assert changes(engine) == [("queue.pause", {"name": "smtp-eu-1"}), ("queue.resume", {"name": "smtp-eu-1"})]
+
+
+async def test_a_cooling_queue_is_probed_or_resumed_after_a_question(busy_world: World, engine: RecordingLink) -> None:
+    app = console(busy_world, engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_queue(pilot, "smtp-eu-2")
+        await pilot.press("R")
+        await until(pilot, lambda: bool(changes(engine)))
+        assert changes(engine) == [("queue.probe", {"name": "smtp-eu-2"})]
+        await pilot.press("P")
+        assert "421 rate limited" in await asked(pilot)
+        await pilot.press("n")
+        await answered(pilot)
+        assert len(changes(engine)) == 1
+
+
+async def test_a_ready_queue_says_that_there_is_nothing_to_probe(busy_world: World, engine: RecordingLink) -> None:
+    app = console(busy_world, engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_queue(pilot, "smtp-eu-1")
+        await pilot.press("R")
+        await until(pilot, lambda: "there is nothing to probe" in message(app))
+        assert changes(engine) == []
+
+
+async def test_the_queue_of_a_need_opens_with_its_attempts_and_leads_to_the_job(
+    busy_world: World, engine: RecordingLink
+) -> None:
+    app = console(busy_world, engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_queue(pilot, "smtp-eu-1")
+        await go(pilot, "enter")
+        assert isinstance(app.screen, QueueScreen)
+        await until(pilot, lambda: "accepted" in app.screen.query_one(Grid).text)
+        await go(pilot, "G", "enter")
+        assert isinstance(app.screen, JobScreen)
+
+
+async def test_without_an_engine_the_limits_are_unknown_and_said_to_be(busy_world: World) -> None:
+    link = RecordingLink(LinkState(LOST, 4120, "mail-1", NOON, 0, NOON + SECOND, "pid 4120 on mail-1 is gone"))
+    app = console(busy_world, link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_queue(pilot, "smtp-eu-2")
+        assert "no engine tells its limits" in app.screen.query_one("#facts", Lines).text
+        assert link.calls == []

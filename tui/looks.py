@@ -1,0 +1,55 @@
+"""The keys that change nothing: moving, going, reading again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A key that changes nothing. `does` is the Textual action it runs; `where` groups it in the help."""
+
+    id: str
+    title: str
+    keys: tuple[str, ...]
+    does: str
+    where: str
+    twin: str = ""
+    hint: bool = False
+
+
+LOOKS: tuple[Look, ...] = (
+    Look("move.down", "down", ("j", "down"), "move('down')", "move"),
+    Look("move.up", "up", ("k", "up"), "move('up')", "move"),
+    Look("move.half_down", "half a page down", ("ctrl+d",), "move('half_down')", "move"),
+    Look("move.half_up", "half a page up", ("ctrl+u",), "move('half_up')", "move"),
+    Look("move.page_down", "page down", ("pagedown", "ctrl+f"), "move('page_down')", "move"),
+    Look("move.page_up", "page up", ("pageup", "ctrl+b"), "move('page_up')", "move"),
+    Look("move.top", "top", ("g", "home"), "move('top')", "move"),
+    Look("move.end", "end", ("G", "end"), "move('end')", "move"),
+    Look("view.open", "open", ("enter",), "open", "move", hint=True),
+    Look("view.tab", "next tab or pane", ("tab",), "next_tab", "move"),
+    Look("view.next_page", "next 200 rows", ("right_square_bracket",), "turn_page(1)", "move"),
+    Look("view.previous_page", "previous 200 rows", ("left_square_bracket",), "turn_page(-1)", "move"),
+    Look("view.overview", "Overview", ("1",), "view('overview')", "app", "paceline engine status"),
+    Look("view.campaigns", "Campaigns", ("2",), "view('campaigns')", "app", "paceline campaign list"),
+    Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job list --state failed"),
+    Look("view.queues", "Queues", ("6",), "view('queues')", "app", "paceline queue list"),
+    Look("view.last", "last view", ("minus",), "last_view", "app"),
+    Look("app.back", "back one step", ("escape",), "back", "app"),
+    Look("app.leave", "back, at the top quit", ("q",), "leave", "app"),
+    Look("app.quit", "quit", ("ctrl+q", "ctrl+c"), "ask_quit", "app"),
+    Look("app.help", "this help", ("question_mark",), "help", "app", "paceline --help"),
+    Look("app.refresh", "read again, look for a lost engine", ("ctrl+r",), "refresh_now", "app"),
+    Look("app.redraw", "redraw the screen", ("ctrl+l",), "redraw", "app"),
+)
+
+SHOWN = {
+    "question_mark": "?", "minus": "-", "escape": "esc", "right_square_bracket": "]", "left_square_bracket": "[",
+    "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
+}  # fmt: skip
+
+
+def shown_key(key: str) -> str:
+    """A key as an operator reads it: `^d`, `?`, `esc`."""
+    return "^" + key[5:] if key.startswith("ctrl+") else SHOWN.get(key, key)

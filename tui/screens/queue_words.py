@@ -1,0 +1,153 @@
+"""How a queue reads on the screen: its columns, the lines about one, and why nothing of it starts. Pure."""
+
+from __future__ import annotations
+
+from engine.planning.caps import Cap
+from engine.planning.durations import format_duration
+from storage.model import SECOND
+from tui.actions import Row
+from tui.format import ago, clock, count, fit, soon
+from tui.theme import QUEUES, Mark
+from tui.widgets.columns import Column
+from tui.widgets.lines import Line
+
+STOPPED = ("paused", "needs_attention", "restricted")
+
+
+def mark_of(row: Row) -> Mark:
+    return QUEUES.get(row["state"], Mark(" ", row["state"], ""))
+
+
+def cap_text(cap: Row) -> str:
+    """`58/60 min`: used of what is allowed, and in what time."""
+    period = str(Cap(1, cap["period"])).partition("/")[2]
+    return f"{count(cap['used'])}/{count(cap['n'])} {period}"
+
+
+def busy(row: Row) -> str:
+    """`3/10` in flight; without an engine that tells, what the counters know."""
+    engine = row["engine"]
+    flying = engine.get("in_flight", row["counts"]["processing"])
+    return f"{flying}/{engine['concurrency']}" if engine else str(flying)
+
+
+def next_slot(row: Row, now: int) -> int | None:
+    """When the next message may start as far as the queue itself is concerned; None: not without a person."""
+    if row["state"] in STOPPED:
+        return None
+    moments = [now, row["last_start"] + row["engine"].get("min_gap", 0)]
+    moments += [cap["frees_at"] for cap in row["caps"] if cap["frees_at"] is not None]
+    if row["state"] == "cooling":
+        moments.append(row["until_at"] or now)
+    return max(moments)
+
+
+def slot_text(row: Row, now: int) -> str:
+    at = next_slot(row, now)
+    return "-" if at is None else soon(at, now)
+
+
+def took(duration: int | None) -> str:
+    """`0.12s`: a latency, in tenths from ten seconds on."""
+    if duration is None:
+        return "-"
+    seconds = duration / SECOND
+    return f"{seconds:.2f}s" if seconds < 10 else f"{seconds:.0f}s"
+
+
+def latency_text(row: Row) -> str:
+    timed = row["latency"]
+    return f"{took(timed['p50'])} {took(timed['p95'])}" if timed["n"] else "-"
+
+
+def breaker(row: Row) -> str:
+    step = row["cooling_step"]
+    return f"step {step}" if step else "closed"
+
+
+def fullest(row: Row) -> str:
+    """The caps of a row of the list, the one that is nearest to full first: a narrow column cuts the others."""
+    caps = sorted(row["caps"], key=lambda cap: -cap["used"] / cap["n"])
+    return " ".join(cap_text(cap) for cap in caps) or "-"
+
+
+def columns_at(now: int) -> list[Column]:
+    def state(row: Row) -> tuple[str, str]:
+        mark = mark_of(row)
+        return f"{mark.glyph} {mark.word}", mark.style
+
+    def last_failure(row: Row) -> tuple[str, str]:
+        failure = row["last_failure"]
+        return (f"{clock(failure['last_at'], now)} {failure['error_key']}", "") if failure else ("-", "dim")
+
+    return [
+        Column("STATE", 12, state),
+        Column("NAME", 14, lambda row: row["name"]),
+        Column("BUSY", 5, busy, right=True),
+        Column("CAPS USED", 19, fullest),
+        Column("NEXT", 6, lambda row: slot_text(row, now), right=True),
+        Column("WAIT", 6, lambda row: count(row["counts"]["pending"]), right=True, from_width=96),
+        Column("BREAKER", 7, breaker, from_width=96),
+        Column("P50 P95", 12, latency_text, from_width=108),
+        Column("LAST ERROR", 0, last_failure),
+    ]
+
+
+def why_stopped(row: Row, now: int) -> str:
+    """One sentence: what holds the queue, or that nothing does."""
+    state, reason = row["state"], row["reason"] or "no reason given"
+    if state == "cooling":
+        return f"cools until {clock(row['until_at'], now, seconds=True)} ({soon(row['until_at'], now)}): {reason}"
+    if state == "probing":
+        return f"the next message is the probe: {row['reason'] or 'its success makes the queue ready'}"
+    if state in STOPPED:
+        return f"{mark_of(row).word} since {clock(row['updated_at'], now)}: {reason}; P resumes it"
+    full = [cap for cap in row["caps"] if cap["frees_at"] is not None and cap["frees_at"] > now]
+    if full:
+        last = max(full, key=lambda cap: cap["frees_at"])
+        return f"cap full {cap_text(last)}, next slot {clock(last['frees_at'], now, seconds=True)}"
+    trouble = row["engine"].get("trouble")
+    return trouble or row["engine"].get("held_by") or "ready, nothing holds it"
+
+
+def facts_of(row: Row, now: int, width: int) -> list[Line]:
+    """Everything about one queue, in six lines."""
+    mark, engine, timed = mark_of(row), row["engine"], row["latency"]
+    caps = "   ".join(cap_text(cap) for cap in row["caps"])
+    if not engine:
+        caps = "unknown: no engine tells its limits"
+    gap = f"   gap {format_duration(engine['min_gap'])}" if engine.get("min_gap") else ""
+    started = f"{clock(row['last_start'], now, seconds=True)}" if row["last_start"] else "never"
+    measured = (
+        f"p50 {took(timed['p50'])}  p95 {took(timed['p95'])} over {count(timed['n'])} handed over in the last hour"
+    )
+    failure = row["last_failure"]
+    words = f"{clock(failure['last_at'], now)} {failure['sample']}" if failure else "none in 24 hours"
+    counts = row["counts"]
+    jobs = (
+        f"waiting {count(counts['pending'])}  failed {count(counts['failed'])}  uncertain {count(counts['uncertain'])}"
+    )
+    return [
+        ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
+         (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
+        ((" WHY     ", "head"), (fit(why_stopped(row, now), width - 10), "")),
+        ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}", width - 10), "")),
+        ((" SLOT    ", "head"), (f"next {slot_text(row, now)}   last start {started}   breaker {breaker(row)}", "")),
+        ((" LATENCY ", "head"), (measured if timed["n"] else "nothing was handed over in the last hour", "")),
+        ((" ERROR   ", "head"), (fit(words, width - 10), "")),
+    ]  # fmt: skip
+
+
+def reason_line(row: Row, now: int, width: int) -> Line:
+    left = (
+        f"{count(row['n']):>6}  {clock(row['last_at'], now)} {ago(row['last_at'], now):>6}  {fit(row['outcome'], 10)} "
+    )
+    return ((left, ""), (fit(row["sample"] or row["error_key"], max(0, width - len(left))), ""))
+
+
+def attempt_line(row: Row, now: int, width: int) -> Line:
+    outcome = row["outcome"] or "no outcome"
+    style = "good" if outcome == "accepted" else "ask" if outcome in ("uncertain", "no outcome") else "bad"
+    left = f"{clock(row['intent_at'], now, seconds=True)}  job {row['job_id']:<8} #{row['number']:<2} "
+    right = f" {took(row['duration']) if row['outcome'] else '-':>6}  {row['reply']}"
+    return ((left, ""), (fit(outcome, 13), style), (fit(right, max(0, width - len(left) - 13)), ""))

@@ -1,0 +1,190 @@
+"""View 6: every account's queue, what holds it, what its caps have left; and one queue with its last attempts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from storage.errors import NotFoundError, PacelineError
+from storage.model import DAY
+from storage.queue_facts import caps_used, last_attempts, last_failures, latency
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.format import plural
+from tui.screens.queue_words import attempt_line, columns_at, facts_of, reason_line
+from tui.screens.view import ViewScreen
+from tui.widgets.columns import Item, Sections, Table, blank, header, heading
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
+
+STATUS_EVERY = 1.0
+
+
+def facts(reader: Reader, row: Row, now: int, limits: dict[str, Row]) -> Row:
+    """A queue's row with its caps, latency and what the engine says of it; `engine` is {} where none told."""
+    engine = limits.get(row["name"], {})
+    caps = [(n, period) for n, period in engine.get("caps", ())]
+    return {
+        **row,
+        "engine": engine,
+        "caps": caps_used(reader, row["id"], caps, now),
+        "latency": latency(reader, row["id"], now),
+    }
+
+
+def load(reader: Reader, now: int, limits: dict[str, Row]) -> list[Row]:
+    failures: dict[int, Row] = {}
+    for failure in last_failures(reader, now - DAY):
+        failures.setdefault(failure["queue_id"], failure)
+    return [{**facts(reader, row, now, limits), "last_failure": failures.get(row["id"])} for row in reader.queues()]
+
+
+def load_one(reader: Reader, now: int, name: str, limits: dict[str, Row]) -> Row:
+    row = next((row for row in reader.queues() if row["name"] == name), None)
+    if row is None:
+        raise NotFoundError(f"there is no queue '{name}'", hint="see `paceline queue list`")
+    failures = last_failures(reader, now - DAY, row["id"])
+    return {
+        **facts(reader, row, now, limits),
+        "last_failure": failures[0] if failures else None,
+        "failures": failures,
+        "attempts_log": last_attempts(reader, row["id"]),
+    }
+
+
+class _EngineView(ViewScreen):
+    """A view that shows what only a running engine knows: its limits and what is in flight. Asked once a second while
+    the view is open, over the control socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: dict[str, Row] = {}
+        self._asking = False
+
+    def on_mount(self) -> None:
+        self.set_interval(STATUS_EVERY, self._ask)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._asking or not self.is_current:
+            return
+        if self.console.situation().lost:
+            self._told({})
+        else:
+            self.run_worker(self._asked(), group="status", exit_on_error=False)
+
+    async def _asked(self) -> None:
+        self._asking = True
+        try:
+            status = await asyncio.wrap_future(self.console.link.call("engine.status", {}))
+        except PacelineError:
+            status = {}
+        finally:
+            self._asking = False
+        self._told({row["queue"]: row for row in status.get("queues", ())})
+
+    def _told(self, limits: dict[str, Row]) -> None:
+        if limits != self.limits:
+            self.limits = limits
+            if self.is_current:
+                self.watch_data()
+
+
+class QueuesScreen(_EngineView):
+    CSS_PATH: ClassVar = ["view.tcss", "queues.tcss"]
+    MODE = "queues"
+
+    def reads(self) -> Any:
+        limits = self.limits
+        return lambda reader, now: load(reader, now, limits)
+
+    def crumb(self) -> str:
+        return "Queues"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="head")
+        yield Grid(id="list")
+        yield Lines(id="facts")
+
+    def show(self, data: list[Row], now: int) -> None:
+        self.crumb_right = plural(len(data), "queue")
+        columns = columns_at(now)
+        nothing = ((" No queue yet: every account of the configuration gets one when an engine starts", ""),)
+        self.query_one("#head", Lines).show([header(columns, self.size.width) if data else nothing])
+        self.query_one(Grid).show(Table(columns, data, lambda row: row["id"]))
+        self.redraw_for_cursor()
+
+    def redraw_for_cursor(self) -> None:
+        row = self.query_one(Grid).current
+        lines = facts_of(row, self.console.now(), self.size.width) if row else []
+        self.query_one("#facts", Lines).show(lines)
+
+    def targets(self) -> list[Target]:
+        row = self.query_one(Grid).current
+        return [Target("queue", row)] if row else []
+
+    def opens(self) -> ViewScreen | None:
+        row = self.query_one(Grid).current
+        return QueueScreen(row["name"]) if row else None
+
+
+class QueueScreen(_EngineView):
+    """One queue: its facts, why messages failed in it, and its last attempts."""
+
+    CSS_PATH: ClassVar = ["view.tcss", "queues.tcss"]
+    MODE = "queues"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def token(self) -> Hashable:
+        return ("queue", self._name)
+
+    def reads(self) -> Any:
+        name, limits = self._name, self.limits
+        return lambda reader, now: load_one(reader, now, name, limits)
+
+    def crumb(self) -> str:
+        return f"Queues > {self._name}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="facts")
+        yield Grid(id="log")
+
+    def show(self, data: Row, now: int) -> None:
+        self.query_one("#facts", Lines).show(facts_of(data, now, self.size.width))
+        self.query_one(Grid).show(Sections(self._items(data, now)))
+
+    def _items(self, data: Row, now: int) -> list[Item]:
+        failures, attempts = data["failures"], data["attempts_log"]
+        items = [blank(), heading("FAILURES of 24 hours" if failures else "FAILURES    none in 24 hours")]
+        items += [
+            Item(lambda width, row=row: reason_line(row, now, width), ("reason", row["raw_key"]), ("reason", row))
+            for row in failures
+        ]
+        items += [blank(), heading("LAST ATTEMPTS" if attempts else "LAST ATTEMPTS    none among the newest of all")]
+        items += [
+            Item(lambda width, row=row: attempt_line(row, now, width), ("attempt", row["id"]), ("attempt", row))
+            for row in attempts
+        ]
+        return items
+
+    def targets(self) -> list[Target]:
+        return [Target("queue", self.data)] if self.data else []
+
+    def opens(self) -> ViewScreen | None:
+        from tui.screens.failures import JobsScreen
+        from tui.screens.job import JobScreen
+
+        entry = self.query_one(Grid).current
+        if entry is None:
+            return None
+        kind, row = entry
+        if kind == "attempt":
+            return JobScreen(row["job_id"], self.crumb())
+        states = ("failed", "uncertain", "held", "pending")
+        return JobsScreen(row["error_key"], states=states, error_key=row["raw_key"])
