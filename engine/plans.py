@@ -63,7 +63,7 @@ async def plan_people(
     while people := await store.unplanned(campaign.id, step.id, after):
         jobs = []
         for recipient_id, address, fields in people:
-            detail = _why_held(factory, address, fields)
+            detail = why_held(factory, address, fields)
             slot = Slot(start, 0) if detail else next(slots)
             message_id = message_id_for(domain, campaign.id, recipient_id, step.id, campaign.seed)
             jobs.append(
@@ -90,7 +90,7 @@ async def plan_people(
     return Planned(batch_id, queued, held, first, last)
 
 
-def _why_held(factory: MessageFactory, address: str, fields: str) -> str:
+def why_held(factory: MessageFactory, address: str, fields: str) -> str:
     """What a person must mend before this message can be made; "" when nothing."""
     if not factory.fields:
         return ""

@@ -57,6 +57,7 @@ class Engine:
         self._create = create
         self._read_only = read_only
         self._runners: dict[str, QueueRunner] = {}
+        self._retiring: dict[str, tuple[QueueRunner, asyncio.Task[None]]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
         self._why = ""
@@ -124,25 +125,27 @@ class Engine:
             await self.store.add_event(Event("engine.recovered", text, level=level, n=rescued_uncertain))
 
     async def _set_runners(self) -> None:
-        """One runner per account; a reload replaces those whose account changed."""
+        """One runner per account. A reload lets those whose account changed finish what they have in flight, and
+        starts their successors then: nobody waits for a slow server here."""
         wanted = self.config.accounts
-        for name in [n for n in self._runners if wanted.get(n) != self._runners[n].account]:
-            self._runners.pop(name).drain()
-            await self._tasks.pop(name)
+        for name, runner in list(self._runners.items()):
+            if name in wanted and (wanted[name], self._rules(wanted[name])) == (runner.account, runner.rules):
+                continue
+            runner.drain()
+            del self._runners[name]
+            task = self._tasks.pop(name)
+            if runner.in_flight:
+                self._retiring[name] = (runner, asyncio.create_task(self._retire(name, task)))
+            else:
+                await task
         for name, account in wanted.items():
-            if name in self._runners:
+            if name in self._runners or name in self._retiring:
                 continue
             queue = await self.store.ensure_queue(name, account.channel)
             runner = QueueRunner(
                 queue,
                 account,
-                Rules(
-                    concurrency=account.concurrency,
-                    min_gap=account.min_gap,
-                    caps=tuple((cap.n, cap.period) for cap in account.caps),
-                    retry=account.retry_policy(self.config.defaults),
-                    cooling=account.cooling_ladder(self.config.defaults),
-                ),
+                self._rules(account),
                 store=self.store,
                 channel=self._channels(account),
                 composer=self.composer,
@@ -154,6 +157,21 @@ class Engine:
             )
             self._runners[name] = runner
             self._tasks[name] = asyncio.create_task(runner.run(), name=f"runner-{name}")
+
+    async def _retire(self, name: str, task: asyncio.Task[None]) -> None:
+        await asyncio.gather(task, return_exceptions=True)
+        del self._retiring[name]
+        if not self._draining.is_set():
+            await self._set_runners()
+
+    def _rules(self, account: Account) -> Rules:
+        return Rules(
+            concurrency=account.concurrency,
+            min_gap=account.min_gap,
+            caps=tuple((cap.n, cap.period) for cap in account.caps),
+            retry=account.retry_policy(self.config.defaults),
+            cooling=account.cooling_ladder(self.config.defaults),
+        )
 
     def _may_reach(self, account: Account) -> Callable[[str], bool]:
         if account.channel == "outbox":
@@ -175,8 +193,11 @@ class Engine:
         for runner in self._runners.values():
             runner.wake()
 
+    def _all_runners(self) -> list[QueueRunner]:
+        return [*self._runners.values(), *(runner for runner, _ in self._retiring.values())]
+
     def _held(self) -> frozenset[int]:
-        return frozenset().union(*(runner.held for runner in self._runners.values()))
+        return frozenset().union(*(runner.held for runner in self._all_runners()))
 
     def status(self) -> dict[str, Any]:
         """What `engine status` shows beside the store's own facts."""
@@ -214,7 +235,7 @@ class Engine:
         """A second signal: do not wait for what is in flight; it becomes `uncertain` before the engine ends."""
         self._cut = True
         self.drain(why)
-        for runner in self._runners.values():
+        for runner in self._all_runners():
             runner.cut()
 
     async def reload(self) -> dict[str, Any]:
@@ -228,7 +249,7 @@ class Engine:
     # life
 
     def in_flight(self) -> int:
-        return sum(runner.in_flight for runner in self._runners.values())
+        return sum(runner.in_flight for runner in self._all_runners())
 
     def _note(self) -> tuple[str, str]:
         return ("draining" if self._draining.is_set() else "running", self._why)
@@ -264,7 +285,8 @@ class Engine:
         for runner in self._runners.values():
             runner.drain()
         runner_tasks = [task for name, task in self._tasks.items() if name in self._runners]
-        await asyncio.gather(*runner_tasks, return_exceptions=True)
+        retiring = [task for _, task in self._retiring.values()]
+        await asyncio.gather(*runner_tasks, *retiring, return_exceptions=True)
         await self.server.stop()
         self.scheduler.stop()
         await asyncio.gather(self._tasks["scheduler"], return_exceptions=True)

@@ -86,6 +86,18 @@ def finish_import(tx: Tx, import_id: int, sums: ImportSums, event: Event, now: i
     add_event(tx, event, now)
 
 
+def import_sources(tx: Tx, campaign_id: int) -> list[str]:
+    """The names of the files whose people have no job yet, in order: what a start's batch is called by."""
+    return [
+        row["source"]
+        for row in tx.all(
+            "SELECT DISTINCT i.source FROM imports i WHERE i.campaign_id = ? AND i.state = 'done' AND i.finished_at > "
+            "COALESCE((SELECT max(b.created_at) FROM batches b WHERE b.campaign_id = i.campaign_id), -1) ORDER BY i.id",
+            (campaign_id,),
+        )
+    ]
+
+
 def remove_import_slice(tx: Tx, import_id: int) -> bool:
     """Undo an unfinished import, one slice at a time; True while there is more. One that is done stays."""
     removed = tx.execute(

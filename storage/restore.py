@@ -109,7 +109,7 @@ def _set_aside(database: Path, stamp: int) -> Path | None:
     for suffix in ("", "-wal", "-shm"):
         path = database.with_name(database.name + suffix)
         if path.exists():
-            target = database.with_name(f"{database.name}.damaged-{stamp}{suffix}")
+            target = database.with_name(f"{database.name}.before-restore-{stamp}{suffix}")
             path.rename(target)
             kept = kept or target
     return kept

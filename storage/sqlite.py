@@ -228,6 +228,9 @@ class SqliteStore:
     async def finish_import(self, import_id: int, sums: recipients.ImportSums, event: Event) -> None:
         await self.writer.submit(lambda tx: recipients.finish_import(tx, import_id, sums, event, self._now()))
 
+    async def import_sources(self, campaign_id: int) -> list[str]:
+        return await self.writer.submit(lambda tx: recipients.import_sources(tx, campaign_id))
+
     async def remove_import_slice(self, import_id: int) -> bool:
         return await self.writer.submit(lambda tx: recipients.remove_import_slice(tx, import_id))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from engine import plans
 from engine.accounts import Account
+from engine.compose.message import MessageFactory
 from engine.composer import make_factory
 from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
 from engine.control.common import Named, find, ready
+from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
-from engine.planning.pacing import Pacing, estimate
+from engine.planning.pacing import Estimate, Pacing, estimate
 from storage.errors import RefusedError
 from storage.model import Actor, Campaign, CampaignState, Step
 
@@ -43,9 +45,10 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     now = context.clock.now()
     begin = max(now, args.at or now)
     if args.dry_run:
-        return await _dry_start(context, campaign, step, begin)
+        return await _dry_start(context, campaign, account, step, factory, begin)
+    source = ", ".join(await context.store.import_sources(campaign.id))[:500] or campaign.name
     planned = await plans.plan_people(
-        context.store, campaign, step, factory, start=begin, kind="start", name=campaign.name, actor=actor.user
+        context.store, campaign, step, factory, start=begin, kind="start", name=source, actor=actor.user
     )
     if not planned.queued:
         return _nothing_to_start(campaign)
@@ -84,11 +87,9 @@ def _nothing_to_start(campaign: Campaign) -> Result:
 def _started(context: Context, campaign: Campaign, account: Account, planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = planned.queued - planned.held
-    range_ = estimate(
-        pacing, to_send, start=begin, seed=campaign.seed, concurrency=min(campaign.concurrency, account.concurrency)
-    )
+    range_ = _estimate(campaign, account, pacing, to_send, begin)
     last = planned.last_due or begin
-    held = f", {planned.held:,} held for a person" if planned.held else ""
+    held = _and_held(planned.held)
     now = context.clock.now()
     return {
         "success": True,
@@ -107,23 +108,43 @@ def _started(context: Context, campaign: Campaign, account: Account, planned: pl
     }
 
 
-async def _dry_start(context: Context, campaign: Campaign, step: Step, begin: int) -> Result:
-    people, after = 0, 0
+def _estimate(campaign: Campaign, account: Account, pacing: Pacing, n: int, begin: int) -> Estimate:
+    return estimate(
+        pacing,
+        n,
+        start=begin,
+        seed=campaign.seed,
+        concurrency=min(campaign.concurrency, account.concurrency),
+        least=least_time(n, min_gap=account.min_gap, caps=account.caps),
+    )
+
+
+def _and_held(held: int) -> str:
+    return f", {held:,} held for a person" if held else ""
+
+
+async def _dry_start(
+    context: Context, campaign: Campaign, account: Account, step: Step, factory: MessageFactory, begin: int
+) -> Result:
+    people, held, after = 0, 0, 0
     while page := await context.store.unplanned(campaign.id, step.id, after):
         people += len(page)
+        held += sum(bool(plans.why_held(factory, address, fields)) for _, address, fields in page)
         after = page[-1][0]
     pacing = Pacing.from_dict(campaign.pacing)
-    range_ = estimate(pacing, people, start=begin, seed=campaign.seed, concurrency=campaign.concurrency)
+    to_send = people - held
+    range_ = _estimate(campaign, account, pacing, to_send, begin)
     return {
         "success": True,
         "dry_run": True,
         "campaign": campaign.name,
         "queued": people,
+        "held": held,
         "first_due": range_.first if people else None,
         "last_due": range_.last_high if people else None,
         "estimated_completion": range_.last_high if people else None,
         "estimate": range_.text,
-        "message": f"{people:,} messages would be scheduled: {pacing.describe()}; {range_.text}",
+        "message": f"{to_send:,} messages would be scheduled{_and_held(held)}: {pacing.describe()}; {range_.text}",
     }
 
 

@@ -82,3 +82,10 @@ class RollingCap:
     def _not_after(self, now: int) -> None:
         if self._times and self._times[-1] > now:
             self._times = deque((min(t, now) for t in self._times), maxlen=self.cap.n)
+
+
+def least_time(n: int, *, min_gap: int, caps: Iterable[Cap]) -> int:
+    """The least time (us) between the first and the last of `n` starts that a minimum gap and rolling caps allow."""
+    if n <= 1:
+        return 0
+    return max((n - 1) * min_gap, *((n - 1) // cap.n * cap.period for cap in caps), 0)

@@ -162,12 +162,20 @@ def plan(pacing: Pacing, n: int, *, start: int, seed: int, offset: int = 0) -> I
 
 
 def estimate(
-    pacing: Pacing, n: int, *, start: int, seed: int, service_time_us: int = 0, concurrency: int | None = None
+    pacing: Pacing,
+    n: int,
+    *,
+    start: int,
+    seed: int,
+    service_time_us: int = 0,
+    concurrency: int | None = None,
+    least: int = 0,
 ) -> Estimate:
     """When `n` messages finish, as a range.
 
     `service_time_us` is the time one message takes to be sent, `concurrency` how many the queue sends at once
-    (None: the pacing's own); they matter where they are slower than the pacing. Caps and windows are the forecast's.
+    (None: the pacing's own), `least` the time that the account's own ceilings need (`caps.least_time`); they matter
+    where they are slower than the pacing. What a cap has used already, and windows, are the forecast's.
     """
     if n <= 0:
         return Estimate(start, start, start, "nothing to send")
@@ -175,8 +183,11 @@ def estimate(
     at_once = max(1, concurrency or pacing.concurrency)
     low, high = _bounds(pacing, n, service_time_us, at_once)
     capacity = -(-n // at_once) * service_time_us
-    low, high = max(low, capacity), max(high, capacity)
-    return Estimate(first, start + low, start + high, f"{n} at {_span(pacing)} takes {_range_text(low, high)}")
+    bound = max(capacity, least)
+    limits = " (the account's limits)" if least > high else ""
+    low, high = max(low, bound), max(high, bound)
+    text = f"{n} at {_span(pacing)} takes {_range_text(low, high)}{limits}"
+    return Estimate(first, start + low, start + high, text)
 
 
 def _human(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
