@@ -41,8 +41,7 @@ class Need:
 
 def load(reader: Reader, now: int) -> dict[str, Any]:
     campaigns = reader.campaigns()
-    running = [row for row in campaigns if row["state"] == "active"]
-    for row in running:
+    for row in under_way(campaigns):
         row["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=row["id"])
         row["due"] = reader.due(row["id"])
     return {
@@ -55,6 +54,11 @@ def load(reader: Reader, now: int) -> dict[str, Any]:
         "events": [event for event in reader.events(limit=30) if event["actor"]][-4:],
         "at": now,
     }
+
+
+def under_way(campaigns: list[Row]) -> list[Row]:
+    """What runs or only stands still: a paused campaign stays in the list, where `P` lets it go on."""
+    return [row for row in campaigns if row["state"] in ("active", "paused")]
 
 
 def needs(data: dict[str, Any], now: int) -> list[Need]:
@@ -135,6 +139,8 @@ def speed_of(row: Row, now: int) -> float:
 
 def eta(row: Row, speed: float, now: int) -> str:
     """When the last message leaves: by its plan, or by the rate that is reached where that is slower."""
+    if row["state"] == "paused":
+        return "paused"
     left = row["counts"]["pending"] + row["counts"]["processing"]
     last = row.get("due", {}).get("last")
     if not left or (last is None and not speed):
@@ -208,10 +214,10 @@ class OverviewScreen(ViewScreen):
 
     def _items(self, data: dict[str, Any], now: int) -> list[Item]:
         found = needs(data, now)
-        running = [row for row in data["campaigns"] if row["state"] == "active"]
+        running = under_way(data["campaigns"])
         items = [heading(f"NEEDS YOU ({len(found)})" if found else "NEEDS YOU   nothing")]
         items += [Item(lambda width, need=need: need_line(need, now, width), need.key, need) for need in found]
-        items += [blank(), heading("RUNNING" if running else "RUNNING     nothing: no campaign is active")]
+        items += [blank(), heading("RUNNING" if running else "RUNNING     nothing: no campaign is active or paused")]
         items += [
             Item(
                 lambda width, row=row: running_line(row, now, width),
