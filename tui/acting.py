@@ -86,7 +86,7 @@ class Acting(Base):
             plan = {"name": row["name"], "version": row["version"], "dry_run": True}
             return await asyncio.wrap_future(self.link.call("campaign.start", plan))
         if action.id == "campaign.retry":
-            facts = await self._asked(lambda reader, now: retry_facts(reader, row["id"]))
+            facts = await self.read_once(lambda reader, now: retry_facts(reader, row["id"]))
             if not facts["transient"] and not facts["held"]:
                 raise PacelineError(
                     f"all {facts['left']:,} that failed were refused for good", hint="4 Failures retries them by group"
@@ -94,9 +94,10 @@ class Acting(Base):
             return facts
         return {}
 
-    async def _asked(self, load: Callable[[Reader, int], Row]) -> Row:
+    async def read_once(self, load: Callable[[Reader, int], Any]) -> Any:
+        """What `load` reads, made safe. Raises the PacelineError that kept it from reading."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Row] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
 
         def settle(result: Any) -> None:
             if not future.done():

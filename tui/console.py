@@ -27,6 +27,7 @@ from tui.screens.campaigns import CampaignsScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.failures import FailuresScreen
 from tui.screens.help import HelpScreen
+from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.questions import Question, quit_busy
 from tui.screens.queues import QueuesScreen
@@ -74,6 +75,7 @@ class PacelineApp(Acting, App[int]):
         "campaigns": CampaignsScreen,
         "failures": FailuresScreen,
         "queues": QueuesScreen,
+        "log": LogScreen,
     }
     BINDINGS: ClassVar = _app_bindings()
 

@@ -36,7 +36,7 @@ def rows() -> list[tuple[str, str, str, str]]:
          PLACES.sub(lambda place: WORDS[place[1]], action.twin))
         for action in ACTIONS
     ]  # fmt: skip
-    for where, part in (("move", "Move"), ("app", "Go")):
+    for where, part in (("move", "Move"), ("shape", "In the log"), ("text", "In the log"), ("app", "Go")):
         found += [
             (part, " ".join(shown_key(key) for key in look.keys), look.title, look.twin)
             for look in LOOKS

@@ -18,6 +18,7 @@ VIEWS = (
     ("campaigns", "2", "Camp"),
     ("failures", "4", "Fail"),
     ("queues", "6", "Queue"),
+    ("log", "9", "Log"),
 )
 
 

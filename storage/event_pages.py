@@ -1,0 +1,65 @@
+"""The log in pages by event id, and what is searched for in it. Nothing is counted, and a search ends somewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storage.reader import Reader
+
+Row = dict[str, Any]
+
+LEVELS = ("info", "warning", "error")
+SEARCHED = 100_000
+"""Events that one search or one page of rare levels looks through at most."""
+
+_EVENT = (
+    "SELECT e.id, e.at, e.level, e.kind, e.actor, e.host, e.via, e.campaign_id, e.queue_id, e.job_id, e.n, e.text, "
+    "e.data, c.name AS campaign, q.name AS queue FROM events e LEFT JOIN campaigns c ON c.id = e.campaign_id "
+    "LEFT JOIN queues q ON q.id = e.queue_id"
+)
+
+
+def _newest_id(reader: Reader) -> int:
+    row = reader.one("SELECT MAX(id) AS id FROM events")
+    return (row and row["id"]) or 0
+
+
+def page(
+    reader: Reader, *, before: int | None = None, at: int | None = None, levels: tuple[str, ...] = LEVELS,
+    limit: int = 200,
+) -> list[Row]:  # fmt: skip
+    """At most `limit` events of these levels, oldest first: the newest, those before an id, or those from an id on.
+
+    Each as the events table has it, with `campaign` and `queue` (their names) and `data` read.
+    """
+    marks = ", ".join("?" * len(levels))
+    if at is not None:
+        where, order, values = "e.id >= ? AND e.id < ?", "ASC", [at, at + SEARCHED]
+    else:
+        end = before if before is not None else _newest_id(reader) + 1
+        where, order, values = "e.id < ? AND e.id >= ?", "DESC", [end, end - SEARCHED]
+    rows = reader.rows(
+        f"{_EVENT} WHERE {where} AND e.level IN ({marks}) ORDER BY e.id {order} LIMIT ?", (*values, *levels, limit)
+    )
+    if order == "DESC":
+        rows.reverse()
+    for row in rows:
+        row["data"] = json.loads(row["data"])
+    return rows
+
+
+def find(reader: Reader, words: str, *, start: int, older: bool = True, levels: tuple[str, ...] = LEVELS) -> int | None:
+    """The id of the nearest event before (or after) `start` that holds the words in its text, kind or person;
+    upper and lower case of ASCII are alike."""
+    marks = ", ".join("?" * len(levels))
+    if older:
+        where, order, values = "id < ? AND id >= ?", "DESC", [start, start - SEARCHED]
+    else:
+        where, order, values = "id > ? AND id <= ?", "ASC", [start, start + SEARCHED]
+    row = reader.one(
+        f"SELECT id FROM events WHERE {where} AND level IN ({marks}) AND "
+        f"instr(lower(text || ' ' || kind || ' ' || actor), lower(?)) > 0 ORDER BY id {order} LIMIT 1",
+        (*values, *levels, words),
+    )
+    return row["id"] if row else None

@@ -1,0 +1,197 @@
+"""View 9: who did what, from where, to how many; what the engine did by itself. Follows, or stands while read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from storage.event_pages import LEVELS, SEARCHED, find, page
+from tui.actions import Row, Target
+from tui.format import count
+from tui.screens.log_lines import Events, about, columns_at
+from tui.screens.view import PAGE, ViewScreen, look_bindings
+from tui.widgets.columns import header
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
+
+KEPT = 2_000
+"""Rows held at most; further ones are read again when they are scrolled to."""
+NEAR = 20
+SHOWN = (("all levels", LEVELS), ("warnings and errors", LEVELS[1:]), ("errors only", LEVELS[2:]))
+
+
+class LogScreen(ViewScreen):
+    """With the cursor on the last row it follows. Anywhere else nothing moves: what arrives is counted and joins when
+    the end is reached again (G)."""
+
+    CSS_PATH: ClassVar = ["view.tcss", "log.tcss"]
+    BINDINGS: ClassVar = look_bindings("shape", "text")
+    MODE = "log"
+    HINTS: ClassVar = ("view.open", "view.filter", "view.faults")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self.words = ""
+        self._level = 0
+        self._whole = False
+        """Whether the first row is the oldest event."""
+        self._cut = False
+        """Whether rows after the last one were let go."""
+        self._reading = False
+
+    def token(self) -> Hashable:
+        return ("log", self._level)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return SHOWN[self._level][1]
+
+    def reads(self) -> Any:
+        levels = self.levels
+        return lambda reader, now: page(reader, levels=levels, limit=PAGE)
+
+    def crumb(self) -> str:
+        search = f"  /{self.words}" if self.words else ""
+        return f"Log  {SHOWN[self._level][0]}{search}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="head")
+        yield Grid(id="events")
+        yield Lines(id="about")
+
+    def show(self, data: list[Row], now: int) -> None:
+        grid = self.query_one(Grid)
+        following = self._follows()
+        if following:
+            self._join(data)
+        new = sum(row["id"] > self.rows[-1]["id"] for row in data) if self.rows else 0
+        more = "+" if new >= PAGE or self._cut else ""
+        self.crumb_right = "follows" if following else f"{count(new)}{more} new: G follows"
+        columns = columns_at(now)
+        nothing = ((" Nothing has happened on this level.", ""),)
+        self.query_one("#head", Lines).show([header(columns, self.size.width) if self.rows else nothing])
+        grid.show(Events(self.rows, now, self.words))
+        if following:
+            grid.move_to(len(self.rows) - 1, -1)
+        self.redraw_for_cursor()
+
+    def _follows(self) -> bool:
+        return not self.rows or (not self._cut and self.query_one(Grid).cursor in (-1, len(self.rows) - 1))
+
+    def _join(self, data: list[Row]) -> None:
+        """Let what arrived follow; a gap that is wider than a page begins anew."""
+        last = self.rows[-1]["id"] if self.rows else 0
+        new = [row for row in data if row["id"] > last]
+        if not self.rows or self._cut or len(new) == PAGE:
+            self.rows, self._cut, self._whole = list(data), False, len(data) < PAGE
+        else:
+            self.rows = [*self.rows, *new][-KEPT:]
+            self._whole = self._whole and len(self.rows) < KEPT
+
+    def redraw_for_cursor(self) -> None:
+        grid = self.query_one(Grid)
+        self.query_one("#about", Lines).show(about(grid.current, self.console.now(), self.size.width))
+        if 0 <= grid.cursor < NEAR and not self._whole and not self._reading and len(self.rows) >= PAGE:
+            self.run_worker(self._older(), group="older")
+
+    async def _older(self) -> None:
+        self._reading = True
+        try:
+            first, levels = self.rows[0]["id"], self.levels
+            found: list[Row] = await self.console.read_once(
+                lambda reader, now: page(reader, before=first, levels=levels, limit=PAGE)
+            )
+        finally:
+            self._reading = False
+        if self.rows and self.rows[0]["id"] == first and levels == self.levels:
+            self._whole = len(found) < PAGE
+            rows = [*found, *self.rows]
+            self._cut = self._cut or len(rows) > KEPT
+            self._show_rows(rows[:KEPT])
+
+    def _show_rows(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.query_one(Grid).show(Events(rows, self.console.now(), self.words))
+        self.redraw()
+
+    def action_move(self, step: str) -> None:
+        if step == "end" and self.data is not None and not self._follows():
+            self._join(self.data)
+            self.query_one(Grid).show(Events(self.rows, self.console.now(), self.words))
+        super().action_move(step)
+
+    def on_grid_moved(self) -> None:
+        self.redraw()
+
+    # what is shown
+
+    def action_faults(self) -> None:
+        """All levels, warnings and errors, errors only."""
+        self._level = (self._level + 1) % len(SHOWN)
+        self.data, self.rows, self._whole, self._cut = None, [], False, False
+        self.watch_data()
+
+    def action_filter(self) -> None:
+        self.prompt.open("/", on_submit=self._search)
+
+    def _search(self, words: str) -> None:
+        self.words = words.strip()
+        self.redraw()
+        if self.words:
+            self.action_match(-1)
+
+    def action_match(self, by: int) -> None:
+        """Go to the next match: -1 the older one, 1 the newer one."""
+        if not self.words:
+            self.console.say("search first: / and what to look for")
+        elif not self._reading and self.rows:
+            self.run_worker(self._go_to_match(older=by < 0), group="match")
+
+    async def _go_to_match(self, *, older: bool) -> None:
+        grid = self.query_one(Grid)
+        words, levels = self.words, self.levels
+        start = grid.current["id"] if grid.current else self.rows[-1]["id"]
+        found = await self.console.read_once(
+            lambda reader, now: find(reader, words, start=start, older=older, levels=levels)
+        )
+        if found is None:
+            way = "older" if older else "newer"
+            self.console.say(f"no {way} match of '{words}' within {SEARCHED:,} events")
+            return
+        if not any(row["id"] == found for row in self.rows):
+            self.rows = await self.console.read_once(
+                lambda reader, now: (
+                    page(reader, before=found, levels=levels, limit=PAGE // 2)
+                    + page(reader, at=found, levels=levels, limit=PAGE // 2)
+                )
+            )
+            self._cut, self._whole = True, False
+        grid.open_on(found)
+        self._show_rows(self.rows)
+        self.console.say(f"/{words}: n older, N newer")
+
+    # going
+
+    def targets(self) -> list[Target]:
+        row = self.query_one(Grid).current
+        return [Target("event", row)] if row else []
+
+    def opens(self) -> ViewScreen | None:
+        from tui.screens.campaign import CampaignScreen
+        from tui.screens.job import JobScreen
+        from tui.screens.queues import QueueScreen
+
+        row = self.query_one(Grid).current
+        if row is None:
+            return None
+        if row["job_id"]:
+            return JobScreen(row["job_id"], "Log")
+        if row["campaign"]:
+            return CampaignScreen(row["campaign"])
+        if row["queue"]:
+            return QueueScreen(row["queue"])
+        self.console.say("this event is about the engine as a whole")
+        return None
