@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from storage.errors import UsageError
+from storage.filter_sql import exactly
 from tui.cli.campaign_run import tell
 from tui.cli.facts import job_json, states_of
 from tui.cli.output import dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 
+if TYPE_CHECKING:
+    from storage.jobs_page import Place
+
 
 @click.group(
     "job",
     cls=LazyGroup,
     lazy={
-        "list": Lazy("tui.cli.job:list_", "Jobs, narrowed by state, campaign, batch, reason."),
+        "list": Lazy("tui.cli.job:list_", "Jobs, narrowed by a filter, in three orders."),
         "show": Lazy("tui.cli.job:show", "One job with every attempt and the server's words."),
-        "retry": Lazy("tui.cli.job:retry", "Try these jobs again."),
+        "retry": Lazy("tui.cli.job:retry", "Try these jobs again, by id or by filter."),
     },
 )
 def job() -> None:
@@ -25,32 +32,43 @@ def job() -> None:
 
 
 @click.command("list", cls=Verb)
+@click.option("--filter", "text", default="", help='As in the console: "state:failed error:~421 since:1h".')
 @click.option("--state", default="", help="Only these states, for example failed,uncertain.")
 @click.option("--campaign", "-c", help="Only of this campaign.")
 @click.option("--batch", "batch_id", type=int, help="Only of this batch.")
 @click.option("--error", "error_key", default="", help="Only this reason (`error_key`).")
-@click.option("--after", type=int, default=0, help="Go on after this job id.")
+@click.option("--sort", type=click.Choice(["id", "due", "changed"]), default="id", show_default=True)
+@click.option("--descending", is_flag=True, help="The other way round.")
+@click.option("--after", default="", help="Go on after `next_after` of the page before.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @click.pass_obj
 def list_(
-    session: Session, state: str, campaign: str | None, batch_id: int | None, error_key: str, after: int, limit: int
-) -> None:
-    """Jobs by id, a page at a time."""
-    states = states_of(state)
+    session: Session, text: str, state: str, campaign: str | None, batch_id: int | None, error_key: str, sort: str,
+    descending: bool, after: str, limit: int,
+) -> None:  # fmt: skip
+    """Jobs a page at a time, narrowed by a filter."""
+    from storage.filter_terms import Filter, Number, States
+    from storage.filters import parse
+    from storage.jobs_page import Query, Sort, page, place_of
+    from tui.cli.times import now_us
+
+    terms = list(parse(text).terms)
+    terms += [States(states)] if (states := states_of(state)) else []
+    terms += [exactly("campaign", campaign)] if campaign else []
+    terms += [exactly("error", error_key)] if error_key else []
+    terms += [Number("batch", batch_id, batch_id)] if batch_id is not None else []
+    query = Query(Filter(tuple(terms)), Sort(sort), descending, now_us())
     with session.reader() as reader:
-        campaign_id = reader.campaign(campaign)["id"] if campaign else None
-        rows = reader.jobs(
-            states=states, campaign_id=campaign_id, batch_id=batch_id, error_key=error_key, after=after, limit=limit + 1
-        )
-    more, rows = len(rows) > limit, rows[:limit]
+        if campaign:
+            reader.campaign(campaign)
+        found = page(reader, query, after=_place(after, by_id=sort == "id"), limit=limit)
+    rows = found.rows
+    next_after: int | str | None = None
+    if found.more:
+        last = place_of(rows[-1], query.sort)
+        next_after = last.id if sort == "id" else f"{last.key}:{last.id}"
     if session.json:
-        emit(
-            {
-                "count": len(rows),
-                "next_after": rows[-1]["id"] if more else None,
-                "jobs": [job_json(row) for row in rows],
-            }
-        )
+        emit({"count": len(rows), "next_after": next_after, "jobs": [job_json(row) for row in rows]})
         return
     zone = session.zone
     shown = [
@@ -61,8 +79,20 @@ def list_(
         for row in rows
     ]  # fmt: skip
     table(("job", "campaign", "address", "state", "tries", "sent or due", "error"), shown, empty="no such job")
-    if more:
-        say(f"more: --after {rows[-1]['id']}")
+    if found.more:
+        say(f"more: --after {next_after}")
+
+
+def _place(text: str, *, by_id: bool) -> Place | None:
+    """Where a page goes on. Raises UsageError."""
+    from storage.jobs_page import Place
+
+    key, _, id = text.rpartition(":")
+    if not text:
+        return None
+    if not id.isdecimal() or bool(key) == by_id or (key and not key.isdecimal()):
+        raise UsageError(f"--after {text[:40]} is no place in this order", hint="take `next_after` of the page before")
+    return Place(int(key or id), int(id))
 
 
 @click.command("show", cls=Verb)
@@ -108,13 +138,54 @@ def show(session: Session, job_id: int) -> None:
 
 
 @click.command("retry", cls=Change)
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@click.option("--filter", "text", default="", help='All that match, for example "state:failed error:~421 since:1h".')
 @click.option("--spread", default="", help="Spread them evenly over a time such as 2h.")
 @click.pass_obj
-def retry(session: Session, ids: tuple[int, ...], spread: str) -> int:
-    """Give these failed or held jobs a new budget. Exit 1 when none of them could be retried."""
+def retry(session: Session, ids: tuple[int, ...], text: str, spread: str) -> int:
+    """Give these failed or held jobs a new budget. Exit 1 when not all of them could be retried.
+
+    With --filter the set is fixed before the question: what fails later does not belong to it.
+    """
     from engine.control.retrying import parse_spread
 
-    result = session.call("job.retry", {"ids": list(ids), "spread": parse_spread(spread)})
+    if bool(ids) == bool(text.strip()):
+        raise UsageError("name jobs by id, or some by --filter", hint='for example --filter "state:failed since:1h"')
+    over = parse_spread(spread)
+    if text:
+        return _retry_matching(session, text, over)
+    result = session.call("job.retry", {"ids": list(ids), "spread": over})
     tell(session, result)
     return 0 if result["retried"] == len(set(ids)) else 1
+
+
+def _retry_matching(session: Session, text: str, spread: int) -> int:
+    from storage.filters import parse
+    from storage.jobs_page import Query, highest
+    from storage.retry_set import of_filter, slices
+    from tui.cli.times import now_us
+
+    filter = parse(text)
+    with session.reader() as reader:
+        wanted = of_filter(reader, Query(filter, now=now_us(), top=highest(reader)))
+    left = [
+        f"{n} {word}"
+        for n, word in ((wanted.uncertain, "uncertain"), (wanted.approval, "for approval"), (wanted.others, "others"))
+        if str(n) != "0"
+    ]
+    n = len(wanted.ids)
+    say(
+        f"{n:,} to retry: {wanted.failed:,} failed, {wanted.held:,} held"
+        + (f"; left: {', '.join(left)}" if left else "")
+    )
+    retried = refused = 0
+    if n:
+        session.confirm(f"Retry {n:,} {'job' if n == 1 else 'jobs'}?")
+        with session.control() as control:
+            for part in slices(wanted.ids):
+                result = control.call("job.retry", {"ids": list(part), "spread": spread})
+                retried, refused = retried + result["retried"], refused + result["refused"]
+    message = f"{retried:,} will be tried again" if retried else "nothing to retry"
+    message += f"; {refused:,} were not failed or held any more, or are of a cancelled campaign" if refused else ""
+    tell(session, {"success": True, "retried": retried, "refused": refused, "empty": not retried, "message": message})
+    return 0 if retried == n else 1

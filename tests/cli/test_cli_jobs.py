@@ -1,0 +1,122 @@
+"""Jobs by command: narrowed by the filter language, in three orders, retried as a set that is fixed when asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.model import MINUTE
+from tests.cli.conftest import Home
+from tests.console.world import DOUBT, FIELD, SENT, UNKNOWN, World
+from tui.cli.times import now_us
+
+
+@pytest.fixture
+def worked(empty: Home) -> Home:
+    """Twelve letters: 5 sent, 3 failed, 1 held, 1 uncertain, 2 still to come."""
+    world = World(empty.folder)
+    world.clock.at = now_us() - 30 * MINUTE
+    world.campaign("letters", 12)
+    world.send("smtp-eu-1", [SENT] * 5 + [UNKNOWN] * 3 + [FIELD, DOUBT], step=90_000_000)
+    world.close()
+    return empty
+
+
+def listed(home: Home, *args: object) -> list[dict[str, Any]]:
+    done = home("job", "list", "--json", *args)
+    assert done.code == 0, done.err
+    jobs: list[dict[str, Any]] = done.json["jobs"]
+    return jobs
+
+
+def states(home: Home) -> list[str]:
+    return [job["state"] for job in listed(home)]
+
+
+def test_a_filter_narrows_the_list(worked: Home) -> None:
+    assert [job["state"] for job in listed(worked, "--filter", "state:failed,uncertain")] == ["failed"] * 3 + [
+        "uncertain"
+    ]
+    assert len(listed(worked, "--filter", "-state:SENT", "--campaign", "letters", "--state", "open")) == 3
+    assert len(listed(worked, "--error", "550 5.1.1 user unknown")) == 3
+    assert listed(worked, "--error", "550*") == []
+    assert listed(worked, "--batch", "77") == []
+
+
+@pytest.mark.parametrize("sort", ["id", "due", "changed"])
+@pytest.mark.parametrize("way", [(), ("--descending",)])
+def test_pages_follow_each_other_in_every_order(worked: Home, sort: str, way: tuple[str, ...]) -> None:
+    seen: list[int] = []
+    after: Any = ""
+    while after is not None:
+        page = worked("job", "list", "--json", "--sort", sort, *way, "--limit", 5, "--after", after).json
+        seen += [job["id"] for job in page["jobs"]]
+        after = page["next_after"]
+    assert sorted(seen) == list(range(1, 13))
+    if sort == "id":
+        assert seen == sorted(seen, reverse=bool(way))
+
+
+@pytest.mark.parametrize("after", ["x", "1:2", "1:", "-1"])
+def test_a_place_that_is_none_is_refused(worked: Home, after: str) -> None:
+    assert worked("job", "list", f"--after={after}").code == 2
+
+
+@pytest.mark.parametrize("verb", [("list",), ("retry", "--yes")])
+def test_a_filter_that_does_not_parse_names_the_place_and_changes_nothing(worked: Home, verb: tuple[str, ...]) -> None:
+    before = states(worked)
+    done = worked("job", *verb, "--filter", "state:fialed")
+    assert done.code == 5
+    assert "column 7: there is no state 'fialed'" in done.err
+    assert "did you mean 'failed'?" in done.err
+    assert states(worked) == before
+
+
+def test_a_retry_by_filter_says_first_how_many_it_takes_and_leaves(worked: Home) -> None:
+    done = worked("job", "retry", "--filter", "campaign:letters", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert "4 to retry: 3 failed, 1 held; left: 1 uncertain, 7 others" in done.err
+    assert (done.json["retried"], done.json["refused"]) == (4, 0)
+    assert states(worked).count("pending") == 6
+    assert states(worked).count("uncertain") == 1
+
+
+def test_a_retry_that_finds_nothing_changes_nothing(worked: Home) -> None:
+    done = worked("job", "retry", "--filter", "state:uncertain", "--yes")
+    assert done.code == 0
+    assert "nothing to retry" in done.out
+    assert "left: 1 uncertain" in done.err
+
+
+def test_a_retry_wants_ids_or_a_filter_and_not_both(worked: Home) -> None:
+    assert worked("job", "retry").code == 2
+    assert worked("job", "retry", "6", "--filter", "state:failed").code == 2
+    assert worked("job", "retry", "6").code == 0
+
+
+def test_a_large_set_goes_in_slices_and_tells_what_changed_meanwhile(
+    worked: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from storage import retry_set
+    from tui.client import LocalControl
+
+    monkeypatch.setattr(retry_set, "SLICE", 2)
+    asked: list[list[int]] = []
+
+    def call(self: LocalControl, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
+        assert args is not None
+        asked.append(args["ids"])
+        return {"retried": 1, "refused": len(args["ids"]) - 1}
+
+    monkeypatch.setattr(LocalControl, "call", call)
+    done = worked("job", "retry", "--filter", "state:failed,held", "--yes")
+    assert done.code == 1
+    assert asked == [[6, 7], [8, 9]]
+    assert "2 will be tried again; 2 were not failed or held any more" in done.out
+
+
+def test_read_only_refuses_a_retry_by_filter(worked: Home) -> None:
+    done = worked("--read-only", "job", "retry", "--filter", "state:failed", "--yes")
+    assert done.code == 4
+    assert states(worked).count("failed") == 3
