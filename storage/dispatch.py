@@ -209,10 +209,7 @@ def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: b
 def _take(tx: Tx, rows: list[Any], lane: Any, request: ClaimRequest) -> list[ClaimedJob]:
     """Put these rows under a new lease. The Writer is the only one who writes, so what was read still holds."""
     tx.executemany(_TAKE, [(request.lease_until, request.now, row["id"]) for row in rows])
-    for row in rows:
-        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
-        tx.count(*scope, "pending", row["error_key"], -1)
-        tx.count(*scope, "processing", "", +1)
+    tx.move((row, "pending", row["error_key"], "processing", "") for row in rows)
     return [
         ClaimedJob(
             id=row["id"],

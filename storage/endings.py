@@ -50,10 +50,7 @@ def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
     tx.executemany(_FINISH, [_finished(end) for end, _ in held])
     attempted = [(end, row) for end, row in held if end.attempt_id is not None and end.outcome is not None]
     tx.executemany(_CLOSE_ATTEMPT, [_closed(end) for end, _ in attempted])
-    for end, row in held:
-        scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
-        tx.count(*scope, "processing", "", -1)
-        tx.count(*scope, end.state.value, end.error_key, +1)
+    tx.move((row, "processing", "", end.state.value, end.error_key) for end, row in held)
     for end, row in attempted:
         outcome = end.outcome.value if end.outcome else ""
         tx.minute(end.now, row["campaign_id"], row["queue_id"], outcome, end.duration)

@@ -79,6 +79,18 @@ class Tx:
         if campaign_id is not None:
             self.counters["campaign", campaign_id, state, key] += n
 
+    def move(self, rows: Iterable[tuple[Any, str, str, str, str]]) -> None:
+        """Count jobs from one state to another: (row with its scope, state, error key, new state, new key) each.
+
+        Like jobs are summed first: of ten messages in one commit all go the same way.
+        """
+        moves: Counter[tuple[int, int | None, int, str, str, str, str]] = Counter()
+        for row, state, key, new_state, new_key in rows:
+            moves[row["queue_id"], row["campaign_id"], row["batch_id"], state, key, new_state, new_key] += 1
+        for (queue_id, campaign_id, batch_id, state, key, new_state, new_key), n in moves.items():
+            self.count(queue_id, campaign_id, batch_id, state, key, -n)
+            self.count(queue_id, campaign_id, batch_id, new_state, new_key, n)
+
     def minute(self, at: int, campaign_id: int | None, queue_id: int, outcome: str, duration: int) -> None:
         """Note one finished attempt in the per-minute sums."""
         key = (at // 60_000_000, campaign_id or 0, queue_id, outcome)
