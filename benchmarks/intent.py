@@ -42,8 +42,9 @@ def without_intent(engine: Engine) -> None:
         for end in ends:
             request = asked.pop(end.job_id)
             attempt = tx.insert(
-                "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at) VALUES (?, ?, 1, 1, ?, ?)",
-                (end.job_id, end.lease, store.epoch, request.now),
+                "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, counted_at) "
+                "VALUES (?, ?, 1, 1, ?, ?, ?)",
+                (end.job_id, end.lease, store.epoch, request.now, request.now),
             )
             made.append(
                 Finish(**{name: getattr(end, name) for name in end.__slots__} | {"attempt_id": attempt})  # type: ignore[arg-type]

@@ -241,9 +241,7 @@ def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
     """After a clock step backwards a start in the future counts as now, once: gaps and caps run from here."""
     tx.execute("UPDATE queues SET last_start = ? WHERE id = ? AND last_start > ?", (now, queue_id, now))
     tx.execute("UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
-    tx.execute(
-        "UPDATE attempts SET intent_at = ? WHERE queue_id = ? AND counted = 1 AND intent_at > ?", (now, queue_id, now)
-    )
+    tx.execute("UPDATE attempts SET counted_at = ? WHERE queue_id = ? AND counted_at > ?", (now, queue_id, now))
 
 
 def promote(tx: Tx, now: int) -> tuple[int, int | None]:

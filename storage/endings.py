@@ -14,6 +14,7 @@ from storage.model import HOUR, JobState, OutcomeClass
 from storage.writer import Tx
 
 _HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
+_INTENT = "SELECT 1 FROM attempts WHERE job_id = ? AND lease = ?"
 _FINISH = (
     "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, due_at = COALESCE(?, due_at), "
     "attempts = attempts + ?, tries = tries + ?, budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, "
@@ -21,7 +22,8 @@ _FINISH = (
 )
 _CLOSE_ATTEMPT = (
     "UPDATE attempts SET finished_at = ?, outcome = ?, phase = ?, code = ?, enhanced = ?, reply = ?, "
-    "error_key = ?, server = CASE WHEN ? = '' THEN server ELSE ? END, duration = ?, counted = ? "
+    "error_key = ?, server = CASE WHEN ? = '' THEN server ELSE ? END, duration = ?, "
+    "counted_at = CASE WHEN ? = 1 THEN counted_at END "
     "WHERE id = ? AND lease = ? AND outcome IS NULL"
 )
 _FAILURE_HOUR = (
@@ -44,6 +46,9 @@ def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
     for end in ends:
         row = rows.get(end.job_id)
         ours = row is not None and row["lease"] == end.lease and row["state"] == "processing"
+        if ours and end.attempt_id is None and tx.one(_INTENT, (end.job_id, end.lease)):
+            # Its intent stands: only an outcome may end it, or it would be sent a second time.
+            ours = False
         answers.append(ours)
         if ours:
             held.append((end, rows.pop(end.job_id)))

@@ -18,7 +18,10 @@ _GATE = (
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
     "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
 )
-_NTH = "SELECT intent_at FROM attempts WHERE queue_id = ? AND counted = 1 ORDER BY intent_at DESC LIMIT 1 OFFSET ?"
+_NTH = (
+    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
+)
 
 
 def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
@@ -45,13 +48,15 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
         _return(tx, row, request, refused)
         return Intent(None, refused, retry_at)
     attempt = tx.insert(
-        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, server) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             request.job_id,
             request.lease,
             row["attempts"] + 1,
             row["queue_id"],
             request.epoch,
+            request.now,
             request.now,
             request.server,
         ),
@@ -83,7 +88,7 @@ def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | N
     for n, period in request.caps:
         nth = tx.one(_NTH, (row["queue_id"], n - 1))
         if nth is not None:
-            opens = min(nth["intent_at"], now) + period
+            opens = min(nth["counted_at"], now) + period
             if opens > now:
                 return "cap", opens
     return "", None

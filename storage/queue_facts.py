@@ -24,11 +24,11 @@ def caps_used(reader: Reader, queue_id: int, caps: list[tuple[int, int]], now: i
     found = []
     for n, period in caps:
         inside = (queue_id, now - period)
-        where = "queue_id = ? AND counted = 1 AND intent_at > ?"
+        where = "queue_id = ? AND counted_at > ?"
         used = reader.one(f"SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE {where} LIMIT ?)", (*inside, n))
         frees_at = None
         if used is not None and used["n"] >= n:
-            first = reader.one(f"SELECT MIN(intent_at) AS at FROM attempts WHERE {where}", inside)
+            first = reader.one(f"SELECT MIN(counted_at) AS at FROM attempts WHERE {where}", inside)
             frees_at = first["at"] + period if first else None
         found.append({"n": n, "period": period, "used": used["n"] if used else 0, "frees_at": frees_at})
     return found
@@ -38,8 +38,8 @@ def latency(reader: Reader, queue_id: int, now: int) -> Row:
     """Time from intent to reply of what was handed over in the last hour: `{n, p50, p95}` (us, None without any),
     over the newest 1,000 at most."""
     rows = reader.rows(
-        "SELECT duration FROM attempts WHERE queue_id = ? AND counted = 1 AND intent_at > ? "
-        "AND finished_at IS NOT NULL ORDER BY intent_at DESC LIMIT ?",
+        "SELECT duration FROM attempts WHERE queue_id = ? AND counted_at > ? "
+        "AND finished_at IS NOT NULL ORDER BY counted_at DESC LIMIT ?",
         (queue_id, now - HOUR, TIMED),
     )
     times = sorted(row["duration"] for row in rows)

@@ -352,9 +352,7 @@ class Reader:
 
     def used(self, queue_id: int, since: int) -> int:
         """Counted intents of a queue since a time: what its rolling cap has used."""
-        row = self._one(
-            "SELECT count(*) AS n FROM attempts WHERE queue_id = ? AND counted = 1 AND intent_at > ?", (queue_id, since)
-        )
+        row = self._one("SELECT count(*) AS n FROM attempts WHERE queue_id = ? AND counted_at > ?", (queue_id, since))
         return int(row["n"]) if row else 0
 
     def engine(self) -> Row:

@@ -29,7 +29,7 @@ RESTORED = "restored from a backup"
 """The error key of jobs whose fate between the backup and the restore is not known."""
 
 _ATTEMPT = (
-    "id, job_id, lease, number, queue_id, epoch, intent_at, counted, finished_at, outcome, phase, code, enhanced, "
+    "id, job_id, lease, number, queue_id, epoch, intent_at, counted_at, finished_at, outcome, phase, code, enhanced, "
     "reply, error_key, server, duration"
 )
 

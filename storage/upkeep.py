@@ -22,7 +22,16 @@ class Settled:
 
 
 def settle(tx: Tx, now: int) -> Settled:
-    """Complete campaigns and batches with nothing open. Reads counters only, never job rows."""
+    """Complete campaigns and batches with nothing open. Reads counters only, never job rows.
+
+    A completed campaign with something open goes on: a retry or an import was cut short between its two commits.
+    """
+    tx.execute(
+        "UPDATE campaigns SET state = 'active', completed_at = NULL, updated_at = ?, version = version + 1 "
+        "WHERE state = 'completed' AND EXISTS (SELECT 1 FROM counters k WHERE k.scope = 'campaign' "
+        "AND k.scope_id = campaigns.id AND k.n > 0 AND k.state IN ('pending', 'processing'))",
+        (now,),
+    )
     completed = []
     for row in tx.all(
         "SELECT c.id, c.name, "

@@ -293,8 +293,9 @@ class Writer:
                     merged._flush()
                     results[place] = self._alone(connection, merged, request.run)
             for many, places in together.items():
-                for place, value in zip(places, many(merged, [group[p].item for p in places]), strict=True):
-                    results[place] = (value, None)
+                answers = self._together(connection, merged, many, [group[place].item for place in places])
+                for place, answer in zip(places, answers, strict=True):
+                    results[place] = answer
             for place in hot:
                 if (run := group[place].run) is not None:
                     results[place] = (run(merged), None)
@@ -305,6 +306,22 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return results
+
+    def _together(
+        self, connection: sqlite3.Connection, merged: Tx, many: Callable[[Tx, list[Any]], list[Any]], items: list[Any]
+    ) -> list[tuple[Any, Exception | None]]:
+        """Run `many` once for all; when the database refuses one of them, one by one, so that it fails alone."""
+        tx = Tx(connection, self._begun)
+        connection.execute("SAVEPOINT together")
+        try:
+            answers = many(tx, items)
+        except sqlite3.IntegrityError:
+            connection.execute("ROLLBACK TO together")
+            connection.execute("RELEASE together")
+            return [self._alone(connection, merged, lambda tx, item=item: many(tx, [item])[0]) for item in items]  # type: ignore[misc]
+        connection.execute("RELEASE together")
+        merged._merge(tx)
+        return [(answer, None) for answer in answers]
 
     def _alone(
         self, connection: sqlite3.Connection, merged: Tx, run: Callable[[Tx], Any]
@@ -319,7 +336,7 @@ class Writer:
         except Exception as error:
             connection.execute("ROLLBACK TO request")
             connection.execute("RELEASE request")
-            return None, error
+            return None, describe(error) if isinstance(error, sqlite3.Error) else error
         merged._merge(tx)
         connection.execute("RELEASE request")
         return value, None

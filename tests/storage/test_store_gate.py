@@ -24,7 +24,7 @@ async def test_an_open_gate_writes_the_intent_with_no_outcome_yet(desk: Desk) ->
     (attempt,) = desk.attempts(job.id)
     assert attempt["id"] == attempt_id
     assert (attempt["lease"], attempt["number"], attempt["intent_at"]) == (job.lease, 1, desk.clock())
-    assert (attempt["outcome"], attempt["finished_at"], attempt["counted"]) == (None, None, 1)
+    assert (attempt["outcome"], attempt["finished_at"], attempt["counted_at"]) == (None, None, desk.clock())
     assert attempt["epoch"] == desk.store.epoch
     assert desk.state(job.id) == "processing"
 

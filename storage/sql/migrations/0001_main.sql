@@ -210,8 +210,9 @@ BEGIN
     SELECT RAISE(ABORT, 'illegal campaign transition');
 END;
 
--- Append-only. A row without outcome is an intent: its message may have left. counted: 0 once the outcome says
--- that no content was handed over, so that caps count only what may have been delivered.
+-- Append-only. A row without outcome is an intent: its message may have left. counted_at is the start's time as caps
+-- count it: NULL once the outcome says that no content was handed over; a time in the future (the clock stepped back)
+-- is brought to now, which intent_at never is.
 CREATE TABLE attempts (
     id          INTEGER PRIMARY KEY,
     job_id      INTEGER NOT NULL REFERENCES jobs (id),
@@ -220,7 +221,7 @@ CREATE TABLE attempts (
     queue_id    INTEGER NOT NULL,
     epoch       INTEGER NOT NULL,
     intent_at   INTEGER NOT NULL,
-    counted     INTEGER NOT NULL DEFAULT 1 CHECK (counted IN (0, 1)),
+    counted_at  INTEGER,
     finished_at INTEGER,
     outcome     TEXT CHECK (outcome IN ('accepted', 'transient', 'permanent', 'account', 'route', 'content',
                                         'configuration', 'uncertain')),
@@ -234,7 +235,7 @@ CREATE TABLE attempts (
     UNIQUE (job_id, lease),
     CHECK ((outcome IS NULL) = (finished_at IS NULL))
 ) STRICT;
-CREATE INDEX attempts_caps ON attempts (queue_id, intent_at) WHERE counted = 1;
+CREATE INDEX attempts_caps ON attempts (queue_id, counted_at) WHERE counted_at IS NOT NULL;
 -- Invariant 1, held by the database itself: at most one accepted attempt per message.
 CREATE UNIQUE INDEX attempts_accepted ON attempts (job_id) WHERE outcome = 'accepted';
 
