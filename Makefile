@@ -8,7 +8,7 @@ WORKERS ?= 2
 PLAIN := env $(foreach name,NO_COLOR FORCE_COLOR COLORTERM COLUMNS LINES \
 	$(filter TEXTUAL_% PACELINE_%,$(.VARIABLES)),-u $(name)) TERM=xterm-256color
 
-.PHONY: help demo test check format lock crash screenshots
+.PHONY: help demo test check format lock crash bench screenshots
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -22,6 +22,10 @@ test: $(VENV)/.dev ## Run all tests
 
 crash: $(VENV)/.dev ## Kill it in every way and count at the receiver; PROVE=1 takes the guards out one by one
 	@$(PLAIN) $(PYTHON) -m tests.crash.crash_table $(if $(PROVE),--prove)
+
+bench: $(VENV)/.dev ## Measure the pipeline against bare aiosmtplib, and what the intent costs (needs smtp-sink)
+	@$(PYTHON) -m benchmarks.pipeline
+	@$(PYTHON) -m benchmarks.intent
 
 check: $(VENV)/.dev ## Lint, format, types, the three floors, the locks
 	$(VENV)/bin/ruff check .
