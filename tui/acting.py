@@ -53,21 +53,30 @@ class Acting(Base):
         else:
             self.run_worker(self._guarded(action, target.row), group="act", exit_on_error=True)
 
-    async def _guarded(self, action: Action, row: Row) -> None:
+    async def _guarded(self, action: Action, row: Row, more: Row | None = None) -> None:
+        """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""
         try:
             if action.id == "undo":
                 await self._take_back()
+            elif action.id == "engine.start":
+                await self._start_engine()
             else:
-                await self._act(action, row)
+                await self._act(action, row, more or {})
         except PacelineError as error:
             self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
         self.feed.again()
 
-    async def _act(self, action: Action, row: Row) -> None:
-        args = action.args(row)
+    async def _start_engine(self) -> None:
+        self.say("starting an engine in this console ...")
+        await asyncio.to_thread(self.link.start_here)
+        self.link.look_now()
+        self.say("ok: an engine runs in this console", "good")
+
+    async def _act(self, action: Action, row: Row, given: Row) -> None:
+        args = {**action.args(row), **given}
         build = QUESTIONS.get(action.id)
         if build is not None:
-            facts = await self._facts(action, row)
+            facts = await self._facts(action, row, given)
             question = build(row, facts, self.situation())
             if question is not None:
                 more = await self.ask(question)
@@ -80,10 +89,10 @@ class Acting(Base):
         self._undo = undo_of(action.id, action.title, row, self.now()) or self._undo
         self.say(f"ok: {result.get('message') or action.title}", "good")
 
-    async def _facts(self, action: Action, row: Row) -> Row:
+    async def _facts(self, action: Action, row: Row, given: Row) -> Row:
         """What a question must know beyond the row: the plan of a start, the exact set of a retry."""
         if action.id == "campaign.start":
-            plan = {"name": row["name"], "version": row["version"], "dry_run": True}
+            plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
             return await asyncio.wrap_future(self.link.call("campaign.start", plan))
         if action.id == "campaign.retry":
             facts = await self.read_once(lambda reader, now: retry_facts(reader, row["id"]))

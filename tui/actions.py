@@ -42,9 +42,9 @@ def _always(row: Row, situation: Situation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`control` is the action of the engine's control ("" when the console does it by itself), `args` builds its
-    arguments from the row. `why_off` says why it cannot be done now ("" when it can). `twin` is the same thing as a
-    command line, with the row's fields in braces."""
+    """`key` is "" for what only `:` can ask for. `control` is the action of the engine's control ("" when the console
+    does it by itself), `args` builds its arguments from the row. `why_off` says why it cannot be done now ("" when it
+    can). `twin` is the same thing as a command line, with the row's fields in braces."""
 
     id: str
     title: str
@@ -56,14 +56,20 @@ class Action:
     why_off: Callable[[Row, Situation], str] = _always
     danger: bool = False
     reversible: bool = False
+    without_engine: bool = False
+    """For when there is no engine, and only then."""
+
+    def off_here(self, situation: Situation) -> str:
+        """Why nothing of this kind can be done in these surroundings, whatever it is for."""
+        if situation.read_only:
+            return "read-only: this console was started with --read-only"
+        if situation.lost and not self.without_engine:
+            return f"no engine: {situation.lost}"
+        return ""
 
     def off(self, row: Row, situation: Situation) -> str:
         """Why this cannot be done now: the surroundings first, then the row; "" when it can."""
-        if situation.read_only:
-            return "read-only: this console was started with --read-only"
-        if situation.lost:
-            return f"no engine: {situation.lost}"
-        return self.why_off(row, situation)
+        return self.off_here(situation) or self.why_off(row, situation)
 
     def command(self, row: Row) -> str:
         known = {name: value for name, value in row.items() if isinstance(value, str | int)}
@@ -151,6 +157,10 @@ def _engine_resume_off(row: Row, situation: Situation) -> str:
     return "" if situation.engine_paused else "nothing is paused as a whole"
 
 
+def _engine_start_off(row: Row, situation: Situation) -> str:
+    return "" if situation.lost else "an engine runs"
+
+
 def _undo_off(row: Row, situation: Situation) -> str:
     return "" if situation.undo else "nothing to undo"
 
@@ -231,6 +241,18 @@ ACTIONS: tuple[Action, ...] = (
         "engine.resume", "resume all", "E", "engine", "engine.resume", _no_args, "paceline engine resume",
         _engine_resume_off, danger=True, reversible=True,
     ),
+    Action(
+        "engine.start", "start an engine here", "E", "engine", "", _no_args, "paceline engine run",
+        _engine_start_off, without_engine=True,
+    ),
+    Action(
+        "engine.drain", "drain and end the engine", "", "engine", "engine.drain", _no_args, "paceline engine drain",
+        danger=True,
+    ),
+    Action(
+        "engine.reload", "reload the configuration", "", "engine", "engine.reload", _no_args,
+        "paceline engine reload",
+    ),
 )  # fmt: skip
 
 
@@ -252,7 +274,7 @@ def for_key(key: str, targets: list[Target], situation: Situation) -> tuple[Acti
 def available(targets: list[Target], situation: Situation) -> list[Action]:
     """The actions that are on, in the order of the registry, one a key: what the hints row shows."""
     shown: list[Action] = []
-    for one in ACTIONS:
+    for one in (action for action in ACTIONS if action.key):
         found = for_key(one.key, targets, situation)
         if found is not None and found[0] is one and not found[2] and one.key not in [a.key for a in shown]:
             shown.append(one)

@@ -14,13 +14,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import platformdirs
+
 from engine.config import load_config
 from storage.errors import LockHeldError, UsageError
 from storage.lock import read_holder
 from storage.reader import Reader
 from tui.client import this_actor
-from tui.console import DRAIN_LIMIT, PacelineApp
+from tui.console import PacelineApp
 from tui.embedded import EmbeddedEngine
+from tui.leaving import DRAIN_LIMIT
 from tui.link import EngineLink
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -42,15 +45,27 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False) -
         pass  # a store that cannot be read is told before the screen opens
     log = _log_to_file(database)
     engine = None if read_only else _embed(database, config_path)
+    link = EngineLink(
+        database,
+        this_actor("console"),
+        embedded=engine,
+        embed=lambda: EmbeddedEngine(database, config_path),
+        read_only=read_only,
+    )
     try:
-        link = EngineLink(database, this_actor("console"), embedded=engine, read_only=read_only)
         host = socket.gethostname().partition(".")[0]
-        app = PacelineApp(database, link, environment=config.environment, host=host, read_only=read_only)
+        app = PacelineApp(
+            database,
+            link,
+            environment=config.environment,
+            host=host,
+            read_only=read_only,
+            state=platformdirs.user_state_path("paceline", False),
+        )
         return _run(app, link)
     finally:
-        if engine is not None:
-            engine.drain("the console ended")
-            engine.join(DRAIN_LIMIT)
+        link.drain("the console ended")
+        link.join(DRAIN_LIMIT)
         logging.getLogger().removeHandler(log)
         log.close()
 

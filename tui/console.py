@@ -5,22 +5,23 @@ What is shown comes from the feed's snapshots; what is done goes through the reg
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding
 from textual.message import Message
 
-from tui.acting import Acting
 from tui.actions import Situation, Target
+from tui.commanding import Commanding
 from tui.feed import Feed, Snapshot
 from tui.format import span
-from tui.link import EMBEDDED, LOST, NONE, Link
+from tui.history import History
+from tui.leaving import Leaving
+from tui.link import LOST, NONE, Link
 from tui.looks import LOOKS
 from tui.safe_text import safe_text
 from tui.screens.campaigns import CampaignsScreen
@@ -29,15 +30,11 @@ from tui.screens.failures import FailuresScreen
 from tui.screens.help import HelpScreen
 from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
-from tui.screens.questions import Question, quit_busy
 from tui.screens.queues import QueuesScreen
 from tui.screens.view import ViewScreen
 from tui.theme import terminal_theme
 from tui.widgets.frame import FrameState
 from tui.widgets.lines import Line
-
-DRAIN_LIMIT = 600.0
-"""Seconds that the end of the engine is waited for: RFC 5321 gives a server ten minutes for its last reply."""
 
 
 def wall_clock() -> int:
@@ -64,8 +61,9 @@ def _app_bindings() -> list[Binding]:
     ]
 
 
-class PacelineApp(Acting, App[int]):
-    """The screen over one store and one link to an engine. Time and monotonic time are passed in."""
+class PacelineApp(Commanding, Leaving, App[int]):
+    """The screen over one store and one link to an engine. Time and monotonic time are passed in; `state` is the
+    folder of what is kept between runs (None: nothing is)."""
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "Paceline"
@@ -87,11 +85,13 @@ class PacelineApp(Acting, App[int]):
         environment: str,
         host: str,
         read_only: bool = False,
+        state: Path | None = None,
         now: Callable[[], int] = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self.link = link
+        self.history = History(state / "commands" if state is not None else None)
         self.now = now
         self.monotonic = monotonic
         self.feed = Feed(database, now=now, look=link.look, publish=self._read)
@@ -102,7 +102,6 @@ class PacelineApp(Acting, App[int]):
         self._snapshot: Snapshot | None = None
         self._message = ("", "")
         self._last_mode = "overview"
-        self._draining = False
 
     # life
 
@@ -231,69 +230,3 @@ class PacelineApp(Acting, App[int]):
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
-
-    # the end
-
-    def action_ask_quit(self) -> None:
-        """Quit, or close the open question with No, or the open prompt."""
-        if isinstance(self.screen, ConfirmScreen):
-            self.screen.dismiss(None)
-        elif isinstance(self.screen, ViewScreen) and self.screen.prompt.is_open:
-            self.screen.prompt.cancel()
-        else:
-            self.run_worker(self._quit(), group="quit")
-
-    async def _quit(self) -> None:
-        link = self.link.state
-        if link.word != EMBEDDED:
-            self.exit(0)
-            return
-        flying = self.link.in_flight()
-        if self._draining:
-            question = Question(
-                "End now, without waiting?", (f"{flying} in flight become uncertain: sent or not, nobody knows then.",)
-            )
-            if await self.ask(question) is not None:
-                self.exit(1)
-            return
-        if flying or self._has_work():
-            frame = self._snapshot.frame if self._snapshot else {}
-            running = sum(row["state"] == "active" for row in frame.get("campaigns", []))
-            if await self.ask(quit_busy(flying, running, self.situation())) is None:
-                return
-        await self.drain_and_end(0)
-
-    def _has_work(self) -> bool:
-        frame = self._snapshot.frame if self._snapshot else {}
-        return any(
-            row["state"] == "active" and row["counts"]["pending"] + row["counts"]["processing"]
-            for row in frame.get("campaigns", [])
-        )
-
-    async def drain_and_end(self, code: int) -> None:
-        """Let the embedded engine finish what is in flight, then end the screen."""
-        self._draining = True
-        self.say("draining: nothing new begins, what is in flight finishes; ^c ends at once")
-        self.link.drain("the console was closed")
-        await asyncio.to_thread(self.link.join, DRAIN_LIMIT)
-        self.exit(code)
-
-    def begin_drain(self, why: str) -> None:
-        """From another thread: show that a signal drains the engine."""
-        self._outside(self._show_drain, why)
-
-    def end_from_outside(self, code: int) -> None:
-        """From another thread: end the screen with this code."""
-        self._outside(self.exit, code)
-
-    def _outside(self, call: Callable[[Any], None], value: Any) -> None:
-        loop = self._loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(call, value)
-            except RuntimeError:  # it has just ended
-                return
-
-    def _show_drain(self, why: str) -> None:
-        self._draining = True
-        self.say(f"{why}: draining, what is in flight finishes; a second signal cuts")

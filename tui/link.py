@@ -7,6 +7,7 @@ keeps a pause waiting. A lost engine is looked for after 1, 2, 4, 8, 8... second
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class Link(Protocol):
 
     def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]: ...
 
+    def start_here(self) -> None: ...
+
     def in_flight(self) -> int: ...
 
     def drain(self, why: str) -> None: ...
@@ -69,11 +72,18 @@ class EngineLink:
     """The link to the engine of one database. `look` is called about once a second, from one thread."""
 
     def __init__(
-        self, database: Path, actor: Actor, *, embedded: EmbeddedEngine | None = None, read_only: bool = False
+        self,
+        database: Path,
+        actor: Actor,
+        *,
+        embedded: EmbeddedEngine | None = None,
+        embed: Callable[[], EmbeddedEngine] | None = None,
+        read_only: bool = False,
     ) -> None:
         self._database = database
         self._actor = actor
         self._embedded = embedded
+        self._embed = embed
         self._read_only = read_only
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="paceline-control")
         self._again = threading.Event()
@@ -137,6 +147,18 @@ class EngineLink:
             return control.call(action, args)
         finally:
             control.close()
+
+    def start_here(self) -> None:
+        """Start an engine in this process, because a person asked for it: an engine that died by a fault is never
+        started again by itself. Blocks until it listens; raises the PacelineError that kept it from starting."""
+        if self._read_only or self._embed is None:
+            raise RefusedError("this console starts no engine", hint="elsewhere: paceline engine run")
+        if self._embedded is not None and self._embedded.alive:
+            raise RefusedError("the engine of this console has not ended yet")
+        engine = self._embed()
+        engine.start()
+        self._embedded = engine
+        self.look_now()
 
     def in_flight(self) -> int:
         return self._embedded.in_flight() if self._embedded is not None else 0

@@ -41,6 +41,7 @@ LOOKS: tuple[Look, ...] = (
     Look("view.queues", "Queues", ("6",), "view('queues')", "app", "paceline queue list"),
     Look("view.log", "Log", ("9",), "view('log')", "app", "paceline events"),
     Look("view.last", "last view", ("minus",), "last_view", "app"),
+    Look("app.command", "command", ("colon",), "command", "app"),
     Look("app.back", "back one step", ("escape",), "back", "app"),
     Look("app.leave", "back, at the top quit", ("q",), "leave", "app"),
     Look("app.quit", "quit", ("ctrl+q", "ctrl+c"), "ask_quit", "app"),

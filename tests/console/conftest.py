@@ -35,12 +35,14 @@ def link() -> RecordingLink:
     return RecordingLink()
 
 
-def console(world: World, link: RecordingLink, *, read_only: bool = False, environment: str = "dev") -> PacelineApp:
+def console(
+    world: World, link: RecordingLink, *, read_only: bool = False, environment: str = "dev", state: Path | None = None
+) -> PacelineApp:
     """An app whose present stands at `NOON`, and whose monotonic time jumps a second a look: no key is type-ahead."""
     ticks = itertools.count()
     return PacelineApp(
-        world.database, link, environment=environment, host="mail-1", read_only=read_only, now=lambda: NOON,
-        monotonic=lambda: float(next(ticks)),
+        world.database, link, environment=environment, host="mail-1", read_only=read_only, state=state,
+        now=lambda: NOON, monotonic=lambda: float(next(ticks)),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import LockHeldError
+from engine.scheduler import Scheduler
+from storage.errors import LockHeldError, RefusedError
 from storage.lock import read_holder
 from storage.model import Actor
 from storage.reader import Reader
@@ -45,8 +46,39 @@ def test_it_listens_sends_and_ends_when_drained(database: Path) -> None:
         assert reader.engine()["state"] == "stopped"
 
 
+def test_an_engine_that_died_by_a_fault_is_lost_until_a_person_starts_another(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> EmbeddedEngine:
+        return EmbeddedEngine(database, database.with_name("paceline.toml"))
+
+    def fault(self: Scheduler) -> int:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Scheduler, "_pass", fault)
+        engine = make()
+        engine.start()
+        link = EngineLink(database, Actor("ana"), embedded=engine, embed=make)
+        assert link.join(30)
+    lost = link.look(1)
+    assert lost.word == LOST
+    assert "a bug" in lost.reason
+    assert [link.look(at).word for at in range(2, 30_000_000, 1_000_000)] == [LOST] * 30
+    assert read_holder(database) is None
+    link.start_here()
+    assert link.look(40_000_000).word == EMBEDDED
+    with pytest.raises(RefusedError):
+        link.start_here()
+    link.drain("test")
+    assert link.join(30)
+    link.close()
+
+
 def test_read_only_is_refused_below_the_screen(database: Path) -> None:
     link = EngineLink(database, Actor("ana"), read_only=True)
     with pytest.raises(Exception, match="--read-only"):
         link.call("campaign.pause", {"name": "letters"}).result(5)
+    with pytest.raises(RefusedError):
+        link.start_here()
     link.close()

@@ -30,7 +30,8 @@ class Terminal:
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "tui", "--db", str(folder / "paceline.db"), "--config", str(folder / "paceline.toml"), *options],
-            dimensions=(24, 80), env={**kept, "TERM": "xterm-256color", **environment}, timeout=LIMIT,
+            dimensions=(24, 80), timeout=LIMIT,
+            env={**kept, "TERM": "xterm-256color", "XDG_STATE_HOME": str(folder / "state"), **environment},
         )  # fmt: skip
 
     def pump(self) -> None:

@@ -260,6 +260,9 @@ class RecordingLink:
             future.set_result(answer)
         return future
 
+    def start_here(self) -> None:
+        self.calls.append(("start_here", {}))
+
     def in_flight(self) -> int:
         return self.flying
 

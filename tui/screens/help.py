@@ -32,8 +32,8 @@ WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", 
 def rows() -> list[tuple[str, str, str, str]]:
     """(part, key, title, command line) of everything the console understands; the docs show the same rows."""
     found = [
-        (f"Act on {SCOPES[action.scope]}" if action.scope != "engine" else "Act everywhere", action.key, action.title,
-         PLACES.sub(lambda place: WORDS[place[1]], action.twin))
+        ("Act everywhere" if action.scope == "engine" else f"Act on {SCOPES[action.scope]}", action.key or ":",
+         action.title, PLACES.sub(lambda place: WORDS[place[1]], action.twin))
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), ("shape", "In the log"), ("text", "In the log"), ("app", "Go")):

@@ -159,6 +159,14 @@ def resume_all(row: Row, facts: Row, situation: Situation) -> Question | None:
     )
 
 
+def drain_engine(row: Row, facts: Row, situation: Situation) -> Question | None:
+    lines = (
+        "What is in flight finishes, then the engine ends. Nothing is sent while no engine runs.",
+        "Every console on this database loses it. E starts one again.",
+    )
+    return Question(f"End the engine{where(situation)}?", lines)
+
+
 def resume_queue(row: Row, facts: Row, situation: Situation) -> Question | None:
     lines = (f"state     {row['state']}: {row['reason'] or 'no reason given'}", "You say that this is mended.")
     return Question(f"Resume queue {row['name']}{where(situation)}?", lines)
@@ -189,6 +197,7 @@ QUESTIONS: dict[str, Build] = {
     "failures.retry": retry_group,
     "job.resolve": resolve,
     "engine.resume": resume_all,
+    "engine.drain": drain_engine,
     "queue.resume": resume_queue,
 }
 """Actions that may ask, by id; the others never do. Each gets the row, the facts read for it, the situation."""

@@ -31,7 +31,7 @@ PAGE = 200
 
 def action_bindings() -> list[Binding]:
     """One binding a key: two actions may share one, and the registry says which of them a row means."""
-    keys = {action.key: action for action in reversed(ACTIONS)}
+    keys = {action.key: action for action in reversed(ACTIONS) if action.key}
     return [Binding(key, f"press('{key}')", action.title, id=f"key.{key}") for key, action in keys.items()]
 
 
@@ -91,6 +91,10 @@ class ViewScreen(Screen[None]):
     def opens(self) -> ViewScreen | None:
         """The screen that enter goes to."""
         return None
+
+    def narrow(self, text: str) -> None:
+        """Show only what this filter lets through: what was typed behind the view's word at `:`."""
+        self.console.say(f"{self.MODE} takes no filter: '{text}' was left out", "warn")
 
     def grid(self) -> Grid | None:
         """The list that the cursor keys move in."""

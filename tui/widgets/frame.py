@@ -88,7 +88,7 @@ def views(current: str, width: int) -> Line:
     for name, key, word in VIEWS:
         spans.append((f"{key}{word}", "tab" if name == current else ""))
         spans.append((" ", ""))
-    return spread(tuple(spans), (("?help ", "dim"),), width)
+    return spread(tuple(spans), ((":cmd  ?help ", "dim"),), width)
 
 
 def crumb(left: str, right: str, width: int) -> Line:
@@ -142,5 +142,5 @@ def lost_lines(state: FrameState) -> list[Line]:
         ((f" ENGINE  {state.link.reason}", "bad"),),
         (("         Nothing is sent while no engine runs.", ""),),
         ((f"         {seen} In flight then: {running}, settled at the next start.", ""),),
-        (("         ^r look now   q quit   elsewhere: paceline engine run", ""),),
+        (("         ^r look now   E start an engine here   q quit", ""),),
     ]

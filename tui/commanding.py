@@ -1,0 +1,121 @@
+"""How a line of `:` becomes a view or a change: by the same door as the keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage.errors import NotFoundError, PacelineError, UsageError
+from storage.reader import Reader
+from tui.acting import Acting
+from tui.actions import Row
+from tui.commands import Do, Go, Help, Leave, Show, offers, parse
+from tui.history import History
+from tui.screens.view import ViewScreen
+
+
+class Commanding(Acting):
+    """The part of the console that understands `:`."""
+
+    history: History
+    _names: dict[str, list[str]]
+
+    @property
+    def view(self) -> ViewScreen | None:
+        raise NotImplementedError
+
+    def action_view(self, name: str) -> None:
+        raise NotImplementedError
+
+    def action_command(self) -> None:
+        view = self.view
+        if view is None or view is not self.screen or view.has_class("-small"):
+            return
+        self._names = {}
+        self.run_worker(self._learn_names(), group="names")
+        view.prompt.open(
+            ":",
+            on_submit=self._submitted,
+            completer=lambda line: offers(line, self._names) if line else [],
+            history=self.history,
+        )
+
+    async def _learn_names(self) -> None:
+        def load(reader: Reader, now: int) -> dict[str, list[str]]:
+            campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT 1000")
+            queues = reader.rows("SELECT name FROM queues ORDER BY name")
+            return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}
+
+        try:
+            self._names = await self.read_once(load)
+        except PacelineError:
+            return
+        if self.view is not None and self.view.prompt.is_open:
+            self.view.on_prompt_changed()
+
+    def _submitted(self, line: str) -> None:
+        self.run_worker(self._obey(line), group="act", exit_on_error=True)
+
+    async def _obey(self, line: str) -> None:
+        try:
+            await self._understood(line)
+        except PacelineError as error:
+            self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
+
+    async def _understood(self, line: str) -> None:
+        match parse(line, self.now()):
+            case Go(mode, narrowed):
+                self.action_view(mode)
+                if narrowed and self.view is not None:
+                    self.view.narrow(narrowed)
+            case Show(scope, name):
+                await self._show(scope, name)
+            case Do() as wanted:
+                await self._do(wanted)
+            case Help():
+                await self.run_action("help")
+            case Leave():
+                await self.run_action("ask_quit")
+
+    async def _do(self, wanted: Do) -> None:
+        action = wanted.action
+        if off := action.off_here(self.situation()):
+            self.say(f"{action.title} is off: {off}", "warn")
+            return
+        row = await self._row(action.scope, wanted.name)
+        if action.id == "campaign.live" and row["live"] == (not wanted.more.get("off", False)):
+            raise UsageError(f"{row['name']} is {'live' if row['live'] else 'not live'} already")
+        if off := action.off(row, self.situation()):
+            self.say(f"{action.title} is off: {off}", "warn")
+            return
+        await self._guarded(action, row, {key: value for key, value in wanted.more.items() if key != "off"})
+
+    async def _row(self, scope: str, name: str) -> Row:
+        def load(reader: Reader, now: int) -> Row:
+            if scope == "campaign":
+                return reader.campaign(name)
+            if scope == "job":
+                if not name.isdigit():
+                    raise UsageError(f"'{name}' is no job: a job has a number")
+                return reader.job(int(name))
+            row = next((row for row in reader.queues() if row["name"] == name), None)
+            if row is None:
+                raise NotFoundError(f"there is no queue '{name}'", hint=":queues lists them")
+            return row
+
+        found: Any = {} if scope == "engine" else await self.read_once(load)
+        return found
+
+    async def _show(self, scope: str, name: str) -> None:
+        from tui.screens.campaign import CampaignScreen
+        from tui.screens.job import JobScreen
+        from tui.screens.queues import QueueScreen
+
+        await self._row(scope, name)
+        if scope == "campaign":
+            self.action_view("campaigns")
+            self.push_screen(CampaignScreen(name))
+        elif scope == "queue":
+            self.action_view("queues")
+            self.push_screen(QueueScreen(name))
+        else:
+            self.push_screen(JobScreen(int(name), "Jobs"))
