@@ -6,6 +6,7 @@ The planner is pure; this is its only writer. Each slice is its own transaction,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
 from engine.compose.message import MessageFactory
 from engine.planning.pacing import Pacing, Slot, plan
+from storage.errors import PacelineError
 from storage.model import Campaign, HeldReason, Step
 from storage.recipients import SLICE, PlannedJob
 from storage.store import Store
@@ -52,8 +54,35 @@ async def plan_people(
     name: str,
     actor: str,
 ) -> Planned:
-    """Make one job for everybody who has none yet, under a batch that nobody can claim from before its last slice."""
+    """Make one job for everybody who has none yet, under a batch that nobody can claim from before its last slice.
+
+    Call it under the campaign's planning lock. A plan that cannot be finished is taken back whole, and so is what an
+    earlier one that died has left.
+    """
+    _, left = await store.loading(campaign.id)
+    for batch_id in left:
+        await discard(store, batch_id)
     batch_id = await store.begin_batch(campaign.id, kind, name, actor)
+    try:
+        planned = await _plan_slices(store, campaign, step, factory, start, batch_id)
+    except BaseException:
+        with contextlib.suppress(PacelineError):
+            await discard(store, batch_id)
+        raise
+    if not planned.queued:
+        await discard(store, batch_id)
+    return planned
+
+
+async def discard(store: Store, batch_id: int) -> None:
+    """Take a loading batch back, slice by slice."""
+    while await store.remove_batch_slice(batch_id):
+        pass
+
+
+async def _plan_slices(
+    store: Store, campaign: Campaign, step: Step, factory: MessageFactory, start: int, batch_id: int
+) -> Planned:
     slots = slots_for(campaign, start=start, salt=batch_id)
     domain = factory.sender.rpartition("@")[2]
     after, queued, held = 0, 0, 0
@@ -84,9 +113,6 @@ async def plan_people(
         after = people[-1][0]
     if writing is not None:
         await writing
-    if not queued:
-        while await store.remove_batch_slice(batch_id):
-            pass
     return Planned(batch_id, queued, held, first, last)
 
 
@@ -130,6 +156,9 @@ async def replan(store: Store, campaign: Campaign, *, now: int) -> tuple[int, in
         for (job_id, due_at, error_key), slot in zip(jobs, slots, strict=False):
             due = max(slot.due_at, due_at) if error_key else slot.due_at
             moves.append((job_id, due, slot.gap))
+            if len(moves) % SLICE == 0:
+                # Sends and screens get their turn: 100,000 slots in one go held the loop for a quarter of a second.
+                await asyncio.sleep(0)
         for at in range(0, len(moves), SLICE):
             await store.move(moves[at : at + SLICE])
     finally:

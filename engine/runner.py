@@ -24,7 +24,7 @@ from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
 from engine.sessions import IDLE_LIMIT, SessionPool
 from storage.dispatch import ClaimRequest, Finish, Intent, IntentRequest
-from storage.errors import PacelineError, StaleEpochError
+from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import (
     MINUTE,
     SECOND,
@@ -147,7 +147,7 @@ class QueueRunner:
             self._wake.clear()
             try:
                 wait = await self._step()
-            except StaleEpochError:
+            except (StaleEpochError, DamagedStoreError):
                 raise
             except PacelineError as error:
                 # A full disk or a locked file: nothing begins, and it goes on by itself when that is over.

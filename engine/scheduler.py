@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from engine.clock import Clock
 from storage.dispatch import PROMOTE_SLICE
-from storage.errors import PacelineError, StaleEpochError
+from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import MINUTE, SECOND
 from storage.store import Store
 
@@ -76,7 +76,7 @@ class Scheduler:
             self._wake.clear()
             try:
                 wait = await self._pass()
-            except StaleEpochError:
+            except (StaleEpochError, DamagedStoreError):
                 raise
             except PacelineError as error:
                 log.error("%s", error.message)

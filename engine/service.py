@@ -17,11 +17,10 @@ from engine.composer import Composer
 from engine.config import Config, allow_listed
 from engine.control import all_actions
 from engine.control.actions import Context
-from engine.plans import release, replan
+from engine.recovery import recover
 from engine.runner import QueueRunner, Rules
 from engine.scheduler import Scheduler
 from engine.socket import ControlServer, socket_path
-from storage.events import Event
 from storage.model import SECOND
 from storage.sqlite import SqliteStore
 
@@ -89,7 +88,7 @@ class Engine:
                 note=self._note,
                 held=self._held,
             )
-            await self._recover()
+            await recover(self.store, self.clock)
             self.server = ControlServer(path, self.context)
             await self.server.start()
         except BaseException:
@@ -98,31 +97,6 @@ class Engine:
         self.running = True
         await self._set_runners()
         self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
-
-    async def _recover(self) -> None:
-        """What a dead engine left: claims, half-loaded imports and batches, plans half made."""
-        rescued_requeued, rescued_uncertain = 0, 0
-        while True:
-            rescued = await self.store.rescue(everything=True)
-            rescued_requeued += rescued.requeued
-            rescued_uncertain += rescued.uncertain
-            if not rescued.requeued and not rescued.uncertain:
-                break
-        imports, loading, unreleased, replanning = await self.store.unfinished()
-        for import_id in imports:
-            while await self.store.remove_import_slice(import_id):
-                pass
-        for batch_id in loading:
-            while await self.store.remove_batch_slice(batch_id):
-                pass
-        for batch_id in unreleased:
-            await release(self.store, batch_id)
-        for campaign_id in replanning:
-            await replan(self.store, await self.store.get_campaign(campaign_id), now=self.clock.now())
-        if rescued_requeued or rescued_uncertain:
-            text = f"recovered {rescued_requeued} claims; {rescued_uncertain} messages are uncertain: sent or not?"
-            level = "warning" if rescued_uncertain else "info"
-            await self.store.add_event(Event("engine.recovered", text, level=level, n=rescued_uncertain))
 
     async def _set_runners(self) -> None:
         """One runner per account. A reload lets those whose account changed finish what they have in flight, and

@@ -66,6 +66,7 @@ class ControlServer:
         self._context = context
         self._server: asyncio.Server | None = None
         self._answers: OrderedDict[str, asyncio.Future[bytes]] = OrderedDict()
+        self._leftovers: set[asyncio.Task[None]] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -92,6 +93,7 @@ class ControlServer:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._leftovers, return_exceptions=True)
         # An engine that took over listens at the same path: its socket is not ours to remove.
         if self._made is not None and _identity(self.path) == self._made:
             self.path.unlink(missing_ok=True)
@@ -100,11 +102,12 @@ class ControlServer:
         task = asyncio.current_task()
         if task is not None:
             self._connections.add(task)
+        imports: set[int] = set()
         try:
             while line := await reader.readline():
                 if task is not None:
                     self._busy.add(task)
-                writer.write(await asyncio.shield(self._answer(line)))
+                writer.write(await asyncio.shield(self._answer(line, imports)))
                 await writer.drain()
                 self._busy.discard(task)
                 if self._stopping:
@@ -118,8 +121,21 @@ class ControlServer:
             self._busy.discard(task)
             with contextlib.suppress(Exception):
                 writer.close()
+            for import_id in imports:
+                self._hold(asyncio.create_task(self._abandon(import_id)))
 
-    def _answer(self, line: bytes) -> asyncio.Future[bytes]:
+    def _hold(self, work: asyncio.Task[None]) -> None:
+        self._leftovers.add(work)
+        work.add_done_callback(self._leftovers.discard)
+
+    async def _abandon(self, import_id: int) -> None:
+        """The client of an unfinished import is gone: its rows must not stand in the way of the next try."""
+        with contextlib.suppress(PacelineError):
+            await actions.call(
+                self._context, "recipients.abort", {"import_id": import_id}, Actor("engine", via="engine")
+            )
+
+    def _answer(self, line: bytes, imports: set[int]) -> asyncio.Future[bytes]:
         try:
             request = json.loads(line)
             request_id = str(request["id"])
@@ -143,13 +159,13 @@ class ControlServer:
         known = self._answers.get(request_id)
         if known is not None:
             return known
-        future = asyncio.ensure_future(self._run(request_id, request))
+        future = asyncio.ensure_future(self._run(request_id, request, imports))
         self._answers[request_id] = future
         while len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
         return future
 
-    async def _run(self, request_id: str, request: dict[str, Any]) -> bytes:
+    async def _run(self, request_id: str, request: dict[str, Any], imports: set[int]) -> bytes:
         try:
             who = request.get("actor") or {}
             actor = Actor(
@@ -158,6 +174,10 @@ class ControlServer:
             result = await actions.call(
                 self._context, str(request.get("action", "")), dict(request.get("args") or {}), actor
             )
+            if request.get("action") == "recipients.begin":
+                imports.add(result["import_id"])
+            elif request.get("action") in ("recipients.commit", "recipients.abort"):
+                imports.discard(request["args"].get("import_id"))
         except PacelineError as error:
             return _error(request_id, error)
         except Exception:

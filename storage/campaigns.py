@@ -154,10 +154,20 @@ def pause_campaign(tx: Tx, campaign_id: int, reason: PauseReason, detail: str, e
     return get_campaign(tx, campaign_id)
 
 
-def activate_campaign(tx: Tx, campaign_id: int, event: Event | None, now: int) -> Campaign:
-    """Draft, paused or completed -> active."""
+def activate_campaign(
+    tx: Tx, campaign_id: int, event: Event | None, now: int, *, batch_id: int = 0, resume: bool = False
+) -> Campaign:
+    """Draft or completed -> active; paused -> active only by `resume`: a pause that was pressed while a start or a
+    retry was planning stays, and what was planned waits for it."""
     campaign = get_campaign(tx, campaign_id)
-    if campaign.state is not CampaignState.ACTIVE:
+    if campaign.state is CampaignState.CANCELLED:
+        raise RefusedError(f"campaign '{campaign.name}' was cancelled meanwhile", hint="nothing of it will be sent")
+    if campaign.state is CampaignState.DRAFT and tx.one(
+        "SELECT 1 FROM batches WHERE campaign_id = ? AND state = 'loading' AND id <> ?", (campaign_id, batch_id)
+    ):
+        raise RefusedError(f"an unfinished start of '{campaign.name}' is in the way", hint="start it again")
+    stays_paused = campaign.state is CampaignState.PAUSED and not resume
+    if campaign.state is not CampaignState.ACTIVE and not stays_paused:
         check_campaign(campaign.name, campaign.state, CampaignState.ACTIVE)
         tx.execute(
             "UPDATE campaigns SET state = 'active', pause_reason = '', pause_detail = '', completed_at = NULL, "

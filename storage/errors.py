@@ -37,6 +37,12 @@ class StoreError(PacelineError):
     exit_code = 3
 
 
+class DamagedStoreError(StoreError):
+    """The store turned out damaged while it was in use: nothing more may be built on it; the engine ends."""
+
+    code = "damaged"
+
+
 class EngineUnavailableError(PacelineError):
     """No engine answers although one holds the lock, or it went away."""
 

@@ -102,9 +102,27 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
             f"the store {path} was written by a newer Paceline (schema {version}, this program knows {newest})",
             hint="install that version, or restore the backup made before its migration",
         )
+    if application == APPLICATION_ID and version >= 1:
+        _check_ledger(connection, path)
     if application != APPLICATION_ID or version < 1 or tables == 0:
         raise StoreError(
             f"the store {path} holds no Paceline data (emptied, or another program's file)",
             hint=f"restore a backup: paceline --db {path} db restore BACKUP; or make a new store elsewhere "
             "with `paceline init`",
         )
+
+
+def _check_ledger(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a store whose applied migrations differ from this program's: its tables are not what is expected."""
+    try:
+        applied = dict(connection.execute("SELECT number, sha256 FROM schema_migrations").fetchall())
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"the store {path} is damaged ({error})", hint=f"restore a backup: paceline --db {path} db restore BACKUP"
+        ) from error
+    for migration in migrations():
+        if applied.get(migration.number, migration.digest) != migration.digest:
+            raise StoreError(
+                f"the store {path} was made by another build of Paceline ({migration.name} differs)",
+                hint="use the build that made it, or begin a new store: paceline --db NEW init",
+            )

@@ -201,7 +201,7 @@ def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
     """Undo an unfinished batch, one slice at a time; True while there is more. One that is ready stays."""
     rows = tx.all(
         "DELETE FROM jobs WHERE id IN (SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id "
-        "WHERE j.batch_id = ? AND b.state = 'loading' LIMIT ?) "
+        "WHERE j.batch_id = ? AND b.state = 'loading' AND j.attempts = 0 AND j.state IN ('pending', 'held') LIMIT ?) "
         "RETURNING queue_id, campaign_id, state, error_key",
         (batch_id, SLICE),
     )
@@ -209,8 +209,26 @@ def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
         tx.count(row["queue_id"], row["campaign_id"], batch_id, row["state"], row["error_key"], -1)
     if rows:
         return True
-    tx.execute("DELETE FROM batches WHERE id = ? AND state = 'loading'", (batch_id,))
+    if tx.one("SELECT 1 FROM jobs WHERE batch_id = ? LIMIT 1", (batch_id,)) is None:
+        tx.execute("DELETE FROM batches WHERE id = ? AND state = 'loading'", (batch_id,))
+    else:
+        # Something of it was begun: what was begun is never forgotten.
+        finish_batch(tx, batch_id)
     return False
+
+
+def loading(tx: Tx, campaign_id: int) -> tuple[list[int], list[int]]:
+    """The imports and batches of one campaign that are still loading."""
+    return (
+        [
+            row["id"]
+            for row in tx.all("SELECT id FROM imports WHERE state = 'loading' AND campaign_id = ?", (campaign_id,))
+        ],
+        [
+            row["id"]
+            for row in tx.all("SELECT id FROM batches WHERE state = 'loading' AND campaign_id = ?", (campaign_id,))
+        ],
+    )
 
 
 def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:

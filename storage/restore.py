@@ -54,21 +54,30 @@ async def restore(database: Path, source: Path, *, now: Callable[[], int], actor
     _check_backup(source)
     stamp = now()
     lock = OwnerLock.acquire(database, role="command", socket_path="", now=stamp)
+    part = database.with_name(database.name + ".restoring")
+    old = _readable_attempts(database)
     try:
-        known = _attempts(database)
+        # The copy is marked before it takes its place: a restore that dies leaves the old store, or a marked one.
+        _copy(source, part)
+        store = await SqliteStore.open(part, role="command", now=now)
+        try:
+            sent, uncertain = await _mark(store, old, stamp)
+            text = f"restored from {source.name}: {uncertain:,} messages are uncertain, {sent:,} were found sent"
+            event = Event("db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain)
+            await store.writer.submit(lambda tx: add_event(tx, event, now()))
+        finally:
+            await store.close(note="restore")
+            for suffix in (".lock", ".ballast"):
+                part.with_name(part.name + suffix).unlink(missing_ok=True)
+        _in_one_file(part)
         kept = _set_aside(database, stamp // 1_000_000)
-        _copy(source, database)
+        part.replace(database)
+        _sync_folder(database)
     finally:
+        if old is not None:
+            old.close()
         lock.release()
-    store = await SqliteStore.open(database, role="command", now=now)
-    try:
-        sent, uncertain = await _mark(store, known, stamp)
-        text = f"restored from {source.name}: {uncertain:,} messages are uncertain, {sent:,} were found sent"
-        event = Event("db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain)
-        await store.writer.submit(lambda tx: add_event(tx, event, now()))
-    finally:
-        await store.close(note="restore")
-    return Restored(kept, known is not None, sent, uncertain)
+    return Restored(kept, old is not None, sent, uncertain)
 
 
 def _check_backup(source: Path) -> None:
@@ -85,23 +94,23 @@ def _check_backup(source: Path) -> None:
         raise StoreError(f"the backup {source} is damaged ({sound})", hint="take an older backup")
 
 
-def _attempts(database: Path) -> dict[int, list[dict[str, Any]]] | None:
-    """Every attempt of the old store by job, or None when they cannot be read to the last row."""
+def _readable_attempts(database: Path) -> sqlite3.Connection | None:
+    """The old store, when every one of its attempts can be read; None otherwise."""
     if not database.exists() or database.stat().st_size == 0:
         return None
+    old = None
     try:
-        old = sqlite3.connect(read_only_uri(database), uri=True)
+        old = sqlite3.connect(read_only_uri(database), uri=True, check_same_thread=False)
         old.row_factory = sqlite3.Row
-        try:
-            check_identity(old, database)
-            known: dict[int, list[dict[str, Any]]] = {}
-            for row in old.execute(f"SELECT {_ATTEMPT} FROM attempts ORDER BY id"):
-                known.setdefault(row["job_id"], []).append(dict(row))
-        finally:
-            old.close()
+        check_identity(old, database)
+        for _ in old.execute(f"SELECT {_ATTEMPT} FROM attempts NOT INDEXED"):
+            pass
+        old.execute("SELECT 1 FROM attempts WHERE job_id = 0").fetchall()
     except (sqlite3.Error, StoreError):
+        if old is not None:
+            old.close()
         return None
-    return known
+    return old
 
 
 def _set_aside(database: Path, stamp: int) -> Path | None:
@@ -115,20 +124,38 @@ def _set_aside(database: Path, stamp: int) -> Path | None:
     return kept
 
 
-def _copy(source: Path, database: Path) -> None:
-    part = database.with_name(database.name + ".restoring")
+def _copy(source: Path, part: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        part.with_name(part.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(source, part)
     part.chmod(0o600)
+
+
+def _in_one_file(part: Path) -> None:
+    """Bring the marks from the log into the file itself, and onto the disk, before it is renamed."""
+    copy = sqlite3.connect(part)
+    try:
+        copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copy.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        copy.close()
     with part.open("rb+") as file:
         os.fsync(file.fileno())
-    part.replace(database)
 
 
-async def _mark(store: SqliteStore, known: dict[int, list[dict[str, Any]]] | None, restored_at: int) -> tuple[int, int]:
+def _sync_folder(database: Path) -> None:
+    folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def _mark(store: SqliteStore, old: sqlite3.Connection | None, restored_at: int) -> tuple[int, int]:
     after, sent, uncertain = 0, 0, 0
     while True:
         more, slice_sent, slice_uncertain = await store.writer.submit(
-            lambda tx, after=after: _mark_slice(tx, known, after, restored_at)  # type: ignore[misc]
+            lambda tx, after=after: _mark_slice(tx, old, after, restored_at)  # type: ignore[misc]
         )
         sent += slice_sent
         uncertain += slice_uncertain
@@ -137,9 +164,7 @@ async def _mark(store: SqliteStore, known: dict[int, list[dict[str, Any]]] | Non
         after = more
 
 
-def _mark_slice(
-    tx: Tx, known: dict[int, list[dict[str, Any]]] | None, after: int, restored_at: int
-) -> tuple[int | None, int, int]:
+def _mark_slice(tx: Tx, old: sqlite3.Connection | None, after: int, restored_at: int) -> tuple[int | None, int, int]:
     rows = tx.all(
         "SELECT j.id, j.state, j.queue_id, j.campaign_id, j.batch_id, j.error_key, j.lease FROM jobs j "
         "JOIN campaigns c ON c.id = j.campaign_id WHERE j.id > ? AND j.state IN ('held', 'pending', 'processing') "
@@ -148,7 +173,7 @@ def _mark_slice(
     )
     sent = uncertain = 0
     for row in rows:
-        fate = _fate(tx, row, known)
+        fate = _fate(tx, row, old)
         if fate == "open":
             continue
         done = fate == "sent"
@@ -179,11 +204,11 @@ def _mark_slice(
     return (rows[-1]["id"] if len(rows) == SLICE else None), sent, uncertain
 
 
-def _fate(tx: Tx, row: Any, known: dict[int, list[dict[str, Any]]] | None) -> str:
+def _fate(tx: Tx, row: Any, old: sqlite3.Connection | None) -> str:
     """`sent`, `uncertain` or `open`, by the old store's attempts; they are taken over as they were."""
-    if known is None:
+    if old is None:
         return "uncertain"
-    attempts = known.get(row["id"], [])
+    attempts = old.execute(f"SELECT {_ATTEMPT} FROM attempts WHERE job_id = ? ORDER BY id", (row["id"],)).fetchall()
     columns = _ATTEMPT.split(", ")
     for attempt in attempts:
         tx.execute(

@@ -18,7 +18,7 @@ from storage import campaigns, dispatch, endings, gate, migrate, queues, recipie
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.lock import OwnerLock
-from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.place import Ballast, check_place, check_writable
 from storage.writer import Tx, Writer, WriterConnection, describe
 
@@ -194,12 +194,15 @@ class SqliteStore:
     ) -> Campaign:
         def run(tx: Tx) -> Campaign:
             now = self._now()
+            active = campaigns.activate_campaign(
+                tx, campaign_id, event, now, batch_id=batch_id, resume=execution == "resume"
+            )
             if batch_id:
                 recipients.finish_batch(tx, batch_id)
-            if execution:
+            if execution and active.state is CampaignState.ACTIVE:
                 actor = event.actor.user if event else ""
                 campaigns.begin_execution(tx, campaign_id, execution, queued, actor, now)
-            return campaigns.activate_campaign(tx, campaign_id, event, now)
+            return active
 
         return await self.writer.submit(run)
 
@@ -259,6 +262,9 @@ class SqliteStore:
 
     async def remove_batch_slice(self, batch_id: int) -> bool:
         return await self.writer.submit(lambda tx: recipients.remove_batch_slice(tx, batch_id))
+
+    async def loading(self, campaign_id: int) -> tuple[list[int], list[int]]:
+        return await self.writer.submit(lambda tx: recipients.loading(tx, campaign_id))
 
     async def unfinished(self) -> tuple[list[int], list[int], list[int], list[int]]:
         return await self.writer.submit(recipients.unfinished)

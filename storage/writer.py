@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from storage.errors import StaleEpochError, StoreError
+from storage.errors import DamagedStoreError, StaleEpochError, StoreError
 
 T = TypeVar("T")
 
@@ -254,6 +254,7 @@ class Writer:
         """On a full disk give the ballast up and try the same group again."""
         if not _is_full(error) or not self._on_full():
             return False
+        self._begun.clear()
         self._waiting.extendleft(reversed(group))
         return True
 
@@ -315,7 +316,7 @@ class Writer:
         connection.execute("SAVEPOINT together")
         try:
             answers = many(tx, items)
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, sqlite3.DataError, UnicodeError, OverflowError):
             connection.execute("ROLLBACK TO together")
             connection.execute("RELEASE together")
             return [self._alone(connection, merged, lambda tx, item=item: many(tx, [item])[0]) for item in items]  # type: ignore[misc]
@@ -358,5 +359,5 @@ def describe(error: Exception) -> StoreError:
     if "readonly" in text:
         return StoreError("the store cannot be written: it is read-only", hint="check the owner and mode of the file")
     if "malformed" in text or "not a database" in text or "disk image" in text:
-        return StoreError(f"the store is damaged ({text})", hint="run `paceline db check`, then restore a backup")
+        return DamagedStoreError(f"the store is damaged ({text})", hint="restore a backup: paceline db restore BACKUP")
     return StoreError(f"the store could not be written: {text}", hint="run `paceline doctor`")

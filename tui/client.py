@@ -69,6 +69,7 @@ class LocalControl:
         from engine.composer import Composer
         from engine.control import all_actions
         from engine.control.actions import Context
+        from engine.recovery import recover
         from storage.sqlite import SqliteStore
 
         all_actions()
@@ -81,6 +82,12 @@ class LocalControl:
             self._loop.close()
             raise
         self._context = Context(self._store, clock, config, Composer(), make_channel)
+        try:
+            # Whoever takes the lock settles what a dead holder left, before anything is built on it.
+            self._loop.run_until_complete(recover(self._store, clock))
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
         from engine.control import actions

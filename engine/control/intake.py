@@ -48,6 +48,11 @@ async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
     campaign = await context.store.get_campaign(args.campaign)
     if campaign.state is CampaignState.CANCELLED:
         raise RefusedError(f"campaign '{campaign.name}' is cancelled", hint="make a new campaign")
+    under_way, _ = await context.store.loading(campaign.id)
+    if under_way:
+        raise RefusedError(
+            f"another import into '{campaign.name}' is under way", hint="wait for it to end, then import again"
+        )
     import_id = await context.store.begin_import(campaign.id, args.source, args.sha256, actor.user)
     return {"import_id": import_id, "campaign_id": campaign.id, "state": campaign.state.value}
 
@@ -79,10 +84,16 @@ async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
         n=sums.imported,
         data={"source": args.source, "rejected": sums.rejected, "duplicates": sums.duplicates},
     )
-    await context.store.finish_import(args.import_id, sums, event)
     result: Result = {"success": True, "imported": sums.imported, "queued": 0, "empty": False}
-    if campaign.state in (CampaignState.ACTIVE, CampaignState.PAUSED, CampaignState.COMPLETED):
-        async with context.planning(campaign.id):
+    async with context.planning(campaign.id):
+        # Looked at again under the lock: it may have been completed or cancelled while the file was read.
+        campaign = await context.store.get_campaign(campaign.id)
+        if campaign.state is CampaignState.CANCELLED:
+            while await context.store.remove_import_slice(args.import_id):
+                pass
+            raise RefusedError(f"campaign '{campaign.name}' was cancelled meanwhile", hint="nobody was imported")
+        await context.store.finish_import(args.import_id, sums, event)
+        if campaign.state in (CampaignState.ACTIVE, CampaignState.PAUSED, CampaignState.COMPLETED):
             result |= await _plan_added(context, campaign, args.source, actor)
     return {"message": f"{sums.imported:,} imported into {campaign.name}", **result}
 

@@ -12,7 +12,7 @@ from engine.control.common import Named, find, ready
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.pacing import Estimate, Pacing, estimate
-from storage.errors import RefusedError
+from storage.errors import PacelineError, RefusedError
 from storage.model import Actor, Campaign, CampaignState, Step
 
 
@@ -53,13 +53,17 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     if not planned.queued:
         return _nothing_to_start(campaign)
     text = f"started {campaign.name}: {planned.queued:,} messages"
-    await context.store.activate_campaign(
-        campaign.id,
-        audit("campaign.started", text, actor, n=planned.queued),
-        execution="start",
-        queued=planned.queued,
-        batch_id=planned.batch_id,
-    )
+    try:
+        await context.store.activate_campaign(
+            campaign.id,
+            audit("campaign.started", text, actor, n=planned.queued),
+            execution="start",
+            queued=planned.queued,
+            batch_id=planned.batch_id,
+        )
+    except PacelineError:
+        await plans.discard(context.store, planned.batch_id)
+        raise
     await plans.release(context.store, planned.batch_id)
     context.composer.forget(campaign.id)
     context.hooks.wake()

@@ -52,7 +52,7 @@ async def test_a_pause_changes_no_job_and_keeps_its_reason(desk: Desk) -> None:
 async def test_a_resume_clears_the_reason(desk: Desk) -> None:
     batch = await desk.campaign(1)
     await desk.store.pause_campaign(batch.id, PauseReason.OPERATOR, "by ada", said())
-    active = await desk.store.activate_campaign(batch.id, said())
+    active = await desk.store.activate_campaign(batch.id, said(), execution="resume")
     assert (active.state, active.pause_reason, active.pause_detail) == (CampaignState.ACTIVE, "", "")
     assert active.started_at == batch.campaign.started_at
 

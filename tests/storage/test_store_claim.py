@@ -188,7 +188,7 @@ async def test_a_campaign_paused_while_the_clock_stepped_back_goes_on_after_one_
     await desk.campaign(1, name="other")
     desk.clock.step(-5 * HOUR)
     await desk.send(await desk.claim_one())
-    await desk.store.activate_campaign(paused.id, said())
+    await desk.store.activate_campaign(paused.id, said(), execution="resume")
     await desk.claim()
     desk.clock.step(MINUTE)
     assert desk.addresses((await desk.claim()).jobs) == ["paused-1"]
