@@ -20,7 +20,6 @@ from storage.events import Event, add_event
 from storage.lock import OwnerLock
 from storage.migrate import check_identity
 from storage.model import Actor
-from storage.place import check_place
 from storage.recipients import SLICE
 from storage.sqlite import SqliteStore, read_only_uri
 from storage.writer import Tx
@@ -81,7 +80,8 @@ async def restore(database: Path, source: Path, *, now: Callable[[], int], actor
 
 
 def _check_backup(source: Path) -> None:
-    check_place(source, create=False)
+    if not source.is_file() or source.stat().st_size == 0:
+        raise StoreError(f"there is no backup at {source}", hint="name a file made by `paceline db backup`")
     copy = sqlite3.connect(read_only_uri(source), uri=True)
     try:
         check_identity(copy, source)

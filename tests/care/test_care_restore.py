@@ -101,3 +101,28 @@ async def test_a_lost_database_can_be_restored(tmp_path: Path) -> None:
     assert (done.kept, done.uncertain) == (None, 4)
     with sqlite3.connect(tmp_path / "paceline.db") as raw:
         assert raw.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+
+
+async def test_a_restore_that_dies_leaves_the_old_store_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, backup = await backed_up(tmp_path)
+    await desk.send(await desk.claim_one())
+    await desk.close()
+    before = (tmp_path / "paceline.db").read_bytes()
+
+    async def die(*_: object) -> tuple[int, int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("storage.restore._mark", die)
+    with pytest.raises(KeyboardInterrupt):
+        await restore(tmp_path / "paceline.db", backup, now=desk.clock, actor=OPERATOR)
+    assert (tmp_path / "paceline.db").read_bytes() == before
+    monkeypatch.undo()
+    done = await restore(tmp_path / "paceline.db", backup, now=desk.clock, actor=OPERATOR)
+    assert (done.sent, done.uncertain) == (1, 0)
+
+
+async def test_a_backup_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no backup at .*nowhere\.db"):
+        await restore(tmp_path / "paceline.db", tmp_path / "nowhere.db", now=lambda: 1, actor=OPERATOR)

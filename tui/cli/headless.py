@@ -73,6 +73,7 @@ class Headless:
                     task.cancel()
                 await asyncio.gather(*watchers, return_exceptions=True)
             self._tell_events(reader)
+            _tell_needs(reader)
             return _summary(reader, before, begun)
 
     @property
@@ -154,6 +155,14 @@ def _anything_due(reader: Reader) -> bool:
         if any(job["due_at"] <= now for job in reader.timeline(row["id"], limit=1)):
             return True
     return False
+
+
+def _tell_needs(reader: Reader) -> None:
+    """What waits for a person although the run ended well: whoever reads cron's mail must see it."""
+    for queue in reader.queues():
+        if queue["state"] in ("needs_attention", "restricted"):
+            name = safe_text(queue["name"])
+            say(f"queue {name} needs you: {safe_text(queue['reason'])} - mend it, then: paceline queue resume {name}")
 
 
 def _summary(reader: Reader, before: dict[str, int], begun: int) -> Json:
