@@ -121,7 +121,7 @@ def detect_encoding(path: Path, wanted: str | None) -> str:
     bad_row = _first_undecodable(path, chosen)
     if not bad_row:
         return chosen
-    if wanted is not None or marked or _mostly_utf8(path):
+    if wanted is not None or marked or _has_utf8(path):
         raise TableError(
             path,
             f"some bytes are not {chosen}.",
@@ -149,17 +149,15 @@ def _first_undecodable(path: Path, encoding: str) -> int:
                 return 0
 
 
-def _mostly_utf8(path: Path) -> bool:
-    """A UTF-8 file with some broken bytes: read as Latin-1 it would garble every other name without a word."""
+def _has_utf8(path: Path) -> bool:
+    """Whether whole UTF-8 characters stand among the broken bytes: read as Latin-1 they would be garbled without a
+    word, and no Latin-1 text holds such pairs by accident."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    good = bad = 0
     with path.open("rb") as file:
         while block := file.read(BLOCK):
-            text = decoder.decode(block)
-            broken = len(re.findall("[\udc80-\udcff]", text))
-            bad += broken
-            good += len(re.findall("[^\x00-\x7f]", text)) - broken
-    return good > bad
+            if re.search("[^\x00-\x7f\udc80-\udcff]", decoder.decode(block)):
+                return True
+    return False
 
 
 def text_lines(path: Path, encoding: str) -> Iterator[str]:
