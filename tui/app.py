@@ -60,6 +60,7 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False) -
             environment=config.environment,
             host=host,
             read_only=read_only,
+            zone=config.tz,
             state=platformdirs.user_state_path("paceline", False),
         )
         return _run(app, link)

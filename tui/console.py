@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,8 +18,10 @@ from textual.message import Message
 
 from tui.actions import Situation, Target
 from tui.commanding import Commanding
+from tui.copying import Copying
 from tui.feed import Feed, Snapshot
-from tui.format import span
+from tui.format import Times, set_times, span
+from tui.freezing import Freezing
 from tui.history import History
 from tui.leaving import Leaving
 from tui.link import LOST, NONE, Link
@@ -61,9 +64,9 @@ def _app_bindings() -> list[Binding]:
     ]
 
 
-class PacelineApp(Commanding, Leaving, App[int]):
+class PacelineApp(Commanding, Freezing, Copying, Leaving, App[int]):
     """The screen over one store and one link to an engine. Time and monotonic time are passed in; `state` is the
-    folder of what is kept between runs (None: nothing is)."""
+    folder of what is kept between runs (None: nothing is), `zone` that of local times."""
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "Paceline"
@@ -86,11 +89,17 @@ class PacelineApp(Commanding, Leaving, App[int]):
         host: str,
         read_only: bool = False,
         state: Path | None = None,
+        zone: tzinfo = UTC,
         now: Callable[[], int] = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
+        # Said here, because NO_COLOR is looked at before the theme is known: greys could be black on black.
+        super().__init__(ansi_color=True)
         self.link = link
+        self.state = state
+        self._zone = zone
+        self._times = Times.UTC
+        set_times(self._times, zone)
         self.history = History(state / "commands" if state is not None else None)
         self.now = now
         self.monotonic = monotonic
@@ -127,7 +136,7 @@ class PacelineApp(Commanding, Leaving, App[int]):
             self.say(message.snapshot.error, "bad")
         if self.held:
             return
-        if (view := self.view) is not None:
+        if (view := self.view) is not None and self.lets_in(view, message.snapshot):
             view.take(message.snapshot)
 
     def _tick(self) -> None:
@@ -135,7 +144,7 @@ class PacelineApp(Commanding, Leaving, App[int]):
         view = self.view
         if view is None:
             return
-        if self.held:
+        if self.held or self.frozen_at is not None:
             view.draw_frame()
         else:
             view.redraw()
@@ -175,6 +184,7 @@ class PacelineApp(Commanding, Leaving, App[int]):
             link=snapshot.link if snapshot else self.link.state,
             now=self.now(),
             held=self.held,
+            frozen_at=self.frozen_at,
             draining=f"DRAINING {self.link.in_flight()}" if self._draining else "",
             read_at=snapshot.at if snapshot else self.now(),
             frame=snapshot.frame if snapshot else {},
@@ -226,6 +236,14 @@ class PacelineApp(Commanding, Leaving, App[int]):
         self.link.look_now()
         self.feed.again()
         self.say("read again")
+
+    def action_times(self) -> None:
+        """UTC, local, relative, and round again."""
+        self._times = self._times.next
+        set_times(self._times, self._zone)
+        self.say(f"times are {self._times.value}")
+        if (view := self.view) is not None:
+            view.redraw()
 
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
 
 from engine.planning.durations import format_duration
-from storage.model import DAY, MINUTE, SECOND
+from storage.model import MINUTE, SECOND
 
 SPARK = " .-=#"
 RATE_SPAN = 5 * MINUTE
@@ -55,13 +56,41 @@ def span(duration: int) -> str:
     return format_duration(max(0, duration) // SECOND * SECOND if duration >= SECOND else 0)
 
 
-def clock(at: int | None, now: int, *, seconds: bool = False) -> str:
-    """`14:02Z` today, `Nov 20 14:02Z` on another day, `-` for never."""
+class Times(StrEnum):
+    """How a screen tells moments."""
+
+    UTC = "UTC"
+    LOCAL = "local"
+    RELATIVE = "relative"
+
+    @property
+    def next(self) -> Times:
+        ways = list(Times)
+        return ways[(ways.index(self) + 1) % len(ways)]
+
+
+_told: tuple[Times, tzinfo] = (Times.UTC, UTC)
+
+
+def set_times(times: Times, zone: tzinfo = UTC) -> None:
+    """How `clock` tells moments from now on: one screen has one operator, so this is one setting for the process."""
+    global _told
+    _told = times, zone
+
+
+def clock(at: int | None, now: int, *, seconds: bool = False, dated: bool = True, relative: bool = True) -> str:
+    """`14:02Z` today, `Nov 20 14:02Z` on another day (unless `dated` is false), `-` for never; without the Z in local
+    time; `-12m` or `+4m` where times are relative. The present itself is never
+    relative, nor is anything with `relative` false."""
     if at is None:
         return "-"
-    moment = datetime.fromtimestamp(at / SECOND, UTC)
-    text = moment.strftime("%H:%M:%S" if seconds else "%H:%M") + "Z"
-    if at // DAY != now // DAY:
+    times, zone = _told
+    if times is Times.RELATIVE and relative and at != now:
+        return f"{'-' if at < now else '+'}{ago(min(at, now), max(at, now))}"
+    shown = UTC if times is Times.UTC else zone
+    moment, today = (datetime.fromtimestamp(t / SECOND, shown) for t in (at, now))
+    text = moment.strftime("%H:%M:%S" if seconds else "%H:%M") + ("Z" if shown is UTC else "")
+    if dated and moment.date() != today.date():
         text = f"{moment:%b} {moment.day} {text}"
     return text
 

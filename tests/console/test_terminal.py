@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +113,67 @@ def test_a_signal_drains_the_engine_and_ends_with_its_number(
     with Reader(folder / "paceline.db") as reader:
         assert reader.engine()["state"] == "stopped"
         assert reader.counts()["processing"] == reader.counts()["uncertain"] == 0
+
+
+def test_without_colour_everything_is_still_said(folder: Path) -> None:
+    terminal = Terminal(folder, "--read-only", NO_COLOR="1")
+    terminal.shows("NO ENGINE", "letters")
+    terminal.child.send("2")
+    terminal.shows("> running", "WHY  letters:")
+    cells = [cell for row in terminal.screen.buffer.values() for cell in row.values()]
+    assert {cell.fg for cell in cells} | {cell.bg for cell in cells} == {"default"}
+    assert any(cell.reverse for cell in cells), "the cursor row is drawn reverse"
+    terminal.child.send("q")
+    assert terminal.ended() == 0
+
+
+def test_a_second_signal_cuts_a_drain_and_what_was_in_flight_is_uncertain(tmp_path: Path) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    silent = threading.Thread(target=_takes_mail_and_never_answers, args=(server,), daemon=True)
+    silent.start()
+    world = World(tmp_path)
+    world.clock.at = time.time_ns() // 1_000
+    config = world.config_path.read_text().replace("2525", str(server.getsockname()[1]))
+    world.config_path.write_text(config)
+    world.campaign("letters", 3, account="smtp-eu-2", pacing={"mode": "blast", "concurrency": 1, "batch_delay": "1s"})
+    world.close()
+    terminal = Terminal(tmp_path)
+    with Reader(tmp_path / "paceline.db") as reader:
+        terminal.until(lambda: reader.rows("SELECT 1 FROM attempts WHERE finished_at IS NULL") != [])
+    terminal.child.kill(signal.SIGTERM)
+    terminal.shows("a second signal cuts")
+    assert terminal.child.isalive()
+    terminal.child.kill(signal.SIGTERM)
+    assert terminal.ended() == 128 + signal.SIGTERM
+    assert read_holder(tmp_path / "paceline.db") is None
+    again = Terminal(tmp_path)
+    again.shows("uncertain in letters: sent or not?")
+    again.child.close(force=True)
+    server.close()
+
+
+def _takes_mail_and_never_answers(server: socket.socket) -> None:
+    """An SMTP server that says yes to everything and nothing after the content."""
+    kept = []
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        kept.append(connection)
+        threading.Thread(target=_converse, args=(connection,), daemon=True).start()
+
+
+def _converse(connection: socket.socket) -> None:
+    connection.sendall(b"220 silent ESMTP\r\n")
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            if line.upper().startswith(b"DATA"):
+                connection.sendall(b"354 go on\r\n")
+                for _ in lines:
+                    continue
+                return
+            connection.sendall(b"250 fine\r\n")
 
 
 def test_read_only_starts_no_engine_and_changes_nothing(folder: Path) -> None:

@@ -81,8 +81,8 @@ def group_columns(now: int) -> list[Column]:
     return [
         Column("N", 7, lambda row: count(row["n"]), right=True),
         Column("KIND", 9, lambda row: (row["kind"], KINDS.get(row["kind"], ""))),
-        Column("LAST", 6, lambda row: clock(row["last_at"], row["last_at"] or now)),
-        Column("FIRST", 6, lambda row: clock(row["first_at"], row["first_at"] or now), from_width=96),
+        Column("LAST", 6, lambda row: clock(row["last_at"], now, dated=False)),
+        Column("FIRST", 6, lambda row: clock(row["first_at"], now, dated=False), from_width=96),
         Column("RETRY", 5, lambda row: row["retry"]),
         Column("QUEUE", 12, lambda row: ", ".join(row["queues"])),
         Column("CAMPAIGNS", 24, lambda row: row["campaigns"], from_width=118),
@@ -99,8 +99,8 @@ def spread_of(row: Row) -> str:
     bars = [0] * min(MOST_BARS, hours)
     for hour, n in row["hours"]:
         bars[(hour - first) // HOUR * len(bars) // hours] += n
-    about = row["last_at"]
-    return f"{clock(row['first_at'], about)} {spark(bars)} {clock(row['last_at'], about)}  over {plural(hours, 'hour')}"
+    begin, end = (clock(row[name], row["last_at"], relative=False) for name in ("first_at", "last_at"))
+    return f"{begin} {spark(bars)} {end}  over {plural(hours, 'hour')}"
 
 
 def group_detail(row: Row | None, width: int) -> list[Line]:

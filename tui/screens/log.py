@@ -10,6 +10,7 @@ from textual.widget import Widget
 from storage.event_pages import LEVELS, SEARCHED, find, page
 from tui.actions import Row, Target
 from tui.format import count
+from tui.freezing import Missed
 from tui.screens.log_lines import Events, about, columns_at
 from tui.screens.view import PAGE, ViewScreen, look_bindings
 from tui.widgets.columns import header
@@ -91,9 +92,14 @@ class LogScreen(ViewScreen):
             self.rows = [*self.rows, *new][-KEPT:]
             self._whole = self._whole and len(self.rows) < KEPT
 
+    def missed(self, data: list[Row]) -> Missed:
+        """The page moves on: what left it is not gone."""
+        last = self.data[-1]["id"] if self.data else 0
+        return 0, sum(row["id"] > last for row in data), 0
+
     def redraw_for_cursor(self) -> None:
         grid = self.query_one(Grid)
-        self.query_one("#about", Lines).show(about(grid.current, self.console.now(), self.size.width))
+        self.query_one("#about", Lines).show(about(grid.current, self.console.present(), self.size.width))
         if 0 <= grid.cursor < NEAR and not self._whole and not self._reading and len(self.rows) >= PAGE:
             self.run_worker(self._older(), group="older")
 
@@ -114,13 +120,13 @@ class LogScreen(ViewScreen):
 
     def _show_rows(self, rows: list[Row]) -> None:
         self.rows = rows
-        self.query_one(Grid).show(Events(rows, self.console.now(), self.words))
+        self.query_one(Grid).show(Events(rows, self.console.present(), self.words))
         self.redraw()
 
     def action_move(self, step: str) -> None:
         if step == "end" and self.data is not None and not self._follows():
             self._join(self.data)
-            self.query_one(Grid).show(Events(self.rows, self.console.now(), self.words))
+            self.query_one(Grid).show(Events(self.rows, self.console.present(), self.words))
         super().action_move(step)
 
     def on_grid_moved(self) -> None:

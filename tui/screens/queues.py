@@ -119,7 +119,7 @@ class QueuesScreen(_EngineView):
 
     def redraw_for_cursor(self) -> None:
         row = self.query_one(Grid).current
-        lines = facts_of(row, self.console.now(), self.size.width) if row else []
+        lines = facts_of(row, self.console.present(), self.size.width) if row else []
         self.query_one("#facts", Lines).show(lines)
 
     def targets(self) -> list[Target]:

@@ -16,6 +16,7 @@ from storage.reader import Reader
 from tui.actions import ACTIONS, Target, available
 from tui.feed import Snapshot
 from tui.format import plural
+from tui.freezing import Missed, differences
 from tui.looks import LOOKS, Look
 from tui.widgets import frame
 from tui.widgets.grid import Grid
@@ -92,6 +93,10 @@ class ViewScreen(Screen[None]):
         """The screen that enter goes to."""
         return None
 
+    def missed(self, data: Any) -> Missed:
+        """How what was read now differs from what is shown."""
+        return differences(self.data, data)
+
     def narrow(self, text: str) -> None:
         """Show only what this filter lets through: what was typed behind the view's word at `:`."""
         self.console.say(f"{self.MODE} takes no filter: '{text}' was left out", "warn")
@@ -157,7 +162,7 @@ class ViewScreen(Screen[None]):
 
     def redraw(self) -> None:
         if self._stands and self.data is not None:
-            self.show(self.data, self.console.now())
+            self.show(self.data, self.console.present())
         self.draw_frame()
 
     def draw_frame(self) -> None:

@@ -14,7 +14,7 @@ def why(row: Row, now: int, *, engine_paused: bool = False, lost: bool = False) 
     if state == "draft":
         return _draft(row)
     if state == "paused":
-        return _paused(row)
+        return _paused(row, now)
     if state == "cancelled":
         return _cancelled(row, now)
     if state == "completed":
@@ -33,9 +33,9 @@ def _draft(row: Row) -> str:
     return f"draft, not started: P starts it{reach}"
 
 
-def _paused(row: Row) -> str:
+def _paused(row: Row, now: int) -> str:
     unsent = count(row["counts"]["pending"] + row["counts"]["held"])
-    at = clock(row["updated_at"], row["updated_at"])
+    at = clock(row["updated_at"], now, dated=False)
     if row["pause_reason"] == "operator":
         return f"paused {row['pause_detail'] or 'by hand'} at {at}, {unsent} unsent"
     return f"paused by guard ({row['pause_reason']}): {row['pause_detail']} at {at}, {unsent} unsent"

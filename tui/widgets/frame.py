@@ -33,6 +33,7 @@ class FrameState:
     link: LinkState
     now: int
     held: bool = False
+    frozen_at: int | None = None
     draining: str = ""
     read_at: int = 0
     frame: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +73,8 @@ def mode(state: FrameState) -> str:
     engine = f"{link.word} {link.pid}" if link.word == "ATTACHED" else link.word
     if state.held:
         return f"HELD {engine}"
+    if state.frozen_at is not None:
+        return f"FROZEN {span(state.now - state.frozen_at)} {engine}"
     paused = state.frame and state.frame["engine"].get("paused")
     return f"{'PAUSED ALL' if paused else 'LIVE'} {engine}"
 

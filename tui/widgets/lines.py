@@ -43,7 +43,8 @@ def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
     if strip.cell_length > width:
         strip = strip.crop(0, width)
     if strip.cell_length < width:
-        strip = strip.extend_cell_length(width, over)
+        # Never without a style: the filter of NO_COLOR takes its colours away.
+        strip = strip.extend_cell_length(width, over or STYLES[""])
     return strip
 
 
