@@ -72,9 +72,11 @@ def _words_of(action: Action) -> tuple[str, ...]:
     return tuple(words[:end])
 
 
+NAMED = ("campaign", "queue", "job", "engine")
+"""Scopes of what a line can name; a group of failures or a set of marks it cannot."""
 BY_WORDS: dict[tuple[str, ...], Action] = {}
 for _action in ACTIONS:
-    if _action.twin and _action.scope != "group":
+    if _action.twin and _action.scope in NAMED:
         BY_WORDS.setdefault(_words_of(_action), _action)
 
 
