@@ -10,6 +10,7 @@ from engine.outcomes import is_retryable
 from storage.errors import PacelineError
 from storage.reader import Reader
 from tui.actions import Action, Row, Situation, Target, for_key
+from tui.bulk import retry_marked
 from tui.feed import Feed
 from tui.link import Link
 from tui.looks import shown_key
@@ -58,6 +59,8 @@ class Acting(Base):
         try:
             if action.id == "undo":
                 await self._take_back()
+            elif action.id == "jobs.retry":
+                await retry_marked(self, row)
             elif action.id == "engine.start":
                 await self._start_engine()
             else:

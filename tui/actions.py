@@ -135,7 +135,13 @@ def _retry_group_off(row: Row, situation: Situation) -> str:
     return "these are retried by themselves"
 
 
+def _retry_marked_off(row: Row, situation: Situation) -> str:
+    return str(row.get("off", ""))
+
+
 def _retry_job_off(row: Row, situation: Situation) -> str:
+    if row.get("off"):
+        return str(row["off"])
     if row["state"] == "uncertain":
         return "uncertain: it may have been sent. U decides"
     if row["state"] == "held" and row.get("reason") == "approval":
@@ -146,6 +152,8 @@ def _retry_job_off(row: Row, situation: Situation) -> str:
 
 
 def _resolve_off(row: Row, situation: Situation) -> str:
+    if row.get("off"):
+        return str(row["off"])
     return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
 
 
@@ -211,6 +219,10 @@ ACTIONS: tuple[Action, ...] = (
         "failures.retry", "retry group", "R", "group", "failures.retry",
         lambda row: {"error_key": row["raw_key"], "campaign": row["only_campaign"]},
         "paceline campaign retry {only_campaign} --error \"{error_key}\"", _retry_group_off, danger=True,
+    ),
+    Action(
+        "jobs.retry", "retry marked", "R", "marked", "job.retry", lambda row: {"ids": row["ids"]},
+        "paceline job retry --filter \"{filter}\"", _retry_marked_off, danger=True,
     ),
     Action(
         "job.retry", "retry", "R", "job", "job.retry", lambda row: {"ids": [row["id"]]}, "paceline job retry {id}",

@@ -19,10 +19,11 @@ from tui.actions import ACTIONS, Action
 
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",
-    "failures": "failures", "fail": "failures", "queues": "queues", "queue": "queues", "log": "log", "events": "log",
+    "jobs": "jobs", "job": "jobs", "failures": "failures", "fail": "failures", "queues": "queues", "queue": "queues",
+    "log": "log", "events": "log",
 }  # fmt: skip
 """Words that go to a view."""
-LISTS = {("campaign", "list"): "campaigns", ("queue", "list"): "queues"}
+LISTS = {("campaign", "list"): "campaigns", ("job", "list"): "jobs", ("queue", "list"): "queues"}
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
 LEAVE = ("q", "quit")
 HELP = ("help",)

@@ -31,6 +31,7 @@ from tui.screens.campaigns import CampaignsScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.failures import FailuresScreen
 from tui.screens.help import HelpScreen
+from tui.screens.jobs import AllJobsScreen
 from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.queues import QueuesScreen
@@ -74,6 +75,7 @@ class PacelineApp(Commanding, Freezing, Copying, Leaving, App[int]):
     MODES: ClassVar = {
         "overview": OverviewScreen,
         "campaigns": CampaignsScreen,
+        "jobs": AllJobsScreen,
         "failures": FailuresScreen,
         "queues": QueuesScreen,
         "log": LogScreen,

@@ -26,6 +26,8 @@ log = logging.getLogger("paceline.feed")
 LOOK_EVERY = 0.05
 PUBLISH_EVERY = 0.25
 LINK_EVERY = 1.0
+REST = 8
+"""A read is followed by this many times its own length without one, unless it is asked for."""
 TEXT_LIMIT = 2_000
 
 Load = Callable[[Reader, int], Any]
@@ -91,6 +93,9 @@ class Feed:
         self._wake = threading.Event()
         self._again = threading.Event()
         self._stopping = False
+        self._reader: Reader | None = None
+        self._loading: Hashable | None = None
+        """Whose rows are being read: a superseded read is ended."""
         self._thread = threading.Thread(target=self._run, name="paceline-reader", daemon=True)
 
     def start(self) -> None:
@@ -104,6 +109,9 @@ class Feed:
     def watch(self, token: Hashable, load: Load) -> None:
         """From now on publish what `load` reads, beginning at once."""
         self._watched = (token, load)
+        reader, loading = self._reader, self._loading
+        if reader is not None and loading is not None and loading != token:
+            reader.interrupt()
         self.again()
 
     def again(self) -> None:
@@ -119,8 +127,8 @@ class Feed:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                with Reader(self._database) as reader:
-                    self._follow(reader)
+                with Reader(self._database) as self._reader:
+                    self._follow(self._reader)
             except PacelineError as error:
                 self._tell(error)
             except Exception:
@@ -136,7 +144,7 @@ class Feed:
         self._publish(Snapshot(token, {}, None, self._look(now), now, safe_text(error.message)))
 
     def _follow(self, reader: Reader) -> None:
-        version, minute, link, looked, published = -1, -1, None, -1.0, -1.0
+        version, minute, link, looked, rested = -1, -1, None, -1.0, -1.0
         last: tuple[Any, ...] = ()
         while not self._stopping:
             self._answer(reader)
@@ -147,15 +155,22 @@ class Feed:
             seen = reader.data_version()
             changed = seen != version or now // MINUTE != minute or (last and link != last[-1])
             watched = self._watched
-            if (
-                watched is not None
-                and link is not None
-                and (asked or (changed and moment - published >= PUBLISH_EVERY))
-            ):
+            if watched is not None and link is not None and (asked or (changed and moment >= rested)):
                 self._again.clear()
-                version, minute, published = seen, now // MINUTE, moment
+                version, minute = seen, now // MINUTE
                 token, load = watched
-                frame, data = clean(load_frame(reader, now)), clean(load(reader, now))
+                try:
+                    self._loading = token
+                    frame, data = clean(load_frame(reader, now)), clean(load(reader, now))
+                except PacelineError:
+                    if self._watched is watched:
+                        raise
+                    continue
+                finally:
+                    self._loading = None
+                # A read that takes long (a sort without an index) is not made so often that it fills a core.
+                took = time.monotonic() - moment
+                rested = moment + max(PUBLISH_EVERY, took * REST)
                 read = (token, _without_heartbeat(frame), data, link)
                 if asked or read != last:
                     last = read

@@ -31,12 +31,19 @@ LOOKS: tuple[Look, ...] = (
     Look("view.tab", "next tab or pane", ("tab",), "next_tab", "move"),
     Look("view.next_page", "next 200 rows", ("right_square_bracket",), "turn_page(1)", "move"),
     Look("view.previous_page", "previous 200 rows", ("left_square_bracket",), "turn_page(-1)", "move"),
-    Look("view.filter", "search", ("slash",), "filter", "shape", hint=True),
-    Look("view.faults", "only warnings, only errors, all", ("exclamation_mark",), "faults", "shape"),
+    Look("view.filter", "filter or search", ("slash",), "filter", "shape", hint=True),
+    Look("view.faults", "only faults, then all", ("exclamation_mark",), "faults", "shape"),
+    Look("view.sort", "order by id, due time, last change", ("s",), "sort", "order"),
+    Look("view.flip", "turn the order round", ("S",), "flip", "order"),
+    Look("mark.one", "mark", ("space",), "mark", "mark", hint=True),
+    Look("mark.range", "mark a range", ("v",), "range", "mark"),
+    Look("mark.all", "all, in sight, none", ("asterisk",), "mark_all", "mark"),
+    Look("mark.none", "clear the marks", ("u",), "unmark", "mark"),
     Look("view.older_match", "next match, older", ("n",), "match(-1)", "text"),
     Look("view.newer_match", "next match, newer", ("N",), "match(1)", "text"),
     Look("view.overview", "Overview", ("1",), "view('overview')", "app", "paceline engine status"),
     Look("view.campaigns", "Campaigns", ("2",), "view('campaigns')", "app", "paceline campaign list"),
+    Look("view.jobs", "Jobs", ("3",), "view('jobs')", "app", "paceline job list"),
     Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job list --state failed"),
     Look("view.queues", "Queues", ("6",), "view('queues')", "app", "paceline queue list"),
     Look("view.log", "Log", ("9",), "view('log')", "app", "paceline events"),
@@ -56,7 +63,7 @@ LOOKS: tuple[Look, ...] = (
 SHOWN = {
     "question_mark": "?", "slash": "/", "exclamation_mark": "!", "colon": ":", "minus": "-", "escape": "esc",
     "right_square_bracket": "]", "left_square_bracket": "[",
-    "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
+    "asterisk": "*", "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def test_the_words_are_those_of_the_command_line() -> None:
     assert parse("campaign start 'a b' --at +1h", NOON) == Do(action("campaign.start"), "a b", {"at": NOON + HOUR})
     assert parse("campaign show x", NOON) == Show("campaign", "x")
     assert parse("campaign list", NOON) == Go("campaigns")
+    assert parse("jobs state:failed campaign:spring*", NOON) == Go("jobs", "state:failed campaign:spring*")
     assert parse("fail since:24h", NOON) == Go("failures", "since:24h")
     assert parse("q", NOON) == Leave()
     assert parse("help", NOON) == Help()

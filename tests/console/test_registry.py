@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 ROW = {
     "id": 7, "name": "letters", "state": "active", "version": 3, "live": True, "raw_key": "x", "error_key": "x",
     "only_campaign": "letters", "campaign": "letters", "failed": 1, "held": 0, "uncertain": 0, "reason": "",
-    "counts": {"failed": 1, "held": 0},
+    "counts": {"failed": 1, "held": 0}, "ids": [7], "filter": "state:failed",
 }  # fmt: skip
 
 

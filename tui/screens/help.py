@@ -20,13 +20,17 @@ from tui.widgets.lines import Line
 SCOPES = {
     "campaign": "a campaign",
     "group": "a group of failures",
+    "marked": "the marked jobs",
     "job": "a job",
     "queue": "a queue",
     "engine": "everywhere",
 }
 
+PARTS = (("shape", "Narrow"), ("order", "Order jobs"), ("mark", "Mark jobs"), ("text", "In the log"))
 PLACES = re.compile(r"\{(\w+)\}")
-WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME"}
+WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
+    "filter": "FILTER",
+}  # fmt: skip
 
 
 def rows() -> list[tuple[str, str, str, str]]:
@@ -36,7 +40,7 @@ def rows() -> list[tuple[str, str, str, str]]:
          action.title, PLACES.sub(lambda place: WORDS[place[1]], action.twin))
         for action in ACTIONS
     ]  # fmt: skip
-    for where, part in (("move", "Move"), ("shape", "In the log"), ("text", "In the log"), ("app", "Go")):
+    for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
         found += [
             (part, " ".join(shown_key(key) for key in look.keys), look.title, look.twin)
             for look in LOOKS

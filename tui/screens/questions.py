@@ -138,6 +138,30 @@ def retry_group(row: Row, facts: Row, situation: Situation) -> Question | None:
     return _retry(f"Retry {plural(n, 'job')} of this reason", n, lines, situation)
 
 
+def retry_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
+    """`facts`: the fixed `set` (storage.retry_set.RetrySet), how many of it the filter hides, what is left out."""
+    wanted, every = facts["set"], row["all"]
+    n = len(wanted.ids)
+    if n <= 1 and not every:
+        return None
+    filter = f"{row['filter'] or 'none'}" if every else "by hand"
+    lines = [
+        f"marked    {filter} (fixed at {clock(situation.now, situation.now, seconds=True)})",
+        f"states    {count(wanted.failed)} failed, {count(wanted.held)} held; a new budget from now",
+        f"hidden    {count(facts['hidden'])} outside this view",
+        f"skipped   {facts['left'] or '0'}",
+        "pace      each by its campaign's own pacing, or spread",
+    ]
+    many = every or n > MANY
+    return Question(
+        f"Retry {plural(n, 'job')}{where(situation)}?",
+        tuple(lines),
+        typed=str(n) if many else "",
+        choices=SPREADS if many else (),
+        choices_title="spread",
+    )
+
+
 def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
     lines = (
         f"to        {row.get('address') or '-'}",
@@ -195,6 +219,7 @@ QUESTIONS: dict[str, Build] = {
     "campaign.live": live,
     "campaign.retry": retry_campaign,
     "failures.retry": retry_group,
+    "jobs.retry": retry_marked,
     "job.resolve": resolve,
     "engine.resume": resume_all,
     "engine.drain": drain_engine,

@@ -16,6 +16,7 @@ from tui.widgets.lines import Line, Span, spread
 VIEWS = (
     ("overview", "1", "Over"),
     ("campaigns", "2", "Camp"),
+    ("jobs", "3", "Jobs"),
     ("failures", "4", "Fail"),
     ("queues", "6", "Queue"),
     ("log", "9", "Log"),

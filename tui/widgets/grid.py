@@ -6,7 +6,7 @@ page through millions by key; cursor and view follow a row's key through changes
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from typing import Any, Protocol
 
 from textual.geometry import Region
@@ -73,6 +73,7 @@ class Grid(Widget, can_focus=True):
         self._key: Hashable | None = None
         self._top = 0
         self._shown: dict[int, tuple[Line, bool]] = {}
+        self._marks: Set[Hashable] = frozenset()
 
     # what stands where
 
@@ -85,6 +86,12 @@ class Grid(Widget, can_focus=True):
     def current(self) -> Any:
         """The cursor's row, None without one."""
         return self._source.row(self._cursor) if self._cursor >= 0 else None
+
+    @property
+    def in_sight(self) -> list[Any]:
+        """The rows that the screen shows now."""
+        end = min(self._source.count(), self._top + self.size.height)
+        return [self._source.row(i) for i in range(self._top, end) if self._source.key(i) is not None]
 
     @property
     def text(self) -> str:
@@ -104,6 +111,11 @@ class Grid(Widget, can_focus=True):
     def open_on(self, key: Hashable) -> None:
         """Let the cursor begin on this row (for a list that is about to be shown)."""
         self._key = key
+
+    def mark(self, keys: Set[Hashable]) -> None:
+        """Show a `*` in column 2 of the rows with these keys."""
+        self._marks = frozenset(keys)
+        self._redraw()
 
     # moving
 
@@ -170,10 +182,11 @@ class Grid(Widget, can_focus=True):
         if index >= self._source.count():
             return BLANK, False
         line = self._source.line(index, self.size.width - 2)
-        if self._source.key(index) is None:
+        key = self._source.key(index)
+        if key is None:
             return line, False
         at_cursor = index == self._cursor
-        return (("> " if at_cursor else "  ", ""), *line), at_cursor
+        return ((f"{'>' if at_cursor else ' '}{'*' if key in self._marks else ' '}", ""), *line), at_cursor
 
     def render_line(self, y: int) -> Strip:
         content = self._shown[y] = self._content(y)

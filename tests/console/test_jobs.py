@@ -1,0 +1,383 @@
+"""View 3: the list over keyset pages, the filter prompt, marks, and a retry of many with its set fixed when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from textual.pilot import Pilot
+
+from storage.model import MINUTE, SECOND
+from storage.reader import Reader
+from tests.console.conftest import console, shown, until
+from tests.console.test_controls import answered, asked, message
+from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
+from tui.console import PacelineApp
+from tui.screens.jobs import AllJobsScreen
+from tui.screens.marks import Marks
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
+
+MANY = 1_500
+FAILED = 130
+
+
+@pytest.fixture(scope="module")
+def long_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """1,500 jobs: the first 130 failed, the next 20 sent, the others still to come."""
+    world = World(tmp_path_factory.mktemp("long"))
+    world.clock.at = NOON - 60 * MINUTE
+    world.campaign("letters", 1_000)
+    world.campaign("other", 500, account="smtp-eu-2")
+    world.send("smtp-eu-1", [UNKNOWN] * FAILED + [SENT] * 20, step=2 * SECOND)
+    world.clock.at = NOON
+    yield world
+    world.close()
+
+
+def jobs(app: PacelineApp) -> AllJobsScreen:
+    assert isinstance(app.view, AllJobsScreen)
+    return app.view
+
+
+def grid(app: PacelineApp) -> Grid:
+    return jobs(app).query_one(Grid)
+
+
+def crumb(app: PacelineApp) -> str:
+    return jobs(app).query_one("#crumb", Lines).text
+
+
+async def opened(pilot: Pilot[int]) -> PacelineApp:
+    await shown(pilot)
+    await pilot.press("3")
+    app = pilot.app
+    assert isinstance(app, PacelineApp)
+    await until(pilot, lambda: isinstance(app.view, AllJobsScreen) and grid(app).current is not None)
+    return app
+
+
+async def filtered(pilot: Pilot[int], text: str, *, count: str) -> None:
+    app = pilot.app
+    assert isinstance(app, PacelineApp)
+    jobs(app).narrow(text)
+    await until(pilot, lambda: crumb(app).startswith(f" Jobs  {text}") and f" {count} of " in crumb(app))
+
+
+async def at(pilot: Pilot[int], id: int) -> None:
+    app = pilot.app
+    assert isinstance(app, PacelineApp)
+    await until(pilot, lambda: grid(app).current is not None and grid(app).current["id"] == id)
+
+
+# the list
+
+
+async def test_end_and_top_show_the_last_and_the_first_job_of_many(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await at(pilot, 1)
+        await pilot.press("G")
+        await at(pilot, MANY)
+        assert str(MANY) in grid(app).text.splitlines()[-1]
+        assert len(jobs(app).rows()) <= 400
+        await pilot.press("g")
+        await at(pilot, 1)
+
+
+async def test_paging_walks_through_every_job_once(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        seen = [grid(app).current["id"]]
+        for _ in range(90):
+            await pilot.press("pagedown")
+            await pilot.pause(0.02)
+            seen.append(grid(app).current["id"])
+        assert seen[-1] == MANY
+        assert all(later > before for before, later in itertools.pairwise(seen) if before != MANY)
+
+
+async def test_the_cursor_follows_its_job_when_the_order_turns(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press(*"jjjj")
+        assert grid(app).current["id"] == 5
+        await pilot.press("S")
+        await until(pilot, lambda: "by id down" in crumb(app) and jobs(app).rows()[0]["id"] > 5)
+        assert grid(app).current["id"] == 5
+        await pilot.press("s")
+        await until(pilot, lambda: "by due" in crumb(app))
+        assert grid(app).current["id"] == 5
+
+
+@pytest.fixture
+def five(world: World) -> World:
+    world.clock.at = NOON - 5 * MINUTE
+    world.campaign("letters", 5)
+    return world
+
+
+async def test_the_cursor_follows_its_job_through_live_changes(five: World, link: RecordingLink) -> None:
+    async with console(five, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "state:pending", count="5")
+        await pilot.press("j", "j")
+        assert grid(app).current["id"] == 3
+        await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
+        await until(pilot, lambda: [row["id"] for row in jobs(app).rows()] == [3, 4, 5])
+        assert grid(app).current["id"] == 3
+
+
+async def test_enter_opens_the_job_and_esc_leads_back_to_its_row(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: app.view is not None and app.view.crumb() == "Jobs > job 2")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.view, AllJobsScreen))
+        assert grid(app).current["id"] == 2
+
+
+# the filter
+
+
+async def test_the_filter_narrows_while_it_is_typed_and_esc_puts_the_previous_one_back(
+    long_world: World, link: RecordingLink
+) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "state:failed", count="130")
+        await pilot.press("slash", *" id:<10")
+        await until(pilot, lambda: "9 of 1500" in crumb(app))
+        assert "state:failed id:<10" in jobs(app).prompt.text
+        await pilot.press("escape")
+        await until(pilot, lambda: "130 of 1500" in crumb(app))
+        assert crumb(app).startswith(" Jobs  state:failed ")
+        await pilot.press("slash", *" id:<5", "enter")
+        await until(pilot, lambda: "4 of 1500" in crumb(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "1500 jobs" in crumb(app))
+
+
+async def test_a_filter_that_does_not_parse_keeps_the_rows_and_turns_the_actions_off(
+    long_world: World, link: RecordingLink
+) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "state:failed", count="130")
+        await pilot.press("slash", *" tyr:3", "enter")
+        await until(pilot, lambda: "does not parse" in crumb(app))
+        assert "column 14: there is no field 'tyr' - did you mean 'try:'?" in message(app)
+        assert {row["state"] for row in jobs(app).rows()} == {"failed"}
+        await pilot.press("R")
+        await until(pilot, lambda: "retry is off: the filter does not parse" in message(app))
+        await pilot.press("space", "R")
+        await until(pilot, lambda: "retry marked is off: the filter does not parse" in message(app))
+        assert link.calls == []
+        await pilot.press("escape")
+        await until(pilot, lambda: crumb(app).startswith(" Jobs  state:failed "))
+
+
+async def test_a_filter_can_be_completed(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("slash", *"sta", "tab", *"fai", "tab", "enter")
+        await until(pilot, lambda: "130 of 1500" in crumb(app))
+        assert crumb(app).startswith(" Jobs  state:failed ")
+
+
+async def test_one_key_shows_only_faults_and_all_again(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: "130 of 1500" in crumb(app))
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: "1500 jobs" in crumb(app))
+
+
+# marks
+
+
+def test_all_then_what_is_in_sight_then_none() -> None:
+    marks = Marks()
+    marks.turn([1, 2])
+    assert (marks.all, marks.ids) == (True, set())
+    marks.turn([1, 2])
+    assert (marks.all, marks.ids) == (False, {1, 2})
+    marks.turn([1, 2])
+    assert not marks.any
+
+
+def test_a_range_grows_and_shrinks_and_keeps_what_was_marked_before() -> None:
+    rows = [{"id": id} for id in range(10, 20)]
+    marks = Marks()
+    marks.flip(19)
+    marks.begin_range(12)
+    marks.reach(rows, 5)
+    assert marks.ids == {12, 13, 14, 15, 19}
+    marks.reach(rows, 1)
+    assert marks.ids == {11, 12, 19}
+    marks.end_range()
+    marks.reach(rows, 9)
+    assert marks.ids == {11, 12, 19}
+
+
+def test_only_what_was_done_loses_its_mark() -> None:
+    marks = Marks()
+    for id in (1, 2, 3):
+        marks.flip(id)
+    marks.done({1, 2}, {3})
+    assert marks.ids == {3}
+    marks.all = True
+    marks.done({1, 2}, set())
+    assert not marks.any
+
+
+async def test_marks_follow_ids_and_those_that_a_filter_hides_are_told(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("space", "space")
+        assert grid(app).current["id"] == 3
+        assert " *1 " in grid(app).text.splitlines()[0]
+        await pilot.press("v", "j", "j", "v")
+        assert jobs(app).marks.ids == {1, 2, 3, 4, 5}
+        assert "5 marked" in crumb(app)
+        await filtered(pilot, "id:4..900", count="897")
+        await until(pilot, lambda: "5 marked 3 hid" in crumb(app))
+        await pilot.press("u")
+        assert "marked" not in crumb(app)
+
+
+# acting
+
+
+def calls(link: RecordingLink) -> list[int]:
+    return [len(args["ids"]) for action, args in link.calls if action == "job.retry"]
+
+
+async def test_one_marked_job_is_retried_without_a_question(long_world: World, link: RecordingLink) -> None:
+    link.answers["job.retry"] = {"retried": 1, "refused": 0, "message": ""}
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("space", "R")
+        await until(pilot, lambda: "ok: 1 will be tried again" in message(app))
+        assert link.calls == [("job.retry", {"ids": [1]})]
+        assert not jobs(app).marks.any
+
+
+async def test_a_few_marked_ones_are_asked_about_with_what_is_left_out(long_world: World, link: RecordingLink) -> None:
+    link.answers["job.retry"] = {"retried": 3, "refused": 0, "message": ""}
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "id:128..140", count="13")
+        await pilot.press("v", *"jjjjjj", "v", "R")
+        text = await asked(pilot)
+        assert "Retry 3 jobs on dev?" in text
+        assert "3 failed, 0 held" in text
+        assert "4 neither failed nor held" in text
+        await pilot.press("enter")
+        await answered(pilot)
+        assert link.calls == []
+        await pilot.press("R")
+        await asked(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: "ok: 3 will be tried again" in message(app))
+        assert link.calls == [("job.retry", {"ids": [128, 129, 130]})]
+
+
+async def test_all_that_match_want_the_number_typed_and_are_fixed_when_asked(
+    long_world: World, link: RecordingLink
+) -> None:
+    link.answers["job.retry"] = {"retried": 130, "refused": 0, "message": ""}
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "campaign:letters", count="1,000")
+        await pilot.press("asterisk")
+        assert "1,000 marked all" in crumb(app)
+        assert "*" in grid(app).text
+        await pilot.press("R")
+        text = await asked(pilot)
+        assert "Retry 130 jobs on dev?" in text
+        assert "campaign:letters (fixed at 14:02:00Z)" in text
+        assert "870 neither failed nor held" in text
+        await pilot.press("y", "enter")
+        assert link.calls == []
+        await pilot.press("backspace", "tab", *"130", "enter")
+        await until(pilot, lambda: "ok: 130 will be tried again" in message(app))
+        assert calls(link) == [130]
+        assert link.calls[0][1]["spread"] == 30 * MINUTE
+        assert not jobs(app).marks.any
+
+
+async def test_a_large_set_goes_in_slices_and_what_was_refused_keeps_its_mark(
+    long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.retry_set.SLICE", 50)
+    link.answers["job.retry"] = {"retried": 40, "refused": 1, "message": ""}
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("asterisk", "R")
+        await asked(pilot)
+        await pilot.press(*"130", "enter")
+        await until(pilot, lambda: "120 will be tried again, 3 were refused" in message(app))
+        assert calls(link) == [50, 50, 30]
+        # The engine of this test did nothing: all of them are failed still.
+        assert len(jobs(app).marks.ids) == FAILED
+
+
+async def test_marks_that_hold_nothing_to_retry_are_told_so(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "state:sent", count="20")
+        await pilot.press("asterisk", "R")
+        await until(pilot, lambda: "nothing to retry: 20 neither failed nor held" in message(app))
+        assert link.calls == []
+
+
+async def test_read_only_refuses_to_retry_the_marked(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link, read_only=True).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("space", "R")
+        await until(pilot, lambda: "retry marked is off: read-only" in message(app))
+        assert link.calls == []
+
+
+# pictures
+
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
+PICTURES: dict[str, tuple[str, ...]] = {
+    "all": (),
+    "marked": ("j", "space", "space", "v", "j", "j"),
+    "faults": ("exclamation_mark",),
+    "prompt": ("slash", *"state:failed,ret"),
+    "broken": ("slash", *"state:fialed", "enter"),
+    "confirm": ("exclamation_mark", "asterisk", "R"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("picture", PICTURES)
+def test_picture(
+    busy_world: World, link: RecordingLink, snap_compare: Callable[..., bool], picture: str, size: tuple[int, int]
+) -> None:
+    async def before(pilot: Pilot[int]) -> None:
+        app = await opened(pilot)
+        view = jobs(app)
+        for key in PICTURES[picture]:
+            await pilot.press(key)
+            if key == "exclamation_mark":
+                await until(pilot, lambda: " of " in crumb(app) and view.token()[1].filter.terms != ())
+        if picture in ("prompt", "broken"):
+            await until(pilot, lambda: bool(view.broken))
+        if picture == "confirm":
+            await asked(pilot)
+
+    assert snap_compare(console(busy_world, link), terminal_size=size, run_before=before)
+
+
+def test_the_world_of_these_tests_is_what_it_says(long_world: World) -> None:
+    with Reader(long_world.database) as reader:
+        counts = reader.counts()
+    assert (counts["failed"], counts["completed"], sum(counts.values()) - counts["retry"]) == (FAILED, 20, MANY)
