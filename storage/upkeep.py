@@ -150,6 +150,8 @@ def retryable(tx: Tx, selector: RetrySelector, after: int) -> list[int]:
     """The next slice of ids that the selector means, after the id `after`."""
     states = ("failed", "held") if selector.held else ("failed",)
     where = [
+        # The partial index's own condition, word for word: SQLite does not conclude it from the next one.
+        "state IN ('failed', 'held', 'uncertain')",
         f"state IN ({', '.join('?' * len(states))})",
         "(state <> 'held' OR reason <> 'approval')",
         "id > ?",
