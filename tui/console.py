@@ -36,6 +36,7 @@ from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.queues import QueuesScreen
 from tui.screens.view import ViewScreen
+from tui.state import FILE, KeptState
 from tui.theme import terminal_theme
 from tui.widgets.frame import FrameState
 from tui.widgets.lines import Line
@@ -99,6 +100,7 @@ class PacelineApp(Commanding, Freezing, Copying, Leaving, App[int]):
         super().__init__(ansi_color=True)
         self.link = link
         self.state = state
+        self.kept = KeptState(state / FILE if state is not None else None)
         self._zone = zone
         self._times = Times.UTC
         set_times(self._times, zone)

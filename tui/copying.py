@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.actions import Target
+from tui.files import write_private
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -24,17 +24,6 @@ FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", 
 def copied_of(targets: list[Target]) -> str:
     """What `y` takes: the name or id of the nearest thing, "" where nothing has one."""
     return next((str(target.row[FIELDS[target.scope]]) for target in targets if target.scope in FIELDS), "")
-
-
-def write_private(path: Path, text: str) -> bool:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError:
-        return False
-    return True
 
 
 class Copying(Base):
@@ -56,5 +45,5 @@ class Copying(Base):
             return
         self.copy_to_clipboard(text)
         path = self.state / "copied" if self.state is not None else None
-        kept = f"; also in {path}" if path is not None and write_private(path, text) else ""
+        kept = f"; also in {path}" if path is not None and write_private(path, text + "\n") else ""
         self.say(f"copied '{text}' if this terminal takes OSC 52{kept}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from tui.files import write_private
 
 KEPT = 100
 
@@ -38,12 +39,4 @@ class History:
     def _write(self) -> None:
         if self._path is None:
             return
-        new = self._path.with_name(self._path.name + ".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in self.lines))
-            new.replace(self._path)
-        except OSError:
-            return
+        write_private(self._path, "".join(f"{line}\n" for line in self.lines))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +14,7 @@ from tui.cli.facts import recipient_json
 from tui.cli.output import Json, emit, out
 from tui.cli.session import Session
 from tui.cli.verbs import Verb
+from tui.files import whole_file
 
 STATUS = ("status", "attempts", "error", "due_at", "sent_at", "message_id")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -53,22 +52,8 @@ def _columns(reader: Any, campaign_id: int) -> tuple[str, ...]:
 
 
 def _write(target: Path, people: Any, columns: tuple[str, ...]) -> int:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{target} cannot be written: {reason}", hint="name a file in a folder of yours") from None
-    try:
-        encoding = "utf-8-sig" if columns else "utf-8"
-        with os.fdopen(handle, "w", encoding=encoding, errors="backslashreplace", newline="") as file:
-            n = _csv(file, people, columns) if columns else _jsonl(file, people)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return n
+    with whole_file(target, encoding="utf-8-sig" if columns else "utf-8") as file:
+        return _csv(file, people, columns) if columns else _jsonl(file, people)
 
 
 def _status(person: Json) -> Json:

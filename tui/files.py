@@ -1,0 +1,49 @@
+"""Files that the console writes for its operator: private, and whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from storage.errors import UsageError
+
+
+@contextmanager
+def whole_file(target: Path, *, encoding: str = "utf-8", durable: bool = True) -> Iterator[TextIO]:
+    """Open a file that takes the place of `target` when the block ends, and leaves nothing behind when it fails.
+
+    Made 0600; `durable` waits until the disk holds it. Raises UsageError where the folder cannot be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"{target} cannot be written: {reason}", hint="name a file in a folder of yours") from None
+    try:
+        with os.fdopen(handle, "w", encoding=encoding, errors="backslashreplace", newline="") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_private(path: Path, text: str) -> bool:
+    """Put `text` into a file for its owner alone, in a folder that is made where it is missing.
+
+    Answers whether that went well: what is written so (preferences, a copied name) must never stop the console.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(path, durable=False) as file:
+            file.write(text)
+    except (OSError, UsageError):
+        return False
+    return True
