@@ -15,9 +15,9 @@ from tui.cli.output import Json, emit, out
 from tui.cli.session import Session
 from tui.cli.verbs import Verb
 from tui.files import whole_file
+from tui.sheets import csv_cell
 
 STATUS = ("status", "attempts", "error", "due_at", "sent_at", "message_id")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.command("export", cls=Verb)
@@ -64,20 +64,14 @@ def _status(person: Json) -> Json:
 def _csv(file: TextIO, people: Any, columns: tuple[str, ...]) -> int:
     taken = {name: f"paceline_{name}" if name in columns else name for name in STATUS}
     writer = csv.writer(file)
-    writer.writerow([*columns, *taken.values()])
+    writer.writerow([csv_cell(name) for name in (*columns, *taken.values())])
     n = 0
     for person in people:
         n += 1
         status = _status(person)
         cells = [person["fields"].get(name, "") for name in columns] + [status[name] for name in STATUS]
-        writer.writerow([_cell(value) for value in cells])
+        writer.writerow([csv_cell(value) for value in cells])
     return n
-
-
-def _cell(value: Any) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _jsonl(file: TextIO, people: Any) -> int:
