@@ -16,7 +16,7 @@ from pathlib import Path
 
 from storage.lock import lock_path, read_holder
 from storage.model import SECOND
-from tests.crash.crash_world import CAMPAIGN, RelayProcess, World, wait_for
+from tests.crash.crash_world import CAMPAIGN, Receiver, RelayProcess, World, wait_for
 from tests.support.child import end_child, start_child
 from tests.support.crashpoints import GUARDS
 from tests.support.proxy import running_proxy
@@ -24,7 +24,7 @@ from tests.support.proxy import running_proxy
 Scenario = Callable[[Path, RelayProcess, str], list[str]]
 
 
-def intent_gate(folder: Path, relay: RelayProcess, off: str = "") -> list[str]:
+def intent_gate(folder: Path, relay: Receiver, off: str = "") -> list[str]:
     """The process dies when contents were handed over; the next engine must not send them again."""
     world = World(folder, relay, 40)
     end_child(start_child(world.database, world.config, point="after the dot", at=12))

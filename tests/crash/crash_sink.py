@@ -36,9 +36,7 @@ def running_sink() -> Iterator[Sink]:
     """`smtp-sink` on a free loopback port; every message it accepted is appended to one file of its own."""
     with tempfile.TemporaryDirectory(prefix="paceline-sink-") as name:
         folder = Path(name)
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         as_root = os.getuid() == 0
         if as_root:
             folder.chmod(0o777)  # smtp-sink gives its rights up before it writes
@@ -47,14 +45,22 @@ def running_sink() -> Iterator[Sink]:
             [PROGRAM, *(["-u", "nobody"] if as_root else []), "-D", record, f"127.0.0.1:{port}", "128"], cwd=folder
         )
         try:
-            _wait_until_it_listens(port)
+            wait_until_it_listens(port)
             yield Sink(port, record)
         finally:
             child.terminate()
             child.wait(10)
 
 
-def _wait_until_it_listens(port: int) -> None:
+def free_port() -> int:
+    """A loopback port that nobody listened on a moment ago."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Until a connection to this loopback port succeeds; raises the last OSError after ten seconds."""
     end = time.monotonic() + 10
     while True:
         try:

@@ -6,63 +6,24 @@
 from __future__ import annotations
 
 import argparse
-import random
 import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash import crash_guards, crash_power, crash_sink
+from tests.crash import crash_guards, crash_postfix, crash_power, crash_sink
 from tests.crash.crash_cut import cut_at
+from tests.crash.crash_kills import Start, random_kills, sending_again
+from tests.crash.crash_row import HEADINGS, WIDTHS, Row, line
 from tests.crash.crash_signals import drained
-from tests.crash.crash_world import SEED, Receiver, RelayProcess, Verdict, World, relay_process, wait_for
-from tests.support.child import ROOT, end_child, start_child
+from tests.crash.crash_world import SEED, RelayProcess, Verdict, World, relay_process
+from tests.support.child import end_child, start_child
 from tests.support.crashpoints import ALONE, POINTS, RECOVERY
 from tests.support.proxy import BEFORE_CONTENT, PHASES
 
-HEADINGS = ("fault", "runs", "people", "accepted", "lost", "twice", "uncertain", "expected")
-WIDTHS = (46, 5, 7, 8, 5, 5, 9, 33)
 LATENCY = 0.01
-
-
-@dataclass
-class Row:
-    """One fault over all its runs."""
-
-    fault: str
-    expected: str
-    runs: int = 0
-    people: int = 0
-    accepted: int = 0
-    lost: int = 0
-    twice: int = 0
-    uncertain: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, verdict: Verdict, *, runs: int = 1) -> None:
-        self.runs += runs
-        self.people += verdict.recipients
-        self.accepted += verdict.accepted
-        self.lost += len(verdict.lost)
-        self.twice += len(verdict.twice)
-        self.uncertain += len(verdict.uncertain)
-        self.problems += verdict.problems
-
-    def cells(self) -> tuple[str, ...]:
-        numbers = (self.runs, self.people, self.accepted, self.lost, self.twice, self.uncertain)
-        return (self.fault, *(f"{n:,}" for n in numbers), self.expected)
-
-
-def line(cells: tuple[str, ...]) -> str:
-    return "  ".join(
-        cell.ljust(width) if place in (0, len(WIDTHS) - 1) else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
-    ).rstrip()
 
 
 def points(folder: Path, relay: RelayProcess) -> Iterator[Row]:
@@ -100,54 +61,6 @@ def _died(world: World, row: Row, point: str, at: int, *, least: int = 0, most: 
         row.problems.append(f"{len(inside)} were in the window, expected {least} to {most}")
     world.restart()
     return world.judge(uncertain=inside)
-
-
-def random_kills(
-    folder: Path, receiver: Receiver, name: str, *, kills: int, people: int, within: float, delays: list[float]
-) -> Row:
-    """SIGKILL from outside to the real program at seeded times, again and again until all is sent, over as many
-    campaigns as it takes. `delays` collects the seconds from each start to its first acceptance."""
-    row = Row(name, "<= 10 a kill, those in the window")
-    rng = random.Random(SEED)
-    left = kills
-    while left:
-        world = World(folder, receiver, people)
-        inside: set[str] = set()
-        killed = 0
-        while left and len(world.accepted()) + len(inside) < people:
-            delay = _kill_once(world, rng.uniform(0, within))
-            if delay is None:
-                break
-            delays.append(delay)
-            killed, left = killed + 1, left - 1
-            now_inside = world.in_window()
-            if len(now_inside) > world.concurrency:
-                row.problems.append(f"{len(now_inside)} in the window of {world.concurrency} connections")
-            inside |= now_inside
-        world.restart()
-        row.add(world.judge(uncertain=frozenset(inside)), runs=killed)
-    return row
-
-
-def _kill_once(world: World, after: float) -> float | None:
-    """Run the real program and kill it `after` seconds behind its first acceptance; how long that took to come.
-    None when it found nothing left to do."""
-    had = world.receiver.size()
-    started = time.monotonic()
-    engine = subprocess.Popen(
-        world.program("engine", "run", "--until-idle"), cwd=ROOT, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_for(lambda: world.receiver.size() > had or engine.poll() is not None)
-        delay = time.monotonic() - started
-        if world.receiver.size() == had:
-            return None
-        time.sleep(after)
-    finally:
-        engine.kill()
-        engine.wait()
-    return delay
 
 
 def proxy_cuts(folder: Path, relay: RelayProcess) -> Iterator[Row]:
@@ -206,17 +119,27 @@ def power(folder: Path, relay: RelayProcess) -> Iterator[Row]:
         yield row
 
 
-def sink_kills(folder: Path, kills: int, delays: list[float]) -> Iterator[Row]:
+def sink_kills(folder: Path, kills: int, starts: list[Start]) -> Iterator[Row]:
     """Random kills before a server that we did not write."""
     if not crash_sink.PROGRAM.exists():
         print(f"(no {crash_sink.PROGRAM}: Debian's package postfix has it)")
         return
     with crash_sink.running_sink() as sink:
         name = "SIGKILL at random times, postfix's smtp-sink"
-        yield random_kills(folder, sink, name, kills=kills, people=1_000, within=0.1, delays=delays)
+        yield random_kills(folder, sink, name, kills=kills, people=1_000, within=0.1, starts=starts)
 
 
-def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, delays: list[float]) -> Iterator[Row]:
+def postfix_kills(folder: Path, kills: int, starts: list[Start]) -> Iterator[Row]:
+    """Random kills before a whole mail server; what counts are the files that it delivered."""
+    if hindrance := crash_postfix.why_not():
+        print(f"({hindrance})")
+        return
+    with crash_postfix.running_postfix() as postfix:
+        name = "SIGKILL at random times, postfix delivers files"
+        yield random_kills(folder, postfix, name, kills=kills, people=1_000, within=0.25, starts=starts)
+
+
+def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, starts: list[Start]) -> Iterator[Row]:
     name = "SIGKILL at random times, scripted relay"
     sections: dict[str, Callable[[], Iterable[Row]]] = {
         "points": lambda: points(folder, relay),
@@ -224,9 +147,10 @@ def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, delays: l
         "signals": lambda: signals(folder, relay),
         "takeover": lambda: [takeover(folder, relay, given.frozen)],
         "power": lambda: power(folder, relay),
-        "sink": lambda: sink_kills(folder, max(1, given.kills // 10), delays),
+        "sink": lambda: sink_kills(folder, max(1, given.kills // 10), starts),
+        "postfix": lambda: postfix_kills(folder, max(1, given.kills // 10), starts),
         "kills": lambda: [
-            random_kills(folder, relay, name, kills=given.kills, people=1_000, within=0.25, delays=delays)
+            random_kills(folder, relay, name, kills=given.kills, people=1_000, within=0.25, starts=starts)
         ],
     }
     for section, make in sections.items():
@@ -239,11 +163,11 @@ def table(given: argparse.Namespace) -> int:
     print(line(HEADINGS))
     print(line(tuple("-" * width for width in WIDTHS)))
     broken: list[str] = []
-    delays: list[float] = []
+    starts: list[Start] = []
     total = Row("all", "")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pc-") as name, relay_process(Path(name), LATENCY) as relay:
-        for row in rows(Path(name), relay, given, delays):
+        for row in rows(Path(name), relay, given, starts):
             print(line(row.cells()), flush=True)
             broken += [f"{row.fault}: {problem}" for problem in row.problems]
             for key in ("runs", "people", "accepted", "lost", "twice", "uncertain"):
@@ -251,13 +175,8 @@ def table(given: argparse.Namespace) -> int:
     print(line(tuple("-" * width for width in WIDTHS)))
     print(line(total.cells()))
     print()
-    if delays:
-        late = sum(delay > 2 for delay in delays)
-        print(
-            f"sending again after a kill, with nobody unlocking anything: median {statistics.median(delays):.2f} s, "
-            f"slowest {max(delays):.2f} s, {late} of {len(delays)} starts above 2 s "
-            "(from the program's start to the first acceptance)"
-        )
+    if starts:
+        print("\n".join(sending_again(starts)))
     print(f"seed {SEED}, {time.monotonic() - begun:.0f} s")
     for problem in broken[:50]:
         print(f"BROKEN  {problem}")
@@ -285,7 +204,7 @@ def main() -> int:
     parser.add_argument("--prove", action="store_true", help="switch the guards off one by one")
     parser.add_argument("--kills", type=int, default=200, help="random kills over campaigns of 1,000 recipients")
     parser.add_argument("--frozen", type=float, default=60.0, help="seconds that the stopped engine is frozen")
-    parser.add_argument("--only", default="", help="points, cuts, signals, takeover, power, sink or kills")
+    parser.add_argument("--only", default="", help="points, cuts, signals, takeover, power, sink, postfix or kills")
     given = parser.parse_args()
     return prove() if given.prove else table(given)
 
