@@ -1,0 +1,1 @@
+"""What the console costs, measured from outside: the real program in a real pseudo-terminal."""
