@@ -11,10 +11,11 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import storage
-from storage import campaigns, dispatch, endings, gate, migrate, queues, recipients, upkeep
+from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, queues, recipients, upkeep
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.lock import OwnerLock
@@ -218,6 +219,14 @@ class SqliteStore:
     async def set_replanning(self, campaign_id: int, on: bool) -> None:
         await self.writer.submit(lambda tx: campaigns.set_replanning(tx, campaign_id, on, self._now()))
 
+    async def edit_campaign(self, campaign_id: int, edit: edits.Edit, event: Event) -> Campaign:
+        return await self.writer.submit(lambda tx: edits.edit_campaign(tx, campaign_id, edit, event, self._now()))
+
+    async def set_pacing(self, campaign_id: int, pacing: dict[str, Any], concurrency: int, event: Event) -> Campaign:
+        return await self.writer.submit(
+            lambda tx: edits.set_pacing(tx, campaign_id, pacing, concurrency, event, self._now())
+        )
+
     # imports and plans
 
     async def begin_import(self, campaign_id: int, source: str, sha256: str, actor: str) -> int:
@@ -233,6 +242,9 @@ class SqliteStore:
 
     async def import_sources(self, campaign_id: int) -> list[str]:
         return await self.writer.submit(lambda tx: recipients.import_sources(tx, campaign_id))
+
+    async def reopen_import(self, campaign_id: int, import_id: int, event: Event) -> int:
+        return await self.writer.submit(lambda tx: edits.reopen_import(tx, campaign_id, import_id, event, self._now()))
 
     async def remove_import_slice(self, import_id: int) -> bool:
         return await self.writer.submit(lambda tx: recipients.remove_import_slice(tx, import_id))
@@ -281,7 +293,13 @@ class SqliteStore:
         return await self.writer.submit(lambda tx: upkeep.settle(tx, self._now()))
 
     async def skip_cancelled(self, grace: int) -> tuple[int, int | None]:
-        return await self.writer.submit(lambda tx: upkeep.skip_cancelled(tx, self._now(), grace))
+        def run(tx: Tx) -> tuple[int, int | None]:
+            now = self._now()
+            skipped, next_campaign = upkeep.skip_cancelled(tx, now, grace)
+            ended, next_act = acts.end_graces(tx, now, grace)
+            return skipped + ended, min((at for at in (next_campaign, next_act) if at is not None), default=None)
+
+        return await self.writer.submit(run)
 
     async def runnable(self, queue_ids: Sequence[int]) -> int:
         return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids))
@@ -291,6 +309,18 @@ class SqliteStore:
 
     async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int:
         return await self.writer.submit(lambda tx: upkeep.retry(tx, slots, self._now()))
+
+    async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
+        return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))
+
+    async def retry_seen(self, slots: Sequence[tuple[acts.Seen, int, int]], tell: acts.Tell) -> acts.Acted:
+        return await self.writer.submit(lambda tx: acts.retry(tx, slots, tell, self._now()))
+
+    async def cancel_jobs(self, jobs: Sequence[acts.Seen], tell: acts.Tell) -> acts.Acted:
+        return await self.writer.submit(lambda tx: acts.cancel(tx, jobs, tell, self._now()))
+
+    async def undo_act(self, event_id: int, tell: acts.Tell, grace: int) -> acts.Acted:
+        return await self.writer.submit(lambda tx: acts.undo(tx, event_id, tell, self._now(), grace))
 
     async def campaigns_of(self, selector: upkeep.RetrySelector) -> list[int]:
         return await self.writer.submit(lambda tx: upkeep.campaigns_of(tx, selector))

@@ -9,10 +9,12 @@ owns the store; refusals (`RefusedError`, `UsageError`) change nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from storage.acts import Acted, Seen, Tell
 from storage.campaigns import CampaignSpec
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
+from storage.edits import Edit
 from storage.endings import Rescued
 from storage.events import Event
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
@@ -96,6 +98,12 @@ class Store(Protocol):
 
     async def set_replanning(self, campaign_id: int, on: bool) -> None: ...
 
+    async def edit_campaign(self, campaign_id: int, edit: Edit, event: Event) -> Campaign: ...
+
+    async def set_pacing(
+        self, campaign_id: int, pacing: dict[str, Any], concurrency: int, event: Event
+    ) -> Campaign: ...
+
     # imports and plans, in slices
     async def begin_import(self, campaign_id: int, source: str, sha256: str, actor: str) -> int: ...
 
@@ -104,6 +112,8 @@ class Store(Protocol):
     async def finish_import(self, import_id: int, sums: ImportSums, event: Event) -> None: ...
 
     async def import_sources(self, campaign_id: int) -> list[str]: ...
+
+    async def reopen_import(self, campaign_id: int, import_id: int, event: Event) -> int: ...
 
     async def remove_import_slice(self, import_id: int) -> bool: ...
 
@@ -137,6 +147,14 @@ class Store(Protocol):
     async def retryable(self, selector: RetrySelector, after: int) -> list[int]: ...
 
     async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int: ...
+
+    async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]: ...
+
+    async def retry_seen(self, slots: Sequence[tuple[Seen, int, int]], tell: Tell) -> Acted: ...
+
+    async def cancel_jobs(self, jobs: Sequence[Seen], tell: Tell) -> Acted: ...
+
+    async def undo_act(self, event_id: int, tell: Tell, grace: int) -> Acted: ...
 
     async def campaigns_of(self, selector: RetrySelector) -> list[int]: ...
 

@@ -3,4 +3,14 @@
 
 def all_actions() -> None:
     """Register every action: importing a subject's module declares its actions."""
-    from engine.control import campaigns, engine, intake, queues, retrying, starting, testing  # noqa: F401
+    from engine.control import (  # noqa: F401
+        campaigns,
+        editing,
+        engine,
+        intake,
+        queues,
+        resolving,
+        retrying,
+        starting,
+        testing,
+    )

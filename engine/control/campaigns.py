@@ -33,6 +33,8 @@ class NewArgs(Args):
     headers: dict[str, str] = Field(default_factory=dict)
     attachments: list[dict[str, str]] = Field(default_factory=list)
     settings: dict[str, Any] = Field(default_factory=dict)
+    unfinished: bool = False
+    """A draft whose message is still to be written (`campaign.edit`); it cannot be started before."""
 
 
 class LiveArgs(Named):
@@ -42,15 +44,10 @@ class LiveArgs(Named):
 @action("campaign.new", NewArgs)
 async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
     """A draft with its one step. Templates, pacing and account are checked before anything is stored."""
-    if not _NAME.fullmatch(args.name):
-        raise UsageError(
-            f"campaign name {args.name[:80]!r} cannot be used",
-            hint="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
-        )
+    check_name(args.name)
     account = context.config.account(args.account)
     pacing = Pacing.from_dict(args.pacing)
     queue = await context.queue_of(account)
-    at_once = pacing.concurrency if pacing.mode == "blast" else 5
     spec = CampaignSpec(
         name=args.name,
         queue_id=queue.id,
@@ -58,15 +55,17 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         settings=args.settings,
         seed=args.seed if args.seed is not None else secrets.randbits(48),
         priority=args.priority,
-        concurrency=args.concurrency or at_once,
+        concurrency=args.concurrency or concurrency_of(pacing),
         subject=args.subject,
         text=args.text,
         html=args.html,
         headers=args.headers,
         attachments=tuple(args.attachments),
     )
-    draft = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
-    factory = make_factory(_unsaved(spec, account.name), draft, account)
+    fields: list[str] = []
+    if not args.unfinished or args.text.strip() or args.html.strip():
+        draft = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
+        fields = sorted(make_factory(_unsaved(spec, account.name), draft, account).fields)
     campaign = await context.store.create_campaign(
         spec, audit("campaign.created", f"created campaign {args.name}", actor)
     )
@@ -76,9 +75,23 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "state": campaign.state.value,
         "account": campaign.account,
         "pacing": pacing.describe(),
-        "fields": sorted(factory.fields),
+        "fields": fields,
         "live": campaign.live,
     }
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what cannot be a campaign's name."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"campaign name {name[:80]!r} cannot be used",
+            hint="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+        )
+
+
+def concurrency_of(pacing: Pacing) -> int:
+    """How many of a campaign are under way at once, unless somebody says otherwise."""
+    return pacing.concurrency if pacing.mode == "blast" else 5
 
 
 def _unsaved(spec: CampaignSpec, account: str) -> Campaign:

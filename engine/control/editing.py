@@ -1,0 +1,158 @@
+"""What people change in a campaign that exists: its message, its pacing, and the parts of a draft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from engine import plans
+from engine.accounts import Account
+from engine.compose.template import compile_template
+from engine.composer import make_factory
+from engine.control.actions import Args, Context, Result, action, audit
+from engine.control.campaigns import check_name, concurrency_of
+from engine.control.common import Named, described, find
+from engine.planning.caps import least_time
+from engine.planning.durations import format_duration
+from engine.planning.pacing import Pacing, estimate
+from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, check_editable
+from storage.errors import RefusedError, UsageError
+from storage.model import Actor, Campaign, CampaignState, Step
+
+
+class EditArgs(Named):
+    """What is left out stays as it is."""
+
+    rename: str | None = None
+    account: str | None = None
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    headers: dict[str, str] | None = None
+    attachments: list[dict[str, str]] | None = None
+
+
+class PaceArgs(Named):
+    pacing: dict[str, Any] = Field(min_length=1)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+
+
+class ForgetArgs(Args):
+    campaign: str
+    import_id: int
+
+
+@action("campaign.edit", EditArgs)
+async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
+    """Change the message of a campaign that is not being sent, and a draft's name and account. The message is checked
+    as `campaign.new` checks it; messages that are not sent yet are made from the new one."""
+    given = args.model_dump(exclude_none=True, exclude={"name", "version"})
+    if not given:
+        raise UsageError("nothing was given to change", hint="see --help of the command")
+    campaign = await find(context, args)
+    async with context.planning(campaign.id):
+        campaign = await find(context, args)
+        if args.rename is not None:
+            check_name(args.rename)
+        account = context.config.account(args.account or campaign.account)
+        queue_id = (await context.queue_of(account)).id if args.account is not None else None
+        attachments = None if args.attachments is None else tuple(args.attachments)
+        wanted = Edit(args.rename, queue_id, args.subject, args.text, args.html, args.headers, attachments)
+        if wanted.of_message:
+            check_editable(campaign, MESSAGE_STATES, "message")
+        fields = await _fields_after(context, campaign, wanted, account)
+        what = " and ".join(_parts(wanted))
+        changed = await context.store.edit_campaign(
+            campaign.id, wanted, audit("campaign.edited", f"changed {what} of {campaign.name}", actor)
+        )
+    context.composer.forget(campaign.id)
+    context.hooks.wake()
+    return described(changed, f"changed {what} of {changed.name}", fields=fields)
+
+
+async def _fields_after(context: Context, campaign: Campaign, edit: Edit, account: Account) -> list[str]:
+    """The fields that the message uses once it is changed. Raises ComposeError for one that cannot be sent."""
+    old = (await context.store.get_steps(campaign.id))[0]
+    step = Step(
+        old.id,
+        old.campaign_id,
+        old.position,
+        old.subject if edit.subject is None else edit.subject,
+        old.text if edit.text is None else edit.text,
+        old.html if edit.html is None else edit.html,
+        old.headers if edit.headers is None else edit.headers,
+        old.attachments if edit.attachments is None else edit.attachments,
+    )
+    if campaign.state is CampaignState.DRAFT and not step.text.strip() and not step.html.strip():
+        # Still to be written; a start refuses it.
+        return sorted(compile_template(step.subject, name="subject").fields)
+    return sorted(make_factory(campaign, step, account).fields)
+
+
+def _parts(edit: Edit) -> list[str]:
+    parts = ["the name"] * (edit.name is not None) + ["the account"] * (edit.queue_id is not None)
+    return parts + ["the message"] * edit.of_message
+
+
+@action("campaign.pace", PaceArgs)
+async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
+    """Another pacing. What a running campaign has not sent is planned anew by it: order kept, first gap included."""
+    pacing = Pacing.from_dict(args.pacing)
+    campaign = await find(context, args)
+    async with context.planning(campaign.id):
+        campaign = await find(context, args)
+        check_editable(campaign, PACED_STATES, "pacing")
+        account = context.config.account(campaign.account)
+        refuse_above(pacing, account)
+        at_once = args.concurrency or concurrency_of(pacing)
+        text = f"set {campaign.name} to {pacing.describe()}"
+        changed = await context.store.set_pacing(
+            campaign.id, pacing.to_dict(), at_once, audit("campaign.paced", text, actor)
+        )
+        more: Result = {"pacing": pacing.describe(), "queued": 0}
+        if changed.state is CampaignState.ACTIVE:
+            more |= await _planned_anew(context, changed, account, pacing)
+    context.hooks.wake()
+    ends = f"; {more['estimate']}" if more.get("estimate") else ""
+    return described(changed, f"{changed.name}: {pacing.describe()}{ends}", **more)
+
+
+async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
+    now = context.clock.now()
+    planned, first, last = await plans.replan(context.store, campaign, now=now)
+    least = least_time(planned, min_gap=account.min_gap, caps=account.caps)
+    at_once = min(campaign.concurrency, account.concurrency)
+    range_ = estimate(pacing, planned, start=now, seed=campaign.seed, concurrency=at_once, least=least)
+    return {"queued": planned, "first_due": first, "last_due": last, "estimate": range_.text}
+
+
+def refuse_above(pacing: Pacing, account: Account) -> None:
+    """Refuse a steady rate above the account's own ceiling: its minimum gap, or a cap of no longer a period."""
+    if pacing.mode != "steady":
+        return
+    rate = pacing.rate
+    above = [cap for cap in account.caps if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
+    ceiling = str(above[0]) if above else ""
+    if rate.n * account.min_gap > rate.period:
+        ceiling = f"one every {format_duration(account.min_gap)}"
+    if ceiling:
+        raise RefusedError(
+            f"{rate} is above the ceiling of account {account.name}: {ceiling}",
+            hint="choose a lower rate, or raise the account's own limit first",
+        )
+
+
+@action("recipients.forget", ForgetArgs)
+async def forget(context: Context, args: ForgetArgs, actor: Actor) -> Result:
+    """Take an import of a draft back, with everybody who came by it."""
+    campaign = await context.store.get_campaign(args.campaign)
+    async with context.planning(campaign.id):
+        n = await context.store.reopen_import(
+            campaign.id,
+            args.import_id,
+            audit("recipients.forgotten", f"took import {args.import_id} of {campaign.name} back", actor),
+        )
+        while await context.store.remove_import_slice(args.import_id):
+            pass
+    return {"success": True, "campaign": campaign.name, "removed": n, "message": f"{n:,} taken out of {campaign.name}"}

@@ -1,0 +1,112 @@
+"""Changes of a campaign that exists: its message, its pacing, and of a draft also its name, account and people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from storage.campaigns import get_campaign, get_steps, with_campaign
+from storage.errors import NotFoundError, RefusedError, UsageError
+from storage.events import Event, add_event
+from storage.model import Campaign, CampaignState
+from storage.writer import Tx
+
+MESSAGE_STATES = (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.COMPLETED)
+"""Where a message may be changed: nothing of it is being sent."""
+PACED_STATES = (CampaignState.DRAFT, CampaignState.ACTIVE, CampaignState.PAUSED)
+REMEDY = {
+    CampaignState.ACTIVE: "pause it first, then edit, then resume it",
+    CampaignState.COMPLETED: "it is completed: import more people or make a new campaign",
+    CampaignState.CANCELLED: "make a new campaign",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What changes; None leaves a thing as it is. `queue_id` is the new account's queue."""
+
+    name: str | None = None
+    queue_id: int | None = None
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    headers: dict[str, str] | None = None
+    attachments: tuple[dict[str, str], ...] | None = None
+
+    @property
+    def of_message(self) -> bool:
+        parts = (self.subject, self.text, self.html, self.headers, self.attachments)
+        return any(part is not None for part in parts)
+
+
+def check_editable(campaign: Campaign, states: tuple[CampaignState, ...], what: str) -> None:
+    """Refuse a change that the campaign's state does not allow."""
+    if campaign.state not in states:
+        raise RefusedError(
+            f"campaign '{campaign.name}' is {campaign.state}: its {what} cannot be changed",
+            hint=REMEDY.get(campaign.state, "it is no draft any more: make a new campaign"),
+        )
+
+
+def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) -> Campaign:
+    """Change a draft's name and account, and the message of a campaign that is not being sent. Raises RefusedError."""
+    campaign = get_campaign(tx, campaign_id)
+    if edit.name is not None or edit.queue_id is not None:
+        check_editable(campaign, (CampaignState.DRAFT,), "name and account")
+    if edit.of_message:
+        check_editable(campaign, MESSAGE_STATES, "message")
+    if edit.name is not None and edit.name != campaign.name:
+        if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (edit.name,)):
+            raise UsageError(f"the campaign name '{edit.name}' is taken", hint="choose another name")
+        tx.execute("UPDATE campaigns SET name = ? WHERE id = ?", (edit.name, campaign_id))
+    if edit.queue_id is not None:
+        tx.execute("UPDATE campaigns SET queue_id = ? WHERE id = ?", (edit.queue_id, campaign_id))
+    if edit.of_message:
+        _edit_message(tx, campaign_id, edit, now)
+    tx.execute("UPDATE campaigns SET updated_at = ?, version = version + 1 WHERE id = ?", (now, campaign_id))
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def _edit_message(tx: Tx, campaign_id: int, edit: Edit, now: int) -> None:
+    step = get_steps(tx, campaign_id)[0]
+    attachments = step.attachments if edit.attachments is None else edit.attachments
+    tx.execute(
+        "UPDATE steps SET subject = ?, text = ?, html = ?, headers = ?, attachments = ?, updated_at = ? WHERE id = ?",
+        (
+            step.subject if edit.subject is None else edit.subject,
+            step.text if edit.text is None else edit.text,
+            step.html if edit.html is None else edit.html,
+            json.dumps(step.headers if edit.headers is None else edit.headers),
+            json.dumps(list(attachments)),
+            now,
+            step.id,
+        ),
+    )
+
+
+def set_pacing(tx: Tx, campaign_id: int, pacing: dict[str, Any], concurrency: int, event: Event, now: int) -> Campaign:
+    """Another pacing. The jobs keep their slots: planning anew follows. Raises RefusedError."""
+    check_editable(get_campaign(tx, campaign_id), PACED_STATES, "pacing")
+    tx.execute(
+        "UPDATE campaigns SET pacing = ?, concurrency = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        (json.dumps(pacing), concurrency, now, campaign_id),
+    )
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
+
+
+def reopen_import(tx: Tx, campaign_id: int, import_id: int, event: Event, now: int) -> int:
+    """Take an import of a draft back: its people can be seen by nobody from now on, and are removed in slices
+    (`recipients.remove_import_slice`), at the next start of an engine if need be. Returns how many there were."""
+    check_editable(get_campaign(tx, campaign_id), (CampaignState.DRAFT,), "recipients")
+    row = tx.one(
+        "SELECT imported FROM imports WHERE id = ? AND campaign_id = ? AND state = 'done'", (import_id, campaign_id)
+    )
+    if row is None:
+        raise NotFoundError(f"there is no import {import_id} in this campaign", hint="see `paceline campaign show`")
+    tx.execute("UPDATE imports SET state = 'loading' WHERE id = ?", (import_id,))
+    tx.execute("UPDATE campaigns SET updated_at = ?, version = version + 1 WHERE id = ?", (now, campaign_id))
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return int(row["imported"])
