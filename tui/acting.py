@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.outcomes import is_retryable
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.actions import Action, Row, Situation, Target, for_key
+from tui.actions import Action, Row, Target, for_key
+from tui.base import ConsoleBase
 from tui.bulk import retry_marked
-from tui.feed import Feed
-from tui.link import Link
 from tui.looks import shown_key
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, RETRY_COUNT_LIMIT, Question
 from tui.screens.questions import undo as undo_question
-from tui.undo import Undo, undo_of
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    Base = App[int]
-else:
-    Base = object
+from tui.undo import undo_of
 
 
-class Acting(Base):
+class Acting(ConsoleBase):
     """The part of the console that changes things. What is done goes through the engine's control only."""
 
-    link: Link
-    feed: Feed
-    now: Callable[[], int]
-    monotonic: Callable[[], float]
-    _undo: Undo | None = None
     _asking = False
-
-    def situation(self) -> Situation:
-        raise NotImplementedError
-
-    def say(self, text: str, style: str = "") -> None:
-        raise NotImplementedError
 
     def press_key(self, key: str, targets: list[Target]) -> None:
         found = for_key(key, targets, self.situation())
@@ -89,14 +70,15 @@ class Acting(Base):
                 args = {**args, **more}
         self.say(f"{action.title} {row.get('name', '')} ...")
         result = await asyncio.wrap_future(self.link.call(action.control, args))
-        self._undo = undo_of(action.id, action.title, row, self.now()) or self._undo
+        self.undos.add(undo_of(action.id, action.title, row, self.now()))
         self.say(f"ok: {result.get('message') or action.title}", "good")
 
     async def _facts(self, action: Action, row: Row, given: Row) -> Row:
         """What a question must know beyond the row: the plan of a start, the exact set of a retry."""
         if action.id == "campaign.start":
             plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
-            return await asyncio.wrap_future(self.link.call("campaign.start", plan))
+            facts: Row = await asyncio.wrap_future(self.link.call("campaign.start", plan))
+            return facts
         if action.id == "campaign.retry":
             facts = await self.read_once(lambda reader, now: retry_facts(reader, row["id"]))
             if not facts["transient"] and not facts["held"]:
@@ -115,7 +97,10 @@ class Acting(Base):
             if not future.done():
                 future.set_exception(result) if isinstance(result, PacelineError) else future.set_result(result)
 
-        self.feed.ask(load, lambda result: loop.call_soon_threadsafe(settle, result))
+        def answer(result: Any) -> None:
+            loop.call_soon_threadsafe(settle, result)
+
+        self.feed.ask(load, answer)
         return await future
 
     async def ask(self, question: Question) -> dict[str, Any] | None:
@@ -131,11 +116,12 @@ class Acting(Base):
             self.say("")
 
     async def _take_back(self) -> None:
-        undo = self._undo
-        if undo is None or await self.ask(undo_question(undo.title, self.now() - undo.at)) is None:
+        now = self.now()
+        undo = next(iter(self.undos.open(now)), None)
+        if undo is None or await self.ask(undo_question(undo.title, now - undo.at)) is None:
             return
         result = await asyncio.wrap_future(self.link.call(undo.control, undo.args))
-        self._undo = None
+        self.undos.drop(undo)
         self.say(f"ok: undid {undo.title}: {result.get('message', '')}", "good")
 
 

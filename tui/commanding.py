@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from storage.errors import NotFoundError, PacelineError, UsageError
 from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import Row
 from tui.commands import Do, Go, Help, Leave, Show, offers, parse
-from tui.history import History
-from tui.screens.view import ViewScreen
+from tui.going import Going
 
 
-class Commanding(Acting):
+class Commanding(Acting, Going):
     """The part of the console that understands `:`."""
 
-    history: History
     _names: dict[str, list[str]]
-
-    @property
-    def view(self) -> ViewScreen | None:
-        raise NotImplementedError
-
-    def action_view(self, name: str) -> None:
-        raise NotImplementedError
 
     def action_command(self) -> None:
         view = self.view
@@ -102,7 +91,7 @@ class Commanding(Acting):
                 raise NotFoundError(f"there is no queue '{name}'", hint=":queues lists them")
             return row
 
-        found: Any = {} if scope == "engine" else await self.read_once(load)
+        found: Row = {} if scope == "engine" else await self.read_once(load)
         return found
 
     async def _show(self, scope: str, name: str) -> None:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from tui.actions import Target
+from tui.base import ConsoleBase
 from tui.files import write_private
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from tui.screens.view import ViewScreen
-
-    Base = App[int]
-else:
-    Base = object
 
 FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", "event": "text"}
 """What names a thing, by the scope of its target."""
@@ -26,17 +15,8 @@ def copied_of(targets: list[Target]) -> str:
     return next((str(target.row[FIELDS[target.scope]]) for target in targets if target.scope in FIELDS), "")
 
 
-class Copying(Base):
+class Copying(ConsoleBase):
     """Whether a terminal took an OSC 52 sequence cannot be known, so the text is always kept in a file too."""
-
-    state: Path | None
-
-    @property
-    def view(self) -> ViewScreen | None:
-        raise NotImplementedError
-
-    def say(self, text: str, style: str = "") -> None:
-        raise NotImplementedError
 
     def action_copy(self) -> None:
         text = copied_of(self.view.targets()) if self.view is not None else ""

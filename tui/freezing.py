@@ -3,68 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
 
-from tui.feed import Feed, Snapshot
-from tui.format import count
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from tui.screens.view import ViewScreen
-
-    Base = App[int]
-else:
-    Base = object
-
-Missed = tuple[int, int, int]
-"""Changed, new, gone."""
+from tui.base import ConsoleBase
+from tui.feed import Snapshot
+from tui.missed import Missed, in_words
+from tui.screens.view import ViewScreen
 
 
-def differences(before: Any, after: Any) -> Missed:
-    """How many rows differ between two readings of one view: rows are dicts with an `id` or a `raw_key`."""
-    old, new = _rows(before), _rows(after)
-    changed = sum(row != new[key] for key, row in old.items() if key in new)
-    return changed, len(new.keys() - old.keys()), len(old.keys() - new.keys())
-
-
-def _rows(data: Any) -> dict[Hashable, Any]:
-    lists = {"": data} if isinstance(data, list) else data if isinstance(data, dict) else {}
-    found: dict[Hashable, Any] = {}
-    for name, rows in lists.items():
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and (key := row.get("id", row.get("raw_key"))) is not None:
-                found[name, key] = row
-    return found
-
-
-def in_words(missed: Missed) -> str:
-    changed, new, gone = missed
-    return f"{count(changed)} changed, {count(new)} new, {count(gone)} gone"
-
-
-class Freezing(Base):
+class Freezing(ConsoleBase):
     """The part of the console that can stand still. The engine goes on; acting on what is frozen asks the engine,
     which looks at the present state."""
 
-    feed: Feed
-    frozen_at: int | None = None
-    """When it was frozen (us); None: live."""
     _missed: Missed = (0, 0, 0)
-
-    def now(self) -> int:
-        raise NotImplementedError
-
-    @property
-    def view(self) -> ViewScreen | None:
-        raise NotImplementedError
-
-    def say(self, text: str, style: str = "") -> None:
-        raise NotImplementedError
-
-    def present(self) -> int:
-        """The moment that the screen shows."""
-        return self.now() if self.frozen_at is None else self.frozen_at
 
     def action_freeze(self) -> None:
         view = self.view

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tui.acting import Acting
-from tui.feed import Snapshot
 from tui.link import EMBEDDED
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import Question, quit_busy
@@ -19,9 +18,6 @@ DRAIN_LIMIT = 600.0
 
 class Leaving(Acting):
     """The part of the console that ends it."""
-
-    _snapshot: Snapshot | None
-    _draining: bool = False
 
     def action_ask_quit(self) -> None:
         """Quit, or close the open question with No, or the open prompt."""
@@ -38,7 +34,7 @@ class Leaving(Acting):
             self.exit(0)
             return
         flying = self.link.in_flight()
-        if self._draining:
+        if self.draining:
             question = Question(
                 "End now, without waiting?", (f"{flying} in flight become uncertain: sent or not, nobody knows then.",)
             )
@@ -61,7 +57,7 @@ class Leaving(Acting):
 
     async def drain_and_end(self, code: int) -> None:
         """Let the embedded engine finish what is in flight, then end the screen."""
-        self._draining = True
+        self.draining = True
         self.say("draining: nothing new begins, what is in flight finishes; ^c ends at once")
         self.link.drain("the console was closed")
         await asyncio.to_thread(self.link.join, DRAIN_LIMIT)
@@ -84,5 +80,5 @@ class Leaving(Acting):
                 return
 
     def _show_drain(self, why: str) -> None:
-        self._draining = True
+        self.draining = True
         self.say(f"{why}: draining, what is in flight finishes; a second signal cuts")

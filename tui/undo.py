@@ -10,6 +10,8 @@ from storage.model import SECOND
 from tui.actions import Row
 
 CANCEL_GRACE = 10 * SECOND
+KEPT = 10
+"""Changes that are remembered."""
 
 Reverse = tuple[str, Callable[[Row], dict[str, Any]]]
 
@@ -57,3 +59,24 @@ def undo_of(action_id: str, title: str, row: Row, now: int) -> Undo | None:
         now,
         now + CANCEL_GRACE if action_id == "campaign.cancel" else None,
     )
+
+
+class UndoList:
+    """The last changes that can be taken back, newest first."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._undos: list[Undo] = []
+
+    def add(self, undo: Undo | None) -> None:
+        """Remember a change; None, a change that has no reverse, is no entry."""
+        if undo is not None:
+            self._undos = [undo, *self._undos][: self._kept]
+
+    def drop(self, undo: Undo) -> None:
+        """Forget a change that has been taken back."""
+        self._undos = [other for other in self._undos if other is not undo]
+
+    def open(self, now: int) -> list[Undo]:
+        """Those that can still be taken back at `now` (us)."""
+        return [undo for undo in self._undos if undo.open(now)]

@@ -14,8 +14,8 @@ from tests.console.conftest import console, shown, until
 from tests.console.test_controls import cursor_on, go, message
 from tests.console.world import NOON, RecordingLink, World
 from tui.format import Times, clock, set_times
-from tui.freezing import differences
 from tui.link import LOST, LinkState
+from tui.missed import differences
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 

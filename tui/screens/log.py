@@ -10,7 +10,7 @@ from textual.widget import Widget
 from storage.event_pages import LEVELS, SEARCHED, find, page
 from tui.actions import Row, Target
 from tui.format import count
-from tui.freezing import Missed
+from tui.missed import Missed
 from tui.screens.log_lines import Events, about, columns_at
 from tui.screens.view import PAGE, ViewScreen, look_bindings
 from tui.widgets.columns import header

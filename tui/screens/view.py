@@ -16,8 +16,9 @@ from storage.reader import Reader
 from tui.actions import ACTIONS, Target, available
 from tui.feed import Snapshot
 from tui.format import plural
-from tui.freezing import Missed, differences
+from tui.link import LOST
 from tui.looks import LOOKS, Look
+from tui.missed import Missed, differences
 from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
@@ -175,7 +176,7 @@ class ViewScreen(Screen[None]):
         self.query_one("#views", Lines).show([frame.views(self.MODE, width)])
         right = "STALE: actions are off" if self.console.situation().lost else self.crumb_right
         self.query_one("#crumb", Lines).show([frame.crumb(self.crumb(), right, width)])
-        lost = state.link.word == frame.LOST
+        lost = state.link.word == LOST
         self.set_class(lost, "-lost")
         if lost:
             self.query_one("#lost", Lines).show(frame.lost_lines(state))

@@ -1,0 +1,126 @@
+"""What every part of the console builds on: where it stands, what it shows, and the one message of row 23."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from textual.app import App
+
+from tui.actions import Situation, Target
+from tui.feed import Feed, Snapshot
+from tui.history import History
+from tui.link import LOST, NONE, Link
+from tui.safe_text import safe_text
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.view import ViewScreen
+from tui.state import FILE, KeptState
+from tui.undo import UndoList
+from tui.widgets.frame import FrameState
+from tui.widgets.lines import Line
+
+
+def wall_clock() -> int:
+    """The present in microseconds UTC."""
+    return time.time_ns() // 1_000
+
+
+class ConsoleBase(App[int]):
+    """The state that the parts of the console share. Time (us UTC) and monotonic time (s) are passed in; `state` is the
+    folder of what is kept between runs (None: nothing is), `zone` that of local times."""
+
+    def __init__(
+        self,
+        database: Path,
+        link: Link,
+        *,
+        environment: str,
+        host: str,
+        read_only: bool = False,
+        state: Path | None = None,
+        zone: tzinfo = UTC,
+        now: Callable[[], int] = wall_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # Said here, because NO_COLOR is looked at before the theme is known: greys could be black on black.
+        super().__init__(ansi_color=True)
+        self.database = database
+        self.link = link
+        self.state = state
+        self.kept = KeptState(state / FILE if state is not None else None)
+        self.history = History(state / "commands" if state is not None else None)
+        self.zone = zone
+        self.now = now
+        self.monotonic = monotonic
+        self.feed = Feed(database, now=now, look=link.look, publish=self.publish)
+        self.undos = UndoList()
+        self.frozen_at: int | None = None
+        """When the screen was frozen (us); None: live."""
+        self.draining = False
+        self._place = Situation(
+            environment=environment, production=environment.lower() == "production", read_only=read_only
+        )
+        self._host = safe_text(host, 40)
+        self._snapshot: Snapshot | None = None
+        self._message = ("", "")
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Hand over what the feed has read; called in the reader's thread."""
+
+    @property
+    def view(self) -> ViewScreen | None:
+        """The open view, also under a dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ViewScreen)), None)
+
+    @property
+    def held(self) -> bool:
+        """Whether a dialog holds the list still."""
+        return isinstance(self.screen, ConfirmScreen)
+
+    def present(self) -> int:
+        """The moment that the screen shows."""
+        return self.now() if self.frozen_at is None else self.frozen_at
+
+    def situation(self) -> Situation:
+        """The surroundings of every action, as they are now."""
+        link = self._snapshot.link if self._snapshot else self.link.state
+        frame = self._snapshot.frame if self._snapshot else {}
+        now = self.now()
+        lost = link.reason if link.word == LOST else "none runs on this database" if link.word == NONE else ""
+        undo = next((undo.title for undo in self.undos.open(now)), "")
+        paused = bool(frame.get("engine", {}).get("paused"))
+        return replace(self._place, lost=lost, engine_paused=paused, undo=undo, now=now)
+
+    def frame_state(self) -> FrameState:
+        """What the rows around every view show."""
+        snapshot = self._snapshot
+        return FrameState(
+            environment=safe_text(self._place.environment, 20),
+            host=self._host,
+            production=self._place.production,
+            read_only=self._place.read_only,
+            link=snapshot.link if snapshot else self.link.state,
+            now=self.now(),
+            held=self.held,
+            frozen_at=self.frozen_at,
+            draining=f"DRAINING {self.link.in_flight()}" if self.draining else "",
+            read_at=snapshot.at if snapshot else self.now(),
+            frame=snapshot.frame if snapshot else {},
+        )
+
+    def common_targets(self) -> list[Target]:
+        """What can be acted on from every view: the engine as a whole."""
+        return [Target("engine", {})]
+
+    def say(self, text: str, style: str = "") -> None:
+        """The one message of row 23; it stands until the next one."""
+        self._message = (safe_text(text, 300), style)
+        if (view := self.view) is not None:
+            view.draw_frame()
+
+    def message_line(self) -> Line:
+        text, style = self._message
+        return ((f" {text}", style),) if text else ()

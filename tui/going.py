@@ -1,0 +1,49 @@
+"""From view to view and back."""
+
+from __future__ import annotations
+
+from tui.base import ConsoleBase
+from tui.screens.help import HelpScreen
+
+
+class Going(ConsoleBase):
+    """The part of the console that changes what is open, and nothing else."""
+
+    _last_mode = "overview"
+
+    def action_view(self, name: str) -> None:
+        """Open a view; the open one goes back to its top."""
+        if name != self.current_mode:
+            self._last_mode = self.current_mode
+            self.switch_mode(name)
+        else:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+
+    def action_last_view(self) -> None:
+        self.action_view(self._last_mode)
+
+    async def action_back(self) -> None:
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    async def action_leave(self) -> None:
+        """One step back; at the top, quit."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            await self.run_action("ask_quit")
+
+    def action_help(self) -> None:
+        view = self.view
+        if view is not None and not isinstance(view, HelpScreen):
+            self.push_screen(HelpScreen(view.MODE, view.crumb(), view.targets()))
+
+    def action_refresh_now(self) -> None:
+        self.link.look_now()
+        self.feed.again()
+        self.say("read again")
+
+    def action_redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
