@@ -27,8 +27,9 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def add_event(tx: Tx, event: Event, now: int) -> None:
-    tx.execute(
+def add_event(tx: Tx, event: Event, now: int) -> int:
+    """Write it; returns its id."""
+    written = tx.execute(
         "INSERT INTO events (at, level, kind, actor, host, via, campaign_id, queue_id, job_id, n, text, data) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -46,3 +47,4 @@ def add_event(tx: Tx, event: Event, now: int) -> None:
             json.dumps(event.data),
         ),
     )
+    return int(written.lastrowid or 0)

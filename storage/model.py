@@ -55,6 +55,8 @@ class HeldReason(StrEnum):
     FIELD = "field"
     CONTENT = "content"
     CONFIGURATION = "configuration"
+    CANCELLED = "cancelled"
+    """By hand, until the time to undo it is over; then the job is `skipped`."""
 
 
 class QueueState(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from storage import acts
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -129,14 +130,15 @@ def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
         (int(paused), *queue_ids),
     )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
-    return int(row["n"]) + int(graces["n"])
+    return int(row["n"]) + int(graces["n"]) + acts.graces(tx)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySelector:
     """Which jobs a person wants tried again. `ids`, or a campaign and/or a reason; `classes` () means any.
 
-    `states` are `failed` and `held` (never `approval`); `uncertain` is never retried in bulk.
+    States are `failed` and `held` (never for approval, nor what is being cancelled). `uncertain` is never retried in
+    bulk.
     """
 
     campaign_id: int | None = None
@@ -153,7 +155,7 @@ def retryable(tx: Tx, selector: RetrySelector, after: int) -> list[int]:
         # The partial index's own condition, word for word: SQLite does not conclude it from the next one.
         "state IN ('failed', 'held', 'uncertain')",
         f"state IN ({', '.join('?' * len(states))})",
-        "(state <> 'held' OR reason <> 'approval')",
+        "(state <> 'held' OR reason NOT IN ('approval', 'cancelled'))",
         "id > ?",
     ]
     values: list[object] = [*states, after]
@@ -191,22 +193,12 @@ def retry(tx: Tx, slots: Sequence[tuple[int, int, int]], now: int) -> int:
     """Give failed or held jobs a new budget and a slot: (id, due_at, gap) each; returns how many still fitted."""
     done = 0
     for job_id, due_at, gap in slots:
-        row = tx.one("SELECT state, error_key FROM jobs WHERE id = ?", (job_id,))
-        if row is None or row["state"] not in ("failed", "held"):
-            continue
-        scope = tx.one(
-            "UPDATE jobs SET state = 'pending', reason = '', ready = ?, due_at = ?, gap = ?, tries = 0, "
-            "budget_at = NULL, updated_at = ? WHERE id = ? RETURNING queue_id, campaign_id, batch_id",
-            (1 if due_at <= now else 0, due_at, gap, now, job_id),
+        row = tx.one(
+            "SELECT id, state, reason, error_key, queue_id, campaign_id, batch_id FROM jobs WHERE id = ?", (job_id,)
         )
-        key = (scope["queue_id"], scope["campaign_id"], scope["batch_id"])
-        tx.count(*key, row["state"], row["error_key"], -1)
-        tx.count(*key, JobState.PENDING.value, row["error_key"], +1)
-        tx.execute(
-            "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
-            (scope["batch_id"],),
-        )
-        done += 1
+        if row is not None and acts.retried_by_hand(row):
+            acts.line_up(tx, row, due_at, gap, now)
+            done += 1
     return done
 
 

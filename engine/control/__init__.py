@@ -8,6 +8,7 @@ def all_actions() -> None:
         editing,
         engine,
         intake,
+        jobs,
         queues,
         resolving,
         retrying,

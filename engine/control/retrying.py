@@ -25,11 +25,6 @@ class RetryArgs(Named):
     """Microseconds over which the retries are spread evenly; 0: by the campaign's pacing."""
 
 
-class JobsArgs(Args):
-    ids: list[int] = Field(min_length=1, max_length=1000)
-    spread: int = Field(default=0, ge=0)
-
-
 class GroupArgs(Args):
     error_key: str = Field(min_length=1)
     campaign: str | None = None
@@ -86,14 +81,6 @@ async def _retry_planned(
     return {"success": True, "campaign": campaign.name, "retried": done, "empty": not done, "message": message}
 
 
-@action("job.retry", JobsArgs)
-async def retry_ids(context: Context, args: JobsArgs, actor: Actor) -> Result:
-    """Retry failed or held jobs by id, each in its campaign's pacing."""
-    return await _retry_by_campaign(
-        context, RetrySelector(ids=tuple(args.ids), held=True), args.spread, actor, len(args.ids)
-    )
-
-
 @action("failures.retry", GroupArgs)
 async def retry_group(context: Context, args: GroupArgs, actor: Actor) -> Result:
     """Retry every failed job of one reason, in one campaign or in all."""
@@ -104,9 +91,7 @@ async def retry_group(context: Context, args: GroupArgs, actor: Actor) -> Result
     return await _retry_by_campaign(context, RetrySelector(error_key=args.error_key, held=True), args.spread, actor)
 
 
-async def _retry_by_campaign(
-    context: Context, selector: RetrySelector, spread: int, actor: Actor, asked: int | None = None
-) -> Result:
+async def _retry_by_campaign(context: Context, selector: RetrySelector, spread: int, actor: Actor) -> Result:
     total, names = 0, []
     for campaign_id in await context.store.campaigns_of(selector):
         campaign = await context.store.get_campaign(campaign_id)
@@ -116,14 +101,10 @@ async def _retry_by_campaign(
         result = await _retry(context, campaign, narrowed, spread, actor)
         total += result["retried"]
         names.append(campaign.name)
-    refused = 0 if asked is None else asked - total
     message = f"{total:,} will be tried again" if total else "nothing to retry"
-    if refused:
-        message += f"; {refused:,} were not failed or held any more"
     return {
         "success": True,
         "retried": total,
-        "refused": refused,
         "campaigns": names,
         "empty": not total,
         "message": message,

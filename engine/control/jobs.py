@@ -1,0 +1,189 @@
+"""What people do to a fixed set of jobs: retry, cancel, and undo. Each job is compared with what they saw."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from pydantic import Field, model_validator
+
+from engine import plans
+from engine.control.actions import Args, Context, Result, action, audit
+from engine.planning.pacing import Slot
+from engine.scheduler import CANCEL_GRACE
+from storage.acts import Acted, Left, Seen
+from storage.errors import RefusedError
+from storage.events import Event
+from storage.model import Actor, CampaignState
+
+SLICE = 500
+"""Jobs of one transaction: sends pass between two of them."""
+MOST = 20_000
+"""Jobs of one call; a larger set is asked for in several."""
+
+
+class SetArgs(Args):
+    """`seen`: jobs as [id, state, lease] as they were when the set was fixed; `ids`: as they are now. `filter` is what
+    chose them, for the log."""
+
+    seen: list[tuple[int, str, int]] = Field(default_factory=list, max_length=MOST)
+    ids: list[int] = Field(default_factory=list, max_length=MOST)
+    filter: str = Field(default="", max_length=2_000)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SetArgs:
+        if bool(self.seen) == bool(self.ids):
+            raise ValueError("give either jobs as they were seen or ids")
+        return self
+
+    def jobs(self) -> list[Seen]:
+        return [Seen(*job) for job in self.seen] or [Seen(id) for id in dict.fromkeys(self.ids)]
+
+
+class RetrySetArgs(SetArgs):
+    """`spread` (us): retry evenly over this time; 0: by each campaign's pacing. This call holds the jobs from `offset`
+    on of a set of `total`; `until` says by campaign id up to where (us) the calls before have planned."""
+
+    spread: int = Field(default=0, ge=0)
+    offset: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    until: dict[int, int] = Field(default_factory=dict)
+
+
+class UndoArgs(Args):
+    events: list[int] = Field(min_length=1, max_length=1_000)
+
+
+class _Result:
+    """What became of the jobs of one call."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.left: list[Left] = []
+        self.events: list[int] = []
+
+    def add(self, acted: Acted) -> None:
+        self.n += acted.n
+        self.left += acted.left
+        if acted.event:
+            self.events.append(acted.event)
+
+    def refuse(self, jobs: Sequence[Seen], why: str) -> None:
+        self.left += [Left(job.id, False, why) for job in jobs]
+
+    def told(self, done: str, nothing: str, **more: object) -> Result:
+        changed = sum(entry.changed for entry in self.left)
+        refused = len(self.left) - changed
+        parts = [f"{self.n:,} {done}" if self.n else nothing]
+        parts += [f"{changed:,} changed meanwhile"] if changed else []
+        parts += [f"{refused:,} refused"] if refused else []
+        return {
+            "success": True,
+            "done": self.n,
+            "changed": changed,
+            "refused": refused,
+            "left": [{"job": entry.id, "changed": entry.changed, "why": entry.why} for entry in self.left],
+            "events": self.events,
+            "empty": not self.n,
+            "message": ", ".join(parts),
+            **more,
+        }
+
+
+@action("job.retry", RetrySetArgs)
+async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
+    """Give failed or held jobs a new budget, each in its campaign's pacing or spread over a time."""
+    jobs = args.jobs()
+    result, names, until = _Result(), list[str](), dict(args.until)
+    total = args.total or len(jobs)
+    begin = context.clock.now()
+    spread = {job.id: begin + (args.offset + i) * args.spread // total for i, job in enumerate(jobs)}
+    for campaign_id, mine in (await _by_campaign(context, jobs)).items():
+        if campaign_id is None:
+            result.refuse(mine, "there is no such job, or it belongs to no campaign")
+            continue
+        campaign = await context.store.get_campaign(campaign_id)
+        if campaign.state is CampaignState.CANCELLED:
+            result.refuse(mine, f"its campaign {campaign.name} is cancelled")
+            continue
+        names.append(campaign.name)
+        async with context.planning(campaign_id):
+            start = max(begin, until.get(campaign_id, 0))
+            slots: Iterator[Slot] = plans.slots_for(campaign, start=start, salt=start)
+            if args.spread:
+                slots = (Slot(spread[job.id], 0) for job in mine)
+
+            def tell(n: int, name: str = campaign.name, id: int = campaign_id) -> Event:
+                return _event("campaign.retried", f"retries {n:,} of {name}", actor, args, id)
+
+            retried = 0
+            for at in range(0, len(mine), SLICE):
+                part = mine[at : at + SLICE]
+                taken = list(islice(slots, len(part)))
+                acted = await context.store.retry_seen(
+                    [(job, slot.due_at, slot.gap) for job, slot in zip(part, taken, strict=True)], tell
+                )
+                result.add(acted)
+                retried += acted.n
+                until[campaign_id] = taken[-1].due_at
+            if retried and campaign.state is not CampaignState.PAUSED:
+                await context.store.activate_campaign(campaign_id, None, execution="retry", queued=retried)
+        context.composer.forget(campaign_id)
+    context.hooks.wake()
+    return result.told("will be tried again", "nothing to retry", retried=result.n, campaigns=names, until=until)
+
+
+@action("job.cancel", SetArgs)
+async def cancel(context: Context, args: SetArgs, actor: Actor) -> Result:
+    """Cancel jobs that wait. From now on none of them begins; in 10 s they are skipped, until then `job.undo` helps."""
+    jobs = args.jobs()
+    result = _Result()
+    for at in range(0, len(jobs), SLICE):
+
+        def tell(n: int) -> Event:
+            return _event("job.cancelled", f"cancelled {_jobs(n)}", actor, args)
+
+        result.add(await context.store.cancel_jobs(jobs[at : at + SLICE], tell))
+    context.hooks.wake()
+    return result.told("cancelled: skipped in 10 s, until then it can be undone", "nothing to cancel")
+
+
+@action("job.undo", UndoArgs)
+async def undo(context: Context, args: UndoArgs, actor: Actor) -> Result:
+    """Take acts back, by the events that they wrote: a cancel within 10 s, a retry of what was not tried since."""
+    result = _Result()
+    for event_id in args.events:
+
+        def tell(n: int, event_id: int = event_id) -> Event:
+            return audit("job.undone", f"took back {_jobs(n)}", actor, data={"undone": event_id})
+
+        try:
+            acted = await context.store.undo_act(event_id, tell, CANCEL_GRACE)
+        except RefusedError:
+            if not result.n:
+                raise
+            continue
+        result.add(acted)
+    context.hooks.wake()
+    return result.told("are as they were before", "nothing could be taken back")
+
+
+async def _by_campaign(context: Context, jobs: Sequence[Seen]) -> dict[int | None, list[Seen]]:
+    """The jobs by the campaign they belong to, in their order."""
+    found: defaultdict[int | None, list[Seen]] = defaultdict(list)
+    for at in range(0, len(jobs), SLICE):
+        part = jobs[at : at + SLICE]
+        campaigns = await context.store.job_campaigns([job.id for job in part])
+        for job in part:
+            found[campaigns.get(job.id)].append(job)
+    return found
+
+
+def _event(kind: str, text: str, actor: Actor, args: SetArgs, campaign_id: int | None = None) -> Event:
+    data = {"filter": args.filter} if args.filter else {}
+    return audit(kind, text, actor, campaign_id=campaign_id, data=data)
+
+
+def _jobs(n: int) -> str:
+    return f"{n:,} {'job' if n == 1 else 'jobs'}"
