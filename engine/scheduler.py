@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from engine.clock import Clock
 from storage.dispatch import PROMOTE_SLICE
@@ -53,7 +54,10 @@ class Scheduler:
         self._next_rescue = clock.monotonic() + RESCUE
         self._next_settle = 0
         self._wall_ahead = clock.now() - clock.monotonic()
-        self.oldest_due: int | None = None
+        self._grace_ends: int | None = None
+        self._next_due: int | None = None
+        self._last: dict[str, int] = {}
+        """Wall time (us) of the last run of each round."""
 
     def wake(self) -> None:
         """Look again now: rows, states or times changed."""
@@ -85,18 +89,20 @@ class Scheduler:
 
     async def _pass(self) -> int:
         """One look at everything; returns how long to sleep (us)."""
-        moved, next_due = await self._store.promote()
+        moved, self._next_due = await self._store.promote()
+        self._ran("promote")
         if moved:
             self._wake_runners()
             if moved == PROMOTE_SLICE:
                 return 0
         self._notice_clock_step()
         now = self._clock.monotonic()
-        grace_ends = await self._end_graces()
+        self._grace_ends = await self._end_graces()
         if self._books_changed and now >= self._next_settle:
             self._books_changed = False
             self._next_settle = now + SETTLE
             await self._store.settle()
+            self._ran("settle")
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT
             if not self._owned():
@@ -105,18 +111,41 @@ class Scheduler:
                     hint="start the engine again; do not remove the .lock file",
                 )
             await self._store.heartbeat(*self._note())
+            self._ran("heartbeat")
         if now >= self._next_rescue:
             self._next_rescue = now + RESCUE
             rescued = await self._store.rescue(everything=False, held=self._held())
+            self._ran("rescue")
             if rescued.requeued:
                 self._wake_runners()
             if rescued.uncertain:
                 self._books_changed = True
         waits = [self._next_heartbeat - now, self._next_rescue - now]
-        waits += [at - self._clock.now() for at in (next_due, grace_ends) if at is not None]
+        waits += [at - self._clock.now() for at in (self._next_due, self._grace_ends) if at is not None]
         if self._books_changed:
             waits.append(self._next_settle - now)
         return max(1_000, min(waits))
+
+    def _ran(self, name: str) -> None:
+        self._last[name] = self._clock.now()
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """What runs by the clock, for people to see: `{round, does, every, last_at, next_at}` in microseconds; `every`
+        and `next_at` are None for what runs when something happens."""
+        ahead = self._clock.now() - self._clock.monotonic()
+        settles = self._next_settle + ahead if self._books_changed else None
+        rounds = (
+            ("promote", "lets messages begin that became due", None, self._next_due),
+            ("settle", "ends campaigns and batches that have nothing open", None, settles),
+            ("heartbeat", "shows that the engine lives and still owns the store", HEARTBEAT,
+             self._next_heartbeat + ahead),
+            ("rescue", "takes back messages whose lease ran out", RESCUE, self._next_rescue + ahead),
+            ("cancel", "makes cancels final when their time to undo is over", None, self._grace_ends),
+        )  # fmt: skip
+        return [
+            {"round": name, "does": does, "every": every, "last_at": self._last.get(name), "next_at": next_at}
+            for name, does, every, next_at in rounds
+        ]
 
     def _notice_clock_step(self) -> None:
         """A laptop slept or the clock was set: what runners wait for may be over, or further away."""
@@ -130,4 +159,5 @@ class Scheduler:
             moved, grace_ends = await self._store.skip_cancelled(self._cancel_grace)
             if not moved:
                 return grace_ends
+            self._ran("cancel")
             self._books_changed = True

@@ -17,11 +17,13 @@ from engine.composer import Composer
 from engine.config import Config, allow_listed
 from engine.control import all_actions
 from engine.control.actions import Context
+from engine.loop_lag import LoopLag
+from engine.presence import Presence
 from engine.recovery import recover
 from engine.runner import QueueRunner, Rules
 from engine.scheduler import Scheduler
 from engine.socket import ControlServer, socket_path
-from storage.model import SECOND
+from storage.model import SECOND, Actor
 from storage.sqlite import SqliteStore
 
 log = logging.getLogger("paceline.engine")
@@ -63,6 +65,8 @@ class Engine:
         self._started_at = 0
         self.running = False
         self._cut = False
+        self._lag = LoopLag()
+        self._presence = Presence()
 
     async def start(self) -> None:
         """Take the lock, open the store, settle what a dead engine left, listen, begin.
@@ -95,6 +99,7 @@ class Engine:
             await self.store.close(note="could not start")
             raise
         self.running = True
+        self._lag.start()
         await self._set_runners()
         self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
 
@@ -184,6 +189,10 @@ class Engine:
             "started_at": self._started_at,
             "commits": self.store.writer.commits,
             "store_trouble": self.store.trouble,
+            "in_flight": self.in_flight(),
+            "loop_lag": self._lag.read(),
+            "attached": self._presence.attached(self.clock.now()),
+            "rounds": self.scheduler.rounds(),
             "queues": [
                 {
                     "queue": name,
@@ -198,6 +207,9 @@ class Engine:
                 for name, runner in sorted(self._runners.items())
             ],
         }
+
+    def attend(self, console: str, actor: Actor) -> None:
+        self._presence.seen(console, actor, self.clock.now())
 
     def drain(self, why: str) -> None:
         """Begin nothing more and end when what is in flight has its answer."""
@@ -262,6 +274,7 @@ class Engine:
         retiring = [task for _, task in self._retiring.values()]
         await asyncio.gather(*runner_tasks, *retiring, return_exceptions=True)
         await self.server.stop()
+        self._lag.stop()
         self.scheduler.stop()
         await asyncio.gather(self._tasks["scheduler"], return_exceptions=True)
         self.running = False

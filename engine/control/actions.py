@@ -43,6 +43,10 @@ class Hooks(Protocol):
 
     def status(self) -> Result: ...
 
+    def attend(self, console: str, actor: Actor) -> None:
+        """A console shows that it is there."""
+        ...
+
     def drain(self, why: str) -> None: ...
 
     async def reload(self) -> Result: ...
@@ -58,6 +62,9 @@ class NoEngine:
 
     def status(self) -> Result:
         return {"running": False}
+
+    def attend(self, console: str, actor: Actor) -> None:
+        return
 
     def drain(self, why: str) -> None:
         raise RefusedError("no engine is running", hint="start one with `paceline engine run`")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from engine.accounts import Account
 from engine.channels.channel import ChannelError, Session
 from engine.control.actions import Args, Context, Result, action, audit
@@ -13,13 +15,20 @@ class AccountArgs(Args):
     name: str
 
 
+class StatusArgs(Args):
+    console: str = Field("", max_length=80)
+    """Names the console that asks, so that it is listed as attached; "" for a command."""
+
+
 class AccountTestError(PacelineError):
     code = "account"
     exit_code = 1
 
 
-@action("engine.status", reads=True)
-async def status(context: Context, args: Args, actor: Actor) -> Result:
+@action("engine.status", StatusArgs, reads=True)
+async def status(context: Context, args: StatusArgs, actor: Actor) -> Result:
+    if args.console:
+        context.hooks.attend(args.console, actor)
     return context.hooks.status()
 
 
