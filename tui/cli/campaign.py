@@ -17,6 +17,8 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
     cls=LazyGroup,
     lazy={
         "new": Lazy("tui.cli.campaign_make:new", "Make a draft from a template."),
+        "edit": Lazy("tui.cli.campaign_edit:edit", "Change its message; of a draft also name and account."),
+        "pace": Lazy("tui.cli.campaign_edit:pace", "Change how its sends are spread."),
         "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
         "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
         "show": Lazy("tui.cli.campaign:show", "One campaign: state, counts, progress, ETA."),

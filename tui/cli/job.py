@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "list": Lazy("tui.cli.job:list_", "Jobs, narrowed by a filter, in three orders."),
         "show": Lazy("tui.cli.job:show", "One job with every attempt and the server's words."),
         "retry": Lazy("tui.cli.job:retry", "Try these jobs again, by id or by filter."),
+        "sent": Lazy("tui.cli.job_sent:sent", "Say of uncertain ones that they were sent."),
     },
 )
 def job() -> None:

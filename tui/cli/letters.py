@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +38,23 @@ def read_letter(
     headers: tuple[str, ...] = (),
     attach: tuple[Path, ...] = (),
 ) -> Letter:
-    """Read and check a message's files.
+    """Read and check a message's files: as `read_parts`, and it must have a text or an HTML part."""
+    letter = read_parts(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
+    if not letter.text.strip() and not letter.html.strip():
+        raise UsageError("the message has no text", hint="give a template file with --template")
+    return letter
+
+
+def read_parts(
+    template: Path | None,
+    *,
+    subject: str | None = None,
+    text: Path | None = None,
+    html: Path | None = None,
+    headers: tuple[str, ...] = (),
+    attach: tuple[Path, ...] = (),
+) -> Letter:
+    """Read and check the parts that are given; the others stay empty.
 
     A file may begin with header lines, `Subject:` among them, and a blank line. `.html` and `.htm` files are the
     HTML part. Raises UsageError naming file and line: unreadable, not UTF-8, empty, or not a template.
@@ -45,7 +62,8 @@ def read_letter(
     letter = Letter()
     for path, as_html in ((template, None), (text, False), (html, True)):
         if path is not None:
-            _add_file(letter, path, path.suffix.lower() in (".html", ".htm") if as_html is None else as_html)
+            as_html = path.suffix.lower() in (".html", ".htm") if as_html is None else as_html
+            add_document(letter, _read(path, "template"), path.name, as_html=as_html)
     if subject is not None:
         _check(subject, "--subject", 1, html=False)
         letter.subject = subject
@@ -54,8 +72,6 @@ def read_letter(
         if not equals:
             raise UsageError(f"--header {header[:60]!r} has no =", hint="write --header 'X-Campaign=spring'")
         letter.headers[name.strip()] = value.strip()
-    if not letter.text.strip() and not letter.html.strip():
-        raise UsageError("the message has no text", hint="give a template file with --template")
     letter.attachments = [_attachment(path) for path in attach]
     if sum(len(item["data"]) for item in letter.attachments) > MAX_ATTACHMENTS * 4 // 3:
         limit = MAX_ATTACHMENTS >> 10
@@ -63,18 +79,23 @@ def read_letter(
     return letter
 
 
-def _add_file(letter: Letter, path: Path, as_html: bool) -> None:
-    content = _read(path, "template")
+def document(subject: str, headers: Mapping[str, str], body: str) -> str:
+    """One part of a message as its file is written: what `add_document` reads back."""
+    return "".join(f"{name}: {value}\n" for name, value in {"Subject": subject, **headers}.items()) + f"\n{body}"
+
+
+def add_document(letter: Letter, content: str, file: str, *, as_html: bool) -> None:
+    """Check one part with its headers on top and put it into the letter. Raises UsageError naming `file` and line."""
     headers, body, skipped = split_headers(content)
     for name, (value, line) in headers.items():
-        _check(value, path.name, line, html=False)
+        _check(value, file, line, html=False)
         if name.lower() == "subject":
             letter.subject = value
         else:
             letter.headers[name] = value
     if not body.strip():
-        raise UsageError(f"{path.name}: the template has no text", hint="write the message below the headers")
-    _check(body, path.name, skipped + 1, html=as_html)
+        raise UsageError(f"{file}: the template has no text", hint="write the message below the headers")
+    _check(body, file, skipped + 1, html=as_html)
     if as_html:
         letter.html = body
     else:

@@ -36,7 +36,10 @@ def file_options(command: F) -> F:
 @click.group(
     "recipients",
     cls=LazyGroup,
-    lazy={"import": Lazy("tui.cli.recipients:import_", "Import people into a campaign.")},
+    lazy={
+        "import": Lazy("tui.cli.recipients:import_", "Import people into a campaign."),
+        "forget": Lazy("tui.cli.campaign_edit:forget", "Take an import of a draft back."),
+    },
 )
 def recipients() -> None:
     """People and their merge fields."""
