@@ -61,6 +61,7 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False) -
             host=host,
             read_only=read_only,
             zone=config.tz,
+            config=lambda: load_config(config_path),
             state=platformdirs.user_state_path("paceline", False),
         )
         return _run(app, link)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual.app import App
 
+from engine.config import Config
 from tui.actions import Situation, Target
 from tui.feed import Feed, Snapshot
 from tui.history import History
@@ -30,7 +31,8 @@ def wall_clock() -> int:
 
 class ConsoleBase(App[int]):
     """The state that the parts of the console share. Time (us UTC) and monotonic time (s) are passed in; `state` is the
-    folder of what is kept between runs (None: nothing is), `zone` that of local times."""
+    folder of what is kept between runs (None: nothing is), `zone` that of local times, `config` reads the
+    configuration as it stands now (accounts for previews and checks)."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class ConsoleBase(App[int]):
         read_only: bool = False,
         state: Path | None = None,
         zone: tzinfo = UTC,
+        config: Callable[[], Config] = Config,
         now: Callable[[], int] = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +56,7 @@ class ConsoleBase(App[int]):
         self.kept = KeptState(state / FILE if state is not None else None)
         self.history = History(state / "commands" if state is not None else None)
         self.zone = zone
+        self.load_config = config
         self.now = now
         self.monotonic = monotonic
         self.feed = Feed(database, now=now, look=link.look, publish=self.publish)
