@@ -253,7 +253,7 @@ def _sent_failed(tx: Tx, campaign_id: int) -> tuple[int, int]:
     row = tx.one(
         "SELECT COALESCE(SUM(CASE WHEN state IN ('completed', 'bounced') THEN n END), 0) AS sent, "
         "COALESCE(SUM(CASE WHEN state = 'failed' THEN n END), 0) AS failed "
-        "FROM counters WHERE scope = 'campaign' AND scope_id = ?",
+        "FROM counters WHERE campaign_id = ?",
         (campaign_id,),
     )
     return row["sent"], row["failed"]

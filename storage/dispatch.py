@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.model import ClaimedJob, JobState, OutcomeClass, QueueState
+from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
 from storage.writer import Tx
 
 PROMOTE_SLICE = 1_000
+
+STEP_BACK = SECOND
+"""A start further in the future than this says that the clock was set back. Less is the same moment: the starts of a
+commit are younger than the claims that were asked for while it was gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
     """
     now = request.now
     queue = tx.one(_QUEUE, (request.queue_id,))
-    if queue["last_start"] > now:
+    if queue["last_start"] > now + STEP_BACK:
         _forget_future_starts(tx, request.queue_id, now)
         queue = tx.one(_QUEUE, (request.queue_id,))
     state = QueueState(queue["state"])
@@ -161,7 +165,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, co
     next_at: int | None = None
     taken: dict[int, int] = {}
     lanes = tx.all(_LANES, (request.queue_id,))
-    if any(lane["last_start"] > request.now for lane in lanes):
+    if any(lane["last_start"] > request.now + STEP_BACK for lane in lanes):
         _forget_future_starts(tx, request.queue_id, request.now)
         lanes = tx.all(_LANES, (request.queue_id,))
     # Two passes: an even share first, so that one large campaign cannot fill every slot, then what is left.

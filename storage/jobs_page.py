@@ -236,11 +236,11 @@ def _holders(reader: Reader, states: set[str], campaigns: list[int] | None) -> l
     wanted = sorted(states)
     marks = ", ".join("?" * len(wanted))
     rows = reader.select(
-        f"SELECT scope_id, state, SUM(n) AS n FROM counters WHERE scope = 'campaign' AND state IN ({marks}) "
-        "GROUP BY scope_id, state HAVING SUM(n) > 0 ORDER BY scope_id, state",
+        f"SELECT campaign_id, state, SUM(n) AS n FROM counters WHERE campaign_id <> 0 AND state IN ({marks}) "
+        "GROUP BY campaign_id, state HAVING SUM(n) > 0 ORDER BY campaign_id, state",
         wanted,
     )
-    found = [(row["scope_id"], row["state"], row["n"]) for row in rows]
+    found = [(row["campaign_id"], row["state"], row["n"]) for row in rows]
     if campaigns is not None:
         kept = set(campaigns)
         return [entry for entry in found if entry[0] in kept]

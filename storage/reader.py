@@ -24,6 +24,10 @@ Row = dict[str, Any]
 STATES = ("held", "pending", "processing", "completed", "failed", "uncertain", "skipped", "bounced")
 
 
+_SCOPES = {"all": "1", "campaign": "campaign_id = ?", "batch": "batch_id = ?", "queue": "queue_id = ?"}
+"""The counters that make up a sum."""
+
+
 class Reader:
     """A short-lived or long-lived view of one store. Use from one thread; close when done."""
 
@@ -82,7 +86,8 @@ class Reader:
         of `pending` that waits for another try."""
         counts = dict.fromkeys((*STATES, "retry"), 0)
         for row in self._all(
-            "SELECT state, error_key, n FROM counters WHERE scope = ? AND scope_id = ?", (scope, scope_id)
+            f"SELECT state, error_key, SUM(n) AS n FROM counters WHERE {_SCOPES[scope]} GROUP BY state, error_key",
+            () if scope == "all" else (scope_id,),
         ):
             counts[row["state"]] += row["n"]
             if row["state"] == "pending" and row["error_key"]:
@@ -92,8 +97,8 @@ class Reader:
     def campaign_counts(self) -> dict[int, dict[str, int]]:
         """`counts` of every campaign in one read."""
         found: dict[int, dict[str, int]] = {}
-        for row in self._all("SELECT scope_id, state, error_key, n FROM counters WHERE scope = 'campaign'"):
-            counts = found.setdefault(row["scope_id"], dict.fromkeys((*STATES, "retry"), 0))
+        for row in self._all("SELECT campaign_id, state, error_key, n FROM counters WHERE campaign_id <> 0"):
+            counts = found.setdefault(row["campaign_id"], dict.fromkeys((*STATES, "retry"), 0))
             counts[row["state"]] += row["n"]
             if row["state"] == "pending" and row["error_key"]:
                 counts["retry"] += row["n"]
@@ -318,12 +323,12 @@ class Reader:
         Each: `error_key, campaign_id, campaign, queue, state (failed, uncertain, pending = will be retried), n,
         outcome, first_at, last_at, sample` and `hours`: [(hour (us), n)] for the spread in time.
         """
-        where, values = ("AND k.scope_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
+        where, values = ("AND k.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
         rows = self._all(
-            "SELECT k.scope_id AS campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, k.n "
-            "FROM counters k JOIN campaigns c ON c.id = k.scope_id JOIN queues q ON q.id = c.queue_id "
-            f"WHERE k.scope = 'campaign' AND k.error_key <> '' AND k.n > 0 {where} "
-            "AND k.state IN ('failed', 'uncertain', 'pending', 'held') ORDER BY k.n DESC, k.error_key",
+            "SELECT k.campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, SUM(k.n) AS n "
+            "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = c.queue_id "
+            f"WHERE k.error_key <> '' {where} AND k.state IN ('failed', 'uncertain', 'pending', 'held') "
+            "GROUP BY k.campaign_id, k.state, k.error_key HAVING SUM(k.n) > 0 ORDER BY n DESC, k.error_key",
             values,
         )
         for row in rows:
@@ -385,18 +390,15 @@ class Reader:
         """Where the counters differ from a recount of the jobs, in words; [] when they agree. Reads every job."""
         # One statement is one snapshot: an engine may go on writing meanwhile.
         rows = self._all(
-            "SELECT scope, scope_id, state, SUM(counted) AS counted, SUM(kept) AS kept FROM ("
-            "SELECT 'all' AS scope, 0 AS scope_id, state, count(*) AS counted, 0 AS kept FROM jobs GROUP BY state "
-            "UNION ALL SELECT 'queue', queue_id, state, count(*), 0 FROM jobs GROUP BY queue_id, state "
-            "UNION ALL SELECT 'batch', batch_id, state, count(*), 0 FROM jobs GROUP BY batch_id, state "
-            "UNION ALL SELECT 'campaign', campaign_id, state, count(*), 0 FROM jobs "
-            "WHERE campaign_id IS NOT NULL GROUP BY campaign_id, state "
-            "UNION ALL SELECT scope, scope_id, state, 0, n FROM counters) "
-            "GROUP BY scope, scope_id, state HAVING SUM(counted) <> SUM(kept) ORDER BY 1, 2, 3"
+            "SELECT campaign_id, batch_id, queue_id, state, SUM(counted) AS counted, SUM(kept) AS kept FROM ("
+            "SELECT COALESCE(campaign_id, 0) AS campaign_id, batch_id, queue_id, state, count(*) AS counted, 0 AS kept "
+            "FROM jobs GROUP BY campaign_id, batch_id, queue_id, state "
+            "UNION ALL SELECT campaign_id, batch_id, queue_id, state, 0, n FROM counters) "
+            "GROUP BY campaign_id, batch_id, queue_id, state HAVING SUM(counted) <> SUM(kept) ORDER BY 1, 2, 3, 4"
         )
         return [
-            f"counter {row['scope']} {row['scope_id']} {row['state']} says {row['kept']}, "
-            f"there are {row['counted']} jobs"
+            f"counter of campaign {row['campaign_id']}, batch {row['batch_id']}, queue {row['queue_id']}: "
+            f"{row['state']} says {row['kept']}, there are {row['counted']} jobs"
             for row in rows
         ]
 

@@ -333,7 +333,7 @@ class SqliteStore:
 
         return await self.writer.submit(run)
 
-    async def recount(self) -> list[tuple[str, int, str, str, int, int]]:
+    async def recount(self) -> list[tuple[int, int, int, str, str, int, int]]:
         return await self.writer.submit(upkeep.recount)
 
     async def add_event(self, event: Event) -> None:

@@ -29,8 +29,8 @@ def settle(tx: Tx, now: int) -> Settled:
     """
     tx.execute(
         "UPDATE campaigns SET state = 'active', completed_at = NULL, updated_at = ?, version = version + 1 "
-        "WHERE state = 'completed' AND EXISTS (SELECT 1 FROM counters k WHERE k.scope = 'campaign' "
-        "AND k.scope_id = campaigns.id AND k.n > 0 AND k.state IN ('pending', 'processing'))",
+        "WHERE state = 'completed' AND EXISTS (SELECT 1 FROM counters k "
+        "WHERE k.campaign_id = campaigns.id AND k.n > 0 AND k.state IN ('pending', 'processing'))",
         (now,),
     )
     completed = []
@@ -41,7 +41,7 @@ def settle(tx: Tx, now: int) -> Settled:
         "SUM(CASE WHEN k.state IN ('completed', 'bounced') THEN k.n ELSE 0 END) AS sent, "
         "SUM(CASE WHEN k.state = 'failed' THEN k.n ELSE 0 END) AS failed, "
         "SUM(CASE WHEN k.state = 'uncertain' THEN k.n ELSE 0 END) AS uncertain "
-        "FROM campaigns c JOIN counters k ON k.scope = 'campaign' AND k.scope_id = c.id "
+        "FROM campaigns c JOIN counters k ON k.campaign_id = c.id "
         "WHERE c.state IN ('active', 'paused') AND c.replanning = 0 GROUP BY c.id, c.name"
     ):
         if not row["total"] or row["open"]:
@@ -59,7 +59,7 @@ def settle(tx: Tx, now: int) -> Settled:
         completed.append(row["name"])
     batches = tx.execute(
         "UPDATE batches SET state = 'done', finished_at = ? WHERE state = 'ready' AND NOT EXISTS "
-        "(SELECT 1 FROM counters k WHERE k.scope = 'batch' AND k.scope_id = batches.id AND k.n > 0 "
+        "(SELECT 1 FROM counters k WHERE k.batch_id = batches.id AND k.n > 0 "
         "AND k.state IN ('held', 'pending', 'processing'))",
         (now,),
     ).rowcount
@@ -125,8 +125,8 @@ def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
         "SELECT COALESCE(SUM(CASE WHEN k.state = 'processing' THEN k.n "
         "WHEN ? = 0 AND c.state = 'active' AND q.state IN ('ready', 'cooling', 'probing') THEN k.n "
         "ELSE 0 END), 0) AS n "
-        "FROM counters k JOIN campaigns c ON c.id = k.scope_id JOIN queues q ON q.id = c.queue_id "
-        f"WHERE k.scope = 'campaign' AND k.state IN ('pending', 'processing') AND q.id IN ({marks})",
+        "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = c.queue_id "
+        f"WHERE k.state IN ('pending', 'processing') AND q.id IN ({marks})",
         (int(paused), *queue_ids),
     )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
@@ -182,8 +182,8 @@ def campaigns_of(tx: Tx, selector: RetrySelector) -> list[int]:
         rows = tx.all(f"SELECT DISTINCT campaign_id FROM jobs WHERE id IN ({marks})", selector.ids)
     else:
         rows = tx.all(
-            "SELECT scope_id AS campaign_id FROM counters WHERE scope = 'campaign' AND error_key = ? AND n > 0 "
-            "AND state IN ('failed', 'held') GROUP BY scope_id",
+            "SELECT DISTINCT campaign_id FROM counters WHERE campaign_id <> 0 AND error_key = ? AND n > 0 "
+            "AND state IN ('failed', 'held')",
             (selector.error_key,),
         )
     return [row["campaign_id"] for row in rows if row["campaign_id"] is not None]
@@ -237,30 +237,15 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     return int(scope["campaign_id"]) if scope["campaign_id"] is not None else None
 
 
-def recount(tx: Tx) -> list[tuple[str, int, str, str, int, int]]:
-    """Where the counters differ from a recount of the job rows: (scope, id, state, error_key, counter, rows)."""
+def recount(tx: Tx) -> list[tuple[int, int, int, str, str, int, int]]:
+    """Where the counters differ from a recount of the job rows: (campaign id or 0, batch id, queue id, state, error
+    key, counter, rows)."""
     rows = tx.all(
-        "SELECT queue_id, campaign_id, batch_id, state, "
+        "SELECT campaign_id, batch_id, queue_id, state, error_key, SUM(kept) AS kept, SUM(counted) AS counted FROM ("
+        "SELECT COALESCE(campaign_id, 0) AS campaign_id, batch_id, queue_id, state, "
         "CASE WHEN state IN ('processing', 'completed') THEN '' ELSE error_key END AS error_key, "
-        "count(*) AS n FROM jobs GROUP BY 1, 2, 3, 4, 5"
+        "0 AS kept, count(*) AS counted FROM jobs GROUP BY 1, 2, 3, 4, 5 "
+        "UNION ALL SELECT campaign_id, batch_id, queue_id, state, error_key, n, 0 FROM counters) "
+        "GROUP BY 1, 2, 3, 4, 5 HAVING SUM(kept) <> SUM(counted) ORDER BY 1, 2, 3, 4, 5"
     )
-    true: dict[tuple[str, int, str, str], int] = {}
-    for row in rows:
-        for scope, scope_id in (
-            ("all", 0),
-            ("queue", row["queue_id"]),
-            ("batch", row["batch_id"]),
-            ("campaign", row["campaign_id"]),
-        ):
-            if scope_id is not None:
-                key = (scope, scope_id, row["state"], row["error_key"])
-                true[key] = true.get(key, 0) + row["n"]
-    have = {
-        (row["scope"], row["scope_id"], row["state"], row["error_key"]): row["n"]
-        for row in tx.all("SELECT scope, scope_id, state, error_key, n FROM counters WHERE n <> 0")
-    }
-    return [
-        (*key, have.get(key, 0), true.get(key, 0))
-        for key in sorted(have.keys() | true.keys())
-        if have.get(key, 0) != true.get(key, 0)
-    ]
+    return [tuple(row) for row in rows]

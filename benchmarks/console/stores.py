@@ -203,7 +203,7 @@ async def _settle(place: Place) -> None:
     await store.close()
     with sqlite3.connect(place.database) as connection:
         connection.executemany(
-            "INSERT INTO counters (scope, scope_id, state, error_key, n) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO counters (campaign_id, batch_id, queue_id, state, error_key, n) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET n = excluded.n",
             [(*key, n) for *key, _, n in drift],
         )

@@ -96,12 +96,12 @@ def test_check_recounts_the_counters(drafted: Home) -> None:
     drafted("campaign", "start", "spring")
     assert drafted("db", "check").code == 0
     connection = sqlite3.connect(drafted.database)
-    connection.execute("UPDATE counters SET n = n + 1 WHERE scope = 'all' AND state = 'pending'")
+    connection.execute("UPDATE counters SET n = n + 1 WHERE state = 'pending'")
     connection.commit()
     connection.close()
     done = drafted("db", "check", "--json")
     assert done.code == 1
-    assert done.json["problems"] == ["counter all 0 pending says 4, there are 3 jobs"]
+    assert done.json["problems"] == ["counter of campaign 1, batch 1, queue 1: pending says 4, there are 3 jobs"]
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
                 NOW if state == "completed" else None, NOW - n * 53 % 17 * 10 * MINUTE,
             ),
         )  # fmt: skip
-    for scope, column in (("all", "0"), ("campaign", "campaign_id")):
-        raw.execute(
-            f"INSERT INTO counters SELECT '{scope}', {column}, state, error_key, count(*) FROM jobs "
-            f"WHERE {column} IS NOT NULL GROUP BY 2, 3, 4"
-        )
+    raw.execute(
+        "INSERT INTO counters SELECT COALESCE(campaign_id, 0), batch_id, queue_id, state, error_key, count(*) "
+        "FROM jobs GROUP BY 1, 2, 3, 4, 5"
+    )
     raw.close()
     with Reader(path) as made:
         yield made

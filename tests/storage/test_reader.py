@@ -145,12 +145,12 @@ async def test_counters_that_were_changed_by_hand_are_found(tmp_path: Path) -> N
     await desk.campaign(2)
     await desk.close()
     with closing(sqlite3.connect(desk.path)) as by_hand:
-        by_hand.execute("UPDATE counters SET n = n + 1 WHERE scope = 'queue'")
+        by_hand.execute("UPDATE counters SET n = n + 1")
         by_hand.commit()
     with Reader(desk.path) as reader:
-        assert reader.counter_drift() == ["counter queue 1 pending says 3, there are 2 jobs"]
+        assert reader.counter_drift() == ["counter of campaign 1, batch 1, queue 1: pending says 3, there are 2 jobs"]
     store = await desk.opener.open(desk.path, desk.clock)
-    assert await store.recount() == [("queue", 1, "pending", "", 3, 2)]
+    assert await store.recount() == [(1, 1, 1, "pending", "", 3, 2)]
     await store.close()
 
 
