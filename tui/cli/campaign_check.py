@@ -77,20 +77,13 @@ def preview(
     session: Session, name: str, recipient: str | None, number: int | None, headers: bool, as_html: bool
 ) -> None:
     """The message as one person will see it, read back from the very bytes that would leave."""
-    from engine.compose.identity import message_id_for
-    from engine.compose.preview import preview as read_back
-    from engine.composer import make_factory
-    from tui.cli.facts import campaign_of, step_of
+    from tui.cli.previewing import preview_of
     from tui.cli.times import now_us
 
     with session.reader() as reader:
         row = reader.campaign(name)
         person = _person(reader, row, recipient, number)
-    step = step_of(row)
-    factory = make_factory(campaign_of(row), step, session.config().account(row["account"]))
-    domain = factory.sender.rpartition("@")[2]
-    message_id = person["message_id"] or message_id_for(domain, row["id"], person["id"], step.id, row["seed"])
-    shown = read_back(factory, person["address"], person["fields"], message_id, now_us())
+    shown = preview_of(row, person, session.config(), now=now_us())
     if session.json:
         emit(
             {

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from engine.intake.mapping import GROUPED_ROWS
+from engine.intake.addresses import parse_address
+from engine.intake.mapping import GROUPED_ROWS, guess_mapping, resolve
 from engine.intake.recipients import Counts, RecipientReader, file_digest
 from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
 from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
 from storage.model import RecipientRow
+from storage.reader import Reader
 from tui.cli.output import Json
 from tui.client import Control
 
@@ -36,6 +39,42 @@ class Source:
     def open(self) -> Table:
         """Raises TableError."""
         return open_table(self.path, sheet=self.sheet, encoding=self.encoding, delimiter=self.delimiter)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The beginning of a file: how it was read, its first rows by column, and which field each column would become.
+    `problem` says why the columns cannot be mapped so ("" when they can)."""
+
+    format: str
+    encoding: str
+    delimiter: str
+    sheet: str
+    rows: list[dict[str, str]]
+    mapping: dict[str, str]
+    problem: str = ""
+
+
+GLANCE_ROWS = 3
+
+
+def glance(source: Source) -> Glance:
+    """Look at the first rows of a file. Raises TableError for one that cannot be read."""
+    with source.open() as table:
+        rows = [row.cells for row in islice(table.rows(), GLANCE_ROWS)]
+        problem = ""
+        try:
+            mapping = resolve(table.columns, source.mapping, None)
+        except UsageError as error:
+            mapping = {**guess_mapping(table.columns), **source.mapping}
+            problem = f"{error.message} {error.hint}".strip()
+        return Glance(table.format, table.encoding, table.delimiter, table.sheet, rows, mapping, problem)
+
+
+def known_keys(reader: Reader, campaign: str) -> set[str]:
+    """How the addresses of a campaign are compared. Raises NotFoundError."""
+    row = reader.campaign(campaign)
+    return {parse_address(person["address"]).key for person in reader.all_recipients(row["id"])}
 
 
 @dataclass(slots=True)

@@ -81,12 +81,10 @@ def import_(
 
 
 def _dry_run(session: Session, source: Any, campaign: str) -> int:
-    from engine.intake.addresses import parse_address
-    from tui.cli.importing import look_through
+    from tui.cli.importing import known_keys, look_through
 
     with session.reader() as reader:
-        row = reader.campaign(campaign)
-        known = {parse_address(person["address"]).key for person in reader.all_recipients(row["id"])}
+        known = known_keys(reader, campaign)
     found = look_through(source, known_keys=known.__contains__)
     report(session, found, campaign, dry_run=True)
     if not session.json and found.first:
