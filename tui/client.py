@@ -24,6 +24,9 @@ from storage.model import Actor
 STARTING = 5.0
 """Seconds that a holder which does not answer yet (an engine that starts, a command that ends) is waited for."""
 
+PATIENCE = 600.0
+"""Seconds that an answer may take: a large start writes its whole plan first."""
+
 
 class Control(Protocol):
     """One door to changes. `call` raises storage.errors.PacelineError with the sentence to show."""
@@ -45,12 +48,12 @@ def this_actor(via: str) -> Actor:
 
 
 class SocketControl:
-    """Through a running engine."""
+    """Through a running engine; an answer may take `patience` seconds."""
 
-    def __init__(self, path: str, actor: Actor) -> None:
+    def __init__(self, path: str, actor: Actor, *, patience: float = PATIENCE) -> None:
         from engine.socket import ControlClient
 
-        self._client = ControlClient(path)
+        self._client = ControlClient(path, timeout=patience)
         self._actor = actor
 
     def call(self, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import PacelineError
+from storage.health_facts import newest
 from storage.model import HOUR, MINUTE
 from storage.reader import Reader
 from tui.link import LinkState
+from tui.safe_rows import clean
 from tui.safe_text import safe_text
 
 log = logging.getLogger("paceline.feed")
@@ -28,7 +30,8 @@ PUBLISH_EVERY = 0.25
 LINK_EVERY = 1.0
 REST = 8
 """A read is followed by this many times its own length without one, unless it is asked for."""
-TEXT_LIMIT = 2_000
+NEWS = 20
+"""The newest events that every snapshot carries: what other people did is told from them."""
 
 Load = Callable[[Reader, int], Any]
 
@@ -45,23 +48,6 @@ class Snapshot:
     error: str = ""
 
 
-def clean(value: Any) -> Any:
-    """Every string of a row made safe: the one door from the database to the screen.
-
-    `error_key` is kept as it is stored under `raw_key`, because control compares it.
-    """
-    if isinstance(value, str):
-        return safe_text(value, TEXT_LIMIT)
-    if isinstance(value, dict):
-        made = {clean(key): clean(item) for key, item in value.items()}
-        if "error_key" in value:
-            made["raw_key"] = value["error_key"]
-        return made
-    if isinstance(value, list | tuple):
-        return type(value)(clean(item) for item in value)
-    return value
-
-
 def load_frame(reader: Reader, now: int) -> dict[str, Any]:
     """What the frame and every action need, whichever view is open."""
     campaigns = reader.campaigns()
@@ -70,6 +56,8 @@ def load_frame(reader: Reader, now: int) -> dict[str, Any]:
         "counts": reader.counts(),
         "campaigns": campaigns,
         "rates": reader.rates(now - HOUR),
+        "news": reader.events(limit=NEWS),
+        "newest": newest(reader),
     }
 
 
@@ -153,7 +141,8 @@ class Feed:
                 link, looked = self._look(now), moment
             asked = self._again.is_set()
             seen = reader.data_version()
-            changed = seen != version or now // MINUTE != minute or (last and link != last[-1])
+            told = _steady(link.status) if link is not None else {}
+            changed = seen != version or now // MINUTE != minute or (last and (link, told) != last[-2:])
             watched = self._watched
             if watched is not None and link is not None and (asked or (changed and moment >= rested)):
                 self._again.clear()
@@ -171,7 +160,7 @@ class Feed:
                 # A read that takes long (a sort without an index) is not made so often that it fills a core.
                 took = time.monotonic() - moment
                 rested = moment + max(PUBLISH_EVERY, took * REST)
-                read = (token, _without_heartbeat(frame), data, link)
+                read = (token, _without_heartbeat(frame), data, link, told)
                 if asked or read != last:
                     last = read
                     self._publish(Snapshot(token, frame, data, link, now))
@@ -186,6 +175,11 @@ class Feed:
             except PacelineError as error:
                 result = error
             answer(result)
+
+
+def _steady(status: dict[str, Any]) -> dict[str, Any]:
+    """What the engine tells, without the clocks and counts that move while nothing happens."""
+    return {name: status.get(name) for name in ("queues", "attached", "draining", "store_trouble")}
 
 
 def _without_heartbeat(frame: dict[str, Any]) -> dict[str, Any]:

@@ -6,24 +6,32 @@ keeps a pause waiting. A lost engine is looked for after 1, 2, 4, 8, 8... second
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from storage.errors import EngineUnavailableError, RefusedError
+from storage.errors import EngineUnavailableError, PacelineError, RefusedError
 from storage.lock import Holder, read_holder
 from storage.model import SECOND, Actor
-from tui.client import SocketControl
+from tui.client import PATIENCE, SocketControl
 from tui.embedded import EmbeddedEngine
+from tui.safe_rows import clean
 
 LOOKS = (1, 2, 4, 8)
 """Seconds between looks for a lost engine; the last one repeats."""
 
 READS = frozenset({"engine.status"})
 """What a read-only console may ask: it changes nothing."""
+
+STATUS_PATIENCE = 5.0
+"""Seconds without an answer to a question that a living engine answers at once: then the screen calls it silent."""
+OWN_FOR = 3.0
+"""Seconds for which an event with our own name may still be the echo of what this console did."""
 
 EMBEDDED, ATTACHED, LOST, NONE = "EMBEDDED", "ATTACHED", "LOST", "NO ENGINE"
 
@@ -39,6 +47,11 @@ class LinkState:
     tries: int = 0
     next_try: int = 0
     reason: str = ""
+    silent: int = 0
+    """Since when the engine holds its lock and answers nothing; 0 while it does."""
+    status: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What the engine last told of itself (`engine.status`), made safe; {} before it did. Left out of comparisons,
+    because its clocks move by themselves."""
 
     @property
     def usable(self) -> bool:
@@ -51,6 +64,11 @@ class Link(Protocol):
     @property
     def state(self) -> LinkState: ...
 
+    @property
+    def actor(self) -> Actor: ...
+
+    def acted_lately(self) -> bool: ...
+
     def look(self, now: int) -> LinkState: ...
 
     def look_now(self) -> None: ...
@@ -62,6 +80,8 @@ class Link(Protocol):
     def in_flight(self) -> int: ...
 
     def drain(self, why: str) -> None: ...
+
+    def cut(self, why: str) -> None: ...
 
     def join(self, limit: float) -> bool: ...
 
@@ -87,12 +107,28 @@ class EngineLink:
         self._read_only = read_only
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="paceline-control")
         self._again = threading.Event()
+        self._name = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._status: dict[str, Any] = {}
+        self._asked: Future[None] | None = None
+        self._silent = 0
+        self._own: set[Future[dict[str, Any]]] = set()
+        self._acted = -OWN_FOR
         self._state = LinkState(NONE)
         self._state = self._seen(0)
 
     @property
     def state(self) -> LinkState:
-        return self._state
+        state = self._state
+        return replace(state, status=self._status, silent=self._silent) if state.usable else state
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts through this link."""
+        return self._actor
+
+    def acted_lately(self) -> bool:
+        """Whether this console itself changes something now, or did a moment ago."""
+        return bool(self._own) or time.monotonic() - self._acted < OWN_FOR
 
     def look_now(self) -> None:
         self._again.set()
@@ -103,7 +139,24 @@ class EngineLink:
             return self._state
         self._again.clear()
         self._state = self._seen(now)
-        return self._state
+        if self._state.usable:
+            self._ask_status(now)
+        else:
+            self._status, self._silent = {}, 0
+        return self.state
+
+    def _ask_status(self, now: int) -> None:
+        """Ask again once the last answer is there: nobody here waits for the engine."""
+        if self._asked is None or self._asked.done():
+            self._asked = self._pool.submit(self._learn, now)
+
+    def _learn(self, now: int) -> None:
+        try:
+            status = self._once("engine.status", {"console": self._name}, STATUS_PATIENCE)
+        except PacelineError:
+            self._silent = self._silent or now
+        else:
+            self._status, self._silent = clean(status), 0
 
     def _seen(self, now: int) -> LinkState:
         if self._embedded is not None and self._embedded.alive:
@@ -132,17 +185,28 @@ class EngineLink:
 
     def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]:
         """Ask for one action; the future raises the PacelineError to show."""
-        return self._pool.submit(self._call, action, args)
+        future = self._pool.submit(self._call, action, args)
+        if action not in READS:
+            self._own.add(future)
+            future.add_done_callback(self._acted_now)
+        return future
+
+    def _acted_now(self, future: Future[dict[str, Any]]) -> None:
+        self._acted = time.monotonic()
+        self._own.discard(future)
 
     def _call(self, action: str, args: dict[str, Any]) -> dict[str, Any]:
         if self._read_only and action not in READS:
             raise RefusedError(
                 "this console was started with --read-only: changes are refused", hint="start it without --read-only"
             )
+        return self._once(action, args, PATIENCE)
+
+    def _once(self, action: str, args: dict[str, Any], patience: float) -> dict[str, Any]:
         holder = read_holder(self._database)
         if holder is None or not holder.socket:
             raise EngineUnavailableError("no engine runs on this database", hint="^r looks again")
-        control = SocketControl(holder.socket, self._actor)
+        control = SocketControl(holder.socket, self._actor, patience=patience)
         try:
             return control.call(action, args)
         finally:
@@ -167,6 +231,11 @@ class EngineLink:
         """Drain the embedded engine; an attached one is not ours to end."""
         if self._embedded is not None:
             self._embedded.drain(why)
+
+    def cut(self, why: str) -> None:
+        """End the embedded engine without waiting for what is in flight, which becomes `uncertain`."""
+        if self._embedded is not None:
+            self._embedded.cut(why)
 
     def join(self, limit: float) -> bool:
         """Wait at most `limit` seconds for the embedded engine's end."""

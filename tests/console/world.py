@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,19 +233,29 @@ class RecordingLink:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, dict[str, Any] | PacelineError] = {}
         self.flying = 0
+        self.own = False
+        """Whether what happens with Ana's name may be this console's own doing."""
         self.drained: list[str] = []
         self.on_call: Callable[[str, dict[str, Any]], None] = lambda action, args: None
 
     @property
     def state(self) -> LinkState:
-        return self._state
+        told = self.answers.get("engine.status", {})
+        return replace(self._state, status=told if self._state.usable and isinstance(told, dict) else {})
 
     @state.setter
     def state(self, state: LinkState) -> None:
         self._state = state
 
+    @property
+    def actor(self) -> Actor:
+        return ANA
+
+    def acted_lately(self) -> bool:
+        return self.own
+
     def look(self, now: int) -> LinkState:
-        return self._state
+        return self.state
 
     def look_now(self) -> None:
         self.calls.append(("look_now", {}))
@@ -268,6 +279,9 @@ class RecordingLink:
 
     def drain(self, why: str) -> None:
         self.drained.append(why)
+
+    def cut(self, why: str) -> None:
+        self.drained.append(f"cut: {why}")
 
     def join(self, limit: float) -> bool:
         return True

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from storage.errors import NotFoundError, PacelineError
+from storage.errors import NotFoundError
 from storage.model import DAY
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
@@ -19,8 +18,6 @@ from tui.screens.view import ViewScreen
 from tui.widgets.columns import Item, Sections, Table, blank, header, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
-
-STATUS_EVERY = 1.0
 
 
 def facts(reader: Reader, row: Row, now: int, limits: dict[str, Row]) -> Row:
@@ -55,51 +52,18 @@ def load_one(reader: Reader, now: int, name: str, limits: dict[str, Row]) -> Row
     }
 
 
-class _EngineView(ViewScreen):
-    """A view that shows what only a running engine knows: its limits and what is in flight. Asked once a second while
-    the view is open, over the control socket."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.limits: dict[str, Row] = {}
-        self._asking = False
-
-    def on_mount(self) -> None:
-        self.set_interval(STATUS_EVERY, self._ask)
-        self._ask()
-
-    def _ask(self) -> None:
-        if self._asking or not self.is_current:
-            return
-        if self.console.situation().lost:
-            self._told({})
-        else:
-            self.run_worker(self._asked(), group="status", exit_on_error=False)
-
-    async def _asked(self) -> None:
-        self._asking = True
-        try:
-            status = await asyncio.wrap_future(self.console.link.call("engine.status", {}))
-        except PacelineError:
-            status = {}
-        finally:
-            self._asking = False
-        self._told({row["queue"]: row for row in status.get("queues", ())})
-
-    def _told(self, limits: dict[str, Row]) -> None:
-        if limits != self.limits:
-            self.limits = limits
-            if self.is_current:
-                self.watch_data()
+def limits_of(status: Row) -> dict[str, Row]:
+    """What the engine's status says of each queue, by name; {} where none told."""
+    return {row["queue"]: row for row in status.get("queues", ())}
 
 
-class QueuesScreen(_EngineView):
+class QueuesScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "queues.tcss"]
     MODE = "queues"
 
     def reads(self) -> Any:
-        limits = self.limits
-        return lambda reader, now: load(reader, now, limits)
+        link = self.console.link
+        return lambda reader, now: load(reader, now, limits_of(link.state.status))
 
     def crumb(self) -> str:
         return "Queues"
@@ -131,7 +95,7 @@ class QueuesScreen(_EngineView):
         return QueueScreen(row["name"]) if row else None
 
 
-class QueueScreen(_EngineView):
+class QueueScreen(ViewScreen):
     """One queue: its facts, why messages failed in it, and its last attempts."""
 
     CSS_PATH: ClassVar = ["view.tcss", "queues.tcss"]
@@ -145,8 +109,8 @@ class QueueScreen(_EngineView):
         return ("queue", self._name)
 
     def reads(self) -> Any:
-        name, limits = self._name, self.limits
-        return lambda reader, now: load_one(reader, now, name, limits)
+        name, link = self._name, self.console.link
+        return lambda reader, now: load_one(reader, now, name, limits_of(link.state.status))
 
     def crumb(self) -> str:
         return f"Queues > {self._name}"
