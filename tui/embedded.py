@@ -67,9 +67,16 @@ class EmbeddedEngine:
 
     def drain(self, why: str) -> None:
         """Begin nothing more; end when what is in flight has its answer. From any thread; at once."""
+        self._ask(self._engine.drain, why)
+
+    def cut(self, why: str) -> None:
+        """End without waiting for what is in flight: it becomes `uncertain`. From any thread; at once."""
+        self._ask(self._engine.cut, why)
+
+    def _ask(self, what: Callable[[str], None], why: str) -> None:
         if self._loop is not None and self.alive:
             try:
-                self._loop.call_soon_threadsafe(self._engine.drain, why)
+                self._loop.call_soon_threadsafe(what, why)
             except RuntimeError:  # its loop has just closed
                 return
 

@@ -19,6 +19,8 @@ DRAIN_LIMIT = 600.0
 class Leaving(Acting):
     """The part of the console that ends it."""
 
+    _cut_short = False
+
     def action_ask_quit(self) -> None:
         """Quit, or close the open question with No, or the open prompt."""
         if isinstance(self.screen, ConfirmScreen):
@@ -39,7 +41,8 @@ class Leaving(Acting):
                 "End now, without waiting?", (f"{flying} in flight become uncertain: sent or not, nobody knows then.",)
             )
             if await self.ask(question) is not None:
-                self.exit(1)
+                self._cut_short = True
+                self.link.cut("the console was closed again")
             return
         if flying or self._has_work():
             frame = self._snapshot.frame if self._snapshot else {}
@@ -61,7 +64,7 @@ class Leaving(Acting):
         self.say("draining: nothing new begins, what is in flight finishes; ^c ends at once")
         self.link.drain("the console was closed")
         await asyncio.to_thread(self.link.join, DRAIN_LIMIT)
-        self.exit(code)
+        self.exit(1 if self._cut_short else code)
 
     def begin_drain(self, why: str) -> None:
         """From another thread: show that a signal drains the engine."""

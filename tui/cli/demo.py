@@ -25,8 +25,8 @@ def demo(session: Session, folder: Path | None, headless: bool) -> int:
     In a terminal the console opens on it. Without one it runs to the end and prints the campaign's counts beside the
     relay's own ledger: exit 0 when they are equal.
     """
-    from tui.cli.root import can_show_console
     from tui.demo.setup import default_folder, make_place, running_relay, write_config
+    from tui.terminal import can_show_console
 
     session.refuse_read_only()
     place, what = make_place((folder or default_folder()).absolute())

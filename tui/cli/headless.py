@@ -14,11 +14,12 @@ from typing import Any
 from engine.config import Config
 from engine.service import Engine
 from storage.reader import Reader
-from tui.cli.output import Json, say
+from tui.cli.narration import LogLines, Narrator
+from tui.cli.output import Json
 from tui.cli.times import now_us
 from tui.safe_text import safe_text
+from tui.signals import ENDS, Asked
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOOK = 0.2
 """Seconds between two looks at whether a pass is over."""
 QUIET = 2.0
@@ -42,23 +43,27 @@ class Headless:
         self.database = database
         self.engine = Engine(database, load_config, role="engine", read_only=read_only)
         self._done = done
-        self._signals = 0
+        self._asked = Asked()
         self._last_event = 0
+        self.was_cut = False
+        """Whether a second signal ended the engine inside the send window."""
+        self._narrator = Narrator()
 
     def run(self, *, until_idle: bool = False, once: bool = False) -> Json:
         """Run to the end; returns what was done: `processed, sent, failed, held, uncertain, errors`.
 
         Raises PacelineError when it cannot start, or when what ended a loop was one.
         """
-        _log_to_stderr()
-        return _with_loop(self._run(until_idle, once))
+        with self._narrator:
+            logging.basicConfig(level=logging.WARNING, handlers=[LogLines(self._narrator)], force=True)
+            return _with_loop(self._run(until_idle, once))
 
     async def _run(self, until_idle: bool, once: bool) -> Json:
         await self.engine.start()
         begun = now_us()
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
+        for number in ENDS:
+            loop.add_signal_handler(number, self._signalled, number)
         with Reader(self.database) as reader:
             before = reader.counts()
             self._last_event = max((event["id"] for event in reader.events(limit=1)), default=0)
@@ -73,28 +78,26 @@ class Headless:
                     task.cancel()
                 await asyncio.gather(*watchers, return_exceptions=True)
             self._tell_events(reader)
-            _tell_needs(reader)
+            self._tell_needs(reader)
             return _summary(reader, before, begun)
-
-    @property
-    def was_cut(self) -> bool:
-        """A second signal ended the engine inside the send window."""
-        return self._signals > 1
 
     def _tell_start(self, until_idle: bool, once: bool) -> None:
         how = "for one pass" if once else "until SIGTERM, SIGINT or SIGHUP"
         how = "until nothing can run" if until_idle else how
-        say(f"engine runs on {self.database} (pid {os.getpid()}) {how}")
+        self._say(f"engine runs on {self.database} (pid {os.getpid()}) {how}")
 
-    def _signalled(self, name: str) -> None:
-        self._signals += 1
+    def _signalled(self, number: signal.Signals) -> None:
         waiting = self.engine.in_flight()
-        if self._signals == 1:
-            self.engine.drain(name)
-            say(f"{name}: draining, waits for {waiting} in flight; a second signal cuts")
+        if self._asked.again(number):
+            self.was_cut = True
+            self._say(f"{number.name} again: cut with {waiting} in flight; what may have left is marked uncertain")
+            self.engine.cut(number.name)
             return
-        say(f"{name} again: cut with {waiting} in flight; what may have left is marked uncertain")
-        self.engine.cut(name)
+        self.engine.drain(number.name)
+        self._say(f"{number.name}: draining, waits for {waiting} in flight; a second signal cuts")
+
+    def _say(self, text: str) -> None:
+        self._narrator.say(text)
 
     async def _end_when_done(self, reader: Reader, once: bool) -> None:
         """Drain when `done` says so, or when a pass has sent what was due."""
@@ -122,13 +125,20 @@ class Headless:
                 told_at = now
                 line = _progress_line(reader)
                 if line and line != told:
-                    say(line)
+                    self._say(line)
                 told = line
 
     def _tell_events(self, reader: Reader) -> None:
         for event in reader.events(after=self._last_event, limit=50):
             self._last_event = event["id"]
-            say(event["text"])
+            self._say(event["text"])
+
+    def _tell_needs(self, reader: Reader) -> None:
+        """What waits for a person although the run ended well: whoever reads cron's mail must see it."""
+        for queue in reader.queues():
+            if queue["state"] in ("needs_attention", "restricted"):
+                name, reason = safe_text(queue["name"]), safe_text(queue["reason"])
+                self._say(f"queue {name} needs you: {reason} - mend it, then: paceline queue resume {name}")
 
 
 def _progress_line(reader: Reader) -> str:
@@ -155,14 +165,6 @@ def _anything_due(reader: Reader) -> bool:
         if any(job["due_at"] <= now for job in reader.timeline(row["id"], limit=1)):
             return True
     return False
-
-
-def _tell_needs(reader: Reader) -> None:
-    """What waits for a person although the run ended well: whoever reads cron's mail must see it."""
-    for queue in reader.queues():
-        if queue["state"] in ("needs_attention", "restricted"):
-            name = safe_text(queue["name"])
-            say(f"queue {name} needs you: {safe_text(queue['reason'])} - mend it, then: paceline queue resume {name}")
 
 
 def _summary(reader: Reader, before: dict[str, int], begun: int) -> Json:
@@ -205,16 +207,3 @@ def _with_loop(work: Coroutine[Any, Any, Json]) -> Json:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(work)
-
-
-class _OneLine(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {safe_text(record.getMessage(), 2_000)}" + (
-            f" ({safe_text(record.exc_info[1], 500)})" if record.exc_info else ""
-        )
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -10,8 +10,14 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from storage import __version__
 
-        sys.stdout.write(f"paceline {__version__}\n")
-        return
+        try:
+            print(f"paceline {__version__}", flush=True)
+            return
+        except OSError:
+            pass  # said again below, where an output that cannot be written has its sentence
+    from tui.terminal import prepare_streams
+
+    prepare_streams()
     from tui.cli.root import run
 
     sys.exit(run(sys.argv[1:]))

@@ -53,11 +53,9 @@ def cli(ctx: click.Context, database: Path | None, config_path: Path | None, rea
 
 def open_console(session: Session) -> int:
     """Open the console; returns its exit code. Raises UsageError where no console can be shown, StoreError."""
-    if not can_show_console():
-        raise UsageError(
-            "the console needs a terminal, and this is none",
-            hint="from a script use for example: paceline engine status",
-        )
+    from tui.terminal import check_terminal
+
+    check_terminal()
     from storage.sqlite import check_place
 
     check_place(session.db, create=False)
@@ -66,21 +64,18 @@ def open_console(session: Session) -> int:
     return run_console(session.db, session.config_file, read_only=session.read_only)
 
 
-def can_show_console() -> bool:
-    """Whether input and output are a terminal that can place its cursor."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
-
-
 def run(argv: list[str]) -> int:
     """Run one command line; returns the exit code. Whatever goes wrong ends as one sentence."""
     as_json = "--json" in argv
     try:
         code = _run(argv, as_json)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough: the interpreter's own flush at the end must not complain.
+    except OSError as error:
+        # The interpreter's own flush at the end must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0  # whoever read our output has enough
+        return _report(PacelineError(f"the output could not be written: {error.strerror}"), as_json=False)
     return code
 
 

@@ -1,0 +1,94 @@
+"""A terminal that a test looks at: the real program on the other side of a pty, and what stands on its screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pyte
+
+LIMIT = 60.0
+"""Seconds after which a test gives up; nothing is measured by it."""
+
+
+class Terminal:
+    """A program at `size` (columns, rows). `raw` is every byte that it wrote; nothing is read between two calls, so
+    a test that does nothing is a terminal that does not read."""
+
+    def __init__(
+        self, *command: str, size: tuple[int, int] = (80, 24), cwd: Path | None = None, **environment: str
+    ) -> None:
+        self.screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = bytearray()
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.child = pexpect.spawn(
+            command[0], list(command[1:]), dimensions=(size[1], size[0]), timeout=LIMIT,
+            cwd=str(cwd) if cwd is not None else None,
+            env={**kept, "TERM": "xterm-256color", **environment},
+        )  # fmt: skip
+        self.child.delaybeforesend = None
+
+    def pump(self) -> bytes:
+        """Read what the program wrote meanwhile."""
+        try:
+            new = self.child.read_nonblocking(65_536, timeout=0.1)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return b""
+        self.raw += new
+        self._stream.feed(new)
+        return bytes(new)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Read on until it holds; fails with what stands on the screen."""
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            self.pump()
+            if holds():
+                return
+        raise AssertionError(f"it never came to hold; the screen shows:\n{self.text}")
+
+    def shows(self, *words: str) -> None:
+        self.until(lambda: all(word in self.text for word in words))
+
+    def quiet(self) -> None:
+        """Read on until nothing more comes."""
+        while self.pump():
+            continue
+
+    def press(self, keys: str) -> None:
+        self.child.send(keys)
+
+    def resize(self, width: int, height: int) -> None:
+        self.child.setwinsize(height, width)
+        self.screen.resize(height, width)
+
+    def hang_up(self) -> None:
+        """The line drops: the kernel tells the program's session."""
+        os.close(self.child.child_fd)
+
+    def ended(self) -> int:
+        """Wait for the program's end; returns its exit code, as a shell tells it."""
+        self.until(lambda: not self.child.isalive())
+        self.quiet()
+        self.child.close()
+        return self.child.exitstatus if self.child.exitstatus is not None else 128 + self.child.signalstatus
+
+    def close(self) -> None:
+        self.child.close(force=True)
+
+
+def console(folder: Path, *options: str, size: tuple[int, int] = (80, 24), **environment: str) -> Terminal:
+    """A console on the store in `folder`."""
+    return Terminal(
+        sys.executable, "-m", "tui", "--db", str(folder / "paceline.db"), "--config", str(folder / "paceline.toml"),
+        *options, size=size, **{"XDG_STATE_HOME": str(folder / "state"), **environment},
+    )  # fmt: skip
