@@ -83,8 +83,6 @@ class Link(Protocol):
 
     def cut(self, why: str) -> None: ...
 
-    def cut(self, why: str) -> None: ...
-
     def join(self, limit: float) -> bool: ...
 
     def close(self) -> None: ...
@@ -233,11 +231,6 @@ class EngineLink:
         """Drain the embedded engine; an attached one is not ours to end."""
         if self._embedded is not None:
             self._embedded.drain(why)
-
-    def cut(self, why: str) -> None:
-        """End the embedded engine without waiting for what is in flight, which becomes `uncertain`."""
-        if self._embedded is not None:
-            self._embedded.cut(why)
 
     def cut(self, why: str) -> None:
         """End the embedded engine without waiting for what is in flight, which becomes `uncertain`."""

@@ -283,9 +283,6 @@ class RecordingLink:
     def cut(self, why: str) -> None:
         self.drained.append(f"cut: {why}")
 
-    def cut(self, why: str) -> None:
-        self.drained.append(f"cut: {why}")
-
     def join(self, limit: float) -> bool:
         return True
 
