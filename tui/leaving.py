@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable
 from typing import Any
+
+from rich.text import Text
 
 from tui.acting import Acting
 from tui.link import EMBEDDED
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import Question, quit_busy
 from tui.screens.view import ViewScreen
+
+log = logging.getLogger("paceline.screen")
 
 DRAIN_LIMIT = 600.0
 """Seconds that the end of the engine is waited for: RFC 5321 gives a server ten minutes for its last reply."""
@@ -85,3 +91,19 @@ class Leaving(Acting):
     def _show_drain(self, why: str) -> None:
         self.draining = True
         self.say(f"{why}: draining, what is in flight finishes; a second signal cuts")
+
+    def _fatal_error(self) -> None:
+        """Textual's door for a fault of the screen: all of it goes to the log, one sentence to the person. A traceback
+        would show what stood in the variables, addresses and secrets among it."""
+        fault = self._exception
+        log.error("the screen met a fault", exc_info=fault)
+        if os.environ.get("PACELINE_DEBUG"):
+            super()._fatal_error()
+            return
+        kind = type(getattr(fault, "error", None) or fault).__name__
+        self.panic(
+            Text(
+                f"paceline: the screen met a fault ({kind}) and was closed; an engine in it drains\n"
+                f"  this is a bug in Paceline: {self.database.name}.console.log beside the database says where"
+            )
+        )

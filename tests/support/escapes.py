@@ -34,7 +34,7 @@ def foreign(raw: bytes, *, copies: bool = False, plain: bool = False) -> list[st
             else:
                 place = end
             continue
-        if byte < 0x20 and byte not in b"\r\n" or byte == 0x7F:
+        if (byte < 0x20 and byte not in b"\r\n") or byte == 0x7F:
             found.append(repr(raw[max(0, place - 12) : place + 12]))
         text.append(byte)
         place += 1
