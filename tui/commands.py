@@ -20,7 +20,8 @@ from tui.actions import ACTIONS, Action
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",
     "jobs": "jobs", "job": "jobs", "failures": "failures", "fail": "failures", "queues": "queues", "queue": "queues",
-    "log": "log", "events": "log",
+    "approvals": "approvals", "appr": "approvals", "schedules": "schedules", "sched": "schedules",
+    "performance": "performance", "perf": "performance", "log": "log", "events": "log",
 }  # fmt: skip
 """Words that go to a view."""
 LISTS = {("campaign", "list"): "campaigns", ("job", "list"): "jobs", ("queue", "list"): "queues"}

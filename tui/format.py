@@ -39,6 +39,15 @@ def short(n: int) -> str:
     return str(n)
 
 
+def data_size(n: int) -> str:
+    """Bytes in at most four characters: 512, 9.5k, 412M, 1.2T; a kilo is 1024."""
+    value, units = float(n), iter("kMGTP")
+    unit = ""
+    while value >= 999.5:
+        value, unit = value / 1024, next(units)
+    return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
+
+
 def percent(done: int, total: int) -> str:
     """Rounded down, so that 100 means all."""
     return f"{done * 100 // total}%" if total else "-"

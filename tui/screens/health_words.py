@@ -1,0 +1,78 @@
+"""How the health of engine and store reads: the same words on Overview and Performance. Pure."""
+
+from __future__ import annotations
+
+from storage.model import SECOND
+from tui.actions import Row
+from tui.format import ago, clock, count, data_size
+from tui.link import LinkState
+from tui.widgets.lines import Line
+
+STEADY = 5_000
+"""Microseconds of loop lag below which the figure would only flicker."""
+FULL = 95
+"""Per cent of a disk from which it is shown as trouble."""
+
+
+def lag_text(late: int | None) -> str:
+    """`<5ms`, `12ms`, `1.4s`; `-` when nothing is measured."""
+    if late is None:
+        return "-"
+    if late < STEADY:
+        return "<5ms"
+    return f"{late / 1_000:.0f}ms" if late < SECOND else f"{late / SECOND:.1f}s"
+
+
+def disk_text(sizes: Row) -> tuple[str, str]:
+    """How much of the disk is used, and the style of that."""
+    used = (sizes["disk_total"] - sizes["disk_free"]) * 100 // max(1, sizes["disk_total"])
+    return f"{used}%", "bad" if used >= FULL else ""
+
+
+def oldest_text(oldest: int | None, now: int) -> str:
+    return ago(oldest, now) if oldest is not None else "none"
+
+
+def summary(oldest: int | None, sizes: Row, link: LinkState, now: int) -> Line:
+    """One row: what waits longest, how late the engine's loop is, what the store takes."""
+    used, style = disk_text(sizes)
+    lag = lag_text(link.status.get("loop_lag", {}).get("p95"))
+    return (
+        (" HEALTH     ", "head"),
+        (f"oldest due {oldest_text(oldest, now)}   loop lag p95 {lag}   ", ""),
+        (f"db {data_size(sizes['database'])}   wal {data_size(sizes['wal'])}   ", ""),
+        (f"disk {used}", style),
+    )
+
+
+def engine_lines(data: Row, link: LinkState, now: int) -> list[Line]:
+    """Four rows: which engine, how late it is, what it works on, what the store takes."""
+    engine, status, sizes = data["engine"], link.status, data["sizes"]
+    where = f"pid {link.pid} on {link.host}" if link.host else f"pid {link.pid}"
+    since = f", since {clock(engine['started_at'], now)}" if engine.get("started_at") else ""
+    runs = f"{link.word.lower()}, {where}{since}" if link.usable else link.reason or "none runs on this database"
+    versions = f"   version {engine.get('version', '-')}, store version {engine['schema']}"
+    lag = status.get("loop_lag", {})
+    if lag.get("n"):
+        late = f"p50 {lag_text(lag['p50'])}   p95 {lag_text(lag['p95'])}   longest {lag_text(lag['longest'])}"
+        late += "   in the last minute"
+    else:
+        late = "not measured yet" if link.usable else "no engine tells"
+    flying = status.get("in_flight", data["counts"]["processing"])
+    work = f"oldest due {oldest_text(data['oldest'], now)}   in flight {count(flying)}"
+    if status.get("draining"):
+        work += f"   DRAINING, {count(flying)} to go: {status.get('why') or 'asked to end'}"
+    used, style = disk_text(sizes)
+    trouble = status.get("store_trouble", "")
+    return [
+        ((" ENGINE   ", "head"), (runs, "" if link.usable else "bad"), (versions, "")),
+        ((" LOOP LAG ", "head"), (late, "")),
+        ((" WORK     ", "head"), (work, "warn" if status.get("draining") else "")),
+        (
+            (" STORE    ", "head"),
+            (f"db {data_size(sizes['database'])}   wal {data_size(sizes['wal'])}   disk ", ""),
+            (f"{used} used", style),
+            (f", {data_size(sizes['disk_free'])} free", ""),
+            (f"   {trouble}" if trouble else "", "bad"),
+        ),
+    ]
