@@ -8,7 +8,7 @@ from dataclasses import replace
 from storage.filter_terms import Filter, States
 from storage.jobs_page import SLICE, Query, all_ids
 from storage.reader import Reader
-from storage.retry_set import slices
+from storage.fixed_set import slices
 
 __all__ = ["of_filter", "of_ids", "slices"]
 

@@ -76,7 +76,7 @@ def test_a_filter_that_does_not_parse_names_the_place_and_changes_nothing(worked
 def test_a_retry_by_filter_says_first_how_many_it_takes_and_leaves(worked: Home) -> None:
     done = worked("job", "retry", "--filter", "campaign:letters", "--yes", "--json")
     assert done.code == 0, done.err
-    assert "4 to retry: 3 failed, 1 held; left: 1 uncertain, 7 others" in done.err
+    assert "4 to retry: 3 failed, 1 held; left: 1 uncertain (never in bulk), 7 neither failed nor held" in done.err
     assert (done.json["retried"], done.json["refused"]) == (4, 0)
     assert states(worked).count("pending") == 6
     assert states(worked).count("uncertain") == 1
@@ -98,25 +98,65 @@ def test_a_retry_wants_ids_or_a_filter_and_not_both(worked: Home) -> None:
 def test_a_large_set_goes_in_slices_and_tells_what_changed_meanwhile(
     worked: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storage import retry_set
+    from tui.cli import job_acts
     from tui.client import LocalControl
 
-    monkeypatch.setattr(retry_set, "SLICE", 2)
+    monkeypatch.setattr(job_acts, "PART", 2)
     asked: list[list[int]] = []
 
     def call(self: LocalControl, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
         assert args is not None
-        asked.append(args["ids"])
-        return {"retried": 1, "refused": len(args["ids"]) - 1}
+        asked.append([id for id, _, _ in args["seen"]])
+        left = [{"job": asked[-1][1], "changed": True, "why": "it is pending now"}]
+        return {"done": 1, "changed": 1, "refused": 0, "left": left, "events": [len(asked)]}
 
     monkeypatch.setattr(LocalControl, "call", call)
     done = worked("job", "retry", "--filter", "state:failed,held", "--yes")
     assert done.code == 1
     assert asked == [[6, 7], [8, 9]]
-    assert "2 will be tried again; 2 were not failed or held any more" in done.out
+    assert "2 will be tried again; 2 changed meanwhile" in done.out
+    assert "job 9: it is pending now" in done.err
+    assert "paceline job undo 1 2" in done.err
 
 
 def test_read_only_refuses_a_retry_by_filter(worked: Home) -> None:
     done = worked("--read-only", "job", "retry", "--filter", "state:failed", "--yes")
     assert done.code == 4
     assert states(worked).count("failed") == 3
+
+
+def test_waiting_jobs_are_cancelled_by_filter_and_taken_back(worked: Home) -> None:
+    before = states(worked)
+    done = worked("job", "cancel", "--filter", "state:pending", "--yes", "--json")
+    assert (done.code, done.json["done"]) == (0, before.count("pending"))
+    assert states(worked).count("pending") == 0
+    back = worked("job", "undo", *map(str, done.json["events"]), "--json")
+    assert (back.code, back.json["done"]) == (0, before.count("pending"))
+    assert states(worked) == before
+
+
+def test_what_is_over_is_not_cancelled_and_the_exit_code_says_so(worked: Home) -> None:
+    done = worked("job", "cancel", "1", "--yes")
+    assert done.code == 1
+    assert "nothing to cancel" in done.out
+    assert "1 not open" in done.err
+
+
+def test_a_job_that_is_not_there_is_told(worked: Home) -> None:
+    done = worked("job", "retry", "6", "999", "--yes")
+    assert done.code == 1
+    assert "1 to retry: 1 failed; left: 1 not there" in done.err
+
+
+def test_a_reason_names_a_set_as_well(worked: Home) -> None:
+    rows = worked("job", "list", "--state", "failed", "--json").json["jobs"]
+    key = rows[0]["error_key"]
+    done = worked("job", "retry", "--error", key, "--yes", "--json")
+    assert done.json["done"] == sum(row["error_key"] == key for row in rows)
+    assert worked("job", "retry", "6", "--error", key).code == 2
+
+
+def test_what_is_no_act_cannot_be_undone(worked: Home) -> None:
+    done = worked("job", "undo", "1")
+    assert done.code == 4
+    assert "nothing that can be undone" in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from storage.errors import UsageError
+from storage.errors import RefusedError, UsageError
 from tui.cli.output import Json, dated, emit, local, out, pairs, say
 from tui.cli.session import Session
 from tui.cli.verbs import Change
@@ -105,13 +105,23 @@ def undo_cancel(session: Session, name: str) -> None:
 @click.option("--error", "error_key", default="", help="Only one reason: its key as in `job list --json`.")
 @click.option("--spread", default="", help="Spread them evenly over a time such as 2h, instead of the pacing.")
 @click.pass_obj
-def retry(session: Session, name: str, which: str, error_key: str, spread: str) -> None:
+def retry(session: Session, name: str, which: str, error_key: str, spread: str) -> int:
     """Give failed messages a new budget, paced from now. Uncertain ones are never retried this way."""
-    from engine.control.retrying import parse_spread
+    from engine.control.retrying import TRANSIENT, parse_spread
+    from storage.fixed_set import FixedSet, of_campaign, of_reason
+    from storage.reader import Reader
+    from tui.cli.job_acts import act
 
-    session.confirm(f"Retry {'every failed message' if which == 'all' else 'transient failures'} of {safe_text(name)}?")
-    args = {"name": name, "which": which, "error_key": error_key, "spread": parse_spread(spread)}
-    tell(session, session.call("campaign.retry", args))
+    def fix(reader: Reader) -> FixedSet:
+        campaign = reader.campaign(name)
+        if campaign["state"] == "cancelled":
+            raise RefusedError(f"campaign '{name}' is cancelled", hint="make a new campaign for those who failed")
+        if error_key:
+            return of_reason(reader, error_key, campaign["id"])
+        return of_campaign(reader, campaign["id"], TRANSIENT if which == "transient" else ())
+
+    chosen = f"campaign {name}{f', error {error_key}' if error_key else ''}"
+    return act(session, "job.retry", fix, chosen, parse_spread(spread))
 
 
 @click.command("resolve", cls=Change)

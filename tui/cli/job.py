@@ -1,4 +1,4 @@
-"""`paceline job`: list, show, retry."""
+"""`paceline job`: list, show; `job_acts` and `job_sent` change."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import click
 
 from storage.errors import UsageError
 from storage.filter_sql import exactly
-from tui.cli.campaign_run import tell
 from tui.cli.facts import job_json, states_of
 from tui.cli.output import dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
-from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
+from tui.cli.verbs import Lazy, LazyGroup, Verb
 
 if TYPE_CHECKING:
     from storage.jobs_page import Place
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     lazy={
         "list": Lazy("tui.cli.job:list_", "Jobs, narrowed by a filter, in three orders."),
         "show": Lazy("tui.cli.job:show", "One job with every attempt and the server's words."),
-        "retry": Lazy("tui.cli.job:retry", "Try these jobs again, by id or by filter."),
+        "retry": Lazy("tui.cli.job_acts:retry", "Try these jobs again, by id, filter or reason."),
+        "cancel": Lazy("tui.cli.job_acts:cancel", "Cancel jobs that wait, by id or by filter."),
+        "undo": Lazy("tui.cli.job_acts:undo", "Take a retry or a cancel back."),
         "sent": Lazy("tui.cli.job_sent:sent", "Say of uncertain ones that they were sent."),
     },
 )
@@ -136,57 +137,3 @@ def show(session: Session, job_id: int) -> None:
         )
     if row["state"] == "uncertain":
         say(f"sent or not? paceline campaign resolve {row['campaign']} {row['id']} --sent|--again")
-
-
-@click.command("retry", cls=Change)
-@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
-@click.option("--filter", "text", default="", help='All that match, for example "state:failed error:~421 since:1h".')
-@click.option("--spread", default="", help="Spread them evenly over a time such as 2h.")
-@click.pass_obj
-def retry(session: Session, ids: tuple[int, ...], text: str, spread: str) -> int:
-    """Give these failed or held jobs a new budget. Exit 1 when not all of them could be retried.
-
-    With --filter the set is fixed before the question: what fails later does not belong to it.
-    """
-    from engine.control.retrying import parse_spread
-
-    if bool(ids) == bool(text.strip()):
-        raise UsageError("name jobs by id, or some by --filter", hint='for example --filter "state:failed since:1h"')
-    over = parse_spread(spread)
-    if text:
-        return _retry_matching(session, text, over)
-    result = session.call("job.retry", {"ids": list(ids), "spread": over})
-    tell(session, result)
-    return 0 if result["retried"] == len(set(ids)) else 1
-
-
-def _retry_matching(session: Session, text: str, spread: int) -> int:
-    from storage.filters import parse
-    from storage.jobs_page import Query, highest
-    from storage.retry_set import of_filter, slices
-    from tui.cli.times import now_us
-
-    filter = parse(text)
-    with session.reader() as reader:
-        wanted = of_filter(reader, Query(filter, now=now_us(), top=highest(reader)))
-    left = [
-        f"{n} {word}"
-        for n, word in ((wanted.uncertain, "uncertain"), (wanted.approval, "for approval"), (wanted.others, "others"))
-        if str(n) != "0"
-    ]
-    n = len(wanted.ids)
-    say(
-        f"{n:,} to retry: {wanted.failed:,} failed, {wanted.held:,} held"
-        + (f"; left: {', '.join(left)}" if left else "")
-    )
-    retried = refused = 0
-    if n:
-        session.confirm(f"Retry {n:,} {'job' if n == 1 else 'jobs'}?")
-        with session.control() as control:
-            for part in slices(wanted.ids):
-                result = control.call("job.retry", {"ids": list(part), "spread": spread})
-                retried, refused = retried + result["retried"], refused + result["refused"]
-    message = f"{retried:,} will be tried again" if retried else "nothing to retry"
-    message += f"; {refused:,} were not failed or held any more, or are of a cancelled campaign" if refused else ""
-    tell(session, {"success": True, "retried": retried, "refused": refused, "empty": not retried, "message": message})
-    return 0 if retried == n else 1

@@ -1,0 +1,178 @@
+"""The jobs that a person means, fixed at the moment of asking: which, as they stood then, and what is left out.
+
+A filter alone would mean more jobs a second later. So a set holds ids, and with each the state and the lease that the
+engine compares before it changes anything (`storage.acts`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+
+from storage.acts import CANCELLED
+from storage.filter_terms import Filter, States
+from storage.jobs_page import SLICE, Count, Query, Row, all_ids, count
+from storage.model import HeldReason, JobState
+from storage.reader import Reader
+
+_PAGE = 5_000
+_WORDS = [state.value for state in JobState]
+_STOPPED = ("failed", "held", "uncertain")
+
+
+class Act(StrEnum):
+    """What is to be done with a set."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+
+
+TAKEN = {Act.RETRY: ("failed", "held"), Act.CANCEL: ("pending", "held")}
+"""The states of what an act changes."""
+
+
+class Jobs:
+    """Jobs as they were seen, seventeen bytes each: a set may hold millions."""
+
+    def __init__(self) -> None:
+        self.ids = array("q")
+        self._leases = array("q")
+        self._states = bytearray()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, id: int, state: str, lease: int) -> None:
+        self.ids.append(id)
+        self._leases.append(lease)
+        self._states.append(_WORDS.index(state))
+
+    def part(self, start: int, n: int) -> list[tuple[int, str, int]]:
+        """The jobs from `start` on, `n` at most: (id, state, lease) each, as control takes them."""
+        end = min(start + n, len(self))
+        return [(self.ids[i], _WORDS[self._states[i]], self._leases[i]) for i in range(start, end)]
+
+
+@dataclass(slots=True)
+class FixedSet:
+    """`jobs` are those that the act changes; `taken` counts them by state, `campaigns` by campaign id, and `left` by
+    the words for why they are left out."""
+
+    act: Act
+    jobs: Jobs = field(default_factory=Jobs)
+    taken: Counter[str] = field(default_factory=Counter)
+    campaigns: Counter[int | None] = field(default_factory=Counter)
+    left: dict[str, Count] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """What is left out, in words; "" for nothing."""
+        return ", ".join(f"{n} {why}" for why, n in self.left.items())
+
+
+def of_filter(reader: Reader, act: Act, query: Query) -> FixedSet:
+    """All that match. `query.top` and `query.now` fix what that means."""
+    fixed = _sorted_out(reader, act, all_ids(reader, _narrowed(query, *TAKEN[act])))
+    apart = {"uncertain": UNCERTAIN} if act is Act.RETRY else {"processing": IN_FLIGHT}
+    counted = [count(reader, _narrowed(query, state)) for state in apart]
+    for why, n in zip(apart.values(), counted, strict=True):
+        _leave(fixed, why, n)
+    total = count(reader, query)
+    known = len(fixed.jobs) + sum(n.n for n in fixed.left.values())
+    _leave(fixed, OTHERS[act], Count(max(0, total.n - known), total.more))
+    return fixed
+
+
+def of_ids(reader: Reader, act: Act, ids: Iterable[int]) -> FixedSet:
+    """What of these jobs an act changes."""
+    return _sorted_out(reader, act, iter(ids))
+
+
+def of_reason(reader: Reader, error_key: str, campaign_id: int | None = None) -> FixedSet:
+    """What a retry takes of the jobs that stopped for this reason, in one campaign or in all."""
+    condition, values = ("", ()) if campaign_id is None else (" AND campaign_id = ?", (campaign_id,))
+    pages = (
+        _walk(reader, f"error_key = ? AND error_key <> '' AND state = '{state}'{condition}", (error_key, *values))
+        for state in _STOPPED
+    )
+    return _sorted_out(reader, Act.RETRY, (id for ids in pages for id in ids))
+
+
+def of_campaign(reader: Reader, campaign_id: int, outcomes: Sequence[str]) -> FixedSet:
+    """What a retry takes of one campaign: what is held, and what failed with one of these outcomes."""
+    pages = (
+        # In the words of the index `jobs_stopped`, so that it applies.
+        _walk(
+            reader,
+            f"campaign_id = ? AND state = '{state}' AND state IN ('failed', 'held', 'uncertain')",
+            (campaign_id,),
+        )
+        for state in _STOPPED
+    )
+    return _sorted_out(reader, Act.RETRY, (id for ids in pages for id in ids), outcomes)
+
+
+def slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """A set in the parts that the engine takes between two sends."""
+    for start in range(0, len(ids), SLICE):
+        yield ids[start : start + SLICE]
+
+
+UNCERTAIN = "uncertain (never in bulk)"
+IN_FLIGHT = "in flight (they finish)"
+OTHERS = {Act.RETRY: "neither failed nor held", Act.CANCEL: "not open"}
+
+
+def _left_out(act: Act, row: Row, outcomes: Sequence[str]) -> str:
+    """Why an act leaves this job out; "" when it changes it."""
+    state, reason = row["state"], row["reason"]
+    if state == "held" and reason == CANCELLED:
+        return "being cancelled"
+    if act is Act.RETRY:
+        if state == "held" and reason == HeldReason.APPROVAL.value:
+            return "held for approval"
+        if state == "failed" and outcomes and row["outcome"] not in outcomes:
+            return "refused for good"
+        if state == "uncertain":
+            return UNCERTAIN
+    elif state == "processing":
+        return IN_FLIGHT
+    return "" if state in TAKEN[act] else OTHERS[act]
+
+
+def _sorted_out(reader: Reader, act: Act, ids: Iterator[int], outcomes: Sequence[str] = ()) -> FixedSet:
+    fixed = FixedSet(act)
+    while part := list(islice(ids, SLICE)):
+        marks = ", ".join("?" * len(part))
+        sql = f"SELECT id, state, reason, lease, outcome, campaign_id FROM jobs WHERE id IN ({marks}) ORDER BY id"
+        rows = reader.select(sql, part)
+        _leave(fixed, "not there", Count(len(part) - len(rows)))
+        for row in rows:
+            if why := _left_out(act, row, outcomes):
+                _leave(fixed, why, Count(1))
+                continue
+            fixed.jobs.add(row["id"], row["state"], row["lease"])
+            fixed.taken[row["state"]] += 1
+            fixed.campaigns[row["campaign_id"]] += 1
+    return fixed
+
+
+def _leave(fixed: FixedSet, why: str, n: Count) -> None:
+    before = fixed.left.get(why, Count(0))
+    if n.n or n.more:
+        fixed.left[why] = Count(before.n + n.n, before.more or n.more)
+
+
+def _narrowed(query: Query, *states: str) -> Query:
+    return replace(query, filter=Filter((*query.filter.terms, States(states))))
+
+
+def _walk(reader: Reader, condition: str, values: Sequence[str | int]) -> Iterator[int]:
+    after = 0
+    sql = f"SELECT id FROM jobs WHERE {condition} AND id > ? ORDER BY id LIMIT {_PAGE}"
+    while rows := reader.select(sql, (*values, after)):
+        yield from (row["id"] for row in rows)
+        after = rows[-1]["id"]
