@@ -12,13 +12,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from storage.lock import lock_path, read_holder
 from storage.model import SECOND
 from tests.crash.crash_world import CAMPAIGN, Receiver, RelayProcess, World, wait_for
 from tests.support.child import end_child, start_child
-from tests.support.crashpoints import GUARDS
 from tests.support.proxy import running_proxy
 
 Scenario = Callable[[Path, RelayProcess, str], list[str]]
@@ -189,6 +189,73 @@ def cap(folder: Path, relay: RelayProcess, off: str = "") -> list[str]:
     return problems + list(world.judge(uncertain=frozenset(), ended=False).problems)
 
 
+def recipient_stopped(folder: Path, relay: RelayProcess, off: str = "") -> list[str]:
+    """Everybody who has no intent yet is stopped while claims wait for their connections."""
+    world = World(folder, relay, 200)
+    with running_proxy(relay.port, hold=dict.fromkeys(range(2, 11), 0.8)) as proxy:
+        world.connect(proxy.port)
+        child = start_child(world.database, world.config, off=off)
+        try:
+            wait_for(lambda: len(world.accepted()) > 3)
+            stopped = _stop_the_rest(world)
+        finally:
+            code, err = end_child(child)
+    claimed = [who for who, state in stopped.items() if state == "processing"]
+    if not claimed:
+        return [f"the scenario failed: nobody was stopped between claim and intent (the child ended {code}: {err})"]
+    mailed = stopped.keys() & world.accepted().keys()
+    problems = [f"{len(mailed)} people were mailed after they were stopped"] if mailed else []
+    problems += [] if code == 0 else [f"the engine ended {code}: {err}"]
+    states = world.states()
+    problems += [
+        f"{who}: stopped, and {states[who]}" for who in stopped if who not in mailed and states[who] != "skipped"
+    ]
+    return problems + list(world.judge(uncertain=frozenset()).problems)
+
+
+def _stop_the_rest(world: World) -> dict[str, str]:
+    """Stop all whose message has no intent, in one transaction; address -> its state then."""
+    unsent = (
+        "j.state IN ('pending', 'processing') AND NOT EXISTS "
+        "(SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease)"
+    )
+    with closing(sqlite3.connect(world.database, timeout=20, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        stopped = dict(
+            connection.execute(
+                f"SELECT r.address, j.state FROM jobs j JOIN recipients r ON r.id = j.recipient_id WHERE {unsent}"
+            ).fetchall()
+        )
+        connection.execute(
+            "UPDATE recipients SET stopped = 'unsubscribed' "
+            f"WHERE id IN (SELECT j.recipient_id FROM jobs j WHERE {unsent})"
+        )
+        connection.execute("COMMIT")
+    return stopped
+
+
+GAP = SECOND // 4
+
+
+def minimum_gap(folder: Path, relay: RelayProcess, off: str = "") -> list[str]:
+    """Ten connections, a minimum gap, and a kill in the middle: every two starts keep their distance."""
+    world = World(folder, relay, 16, more=f"min_gap = '{GAP // 1_000}ms'")
+    child = start_child(world.database, world.config, off=off)
+    wait_for(lambda: len(world.accepted()) >= 6)
+    child.kill()
+    end_child(child)
+    inside = world.in_window()
+    code, err = end_child(start_child(world.database, world.config, off=off))
+    starts = [row["intent_at"] for row in world.rows("SELECT intent_at FROM attempts ORDER BY intent_at")]
+    short = [later - earlier for earlier, later in pairwise(starts) if later - earlier < GAP]
+    problems = [f"{len(short)} starts came too soon, one after {min(short) // 1_000} ms"] if short else []
+    arrived = sorted(entry.at for entry in relay.entries(world.domain))
+    close = sum(later - earlier < GAP // 2 for earlier, later in pairwise(arrived))
+    problems += [f"{close} messages were accepted less than half a gap after the one before"] if close else []
+    problems += [] if code == 0 else [f"the engine ended {code}: {err}"]
+    return problems + list(world.judge(uncertain=inside).problems)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "intent gate": intent_gate,
     "lease fence of the gate": lease_of_the_gate,
@@ -197,5 +264,6 @@ SCENARIOS: dict[str, Scenario] = {
     "campaign check of the claim": claim_check,
     "campaign check of the gate": gate_check,
     "cap": cap,
+    "recipient stopped": recipient_stopped,
+    "minimum gap": minimum_gap,
 }
-assert SCENARIOS.keys() == GUARDS.keys()

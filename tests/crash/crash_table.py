@@ -16,14 +16,13 @@ from pathlib import Path
 from tests.crash import crash_guards, crash_postfix, crash_power, crash_sink
 from tests.crash.crash_cut import cut_at
 from tests.crash.crash_kills import Start, random_kills, sending_again
+from tests.crash.crash_prove import LATENCY, prove
 from tests.crash.crash_row import HEADINGS, WIDTHS, Row, line
 from tests.crash.crash_signals import drained
 from tests.crash.crash_world import SEED, RelayProcess, Verdict, World, relay_process
 from tests.support.child import end_child, start_child
 from tests.support.crashpoints import ALONE, POINTS, RECOVERY
 from tests.support.proxy import BEFORE_CONTENT, PHASES
-
-LATENCY = 0.01
 
 
 def points(folder: Path, relay: RelayProcess) -> Iterator[Row]:
@@ -182,21 +181,6 @@ def table(given: argparse.Namespace) -> int:
         print(f"BROKEN  {problem}")
     print("no promise was broken" if not broken else f"{len(broken)} broken promises")
     return 1 if broken else 0
-
-
-def prove() -> int:
-    """Each guard off once: its scenario must notice. And on once: it must not."""
-    print(f"{'guard':<30} {'detected':<9} what the ledger and the store said")
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="pc-") as name, relay_process(Path(name), LATENCY) as relay:
-        for guard, scenario in crash_guards.SCENARIOS.items():
-            kept = scenario(Path(name), relay, "")
-            said = scenario(Path(name), relay, guard)
-            failed = failed or bool(kept) or not said
-            word = "NOT CLEAN" if kept else "yes" if said else "NO"
-            print(f"{guard:<30} {word:<9} {(kept or said or [''])[0][:100]}", flush=True)
-    print("every guard is missed when it is off" if not failed else "a guard is not proved")
-    return 1 if failed else 0
 
 
 def main() -> int:

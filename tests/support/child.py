@@ -91,12 +91,12 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     from storage.errors import PacelineError
-    from tests.support import crashpoints
+    from tests.support import crashpoints, guards
 
     if given.point:
         crashpoints.install_point(given.point, given.at)
     if given.off:
-        crashpoints.switch_off(given.off)
+        guards.switch_off(given.off)
     if given.lease:
         _shorten_leases(given.lease)
     try:

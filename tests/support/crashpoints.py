@@ -1,8 +1,8 @@
-"""Places where a child engine dies, and guards that can be switched off in it: by wrapping functions in that process.
+"""Places where a child engine dies: functions that are wrapped in that process, so that product code has no special
+case for tests.
 
-Product code has no special case for tests. `install_point` makes the n-th passage of a place the last thing that the
-process does (SIGKILL to itself: no handler, no flush, no goodbye); `switch_off` takes one guard out, so that the
-proofs can show that they would see what it prevents.
+`install_point` makes the n-th passage of a place the last thing that the process does: SIGKILL to itself, no handler,
+no flush, no goodbye.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -84,8 +83,8 @@ def _inside_flush(passed: Pass) -> None:
 def _after_rcpt(passed: Pass) -> None:
     prepare = SmtpSession.prepare
 
-    async def wrapped(self: SmtpSession, message: Any) -> Any:
-        refusal = await prepare(self, message)
+    async def wrapped(self: SmtpSession, message: Any, *, begun: bool = False) -> Any:
+        refusal = await prepare(self, message, begun=begun)
         if refusal is None:
             passed()
         return refusal
@@ -180,112 +179,3 @@ def install_point(name: str, at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     (_in_recovery if name == RECOVERY else POINTS[name])(passed)
-
-
-# guards
-
-
-def _no_intent_gate() -> None:
-    """What died between the intent and its outcome counts as never begun."""
-
-    def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozenset()) -> endings.Rescued:
-        rows = tx.all(
-            "UPDATE jobs SET state = 'pending', ready = 1, lease = lease + 1, lease_until = NULL "
-            "WHERE state = 'processing' AND (? = 1 OR lease_until < ?) "
-            "RETURNING queue_id, campaign_id, batch_id, error_key",
-            (1 if everything else 0, now),
-        )
-        for row in rows:
-            scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
-            tx.count(*scope, "processing", "", -1)
-            tx.count(*scope, "pending", row["error_key"], +1)
-        return endings.Rescued(len(rows), 0)
-
-    endings.rescue = rescue
-
-
-def _as_if_held(module: ModuleType, name: str) -> None:
-    """Let `<module>.<name>` read every job as its asker's own, whatever became of the lease."""
-    function, by_id = getattr(module, name), Tx.by_id
-
-    def wrapped(tx: Tx, requests: list[Any]) -> Any:
-        leases = {request.job_id: request.lease for request in requests}
-
-        def as_wished(self: Tx, select: str, ids: list[int]) -> dict[int, Any]:
-            rows = by_id(self, select, ids)
-            return {
-                key: dict(row) | {"lease": leases[key], "state": "processing", "granted": 0}
-                for key, row in rows.items()
-            }
-
-        Tx.by_id = as_wished  # type: ignore[method-assign]
-        try:
-            return function(tx, requests)
-        finally:
-            Tx.by_id = by_id  # type: ignore[method-assign]
-
-    setattr(module, name, wrapped)
-
-
-def _no_lease_fence() -> None:
-    """Whoever asks for an intent gets it."""
-    _as_if_held(gate, "begin_attempts")
-
-
-def _no_completion_fence() -> None:
-    """Every completion counts."""
-    endings._FINISH = _without(endings._FINISH, " AND lease = ? AND state = 'processing'") + " AND ? > 0"
-    _as_if_held(endings, "finish_attempts")
-
-
-def _no_epoch_check() -> None:
-    commit = Writer._commit
-
-    def wrapped(self: Writer, connection: Any, group: Any) -> Any:
-        self._epoch = connection.execute("SELECT max(id) FROM engines").fetchone()[0]
-        return commit(self, connection, group)
-
-    Writer._commit = wrapped  # type: ignore[method-assign]
-
-
-def _no_claim_check() -> None:
-    dispatch._LANES = _without(dispatch._LANES, "state = 'active' AND ")
-
-
-def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dispatch.IntentRequest]]) -> None:
-    closed_gate = gate._closed_gate
-
-    def wrapped(tx: Tx, row: Any, request: dispatch.IntentRequest) -> tuple[str, int | None]:
-        return closed_gate(tx, *change(row, request))
-
-    gate._closed_gate = wrapped
-
-
-def _no_gate_check() -> None:
-    _gate_without(lambda row, request: (dict(row) | {"campaign_state": "active"}, request))
-
-
-def _no_cap() -> None:
-    _gate_without(lambda row, request: (row, replace(request, caps=())))
-
-
-def _without(sql: str, words: str) -> str:
-    if words not in sql:
-        raise ValueError(f"this guard has moved: {words!r} is not in {sql!r}")
-    return sql.replace(words, "")
-
-
-GUARDS: dict[str, Callable[[], None]] = {
-    "intent gate": _no_intent_gate,
-    "lease fence of the gate": _no_lease_fence,
-    "lease fence of a completion": _no_completion_fence,
-    "epoch check": _no_epoch_check,
-    "campaign check of the claim": _no_claim_check,
-    "campaign check of the gate": _no_gate_check,
-    "cap": _no_cap,
-}
-
-
-def switch_off(guard: str) -> None:
-    """Take this guard out of the present process."""
-    GUARDS[guard]()
