@@ -29,6 +29,7 @@ from pydantic import (
 
 from engine.accounts import Account, AnyAccount, Defaults, Text, with_figures
 from engine.config_errors import key_lines, sentences
+from engine.console_settings import ConsoleSettings, is_production
 from engine.intake.addresses import AddressError, parse_address
 from storage.errors import NotFoundError, RefusedError, UsageError
 
@@ -142,6 +143,7 @@ class Config(BaseModel):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     defaults: Defaults = Defaults()
     safety: Safety = Safety()
+    console: ConsoleSettings = ConsoleSettings()
     accounts: dict[Annotated[str, AfterValidator(_name)], AnyAccount] = Field(default_factory=dict)
 
     _path: Path = PrivateAttr(default=Path("paceline.toml"))
@@ -180,7 +182,7 @@ class Config(BaseModel):
 
     @property
     def is_production(self) -> bool:
-        return self.environment.lower() == "production"
+        return is_production(self.environment)
 
     def account(self, name: str) -> Account:
         """The account of that name. Raises NotFoundError, which lists the names that exist."""

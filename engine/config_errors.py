@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.accounts import AccountBase, CoolingTable, Defaults, OutboxAccount, RetryTable, SmtpAccount
+from engine.console_settings import ConsoleSettings
 from engine.secrets import SecretRef
 
 Location = tuple[str, ...]
@@ -116,8 +117,8 @@ def _shown(value: Any, field: Location, kind: str) -> str:
 
 
 def _unknown_key(key: str) -> str:
-    models = (SmtpAccount, OutboxAccount, AccountBase, Defaults, RetryTable, CoolingTable, SecretRef)
+    models = (SmtpAccount, OutboxAccount, AccountBase, Defaults, RetryTable, CoolingTable, ConsoleSettings, SecretRef)
     known = {name for model in models for name in model.model_fields}
-    known |= {"environment", "zone", "defaults", "safety", "accounts", "allow"}
+    known |= {"environment", "zone", "defaults", "safety", "console", "accounts", "allow"}
     near = difflib.get_close_matches(key, sorted(known), n=1)
     return "is not a key of this table" + (f": did you mean {near[0]}?" if near and near[0] != key else "")

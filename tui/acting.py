@@ -12,7 +12,7 @@ from storage.reader import Reader
 from tui.actions import Action, Row, Target, for_key
 from tui.base import ConsoleBase
 from tui.bulk import retry_marked
-from tui.looks import shown_key
+from tui.keynames import shown_key
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, RETRY_COUNT_LIMIT, Question
 from tui.screens.questions import undo as undo_question
@@ -24,8 +24,10 @@ class Acting(ConsoleBase):
 
     _asking = False
 
-    def press_key(self, key: str, targets: list[Target]) -> None:
-        found = for_key(key, targets, self.situation())
+    def press(self, id: str, targets: list[Target]) -> None:
+        """Do what the key of this action means for what is under the cursor: another action may share the key."""
+        key = self.keymap.key(id)
+        found = for_key(key, targets, self.situation(), self.keymap.key)
         if found is None:
             self.say(f"{shown_key(key)}: there is nothing here that it acts on")
             return

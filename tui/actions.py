@@ -272,22 +272,36 @@ def action(id: str) -> Action:
     return next(found for found in ACTIONS if found.id == id)
 
 
-def for_key(key: str, targets: list[Target], situation: Situation) -> tuple[Action, Target, str] | None:
+KeyOf = Callable[[str], str]
+"""The key of an action's id, "" where it has none."""
+
+
+def own_key(id: str) -> str:
+    """The key that the program itself gives an action."""
+    return action(id).key
+
+
+def for_key(
+    key: str, targets: list[Target], situation: Situation, key_of: KeyOf = own_key
+) -> tuple[Action, Target, str] | None:
     """What a key means here: the first target that has an action on it, and of its actions the one that is on (or
     else the first), with why it is off."""
     for target in targets:
-        found = [a for a in ACTIONS if a.key == key and a.scope == target.scope]
+        found = [a for a in ACTIONS if a.scope == target.scope and key_of(a.id) == key]
         if found:
             reasons = [(a, target, a.off(target.row, situation)) for a in found]
             return next((entry for entry in reasons if not entry[2]), reasons[0])
     return None
 
 
-def available(targets: list[Target], situation: Situation) -> list[Action]:
+def available(targets: list[Target], situation: Situation, key_of: KeyOf = own_key) -> list[Action]:
     """The actions that are on, in the order of the registry, one a key: what the hints row shows."""
     shown: list[Action] = []
-    for one in (action for action in ACTIONS if action.key):
-        found = for_key(one.key, targets, situation)
-        if found is not None and found[0] is one and not found[2] and one.key not in [a.key for a in shown]:
+    taken: set[str] = set()
+    for one in ACTIONS:
+        key = key_of(one.id)
+        found = for_key(key, targets, situation, key_of) if key and key not in taken else None
+        if found is not None and found[0] is one and not found[2]:
             shown.append(one)
+            taken.add(key)
     return shown

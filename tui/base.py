@@ -11,10 +11,12 @@ from pathlib import Path
 from textual.app import App
 
 from engine.config import Config
+from engine.console_settings import is_production
 from tui.actions import Situation, Target
 from tui.feed import Feed, Snapshot
 from tui.history import History
 from tui.link import LOST, NONE, Link
+from tui.preferences import Preferences
 from tui.safe_text import safe_text
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.view import ViewScreen
@@ -45,6 +47,7 @@ class ConsoleBase(App[int]):
         state: Path | None = None,
         zone: tzinfo = UTC,
         config: Callable[[], Config] = Config,
+        preferences: Preferences | None = None,
         now: Callable[[], int] = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +60,8 @@ class ConsoleBase(App[int]):
         self.history = History(state / "commands" if state is not None else None)
         self.zone = zone
         self.load_config = config
+        self.preferences = preferences or Preferences()
+        self.keymap = self.preferences.keymap
         self.now = now
         self.monotonic = monotonic
         self.feed = Feed(database, now=now, look=link.look, publish=self.publish)
@@ -64,9 +69,7 @@ class ConsoleBase(App[int]):
         self.frozen_at: int | None = None
         """When the screen was frozen (us); None: live."""
         self.draining = False
-        self._place = Situation(
-            environment=environment, production=environment.lower() == "production", read_only=read_only
-        )
+        self._place = Situation(environment=environment, production=is_production(environment), read_only=read_only)
         self._host = safe_text(host, 40)
         self._snapshot: Snapshot | None = None
         self._message = ("", "")
@@ -104,6 +107,7 @@ class ConsoleBase(App[int]):
         return FrameState(
             environment=safe_text(self._place.environment, 20),
             host=self._host,
+            accent=self.preferences.accent,
             production=self._place.production,
             read_only=self._place.read_only,
             link=snapshot.link if snapshot else self.link.state,
@@ -124,6 +128,13 @@ class ConsoleBase(App[int]):
         self._message = (safe_text(text, 300), style)
         if (view := self.view) is not None:
             view.draw_frame()
+
+    def tell_notices(self) -> None:
+        """Say first what is wrong with the operator's own files; `paceline doctor` lists all of it."""
+        notices = self.preferences.notices
+        if notices:
+            more = f" ({len(notices) - 1} more: paceline doctor)" if len(notices) > 1 else ""
+            self.say(f"{notices[0]}{more}", "warn")
 
     def message_line(self) -> Line:
         text, style = self._message

@@ -26,7 +26,7 @@ from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.queues import QueuesScreen
 from tui.telling import Telling
-from tui.theme import terminal_theme
+from tui.theming import Theming
 
 
 class SnapshotRead(Message):
@@ -49,7 +49,7 @@ def _app_bindings() -> list[BindingType]:
     ]
 
 
-class PacelineApp(Commanding, Freezing, Telling, Copying, Leaving, Going):
+class PacelineApp(Commanding, Freezing, Telling, Theming, Copying, Leaving, Going):
     """The screen over one store and one link to an engine; see `ConsoleBase` for its arguments."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -67,8 +67,9 @@ class PacelineApp(Commanding, Freezing, Telling, Copying, Leaving, Going):
 
     def on_mount(self) -> None:
         self.begin_times()
-        self.register_theme(terminal_theme())
-        self.theme = "paceline"
+        self.begin_theme()
+        self.set_keymap(self.keymap.for_toolkit())
+        self.tell_notices()
         self.feed.start()
         self.set_interval(1.0, self._tick)
 

@@ -59,14 +59,3 @@ LOOKS: tuple[Look, ...] = (
     Look("app.refresh", "read again, look for a lost engine", ("ctrl+r",), "refresh_now", "app"),
     Look("app.redraw", "redraw the screen", ("ctrl+l",), "redraw", "app"),
 )
-
-SHOWN = {
-    "question_mark": "?", "slash": "/", "exclamation_mark": "!", "colon": ":", "minus": "-", "escape": "esc",
-    "right_square_bracket": "]", "left_square_bracket": "[",
-    "asterisk": "*", "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End", "down": "Down", "up": "Up",
-}  # fmt: skip
-
-
-def shown_key(key: str) -> str:
-    """A key as an operator reads it: `^d`, `?`, `esc`."""
-    return "^" + key[5:] if key.startswith("ctrl+") else SHOWN.get(key, key)

@@ -1,4 +1,4 @@
-"""Glyphs, words and colours of the screen: plain ASCII and the terminal's own sixteen colours.
+"""Glyphs and words of every state, in plain ASCII, each with the name of a style in `tui.themes`.
 
 The word of a state always stands beside its glyph, so that colour and glyph help and never carry alone.
 """
@@ -7,33 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rich.style import Style
-from textual.theme import BUILTIN_THEMES, Theme
-
-STYLES: dict[str, Style] = {
-    "": Style(),
-    "dim": Style(dim=True),
-    "bold": Style(bold=True),
-    "head": Style(bold=True),
-    "key": Style(bold=True),
-    "good": Style(color="green"),
-    "bad": Style(color="red"),
-    "warn": Style(color="yellow"),
-    "run": Style(color="cyan", bold=True),
-    "later": Style(color="blue"),
-    "paced": Style(color="magenta"),
-    "ask": Style(color="magenta", reverse=True),
-    "stopped": Style(color="yellow", reverse=True),
-    "cursor": Style(reverse=True),
-    "tab": Style(reverse=True, bold=True),
-    "status": Style(reverse=True),
-    "production": Style(color="white", bgcolor="red", bold=True),
-    "lost": Style(color="red", reverse=True, bold=True),
-}
-
 
 class Mark(NamedTuple):
-    """How one state is shown: its glyph, the word operators know it by, and a name of `STYLES`."""
+    """How one state is shown: its glyph, the word operators know it by, and the name of a style."""
 
     glyph: str
     word: str
@@ -90,24 +66,3 @@ def job_mark(row: dict[str, object], now: int) -> Mark:
         return JOBS["retry"]
     due = row.get("due_at")
     return JOBS["later"] if isinstance(due, int) and due > now else JOBS["due"]
-
-
-def terminal_theme() -> Theme:
-    """The terminal's own colours and background, so that any terminal and any number of colours will do."""
-    base = BUILTIN_THEMES["ansi-dark"]
-    return Theme(
-        name="paceline",
-        ansi=True,
-        primary=base.primary,
-        secondary=base.secondary,
-        warning=base.warning,
-        error=base.error,
-        success=base.success,
-        accent=base.accent,
-        foreground=base.foreground,
-        background=base.background,
-        surface=base.surface,
-        panel=base.panel,
-        boost=base.boost,
-        variables=dict(base.variables),
-    )

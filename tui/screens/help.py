@@ -10,7 +10,8 @@ from textual.widget import Widget
 
 from tui.actions import ACTIONS, Action, Situation, Target
 from tui.format import fit
-from tui.looks import LOOKS, shown_key
+from tui.keymap import Keymap
+from tui.looks import LOOKS
 from tui.screens.view import ViewScreen
 from tui.theme import CAMPAIGNS, JOBS, Mark
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -19,6 +20,8 @@ from tui.widgets.lines import Line
 
 SCOPES = {
     "campaign": "a campaign",
+    "letter": "a message that is looked at",
+    "import": "an import of a draft",
     "group": "a group of failures",
     "marked": "the marked jobs",
     "job": "a job",
@@ -33,19 +36,16 @@ WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", 
 }  # fmt: skip
 
 
-def rows() -> list[tuple[str, str, str, str]]:
-    """(part, key, title, command line) of everything the console understands; the docs show the same rows."""
+def rows(keymap: Keymap | None = None) -> list[tuple[str, str, str, str]]:
+    """(part, keys, title, command line) of everything the console understands; the docs show the same rows."""
+    keys = keymap or Keymap()
     found = [
-        ("Act everywhere" if action.scope == "engine" else f"Act on {SCOPES[action.scope]}", action.key or ":",
-         action.title, PLACES.sub(lambda place: WORDS[place[1]], action.twin))
+        ("Act everywhere" if action.scope == "engine" else f"Act on {SCOPES[action.scope]}",
+         keys.shown(action.id) or ":", action.title, PLACES.sub(lambda place: WORDS[place[1]], action.twin))
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
-        found += [
-            (part, " ".join(shown_key(key) for key in look.keys), look.title, look.twin)
-            for look in LOOKS
-            if look.where == where
-        ]
+        found += [(part, keys.shown(look.id), look.title, look.twin) for look in LOOKS if look.where == where]
     return found
 
 
@@ -107,7 +107,7 @@ class HelpScreen(ViewScreen):
         situation = self.console.situation()
         items: list[Item] = []
         part = ""
-        for i, (where, key, title, twin) in enumerate(rows()):
+        for i, (where, key, title, twin) in enumerate(rows(self.console.keymap)):
             if where != part:
                 items += [blank(), heading(where.upper())] if items else [heading(where.upper())]
                 part = where

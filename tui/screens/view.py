@@ -16,6 +16,7 @@ from storage.reader import Reader
 from tui.actions import ACTIONS, Target, available
 from tui.feed import Snapshot
 from tui.format import plural
+from tui.keymap import UNBOUND
 from tui.link import LOST
 from tui.looks import LOOKS, Look
 from tui.missed import Missed, differences
@@ -32,9 +33,12 @@ PAGE = 200
 
 
 def action_bindings() -> list[Binding]:
-    """One binding a key: two actions may share one, and the registry says which of them a row means."""
-    keys = {action.key: action for action in reversed(ACTIONS) if action.key}
-    return [Binding(key, f"press('{key}')", action.title, id=f"key.{key}") for key, action in keys.items()]
+    """One binding an action. Several may share a key: whichever the toolkit finds first, the registry says which of
+    them the row means. What only `:` can ask for is bound too, so that `keys.toml` can give it a key."""
+    return [
+        Binding(action.key or UNBOUND, f"press('{action.id}')", action.title, id=action.id, show=False)
+        for action in ACTIONS
+    ]
 
 
 def look_bindings(*where: str) -> list[Binding]:
@@ -188,8 +192,10 @@ class ViewScreen(Screen[None]):
             return ((" esc", "key"), (" no", ""))
         if self.prompt.is_open:
             return frame.prompt_hints(self.prompt.value, self.prompt.offers(), width)
-        on = available([*self.targets(), *self.console.common_targets()], self.console.situation())
-        return frame.hints(on, self.looks_on(), width)
+        on = available(
+            [*self.targets(), *self.console.common_targets()], self.console.situation(), self.console.keymap.key
+        )
+        return frame.hints(on, self.looks_on(), width, self.console.keymap)
 
     def looks_on(self) -> list[Look]:
         grid = self.grid()
@@ -198,8 +204,8 @@ class ViewScreen(Screen[None]):
 
     # keys
 
-    def action_press(self, key: str) -> None:
-        self.console.press_key(key, [*self.targets(), *self.console.common_targets()])
+    def action_press(self, id: str) -> None:
+        self.console.press(id, [*self.targets(), *self.console.common_targets()])
 
     def action_move(self, step: str) -> None:
         if (grid := self.grid()) is not None:

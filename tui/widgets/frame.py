@@ -9,8 +9,10 @@ from typing import Any
 from storage.model import DAY, MINUTE, SECOND
 from tui.actions import Action
 from tui.format import clock, fit, per_minute, short, span
+from tui.keymap import Keymap
+from tui.keynames import shown_key
 from tui.link import LOST, NONE, LinkState
-from tui.looks import Look, shown_key
+from tui.looks import Look
 from tui.widgets.lines import Line, Span, spread
 
 VIEWS = (
@@ -33,6 +35,7 @@ class FrameState:
     read_only: bool
     link: LinkState
     now: int
+    accent: str = ""
     held: bool = False
     frozen_at: int | None = None
     draining: str = ""
@@ -83,6 +86,8 @@ def mode(state: FrameState) -> str:
 def status_style(state: FrameState) -> str:
     if state.link.word == LOST:
         return "lost"
+    if state.accent:
+        return f"accent-{state.accent}"
     return "production" if state.production else "status"
 
 
@@ -99,13 +104,13 @@ def crumb(left: str, right: str, width: int) -> Line:
     return spread(((f" {left}", "bold"),), ((f"{right} ", ""),) if right else (), width)
 
 
-def hints(actions: Sequence[Action], looks: Sequence[Look], width: int) -> Line:
+def hints(actions: Sequence[Action], looks: Sequence[Look], width: int, keymap: Keymap | None = None) -> Line:
     """The last row: keys of what is under the cursor that work now; as many as fit."""
-    entries = [(shown_key(look.keys[0]), look.title) for look in looks]
-    entries += [(action.key, action.title) for action in actions]
+    keys = keymap or Keymap()
+    entries = [(keys.key(look.id), look.title) for look in looks] + [(keys.key(one.id), one.title) for one in actions]
     spans: list[Span] = []
     used = 1
-    for key, title in entries:
+    for key, title in ((shown_key(key), title) for key, title in entries if key):
         size = len(key) + len(title) + 3
         if used + size > width + 2:
             break

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.theme import STYLES
+from tui.themes import STYLES
 from tui.widgets.lines import BLANK, Line, to_strip
 
 

@@ -12,10 +12,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.safe_text import safe_text
-from tui.theme import STYLES
+from tui.themes import STYLES
 
 Span = tuple[str, str]
-"""Text and the name of a style in `tui.theme.STYLES`."""
+"""Text and the name of a style in `tui.themes.STYLES`."""
 Line = tuple[Span, ...]
 
 BLANK: Line = ()
@@ -62,7 +62,7 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None, over: str = "") -> None:
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
-        self._over = STYLES[over] if over else None
+        self._over = over
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -75,8 +75,8 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Line], *, over: str | None = None) -> None:
         new = tuple(lines)
-        if over is not None and (style := STYLES[over] if over else None) != self._over:
-            self._over = style
+        if over is not None and over != self._over:
+            self._over = over
             self.refresh()
         old, self._lines = self._lines, new
         for y in range(max(len(old), len(new))):
@@ -87,4 +87,4 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         line = self._lines[y] if y < len(self._lines) else BLANK
-        return to_strip(line, self.size.width, self._over)
+        return to_strip(line, self.size.width, STYLES[self._over] if self._over else None)
