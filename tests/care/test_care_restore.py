@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import storage.restore
 from storage.errors import LockHeldError, StoreError
+from storage.lock import OwnerLock
 from storage.model import HOUR, JobState
 from storage.reader import Reader
 from storage.restore import restore
@@ -91,6 +94,39 @@ async def test_a_running_engine_is_not_restored_under_its_feet(tmp_path: Path) -
     with pytest.raises(LockHeldError, match="pid"):
         await restore(tmp_path / "paceline.db", backup, now=desk.clock, actor=OPERATOR)
     await desk.close()
+
+
+async def test_from_the_check_to_the_end_of_the_swap_nobody_else_can_own_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, backup = await backed_up(tmp_path)
+    await desk.close()
+    database = tmp_path / "paceline.db"
+    tried: list[str] = []
+
+    def intrude_around(name: str) -> None:
+        """Somebody asks for the store's lock before and after this step of the restore."""
+        step = getattr(storage.restore, name)
+
+        def wrapped(*args: Any) -> Any:
+            intrude(f"before {name}")
+            done = step(*args)
+            intrude(f"after {name}")
+            return done
+
+        monkeypatch.setattr(storage.restore, name, wrapped)
+
+    def intrude(moment: str) -> None:
+        with pytest.raises(LockHeldError):
+            OwnerLock.acquire(database, role="engine", socket_path="", now=1)
+        tried.append(moment)
+
+    steps = ("_readable_attempts", "_copy", "_in_one_file", "_set_aside", "_sync_folder")
+    for name in steps:
+        intrude_around(name)
+    await restore(database, backup, now=desk.clock, actor=OPERATOR)
+    assert tried == [f"{when} {name}" for name in steps for when in ("before", "after")]
+    OwnerLock.acquire(database, role="engine", socket_path="", now=1).release()
 
 
 async def test_a_lost_database_can_be_restored(tmp_path: Path) -> None:
