@@ -45,7 +45,7 @@ class Terminal:
         self._more = threading.Condition()
         self._reads = threading.Event()
         self._reads.set()
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             try:
