@@ -19,6 +19,7 @@ from engine.channels.channel import Channel, ChannelError, Message, Session
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
 from engine.composer import Composer
+from engine.head_start import Begun, HeadStart
 from engine.health import QueueHealth
 from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder, Disposition, RetryPolicy, decide
@@ -111,6 +112,7 @@ class QueueRunner:
         self._clock = clock
         self._rng = rng
         self._pool = SessionPool(channel, clock)
+        self._head_start = HeadStart(self._built, self._asking)
         self._wake = asyncio.Event()
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -196,13 +198,24 @@ class QueueRunner:
         claim = await self._store.claim(self._request(room))
         self.health.seen(claim)
         self.blocked_by, self.trouble = claim.blocked_by, ""
+        begun = self._head_start.begun(claim)
         for job in claim.jobs:
-            task = asyncio.create_task(self._send(job, _Slot(self, job.campaign_id)), name=f"send-{job.id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(job, begun.get(job.id))
         if claim.jobs:
             return None if self._in_flight >= self.rules.concurrency else 0
         return self._idle_wait(claim.next_at)
+
+    def _start(self, job: ClaimedJob, begun: Begun | None) -> None:
+        if begun is not None and begun.intent.attempt_id is None:
+            # Claimed and refused in one transaction: the job waits again, as if it had never been claimed.
+            self._refused(begun.intent)
+            return
+        slot = _Slot(self, job.campaign_id)
+        if begun is not None:
+            slot.started()
+        task = asyncio.create_task(self._send(job, slot, begun), name=f"send-{job.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _request(self, room: int, *, peek: bool = False) -> ClaimRequest:
         now = self._clock.now()
@@ -215,6 +228,18 @@ class QueueRunner:
             starting=frozenset(c for c, n in self._starting.items() if n > 0),
             min_gap=self.rules.min_gap,
             peek=peek,
+            begin=None if peek else self._head_start.offer(self._pool.ready),
+        )
+
+    def _asking(self, job: ClaimedJob) -> IntentRequest:
+        return IntentRequest(
+            job.id,
+            job.lease,
+            self._store.epoch,
+            self._clock.now(),
+            min_gap=self.rules.min_gap,
+            caps=self.rules.caps,
+            server=self.account.target,
         )
 
     async def _ready_to_send(self) -> bool:
@@ -245,11 +270,11 @@ class QueueRunner:
             return None
         return max(1, next_at - self._clock.now())
 
-    async def _send(self, job: ClaimedJob, slot: _Slot) -> None:
+    async def _send(self, job: ClaimedJob, slot: _Slot, begun: Begun | None) -> None:
         """One claimed job from gate to durable outcome. Never cancelled inside the send window."""
         self._held.add(job.id)
         try:
-            await self._attempt(job, slot)
+            await (self._attempt(job, slot) if begun is None else self._attempt_begun(job, slot, begun))
         except PacelineError as error:
             # The store could not record: the row stays `processing` under its lease, and recovery decides.
             self.trouble = error.message
@@ -275,20 +300,10 @@ class QueueRunner:
             await self._troubled(error.outcome)
             return
         began = self._clock.monotonic()
-        intent_at = self._clock.now()
+        request = self._asking(job)
         # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
-        asking = self._store.begin_attempt(
-            IntentRequest(
-                job.id,
-                job.lease,
-                self._store.epoch,
-                intent_at,
-                min_gap=self.rules.min_gap,
-                caps=self.rules.caps,
-                server=self.account.target,
-            )
-        )
-        refusal = await session.prepare(message)
+        asking = self._store.begin_attempt(request)
+        refusal = await self._offer(session, message)
         try:
             intent = await asking
         except PacelineError:
@@ -299,11 +314,32 @@ class QueueRunner:
             await self._gate_closed(session, refusal, intent)
             return
         outcome = refusal or await session.deliver(message)
+        await self._put_back(session)
+        await self._record(job, intent, request.now, outcome, self._clock.monotonic() - began, slot)
+
+    async def _attempt_begun(self, job: ClaimedJob, slot: _Slot, begun: Begun) -> None:
+        """The same when the intent stands already."""
+        began = self._clock.monotonic()
+        try:
+            session = await self._pool.take()
+        except ChannelError as error:
+            outcome = error.outcome
+        else:
+            outcome = await self._offer(session, begun.message, begun=True) or await session.deliver(begun.message)
+            await self._put_back(session)
+        await self._record(job, begun.intent, begun.intent_at, outcome, self._clock.monotonic() - began, slot)
+
+    async def _offer(self, session: Session, message: Message, *, begun: bool = False) -> Outcome | None:
+        began = self._clock.monotonic()
+        refusal = await session.prepare(message, begun=begun)
+        self._head_start.answered(self._clock.monotonic() - began)
+        return refusal
+
+    async def _put_back(self, session: Session) -> None:
         if session.usable:
             self._pool.give_back(session)
         else:
             await self._pool.drop(session)
-        await self._record(job, intent, intent_at, outcome, self._clock.monotonic() - began, slot)
 
     async def _compose(self, job: ClaimedJob) -> Message:
         if not job.live and not self._may_reach(job.address):
@@ -315,9 +351,20 @@ class QueueRunner:
             raise ComposeError("this job belongs to no campaign")
         if not self._composer.has(job.campaign_id):
             await self._prepare(job.campaign_id)
+        return self._build(job, job.campaign_id, job.step_id)
+
+    def _built(self, job: ClaimedJob) -> Message | None:
+        """The message, when it can be made without waiting. Raises ComposeError."""
+        if not job.live and not self._may_reach(job.address):
+            return None
+        if job.campaign_id is None or job.step_id is None or not self._composer.has(job.campaign_id):
+            return None
+        return self._build(job, job.campaign_id, job.step_id)
+
+    def _build(self, job: ClaimedJob, campaign_id: int, step_id: int) -> Message:
         return self._composer.build(
-            job.campaign_id,
-            job.step_id,
+            campaign_id,
+            step_id,
             address=job.address,
             fields=job.fields,
             message_id=job.message_id,
@@ -327,10 +374,10 @@ class QueueRunner:
     async def _gate_closed(self, session: Session, refusal: Outcome | None, intent: Intent) -> None:
         if refusal is None:
             await session.abandon()
-        if session.usable:
-            self._pool.give_back(session)
-        else:
-            await self._pool.drop(session)
+        await self._put_back(session)
+        self._refused(intent)
+
+    def _refused(self, intent: Intent) -> None:
         self.blocked_by = intent.refused
         if intent.retry_at is not None:
             self._blocked_at = self._clock.now()

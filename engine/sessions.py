@@ -36,9 +36,9 @@ class GuardedSession:
     def usable(self) -> bool:
         return not self._broken and self._inner.usable
 
-    async def prepare(self, message: Message) -> Outcome | None:
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
         try:
-            return await self._inner.prepare(message)
+            return await self._inner.prepare(message, begun=begun)
         except Exception as error:
             # Nothing of the content was handed over: safe to repeat.
             return route_failure(self._mistake("offering", error), phase="rcpt")
@@ -103,6 +103,12 @@ class SessionPool:
             raise ChannelError(route_failure(_words("connecting", error), phase="connect")) from error
         self.open += 1
         return session
+
+    @property
+    def ready(self) -> int:
+        """How many idle sessions are fresh enough to be used at once."""
+        now = self._clock.monotonic()
+        return sum(idle.session.usable and now - idle.since < IDLE_LIMIT for idle in self._idle)
 
     async def warm(self) -> None:
         """Make sure that one session stands ready, trying a few times for trouble of the route.

@@ -6,7 +6,7 @@ function runs inside the Writer's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,9 @@ class ClaimRequest:
     min_gap: int = 0
     peek: bool = False
     """Only look: `Claim.available` says how many could begin; nothing is taken (before a first connection)."""
+    begin: Callable[[ClaimedJob], IntentRequest | None] | None = None
+    """Asked of each claimed job in the claim's own transaction: the intent to write with it, or None to leave it
+    claimed only. It must not raise, and may be asked again when the transaction has to be run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Claim:
     blocked_by: str = ""
     available: int = 0
     cooling_step: int = 0
+    intents: Mapping[int, Intent] = field(default_factory=dict)
+    """The gate's answers by job id, for those whose intent was asked for with the claim."""
 
 
 @dataclass(frozen=True, slots=True)

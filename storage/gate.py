@@ -5,9 +5,10 @@ What happened before this mark can be repeated; what comes after it cannot.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from storage.dispatch import PAUSED, Intent, IntentRequest, after
+from storage.dispatch import PAUSED, Claim, ClaimRequest, Intent, IntentRequest, after, claim
 from storage.writer import Tx
 
 _GATE = (
@@ -22,6 +23,18 @@ _NTH = (
     "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
     "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
 )
+
+
+def claim_and_begin(tx: Tx, request: ClaimRequest) -> Claim:
+    """Claim, and pass the gate at once with those jobs that the asker is ready for: one commit instead of two."""
+    claimed = claim(tx, request)
+    if request.begin is None or not claimed.jobs:
+        return claimed
+    asked = [wanted for job in claimed.jobs if (wanted := request.begin(job)) is not None]
+    if not asked:
+        return claimed
+    intents = begin_attempts(tx, asked)
+    return replace(claimed, intents={wanted.job_id: intent for wanted, intent in zip(asked, intents, strict=True)})
 
 
 def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:

@@ -123,7 +123,7 @@ class SqliteStore:
         # A full disk stops new work first; the room that is left belongs to the results of what already left.
         if self.ballast.spent and not await asyncio.to_thread(self.ballast.fill):
             raise StoreError(FULL, hint="free space on the disk: sending goes on by itself")
-        return await self.writer.submit(lambda tx: dispatch.claim(tx, request), hot=True)
+        return await self.writer.submit(lambda tx: gate.claim_and_begin(tx, request), hot=True)
 
     def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
         return self.writer.submit_many(gate.begin_attempts, request)

@@ -306,10 +306,7 @@ class Writer:
                         results[place] = (answer, None)
                 else:
                     for place in places:
-                        item = group[place].item
-                        results[place] = self._alone(
-                            connection, merged, lambda tx, run=run, item=item: run(tx, [item])[0]
-                        )  # type: ignore[misc]
+                        results[place] = self._alone(connection, merged, _of_one(run, group[place].item))
             for place in hot:
                 if (ask := group[place].run) is not None:
                     results[place] = (ask(merged), None)
@@ -338,6 +335,10 @@ class Writer:
         merged._merge(tx)
         connection.execute("RELEASE request")
         return value, None
+
+
+def _of_one(many: Callable[[Tx, list[Any]], list[Any]], item: Any) -> Callable[[Tx], Any]:
+    return lambda tx: many(tx, [item])[0]
 
 
 def _is_full(error: Exception) -> bool:

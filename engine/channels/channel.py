@@ -41,8 +41,12 @@ class Session(Protocol):
         """False once it must be replaced: closed, an unexpected reply, or its message limit was reached."""
         ...
 
-    async def prepare(self, message: Message) -> Outcome | None:
-        """Offer the envelope. None: ready for `deliver`. An outcome: refused, nothing left this machine."""
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
+        """Offer the envelope. None: ready for `deliver`. An outcome: refused, nothing left this machine.
+
+        `begun`: the intent stands already and nobody will `abandon` this message, so what opens the content may be
+        asked for in the same packet.
+        """
         ...
 
     async def deliver(self, message: Message) -> Outcome:

@@ -38,7 +38,7 @@ class OutboxSession:
     def usable(self) -> bool:
         return True
 
-    async def prepare(self, message: Message) -> Outcome | None:
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
         """Write and sync the content under a hidden name. A full disk or a missing right is class ROUTE."""
         hidden, _ = self._paths(message)
         try:

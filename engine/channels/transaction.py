@@ -17,6 +17,7 @@ TEXT_LIMIT: Final = 500
 REPLY_LIMIT: Final = 16 * 1024
 """Bytes of one reply, all its lines, before the connection is dropped (RFC 5321 4.5.3.1.5: 512 a line)."""
 QUIT_SECONDS: Final = 2.0
+DATA: Final = b"DATA\r\n"
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _ADDRESS = re.compile(
     r"""(?:[^\s<>,;:"()\[\]\\@\x00-\x1f\x7f]+|"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])+")"""
@@ -168,33 +169,38 @@ class SmtpSession:
         self._limits = limits
         self._prepared: Message | None = None
         self._content = b""
+        self._opened: Reply | None = None
+        """The reply to DATA, when that was asked for together with the envelope."""
         self._transactions = 0
 
     @property
     def usable(self) -> bool:
         return self._transactions < self._limits.messages and self._wire.lost is None
 
-    async def prepare(self, message: Message) -> Outcome | None:
-        """MAIL and RCPT (RFC 5321 4.1.1.2-3) with the options the server offers; RSET after a refusal.
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
+        """MAIL and RCPT (RFC 5321 4.1.1.2-3) with the options the server offers, and DATA when the message has
+        `begun`; RSET after a refusal.
 
         The addresses are written exactly as `message` has them, or refused before anything is written.
         """
-        self._prepared = None
+        self._prepared = self._opened = None
         content, size = wire_content(message.content)
         envelope = self._envelope(message, size)
         if isinstance(envelope, Outcome):
             return envelope
-        if (refusal := await self._offer(*envelope)) is not None:
+        if (refusal := await self._offer(*envelope, data=begun)) is not None:
             return refusal
         if (lost := self._wire.lost) is not None:
             return route_failure(str(lost), phase="rcpt", server=self._server)
         self._prepared, self._content = message, content
         return None
 
-    async def _offer(self, mail: bytes, rcpt: bytes) -> Outcome | None:
-        """Ask for both; in one packet where the server takes that (RFC 2920 3.1), a round trip less a message."""
-        pipelining = "pipelining" in self._extensions
-        groups = [(mail + rcpt, ("mail", "rcpt"))] if pipelining else [(mail, ("mail",)), (rcpt, ("rcpt",))]
+    async def _offer(self, mail: bytes, rcpt: bytes, *, data: bool) -> Outcome | None:
+        """Ask for both, and for `data`; in one packet where the server takes that (RFC 2920 3.1), a round trip or two
+        less a message."""
+        groups: list[tuple[bytes, tuple[str, ...]]] = [(mail, ("mail",)), (rcpt, ("rcpt",))]
+        if "pipelining" in self._extensions:
+            groups = [(mail + rcpt + DATA, ("mail", "rcpt", "data")) if data else (mail + rcpt, ("mail", "rcpt"))]
         for commands, phases in groups:
             replies: list[Reply] = []
             lost = "the connection was lost"
@@ -206,9 +212,15 @@ class SmtpSession:
                 if place >= len(replies):
                     return route_failure(str(self._wire.lost or lost), phase=phase, server=self._server)
                 reply = replies[place]
+                if phase == "data":
+                    self._opened = reply
+                    return None
                 if reply.code != 250 and not (reply.code == 251 and phase == "rcpt"):
                     self._transactions += 1
                     outcome = self._classified(reply, phase)
+                    if "data" in phases and replies[-1].code < 400:
+                        # Without a recipient it must refuse DATA as well (RFC 2920 3.1): no content goes there.
+                        self._wire.fail(ConnectionError("DATA was not refused after its envelope was"))
                     await self._reset()
                     return outcome
         return None
@@ -221,12 +233,14 @@ class SmtpSession:
         """
         if self._prepared is not message:
             raise RuntimeError("deliver without prepare: this session holds another envelope")
-        content, self._prepared, self._content = self._content, None, b""
+        content, reply = self._content, self._opened
+        self._prepared, self._content, self._opened = None, b"", None
         self._transactions += 1
-        try:
-            reply = await self._wire.ask(b"DATA\r\n", self._limits.command_timeout)
-        except OSError as error:
-            return route_failure(str(error), phase="data", server=self._server)
+        if reply is None:
+            try:
+                reply = await self._wire.ask(DATA, self._limits.command_timeout)
+            except OSError as error:
+                return route_failure(str(error), phase="data", server=self._server)
         if reply.code != 354:
             self._wire.fail(ConnectionError(f"DATA was answered by {reply.code} {reply.text}"))
             return classify_smtp(reply.code, reply.text, phase="data", server=self._server)
@@ -248,6 +262,8 @@ class SmtpSession:
         """RSET (RFC 5321 4.1.1.5); anything but its 250 makes the session unusable."""
         self._prepared, self._content = None, b""
         self._transactions += 1
+        if self._opened is not None:
+            self._wire.fail(ConnectionError("a message was given up after DATA"))
         await self._reset()
 
     async def close(self) -> None:

@@ -56,13 +56,22 @@ def _after_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
     def install(passed: Pass) -> None:
         commit = Writer._commit
         function = getattr(module, name)
+        ran = False
+
+        def noted(tx: Tx, items: list[Any]) -> Any:
+            nonlocal ran
+            ran = True
+            return function(tx, items)
 
         def wrapped(self: Writer, connection: Any, group: Any) -> Any:
+            nonlocal ran
+            ran = False
             answers = commit(self, connection, group)
-            if any(request.many is function for request in group):
+            if ran:
                 passed()
             return answers
 
+        setattr(module, name, noted)
         Writer._commit = wrapped  # type: ignore[method-assign]
 
     return install
@@ -153,17 +162,18 @@ RECOVERY = "in the recovery"
 """While the next engine settles what the last one left."""
 
 ALONE: dict[str, tuple[int, int]] = {
-    "after claim": (0, 0),
-    "before the intent's commit": (0, 0),
+    # Near a server (`engine.head_start`) one commit holds an outcome, the next claim and its intent.
+    "after claim": (0, 1),
+    "before the intent's commit": (0, 1),
     "after the intent's commit": (1, 1),
-    # The intent is written while MAIL and RCPT are on their way: it may be there or not.
+    # Else it is written while MAIL and RCPT are on their way: it may be there or not.
     "after RCPT": (0, 1),
     "inside the content": (1, 1),
     "after the dot": (1, 1),
     "after the 250": (1, 1),
     "before the outcome's commit": (1, 1),
     "inside a flush": (0, 1),
-    "after the outcome's commit": (0, 0),
+    "after the outcome's commit": (0, 1),
 }
 """How many messages are uncertain (least, most) when one connection dies there."""
 

@@ -163,7 +163,7 @@ class ScriptedSession:
     def usable(self) -> bool:
         return self._usable and not self.closed
 
-    async def prepare(self, message: Message) -> Outcome | None:
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
         channel = self._channel
         assert self.usable, "a session that is not usable was used again"
         channel.offers.append(channel.seen(message))
@@ -239,7 +239,7 @@ class _FaultySession:
     def usable(self) -> bool:
         return self._inner.usable
 
-    async def prepare(self, message: Message) -> Outcome | None:
+    async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
         return await self._channel.play("prepare", self._inner.prepare, message)
 
     async def deliver(self, message: Message) -> Outcome:
