@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ class Terminal:
         self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
+        self.gone = False
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.child = pexpect.spawn(
             command[0], list(command[1:]), dimensions=(size[1], size[0]), timeout=LIMIT,
@@ -35,6 +37,9 @@ class Terminal:
 
     def pump(self) -> bytes:
         """Read what the program wrote meanwhile."""
+        if self.gone:
+            time.sleep(0.05)
+            return b""
         try:
             new = self.child.read_nonblocking(65_536, timeout=0.1)
         except (pexpect.TIMEOUT, pexpect.EOF):
@@ -72,18 +77,24 @@ class Terminal:
         self.screen.resize(height, width)
 
     def hang_up(self) -> None:
-        """The line drops: the kernel tells the program's session."""
-        os.close(self.child.child_fd)
+        """The line drops: the kernel tells the leader of the terminal's session."""
+        self.gone = True
+        self.child.ptyproc.fileobj.close()
 
     def ended(self) -> int:
         """Wait for the program's end; returns its exit code, as a shell tells it."""
         self.until(lambda: not self.child.isalive())
         self.quiet()
-        self.child.close()
+        if not self.gone:
+            self.child.close()
         return self.child.exitstatus if self.child.exitstatus is not None else 128 + self.child.signalstatus
 
     def close(self) -> None:
-        self.child.close(force=True)
+        if not self.gone:
+            self.child.close(force=True)
+        elif self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
 
 
 def console(folder: Path, *options: str, size: tuple[int, int] = (80, 24), **environment: str) -> Terminal:
