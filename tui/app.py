@@ -20,18 +20,19 @@ from tui.embedded import EmbeddedEngine
 from tui.ending import Ending
 from tui.leaving import DRAIN_LIMIT
 from tui.link import EngineLink
+from tui.preferences import gather
 from tui.terminal import check_terminal
 from tui.terminal_driver import TerminalDriver
 
 LOG_SIZE = 1 << 20
 
 
-def run_console(database: Path, config_path: Path, *, read_only: bool = False) -> int:
+def run_console(database: Path, config_path: Path, *, read_only: bool = False, mouse: bool = False) -> int:
     """Open the console and return its exit code (128 + n after signal n).
 
     With the engine lock free it starts an engine in this process (not when read-only: that would send); with it held
-    it attaches. Raises the PacelineError of a start that is not possible: no terminal, a store or a configuration
-    that cannot be used.
+    it attaches. `mouse` takes the terminal's mouse, as the configuration may ask for too. Raises the PacelineError of
+    a start that is not possible: no terminal, a store or a configuration that cannot be used.
     """
     check_terminal()
     config = load_config(config_path)
@@ -56,9 +57,10 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False) -
             read_only=read_only,
             zone=config.tz,
             config=lambda: load_config(config_path),
+            preferences=gather(config),
             state=platformdirs.user_state_path("paceline", False),
         )
-        return _run(app, link)
+        return _run(app, link, mouse=mouse or config.console.mouse)
     finally:
         link.drain("the console ended")
         link.join(DRAIN_LIMIT)
@@ -91,11 +93,11 @@ def _log_to_file(database: Path) -> logging.Handler:
     return handler
 
 
-def _run(app: PacelineApp, link: EngineLink) -> int:
+def _run(app: PacelineApp, link: EngineLink, *, mouse: bool) -> int:
     with Ending(app, link) as end:
         app.driver_class = partial(TerminalDriver, gone=end.hang_up)  # type: ignore[assignment]
         try:
-            result = app.run(mouse=False)
+            result = app.run(mouse=mouse)
         finally:
             link.close()
     if end.number:

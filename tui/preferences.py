@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tui.keymap import Keymap
+from engine.config import Config
+from tui.keymap import Keymap, keys_path, load_keymap
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,10 @@ class Preferences:
     theme: str = "terminal"
     accent: str = ""
     notices: tuple[str, ...] = ()
+
+
+def gather(config: Config) -> Preferences:
+    """What the files beside and in a configuration ask for; never raises for a mistake in the map of keys."""
+    keymap, wrong = load_keymap(keys_path(config.path))
+    settings = config.console
+    return Preferences(keymap, settings.theme, settings.accent or "", (*wrong, *config.warnings))

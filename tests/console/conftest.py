@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from tests.console.world import NOON, RecordingLink, World, busy
 from tui.console import PacelineApp
+from tui.preferences import Preferences
 
 Press = Callable[..., Awaitable[None]]
 
@@ -36,13 +37,19 @@ def link() -> RecordingLink:
 
 
 def console(
-    world: World, link: RecordingLink, *, read_only: bool = False, environment: str = "dev", state: Path | None = None
+    world: World,
+    link: RecordingLink,
+    *,
+    read_only: bool = False,
+    environment: str = "dev",
+    state: Path | None = None,
+    preferences: Preferences | None = None,
 ) -> PacelineApp:
     """An app whose present stands at `NOON`, and whose monotonic time jumps a second a look: no key is type-ahead."""
     ticks = itertools.count()
     return PacelineApp(
         world.database, link, environment=environment, host="mail-1", read_only=read_only, state=state,
-        now=lambda: NOON, monotonic=lambda: float(next(ticks)),
+        preferences=preferences, now=lambda: NOON, monotonic=lambda: float(next(ticks)),
     )  # fmt: skip
 
 

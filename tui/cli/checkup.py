@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.accounts import SmtpAccount
+from engine.config import Config
+from storage.books import examine_books
 from storage.errors import PacelineError
 from storage.lock import read_holder
 from storage.model import MINUTE
 from storage.reader import Reader
 from tui.cli.session import Session
 from tui.cli.times import now_us
+from tui.keymap import keys_path, load_keymap
 
 LOW_DISK = 200 << 20
 """Bytes below which a busy store may soon not be able to write."""
@@ -47,6 +50,7 @@ def _configuration(session: Session) -> Iterator[Finding]:
     yield Finding("configuration", "ok", f"{config.path}: {len(config.accounts)} accounts")
     for warning in config.warnings:
         yield Finding("configuration", "note", warning)
+    yield from _keys(config)
     if not config.accounts:
         yield Finding("accounts", "problem", "no account is configured", "paceline account add --help")
     for name, account in sorted(config.accounts.items()):
@@ -61,6 +65,15 @@ def _configuration(session: Session) -> Iterator[Finding]:
             yield Finding("account", "ok", f"{name}: its password can be read ({account.password.describe()})")
 
 
+def _keys(config: Config) -> Iterator[Finding]:
+    path = keys_path(config.path)
+    keymap, wrong = load_keymap(path)
+    for sentence in wrong:
+        yield Finding("keys", "problem", sentence, "until then the program's own keys count; paceline keys lists ids")
+    if keymap.changed:
+        yield Finding("keys", "ok", f"{path}: {len(keymap.changed)} changed")
+
+
 def _store(session: Session) -> Iterator[Finding]:
     path = session.db
     try:
@@ -71,6 +84,7 @@ def _store(session: Session) -> Iterator[Finding]:
     with reader:
         try:
             yield from _inside(reader, path)
+            yield from _without_account(session, reader)
         except PacelineError as error:
             yield Finding("store", "problem", error.message, error.hint)
     for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + ".lock")):
@@ -81,16 +95,18 @@ def _store(session: Session) -> Iterator[Finding]:
 def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
     wrong = reader.check()
     if wrong:
-        remedy = "stop the engine and restore a backup; keep the damaged file"
+        remedy = "stop the engine, then: paceline db restore BACKUP (the damaged file is kept)"
         yield Finding("store", "problem", f"{path} is damaged: {wrong[0]}", remedy)
         return
     yield Finding("store", "ok", f"{path}: integrity is ok, schema {reader.engine()['schema']}")
     drift = reader.counter_drift()
     if drift:
         more = f" and {len(drift) - 1} more" if len(drift) > 1 else ""
-        yield Finding("counters", "problem", drift[0] + more, "report this; `paceline db check` lists all of them")
+        yield Finding("counters", "problem", drift[0] + more, "with no engine running: paceline db recount")
     else:
         yield Finding("counters", "ok", "the counters equal a recount")
+    for odd in examine_books(reader, now=now_us(), owned=read_holder(path) is not None):
+        yield Finding(odd.subject, "problem" if odd.wrong else "note", odd.message, odd.remedy)
     counts = reader.counts()
     if counts["uncertain"]:
         message = f"{counts['uncertain']:,} messages are uncertain: sent or not?"
@@ -108,6 +124,19 @@ def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
         yield Finding("clock", "problem", "the store holds events from the future", "set this machine's clock")
     if reader.engine()["paused"]:
         yield Finding("engine", "note", "everything is paused", "paceline engine resume")
+
+
+def _without_account(session: Session, reader: Reader) -> Iterator[Finding]:
+    """Queues whose messages nobody can send: their account is not configured any more."""
+    try:
+        accounts = session.config().accounts
+    except PacelineError:
+        return
+    for queue in reader.queues():
+        waiting = queue["counts"]["pending"] + queue["counts"]["processing"]
+        if waiting and queue["name"] not in accounts:
+            message = f"{waiting:,} messages wait for account {queue['name']}, which is not configured"
+            yield Finding("queue", "problem", message, "add it again under its name: paceline account add --help")
 
 
 def _engine(session: Session) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ NOUNS = {
     "batch": Lazy("tui.cli.batch:batch", "Batches: list, show."),
     "events": Lazy("tui.cli.events:events", "Audit and log."),
     "db": Lazy("tui.cli.db:db", "Care of the database: backup, check."),
+    "keys": Lazy("tui.cli.keys:keys", "Keys of the console: list them with their ids."),
     "doctor": Lazy("tui.cli.doctor:doctor", "Say what is wrong and what to do about it."),
 }
 
@@ -40,14 +41,15 @@ NOUNS = {
 @click.option("--db", "database", type=click.Path(path_type=Path), help="The database [PACELINE_DB].")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration [PACELINE_CONFIG].")
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
+@click.option("--mouse", is_flag=True, help="Let the console take the terminal's mouse.")
 @click.version_option(__version__, "--version", "-V", message="paceline %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, database: Path | None, config_path: Path | None, read_only: bool) -> int:
+def cli(ctx: click.Context, database: Path | None, config_path: Path | None, read_only: bool, mouse: bool) -> int:
     """Paceline: queue, pace, send, retry and account for every message of a campaign.
 
     Without a command it opens the console.
     """
-    ctx.obj = Session(database, config_path, read_only)
+    ctx.obj = Session(database, config_path, read_only, mouse)
     return open_console(ctx.obj) if ctx.invoked_subcommand is None else 0
 
 
@@ -61,7 +63,7 @@ def open_console(session: Session) -> int:
     check_place(session.db, create=False)
     from tui.app import run_console
 
-    return run_console(session.db, session.config_file, read_only=session.read_only)
+    return run_console(session.db, session.config_file, read_only=session.read_only, mouse=session.mouse)
 
 
 def run(argv: list[str]) -> int:

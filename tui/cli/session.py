@@ -24,6 +24,7 @@ class Session:
     database: Path | None = None
     config_path: Path | None = None
     read_only: bool = False
+    mouse: bool = False
     json: bool = False
     yes: bool = False
     _config: Config | None = field(default=None, repr=False)
