@@ -6,23 +6,26 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from engine.outcomes import is_retryable
 from storage.errors import PacelineError
 from storage.reader import Reader
 from tui.actions import Action, Row, Target, for_key
 from tui.base import ConsoleBase
-from tui.bulk import retry_marked
+from tui.bulk import FIX, act_on_set
 from tui.keynames import shown_key
+from tui.resolving import resolve_campaign, sent_marked
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.questions import QUESTIONS, RETRY_COUNT_LIMIT, Question
+from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
-from tui.undo import undo_of
+from tui.test_sending import test_send
+from tui.undo import undo_of, undo_of_act
 
 
 class Acting(ConsoleBase):
     """The part of the console that changes things. What is done goes through the engine's control only."""
 
     _asking = False
+    counting: Reader | None = None
+    """What reads a set that is about to be acted on."""
 
     def press(self, id: str, targets: list[Target]) -> None:
         """Do what the key of this action means for what is under the cursor: another action may share the key."""
@@ -35,15 +38,27 @@ class Acting(ConsoleBase):
         if off:
             self.say(f"{action.title} is off: {off}", "warn")
         else:
-            self.run_worker(self._guarded(action, target.row), group="act", exit_on_error=True)
+            self.begin(action, target.row)
+
+    def begin(self, action: Action, row: Row, more: Row | None = None) -> None:
+        """Do an action that is on, with arguments beside those that its row gives."""
+        self.run_worker(self._guarded(action, row, more), group="act", exit_on_error=True)
 
     async def _guarded(self, action: Action, row: Row, more: Row | None = None) -> None:
         """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""
         try:
             if action.id == "undo":
                 await self._take_back()
-            elif action.id == "jobs.retry":
-                await retry_marked(self, row)
+            elif action.opens:
+                await self._open(action, row, more or {})
+            elif action.id == "campaign.test":
+                await test_send(self, action, row, more or {})
+            elif action.id == "campaign.resolve":
+                await resolve_campaign(self, row)
+            elif action.id == "jobs.sent":
+                await sent_marked(self, row)
+            elif action.id in FIX:
+                await act_on_set(self, action, row, more or {})
             elif action.id == "engine.start":
                 await self._start_engine()
             else:
@@ -51,6 +66,12 @@ class Acting(ConsoleBase):
         except PacelineError as error:
             self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
         self.feed.again()
+
+    async def _open(self, action: Action, row: Row, more: Row) -> None:
+        # Only now: a console that only looks need not load what reads recipient files.
+        from tui.screens.opening import open_screen
+
+        await open_screen(self, action.id, row, more)
 
     async def _start_engine(self) -> None:
         self.say("starting an engine in this console ...")
@@ -72,21 +93,24 @@ class Acting(ConsoleBase):
                 args = {**args, **more}
         self.say(f"{action.title} {row.get('name', '')} ...")
         result = await asyncio.wrap_future(self.link.call(action.control, args))
-        self.undos.add(undo_of(action.id, action.title, row, self.now()))
-        self.say(f"ok: {result.get('message') or action.title}", "good")
+        self._tell(action, row, result)
+
+    def _tell(self, action: Action, row: Row, result: Row) -> None:
+        """Remember how it is taken back, and say what became of it."""
+        now = self.now()
+        title = f"{action.title} job {row['id']}" if action.scope == "job" else action.title
+        self.undos.add(undo_of(action.id, action.title, row, now))
+        self.undos.add(undo_of_act(action.id, title, result.get("events", []), now))
+        if result.get("done") == 0 and result.get("left"):
+            self.say(f"job {row['id']} was left alone: {result['left'][0]['why']}", "warn")
+        else:
+            self.say(f"ok: {result.get('message') or action.title}", "good")
 
     async def _facts(self, action: Action, row: Row, given: Row) -> Row:
-        """What a question must know beyond the row: the plan of a start, the exact set of a retry."""
+        """What a question must know beyond the row: the plan of a start."""
         if action.id == "campaign.start":
             plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
             facts: Row = await asyncio.wrap_future(self.link.call("campaign.start", plan))
-            return facts
-        if action.id == "campaign.retry":
-            facts = await self.read_once(lambda reader, now: retry_facts(reader, row["id"]))
-            if not facts["transient"] and not facts["held"]:
-                raise PacelineError(
-                    f"all {facts['left']:,} that failed were refused for good", hint="4 Failures retries them by group"
-                )
             return facts
         return {}
 
@@ -104,6 +128,22 @@ class Acting(ConsoleBase):
 
         self.feed.ask(load, answer)
         return await future
+
+    async def read_apart(self, load: Callable[[Reader, int], Row]) -> Row:
+        """What `load` reads over a connection of its own, so that what is shown goes on meanwhile; `esc` ends it.
+        Texts are as stored, but for control's own keys. Raises PacelineError."""
+        with Reader(self.database) as reader:
+            self.counting = reader
+            try:
+                return await asyncio.to_thread(load, reader, self.now())
+            finally:
+                self.counting = None
+
+    def show_left(self, title: str, left: list[Row]) -> None:
+        """The jobs that an act left alone, each with the reason."""
+        from tui.screens.left import LeftScreen
+
+        self.push_screen(LeftScreen(title, left))
 
     async def ask(self, question: Question) -> dict[str, Any] | None:
         """Put one question; None is No. A second one has to wait for the first."""
@@ -125,19 +165,3 @@ class Acting(ConsoleBase):
         result = await asyncio.wrap_future(self.link.call(undo.control, undo.args))
         self.undos.drop(undo)
         self.say(f"ok: undid {undo.title}: {result.get('message', '')}", "good")
-
-
-def retry_facts(reader: Reader, campaign_id: int) -> Row:
-    """Exactly what "retry failed" of a campaign takes: `transient`, `held`; `left`: refused for good."""
-    facts = {"transient": 0, "held": 0, "left": 0}
-    after = seen = 0
-    while rows := reader.jobs(states=("failed", "held"), campaign_id=campaign_id, after=after, limit=1_000):
-        for row in rows:
-            if row["state"] == "held":
-                facts["held"] += row["reason"] != "approval"
-            else:
-                facts["transient" if is_retryable(row["outcome"]) else "left"] += 1
-        after, seen = rows[-1]["id"], seen + len(rows)
-        if seen >= RETRY_COUNT_LIMIT:
-            break
-    return facts

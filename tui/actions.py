@@ -58,9 +58,15 @@ class Action:
     reversible: bool = False
     without_engine: bool = False
     """For when there is no engine, and only then."""
+    opens: bool = False
+    """Opens a screen (`tui.screens.opening`) in which it is done."""
+    reads: bool = False
+    """Changes nothing: also for a read-only console, and without an engine."""
 
     def off_here(self, situation: Situation) -> str:
         """Why nothing of this kind can be done in these surroundings, whatever it is for."""
+        if self.reads:
+            return ""
         if situation.read_only:
             return "read-only: this console was started with --read-only"
         if situation.lost and not self.without_engine:
@@ -85,6 +91,16 @@ def _name(row: Row) -> dict[str, Any]:
 
 def _named_version(row: Row) -> dict[str, Any]:
     return {"name": row["name"], "version": row["version"]}
+
+
+def _as_seen(row: Row) -> dict[str, Any]:
+    """The one job as the screen shows it: the engine compares."""
+    return {"seen": [[row["id"], row["state"], row["lease"]]]}
+
+
+def _fixed_set(row: Row) -> dict[str, Any]:
+    """The jobs of a set, which `tui.bulk` fixes before it asks."""
+    return {"seen": row["seen"]}
 
 
 def _no_args(row: Row) -> dict[str, Any]:
@@ -135,7 +151,7 @@ def _retry_group_off(row: Row, situation: Situation) -> str:
     return "these are retried by themselves"
 
 
-def _retry_marked_off(row: Row, situation: Situation) -> str:
+def _marked_off(row: Row, situation: Situation) -> str:
     return str(row.get("off", ""))
 
 
@@ -146,15 +162,59 @@ def _retry_job_off(row: Row, situation: Situation) -> str:
         return "uncertain: it may have been sent. U decides"
     if row["state"] == "held" and row.get("reason") == "approval":
         return "held for approval"
+    if row["state"] == "held" and row.get("reason") == "cancelled":
+        return "it is being cancelled: z takes it back"
     if row["state"] not in ("failed", "held"):
         return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
     return ""
+
+
+def _cancel_job_off(row: Row, situation: Situation) -> str:
+    if row.get("off"):
+        return str(row["off"])
+    if row["state"] == "processing":
+        return f"job {row['id']} is in flight: it finishes and is counted"
+    if row["state"] not in ("pending", "held"):
+        return f"job {row['id']} is {row['state']}: there is nothing to cancel"
+    return "it is being cancelled: z takes it back" if row.get("reason") == "cancelled" else ""
 
 
 def _resolve_off(row: Row, situation: Situation) -> str:
     if row.get("off"):
         return str(row["off"])
     return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
+
+
+def _resolve_campaign_off(row: Row, situation: Situation) -> str:
+    return "" if row["counts"].get("uncertain") else f"nothing of {row['name']} is uncertain"
+
+
+def _continue_off(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "draft" else f"{row['name']} is {row['state']}: only a draft is still being made"
+
+
+def _message_off(row: Row, situation: Situation) -> str:
+    if row["state"] == "active":
+        return f"{row['name']} is running: p pauses it, then its message can be changed"
+    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
+
+
+def _pacing_off(row: Row, situation: Situation) -> str:
+    return f"{row['name']} is {row['state']}" if row["state"] in ("completed", "cancelled") else ""
+
+
+def _import_off(row: Row, situation: Situation) -> str:
+    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
+
+
+def _forget_off(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "draft" else f"the campaign is {row['state']}: only a draft gives people back"
+
+
+def _test_args(row: Row) -> dict[str, Any]:
+    """For the person who is looked at, or nobody in particular."""
+    person = row.get("person") or {}
+    return {"name": row["name"], "fields": person.get("fields", {})}
 
 
 def _engine_pause_off(row: Row, situation: Situation) -> str:
@@ -203,8 +263,8 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign resume {name}", _state_is("paused", verb="resumed"), reversible=True,
     ),
     Action(
-        "campaign.retry", "retry failed", "R", "campaign", "campaign.retry", _name, "paceline campaign retry {name}",
-        _retry_campaign_off, danger=True,
+        "campaign.retry", "retry failed", "R", "campaign", "job.retry", _fixed_set, "paceline campaign retry {name}",
+        _retry_campaign_off, danger=True, reversible=True,
     ),
     Action(
         "campaign.cancel", "cancel", "X", "campaign", "campaign.cancel", _named_version,
@@ -216,21 +276,71 @@ ACTIONS: tuple[Action, ...] = (
         danger=True, reversible=True,
     ),
     Action(
-        "failures.retry", "retry group", "R", "group", "failures.retry",
-        lambda row: {"error_key": row["raw_key"], "campaign": row["only_campaign"]},
-        "paceline campaign retry {only_campaign} --error \"{error_key}\"", _retry_group_off, danger=True,
+        "campaign.preview", "message", "m", "campaign", "", _name, "paceline campaign preview {name}",
+        opens=True, reads=True,
     ),
     Action(
-        "jobs.retry", "retry marked", "R", "marked", "job.retry", lambda row: {"ids": row["ids"]},
-        "paceline job retry --filter \"{filter}\"", _retry_marked_off, danger=True,
+        "campaign.recipients", "recipients", "r", "campaign", "", _name, "paceline campaign recipients {name}",
+        opens=True, reads=True,
     ),
     Action(
-        "job.retry", "retry", "R", "job", "job.retry", lambda row: {"ids": [row["id"]]}, "paceline job retry {id}",
-        _retry_job_off, danger=True,
+        "campaign.check", "before a start: check", "b", "campaign", "", _name, "paceline campaign preflight {name}",
+        opens=True, reads=True,
+    ),
+    Action(
+        "campaign.pace", "pacing", "e", "campaign", "", _name, "paceline campaign pace {name}", _pacing_off, opens=True,
+    ),
+    Action(
+        "recipients.import", "import people", "I", "campaign", "", _name,
+        "paceline recipients import FILE --campaign {name}", _import_off, opens=True,
+    ),
+    Action(
+        "campaign.continue", "continue this draft", "C", "campaign", "", _name, "", _continue_off, opens=True,
+    ),
+    Action(
+        "campaign.test", "send a test", "T", "campaign", "campaign.test_send", _test_args,
+        "paceline campaign test-send {name} --to ADDRESS",
+    ),
+    Action(
+        "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name,
+        "paceline campaign resolve {name} ID --sent", _resolve_campaign_off,
+    ),
+    Action(
+        "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}", _message_off,
+        opens=True,
+    ),
+    Action(
+        "recipients.forget", "take it back", "X", "import", "recipients.forget",
+        lambda row: {"campaign": row["campaign"], "import_id": row["id"]},
+        "paceline recipients forget {id} --campaign {campaign}", _forget_off, danger=True,
+    ),
+    Action(
+        "failures.retry", "retry group", "R", "group", "job.retry", _fixed_set,
+        "paceline job retry --error \"{error_key}\"", _retry_group_off, danger=True, reversible=True,
+    ),
+    Action(
+        "jobs.retry", "retry marked", "R", "marked", "job.retry", _fixed_set,
+        "paceline job retry --filter \"{filter}\"", _marked_off, danger=True, reversible=True,
+    ),
+    Action(
+        "jobs.cancel", "cancel marked", "X", "marked", "job.cancel", _fixed_set,
+        "paceline job cancel --filter \"{filter}\"", _marked_off, danger=True, reversible=True,
+    ),
+    Action(
+        "job.retry", "retry", "R", "job", "job.retry", _as_seen, "paceline job retry {id}", _retry_job_off,
+        danger=True, reversible=True,
+    ),
+    Action(
+        "job.cancel", "cancel", "X", "job", "job.cancel", _as_seen, "paceline job cancel {id}", _cancel_job_off,
+        danger=True, reversible=True,
     ),
     Action(
         "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
         "paceline campaign resolve {campaign} {id} --sent", _resolve_off, danger=True,
+    ),
+    Action(
+        "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
+        "paceline job sent --filter \"{filter}\"", _marked_off, danger=True,
     ),
     Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",
@@ -244,6 +354,7 @@ ACTIONS: tuple[Action, ...] = (
         "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
         _queue_probe_off,
     ),
+    Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
     Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
     Action(
         "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",

@@ -1,62 +1,181 @@
-"""Acting on many: the set is fixed before the question, goes to the engine in slices, and ends as done or refused."""
+"""Acting on many: a set that is fixed before the question, sent in parts, and told as done, changed and refused."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from storage.jobs_page import highest
+from engine.control.retrying import TRANSIENT
+from engine.planning.pacing import Pacing, estimate
+from storage.errors import PacelineError
+from storage.filter_sql import exactly
+from storage.filter_terms import Filter, render
+from storage.fixed_set import Act, FixedSet, of_campaign, of_filter, of_ids, of_reason
+from storage.jobs_page import Query, highest
 from storage.reader import Reader
-from storage.retry_set import RetrySet, of_filter, of_ids, slices
-from tui.actions import Row
-from tui.format import count
+from tui.actions import Action, Row
+from tui.format import count, plural
 from tui.screens.jobs_window import matching
-from tui.screens.questions import QUESTIONS
+from tui.screens.questions import QUESTIONS, Question, Reply
+from tui.undo import undo_of_act
 
 if TYPE_CHECKING:
     from tui.acting import Acting
 
+PART = 5_000
+"""Jobs of one call to the engine, which takes them 500 a transaction."""
+MOST_PACES = 2
+"""Campaigns whose pace a question tells."""
 
-def fix(reader: Reader, now: int, row: Row) -> dict[str, Any]:
+
+def marked(act: Act) -> Callable[[Reader, int, Row], Row]:
     """The set that the marks mean now: their ids, or all that match up to the highest id there is."""
-    if row["all"]:
-        query = replace(row["query"], now=now, top=highest(reader))
-        return {"set": of_filter(reader, query), "hidden": 0}
-    ids = list(row["ids"])
-    return {"set": of_ids(reader, ids), "hidden": len(ids) - matching(reader, replace(row["query"], now=now), ids)}
+
+    def fix(reader: Reader, now: int, row: Row) -> Row:
+        query: Query = replace(row["query"], now=now)
+        if row["all"]:
+            return {"set": of_filter(reader, act, replace(query, top=highest(reader))), "hidden": 0}
+        ids = list(row["ids"])
+        hidden = len(ids) - matching(reader, query, ids) if query.filter.terms else 0
+        return {"set": of_ids(reader, act, ids), "hidden": hidden}
+
+    return fix
 
 
-def left_out(wanted: RetrySet) -> str:
-    """What of the marked is not tried again, in words; "" for nothing."""
-    parts = (
-        (wanted.uncertain, "uncertain (never in bulk)"), (wanted.approval, "held for approval"),
-        (wanted.others, "neither failed nor held"),
-    )  # fmt: skip
-    return ", ".join(f"{n} {word}" for n, word in parts if str(n) != "0")
+def _group(reader: Reader, now: int, row: Row) -> Row:
+    only = row.get("campaign_id") if row["only_campaign"] else None
+    return {"set": of_reason(reader, row["raw_key"], only)}
 
 
-async def retry_marked(console: Acting, row: Row) -> None:
-    """Retry what is marked of the Jobs view. Raises PacelineError."""
-    facts = await console.read_once(lambda reader, now: fix(reader, now, row))
-    wanted: RetrySet = facts["set"]
-    n = len(wanted.ids)
+def _campaign(reader: Reader, now: int, row: Row) -> Row:
+    return {"set": of_campaign(reader, row["id"], TRANSIENT)}
+
+
+FIX: dict[str, Callable[[Reader, int, Row], Row]] = {
+    "jobs.retry": marked(Act.RETRY),
+    "jobs.cancel": marked(Act.CANCEL),
+    "failures.retry": _group,
+    "campaign.retry": _campaign,
+}
+"""How the set of an action that is for many is fixed, by the action's id: `set`, and what else its question tells."""
+
+
+def paces(reader: Reader, fixed: FixedSet, now: int) -> str:
+    """How long the retried jobs take by the pacing of their campaigns, in words."""
+    found = []
+    for campaign_id, n in fixed.campaigns.most_common(MOST_PACES):
+        row = next((row for row in reader.campaigns() if row["id"] == campaign_id), None)
+        if row is not None:
+            range_ = estimate(Pacing.from_dict(row["pacing"]), n, start=now, seed=row["seed"])
+            found.append(f"{row['name']}: {range_.text}")
+    more = len(fixed.campaigns) - MOST_PACES
+    return "; ".join(found) + (f"; {plural(more, 'more campaign')}" if more > 0 else "")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a set so far."""
+
+    done: int = 0
+    changed: int = 0
+    refused: int = 0
+    left: list[Row] = field(default_factory=list)
+    """What was left alone: `job`, `changed`, `why`."""
+    events: list[int] = field(default_factory=list)
+
+    def add(self, result: Row) -> None:
+        self.done += result["done"]
+        self.changed += result["changed"]
+        self.refused += result["refused"]
+        self.left += result["left"]
+        self.events += result["events"]
+
+    @property
+    def text(self) -> str:
+        parts = [f"{count(self.done)} done"]
+        parts += [f"{count(self.changed)} changed state meanwhile"] if self.changed else []
+        parts += [f"{count(self.refused)} refused"] if self.refused else []
+        return ", ".join(parts)
+
+
+async def act_on_set(console: Acting, action: Action, row: Row, given: Row) -> None:
+    """Fix the set, ask in proportion, act in parts, tell what became of it. Raises PacelineError."""
+    console.say(f"{action.title}: looking which ...")
+    facts = await console.read_apart(lambda reader, now: _facts(action, reader, now, row))
+    fixed: FixedSet = facts["set"]
+    n = len(fixed.jobs)
     if not n:
-        console.say(f"nothing to retry: {left_out(wanted) or 'no job is marked'}", "warn")
+        console.say(f"{action.title}: there is nothing to do: {fixed.in_words() or 'no job is marked'}", "warn")
         return
-    question = QUESTIONS["jobs.retry"](row, {**facts, "left": left_out(wanted)}, console.situation())
+    question = QUESTIONS[action.id](row, {**facts, "given": given}, console.situation())
     more = {} if question is None else await console.ask(question)
     if more is None:
-        console.say("retry: nothing was changed")
+        console.say(f"{action.title}: nothing was changed")
         return
-    done = refused = 0
-    for part in slices(wanted.ids):
-        console.say(f"retry: {count(done + refused)} of {count(n)} ...")
-        result = await asyncio.wrap_future(console.link.call("job.retry", {"ids": list(part), **more}))
-        done, refused = done + result["retried"], refused + result["refused"]
-    kept = set((await console.read_once(lambda reader, now: of_ids(reader, wanted.ids))).ids) if refused else set()
-    row["marks"].done(set(wanted.ids) - kept, kept)
-    told = f"{count(done)} will be tried again"
-    if refused:
-        told += f", {count(refused)} were refused: they changed meanwhile or their campaign is cancelled"
-    console.say(f"ok: {told}" if done else told, "good" if not refused else "warn")
+    tally, stopped = await _send(console, action, fixed, {**given, **more, "filter": chosen_by(row)})
+    left = {entry["job"] for entry in tally.left}
+    if (marks := row.get("marks")) is not None:
+        sent = set(fixed.jobs.ids[: tally.done + len(tally.left)])
+        marks.done(sent - left, left)
+    title = f"{action.title} ({plural(tally.done, 'job')})"
+    console.undos.add(undo_of_act(action.id, title, tally.events, console.now()))
+    if stopped is not None:
+        raise PacelineError(f"{tally.text}; then: {stopped.message}", hint=stopped.hint)
+    console.feed.again()
+    if not tally.left:
+        console.say(f"ok: {action.title}: {tally.text}", "good")
+        return
+    console.say(f"{action.title}: {tally.text}", "warn")
+    if await console.ask(result_question(action.title, tally)) is not None:
+        console.show_left(f"{action.title}: left alone", tally.left)
+
+
+def _facts(action: Action, reader: Reader, now: int, row: Row) -> Row:
+    facts = FIX[action.id](reader, now, row)
+    fixed: FixedSet = facts["set"]
+    return {**facts, "pace": paces(reader, fixed, now) if fixed.act is Act.RETRY else ""}
+
+
+def chosen_by(row: Row) -> str:
+    """What chose the jobs of a set, for the log: a filter, the reason of a group, or "" for marks by hand."""
+    if "raw_key" in row:
+        return render(Filter((exactly("error", row["raw_key"]),)))
+    return str(row["filter"]) if row.get("all") else ""
+
+
+async def _send(console: Acting, action: Action, fixed: FixedSet, more: Row) -> tuple[Tally, PacelineError | None]:
+    """The parts one after the other; what ends them early is returned beside what was done until then."""
+    tally, until = Tally(), dict[str, int]()
+    n = len(fixed.jobs)
+    for start in range(0, n, PART):
+        console.say(f"{action.title}: {count(start)} of {count(n)} ...")
+        args: Row = {**more, "seen": fixed.jobs.part(start, PART)}
+        if fixed.act is Act.RETRY:
+            args |= {"offset": start, "total": n, "until": until}
+        try:
+            result = await asyncio.wrap_future(console.link.call(action.control, args))
+        except PacelineError as error:
+            return tally, error
+        tally.add(result)
+        until = result.get("until", {})
+    return tally, None
+
+
+def result_question(title: str, tally: Tally) -> Question:
+    """The result as a dialog, from which enter leads to what was left alone."""
+    whys: dict[str, int] = {}
+    for entry in tally.left:
+        whys[entry["why"]] = whys.get(entry["why"], 0) + 1
+    most = sorted(whys.items(), key=lambda item: -item[1])
+    lines = [f"{count(n):>9} {why}" for why, n in most[:6]]
+    if len(most) > len(lines):
+        lines.append(f"{count(sum(n for _, n in most[6:])):>9} for other reasons")
+    return Question(
+        f"{title}: {tally.text}",
+        tuple(lines),
+        (Reply("o", "show them (enter)"),),
+        enter="o",
+        no="close",
+    )

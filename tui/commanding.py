@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from storage.errors import NotFoundError, PacelineError, UsageError
+from storage.filters import parse as parse_filter
+from storage.jobs_page import Query
 from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import Row
-from tui.commands import Do, Go, Help, Leave, Show, offers, parse
+from tui.commands import Do, DoMany, Go, Help, Leave, Show, offers, parse
 from tui.going import Going
 
 
@@ -60,6 +62,8 @@ class Commanding(Acting, Going):
                 await self._show(scope, name)
             case Do() as wanted:
                 await self._do(wanted)
+            case DoMany() as wanted:
+                await self._do_many(wanted)
             case Help():
                 await self.run_action("help")
             case Leave():
@@ -77,6 +81,17 @@ class Commanding(Acting, Going):
             self.say(f"{action.title} is off: {off}", "warn")
             return
         await self._guarded(action, row, {key: value for key, value in wanted.more.items() if key != "off"})
+
+    async def _do_many(self, wanted: DoMany) -> None:
+        action = wanted.action
+        if off := action.off_here(self.situation()):
+            self.say(f"{action.title} is off: {off}", "warn")
+            return
+        row = {
+            "all": bool(wanted.filter), "ids": wanted.ids, "filter": wanted.filter,
+            "query": Query(parse_filter(wanted.filter)),
+        }  # fmt: skip
+        await self._guarded(action, row, wanted.more)
 
     async def _row(self, scope: str, name: str) -> Row:
         def load(reader: Reader, now: int) -> Row:

@@ -6,6 +6,7 @@ when `paceline campaign pause x` is. Whether it is on, and what it asks, the reg
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from click.core import ParameterSource
 
 from storage.errors import PacelineError, UsageError
 from tui.actions import ACTIONS, Action
+from tui.actions import action as action_of
 
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",
@@ -26,6 +28,8 @@ PLACES: dict[str, str] = {
 """Words that go to a view."""
 LISTS = {("campaign", "list"): "campaigns", ("job", "list"): "jobs", ("queue", "list"): "queues"}
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
+MAKE = ("campaign", "new")
+"""Here the name alone is enough, or nothing at all: the rest is asked for."""
 LEAVE = ("q", "quit")
 HELP = ("help",)
 
@@ -56,6 +60,16 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
+class DoMany:
+    """An action of the registry for a set of jobs: these ids, or all that match a filter."""
+
+    action: Action
+    ids: tuple[int, ...] = ()
+    filter: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     pass
 
@@ -65,16 +79,16 @@ class Help:
     pass
 
 
-Command = Go | Show | Do | Leave | Help
+Command = Go | Show | Do | DoMany | Leave | Help
 
 
 def _words_of(action: Action) -> tuple[str, ...]:
     words = action.twin.split()[1:]
-    end = next((i for i, word in enumerate(words) if not word.isalpha()), len(words))
+    end = next((i for i, word in enumerate(words) if not re.fullmatch(r"[a-z]+(-[a-z]+)*", word)), len(words))
     return tuple(words[:end])
 
 
-NAMED = ("campaign", "queue", "job", "engine")
+NAMED = ("campaign", "letter", "queue", "job", "engine")
 """Scopes of what a line can name; a group of failures or a set of marks it cannot."""
 BY_WORDS: dict[tuple[str, ...], Action] = {}
 for _action in ACTIONS:
@@ -88,11 +102,19 @@ def _spread(value: str) -> int:
     return parse_spread(value)
 
 
+FOR_MANY = {"job.retry": "jobs.retry", "job.cancel": "jobs.cancel"}
+"""What one job's action is called when a line names several."""
 OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
     "campaign.start": {"at": lambda value, now: {"at": _time(value, now)}},
     "campaign.retry": {"spread": lambda value, now: {"spread": _spread(value)}},
     "campaign.live": {"off": lambda value, now: {"off": True}},
-    "job.retry": {"spread": lambda value, now: {"spread": _spread(value)}},
+    "campaign.test": {"to": lambda value, now: {"to": value}},
+    "recipients.import": {"campaign": lambda value, now: {"campaign": value}},
+    "job.retry": {
+        "filter": lambda value, now: {"filter": value},
+        "spread": lambda value, now: {"spread": _spread(value)},
+    },
+    "job.cancel": {"filter": lambda value, now: {"filter": value}},
 }
 """Options that mean the same here, by action: what they add to its arguments."""
 
@@ -122,6 +144,8 @@ def parse(line: str, now: int) -> Command | None:
         return Go(PLACES[words[0]], line.strip().partition(" ")[2].strip())
     if words[0] not in nouns:
         raise _unknown(words)
+    if tuple(words[:2]) == MAKE and len(words) < 4:
+        return Do(BY_WORDS[MAKE], "", {"wanted": words[2]} if len(words) == 3 else {})
     path, context = _read(words)
     if path in LISTS:
         return Go(LISTS[path])
@@ -169,8 +193,8 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
         raise UsageError(error.format_message()) from None
 
 
-def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int) -> Do:
-    name, more = "", {}
+def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int) -> Do | DoMany:
+    name, ids, more = "", tuple[int, ...](), {}
     for parameter in context.command.params:
         key = parameter.name or ""
         if context.get_parameter_source(key) is not ParameterSource.COMMANDLINE:
@@ -178,19 +202,25 @@ def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int)
         value = context.params.get(key)
         if isinstance(parameter, click.Argument):
             # Of `campaign resolve NAME JOB` the job is what is acted on.
-            name = str(value) if not isinstance(value, tuple) else _only(value)
-        elif (add := OPTIONS.get(action.id, {}).get(key)) is not None:
+            ids = value if isinstance(value, tuple) else ()
+            name = str(value) if not ids else str(ids[0])
+            continue
+        option = max(parameter.opts, key=len)
+        if (add := OPTIONS.get(action.id, {}).get(option.removeprefix("--"))) is not None:
             more |= add(value, now)
         elif not (action.id == "job.resolve" and key == "verdict"):
-            option = max(parameter.opts, key=len)
             raise UsageError(f"{option} is for the command line", hint=f"paceline {' '.join(path)} --help")
+    if action.id in FOR_MANY and (len(ids) > 1 or "filter" in more):
+        chosen = str(more.pop("filter", "")).strip()
+        if bool(ids) == bool(chosen):
+            raise UsageError(
+                "name jobs by id, or some by --filter", hint='for example --filter "state:failed since:1h"'
+            )
+        return DoMany(action_of(FOR_MANY[action.id]), ids, chosen, more)
+    if action.id == "recipients.import":
+        # The file is what the command line names first; what is acted on is the campaign.
+        return Do(action, more.get("campaign", ""), {"path": name})
     return Do(action, name, more)
-
-
-def _only(values: tuple[Any, ...]) -> str:
-    if len(values) != 1:
-        raise UsageError("one job at a time here", hint=f"paceline job retry {' '.join(map(str, values[:5]))}")
-    return str(values[0])
 
 
 def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
@@ -202,6 +232,8 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     elif len(done) == 1:
         verbs = {path[1] for path in (*BY_WORDS, *SHOWS) if len(path) == 2 and path[0] == done[0]}
         found = [f"{verb} " if _scope((done[0], verb)) != "engine" else verb for verb in sorted(verbs)]
+    elif tuple(done) == ("recipients", "import"):
+        found = []
     elif len(done) == 2:
         found = [shlex.quote(name) for name in names.get(_scope((done[0], done[1])), ())]
     else:

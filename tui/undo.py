@@ -31,6 +31,13 @@ REVERSE: dict[str, Reverse] = {
 }
 """By the action's id: the control action that takes it back, and its arguments out of the row as it was before."""
 
+BY_EVENT: dict[str, int | None] = {
+    "job.retry": None, "jobs.retry": None, "failures.retry": None, "campaign.retry": None,
+    "job.cancel": CANCEL_GRACE, "jobs.cancel": CANCEL_GRACE,
+}  # fmt: skip
+"""Acts on jobs, taken back by the events that they wrote; with the time (us) in which that can be done (None: until
+they are tried)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:
@@ -59,6 +66,14 @@ def undo_of(action_id: str, title: str, row: Row, now: int) -> Undo | None:
         now,
         now + CANCEL_GRACE if action_id == "campaign.cancel" else None,
     )
+
+
+def undo_of_act(action_id: str, title: str, events: list[int], now: int) -> Undo | None:
+    """The reverse of an act on jobs that wrote these events."""
+    if action_id not in BY_EVENT or not events:
+        return None
+    limit = BY_EVENT[action_id]
+    return Undo(title, "job.undo", {"events": events}, now, now + limit if limit is not None else None)
 
 
 class UndoList:

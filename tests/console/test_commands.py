@@ -13,7 +13,7 @@ from tests.console.conftest import console, shown, until
 from tests.console.test_controls import answered, asked, message
 from tests.console.world import NOON, RecordingLink, World
 from tui.actions import ACTIONS, action
-from tui.commands import BY_WORDS, NAMED, Do, Go, Help, Leave, Show, offers, parse
+from tui.commands import BY_WORDS, NAMED, Do, DoMany, Go, Help, Leave, Show, offers, parse
 from tui.console import PacelineApp
 from tui.link import LOST, LinkState
 from tui.screens.campaign import CampaignScreen
@@ -30,6 +30,11 @@ def test_the_words_are_those_of_the_command_line() -> None:
     assert parse("campaign resolve letters 12 --sent", NOON) == Do(action("job.resolve"), "12")
     assert parse("campaign retry x --spread 2h", NOON) == Do(action("campaign.retry"), "x", {"spread": 2 * HOUR})
     assert parse("campaign start 'a b' --at +1h", NOON) == Do(action("campaign.start"), "a b", {"at": NOON + HOUR})
+    assert parse("job cancel 7", NOON) == Do(action("job.cancel"), "7")
+    assert parse("job retry 1 2", NOON) == DoMany(action("jobs.retry"), (1, 2))
+    assert parse("job retry --filter 'state:failed since:1h' --spread 2h", NOON) == DoMany(
+        action("jobs.retry"), (), "state:failed since:1h", {"spread": 2 * HOUR}
+    )
     assert parse("campaign show x", NOON) == Show("campaign", "x")
     assert parse("campaign list", NOON) == Go("campaigns")
     assert parse("jobs state:failed campaign:spring*", NOON) == Go("jobs", "state:failed campaign:spring*")
@@ -60,6 +65,8 @@ def test_every_action_for_a_thing_with_a_name_can_be_asked_for() -> None:
         ("db backup", "is for the command line"),
         ("engine", "needs a verb"),
         ("campaign pause 'x", "a quote is not closed"),
+        ("job retry 1 --filter state:failed", "name jobs by id, or some by --filter"),
+        ("job cancel --filter ''", "name jobs by id, or some by --filter"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(line: str, says: str) -> None:

@@ -147,11 +147,14 @@ async def test_retry_of_a_campaign_counts_what_it_takes_and_what_it_leaves(
         await pilot.press("R")
         text = await asked(pilot)
         assert "Retry 4 jobs of newsletter-38" in text
-        assert "3 that may pass, 1 held" in text
+        assert "3 failed, 1 held" in text
         assert "5 refused for good" in text
+        assert "newsletter-38: 4 at" in text
         await pilot.press("y")
         await until(pilot, lambda: bool(link.calls))
-        assert link.calls == [("campaign.retry", {"name": "newsletter-38"})]
+        (name, args), *others = link.calls
+        assert (name, others, args["total"]) == ("job.retry", [], 4)
+        assert sorted(state for _, state, _ in args["seen"]) == ["failed", "failed", "failed", "held"]
 
 
 async def test_retry_of_a_group_names_its_reason_and_its_campaigns(busy_world: World, link: RecordingLink) -> None:
@@ -164,7 +167,9 @@ async def test_retry_of_a_group_names_its_reason_and_its_campaigns(busy_world: W
         assert "newsletter-38 (5), spring-sale (3), winback (1)" in text
         await pilot.press("y")
         await until(pilot, lambda: bool(link.calls))
-        assert link.calls == [("failures.retry", {"error_key": "550 5.1.1 user unknown", "campaign": None})]
+        (name, args), *others = link.calls
+        assert (name, others, len(args["seen"])) == ("job.retry", [], 9)
+        assert args["filter"] == 'error:"550 5.1.1 user unknown"'
 
 
 async def test_one_failed_job_is_retried_without_a_question(busy_world: World, link: RecordingLink) -> None:
@@ -175,7 +180,8 @@ async def test_one_failed_job_is_retried_without_a_question(busy_world: World, l
         await pilot.press("R")
         await until(pilot, lambda: bool(link.calls))
         assert link.calls[0][0] == "job.retry"
-        assert len(link.calls[0][1]["ids"]) == 1
+        ((_, state, lease),) = link.calls[0][1]["seen"]
+        assert (state, lease) == ("failed", 1)
 
 
 @pytest.mark.parametrize(("key", "verdict"), [("s", "sent"), ("a", "again")])

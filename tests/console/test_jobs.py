@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from textual.pilot import Pilot
 
+from storage.errors import PacelineError
 from storage.model import MINUTE, SECOND
 from storage.reader import Reader
 from tests.console.conftest import console, shown, until
 from tests.console.test_controls import answered, asked, message
-from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
+from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
 from tui.console import PacelineApp
 from tui.screens.jobs import AllJobsScreen
+from tui.screens.left import LeftScreen
 from tui.screens.marks import Marks
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -254,28 +256,30 @@ async def test_marks_follow_ids_and_those_that_a_filter_hides_are_told(long_worl
 
 
 def calls(link: RecordingLink) -> list[int]:
-    return [len(args["ids"]) for action, args in link.calls if action == "job.retry"]
+    return [len(args["seen"]) for action, args in link.calls if action == "job.retry"]
+
+
+def asked_for(link: RecordingLink) -> list[int]:
+    return [id for _, args in link.calls for id, _, _ in args["seen"]]
 
 
 async def test_one_marked_job_is_retried_without_a_question(long_world: World, link: RecordingLink) -> None:
-    link.answers["job.retry"] = {"retried": 1, "refused": 0, "message": ""}
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
         await pilot.press("space", "R")
-        await until(pilot, lambda: "ok: 1 will be tried again" in message(app))
-        assert link.calls == [("job.retry", {"ids": [1]})]
+        await until(pilot, lambda: "ok: retry marked: 1 done" in message(app))
+        assert link.calls[0][1]["seen"] == [(1, "failed", 1)]
         assert not jobs(app).marks.any
 
 
 async def test_a_few_marked_ones_are_asked_about_with_what_is_left_out(long_world: World, link: RecordingLink) -> None:
-    link.answers["job.retry"] = {"retried": 3, "refused": 0, "message": ""}
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
         await filtered(pilot, "id:128..140", count="13")
         await pilot.press("v", *"jjjjjj", "v", "R")
         text = await asked(pilot)
         assert "Retry 3 jobs on dev?" in text
-        assert "3 failed, 0 held" in text
+        assert "states    3 failed" in text
         assert "4 neither failed nor held" in text
         await pilot.press("enter")
         await answered(pilot)
@@ -283,14 +287,13 @@ async def test_a_few_marked_ones_are_asked_about_with_what_is_left_out(long_worl
         await pilot.press("R")
         await asked(pilot)
         await pilot.press("y")
-        await until(pilot, lambda: "ok: 3 will be tried again" in message(app))
-        assert link.calls == [("job.retry", {"ids": [128, 129, 130]})]
+        await until(pilot, lambda: "ok: retry marked: 3 done" in message(app))
+        assert asked_for(link) == [128, 129, 130]
 
 
 async def test_all_that_match_want_the_number_typed_and_are_fixed_when_asked(
     long_world: World, link: RecordingLink
 ) -> None:
-    link.answers["job.retry"] = {"retried": 130, "refused": 0, "message": ""}
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
         await filtered(pilot, "campaign:letters", count="1,000")
@@ -305,26 +308,94 @@ async def test_all_that_match_want_the_number_typed_and_are_fixed_when_asked(
         await pilot.press("y", "enter")
         assert link.calls == []
         await pilot.press("backspace", "tab", *"130", "enter")
-        await until(pilot, lambda: "ok: 130 will be tried again" in message(app))
+        await until(pilot, lambda: "ok: retry marked: 130 done" in message(app))
         assert calls(link) == [130]
         assert link.calls[0][1]["spread"] == 30 * MINUTE
         assert not jobs(app).marks.any
 
 
-async def test_a_large_set_goes_in_slices_and_what_was_refused_keeps_its_mark(
+async def test_a_large_set_goes_in_parts_and_what_was_left_alone_keeps_its_mark_and_is_shown(
     long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.retry_set.SLICE", 50)
-    link.answers["job.retry"] = {"retried": 40, "refused": 1, "message": ""}
+    monkeypatch.setattr("tui.bulk.PART", 50)
+    parts = iter([acted(50), acted(48, (60, True, "it is pending now"), (61, False, "no")), acted(30)])
+    link.on_call = lambda action, args: link.answers.update({"job.retry": next(parts)})
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
         await pilot.press("asterisk", "R")
         await asked(pilot)
         await pilot.press(*"130", "enter")
-        await until(pilot, lambda: "120 will be tried again, 3 were refused" in message(app))
-        assert calls(link) == [50, 50, 30]
-        # The engine of this test did nothing: all of them are failed still.
-        assert len(jobs(app).marks.ids) == FAILED
+        await until(pilot, lambda: calls(link) == [50, 50, 30])
+        text = await asked(pilot)
+        assert "128 done, 1 changed state meanwhile, 1 refused" in text
+        assert "1 it is pending now" in text
+        assert [args["offset"] for _, args in link.calls] == [0, 50, 100]
+        assert {args["total"] for _, args in link.calls} == {130}
+        assert jobs(app).marks.ids == {60, 61}
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.view, LeftScreen) and app.view.data is not None)
+        assert "61" in app.view.query_one(Grid).text
+        assert "it is pending now" in app.view.query_one(Grid).text
+
+
+async def test_an_act_that_is_cut_short_tells_what_was_done_until_then(
+    long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.bulk.PART", 100)
+    parts = iter([acted(100), PacelineError("the engine does not answer")])
+    link.on_call = lambda action, args: link.answers.update({"job.retry": next(parts)})
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("asterisk", "R")
+        await asked(pilot)
+        await pilot.press(*"130", "enter")
+        await until(pilot, lambda: "100 done; then: the engine does not answer" in message(app))
+        assert app.undos.open(NOON)[0].args == {"events": [41]}
+
+
+async def test_marked_jobs_that_wait_are_cancelled_and_can_be_taken_back(
+    long_world: World, link: RecordingLink
+) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "id:129..154", count="26")
+        await pilot.press("asterisk", "X")
+        text = await asked(pilot)
+        assert "Cancel 4 jobs on dev?" in text
+        assert "22 not open" in text
+        await pilot.press(*"4", "enter")
+        await until(pilot, lambda: "ok: cancel marked: 4 done" in message(app))
+        assert asked_for(link) == [151, 152, 153, 154]
+        await pilot.press("z")
+        assert "Undo 'cancel marked (4 jobs)'" in await asked(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: link.calls[-1] == ("job.undo", {"events": [41]}))
+
+
+async def test_one_job_that_waits_is_cancelled_after_a_yes(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("X")
+        await until(pilot, lambda: "job 1 is failed: there is nothing to cancel" in message(app))
+        await filtered(pilot, "id:151", count="1")
+        await until(pilot, lambda: grid(app).current["id"] == 151)
+        await pilot.press("X")
+        assert "Cancel job 151 on dev?" in await asked(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: link.calls == [("job.cancel", {"seen": [[151, "pending", 0]]})])
+
+
+async def test_a_line_names_a_set_by_filter_which_is_counted_first(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("colon", *'job retry --filter "id:<104 state:failed" --spread 2h', "enter")
+        text = await asked(pilot)
+        assert "Retry 103 jobs on dev?" in text
+        assert "over 2h" in text
+        await pilot.press(*"103", "enter")
+        await until(pilot, lambda: calls(link) == [103])
+        assert link.calls[0][1]["spread"] == 120 * MINUTE
+        assert link.calls[0][1]["filter"] == "id:<104 state:failed"
 
 
 async def test_marks_that_hold_nothing_to_retry_are_told_so(long_world: World, link: RecordingLink) -> None:
@@ -332,7 +403,7 @@ async def test_marks_that_hold_nothing_to_retry_are_told_so(long_world: World, l
         app = await opened(pilot)
         await filtered(pilot, "state:sent", count="20")
         await pilot.press("asterisk", "R")
-        await until(pilot, lambda: "nothing to retry: 20 neither failed nor held" in message(app))
+        await until(pilot, lambda: "there is nothing to do: 20 neither failed nor held" in message(app))
         assert link.calls == []
 
 

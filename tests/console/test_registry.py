@@ -15,13 +15,14 @@ from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
 from tui.looks import LOOKS
 from tui.screens.help import markdown
 from tui.screens.questions import QUESTIONS
-from tui.undo import REVERSE
+from tui.undo import BY_EVENT, REVERSE
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 ROW = {
     "id": 7, "name": "letters", "state": "active", "version": 3, "live": True, "raw_key": "x", "error_key": "x",
     "only_campaign": "letters", "campaign": "letters", "failed": 1, "held": 0, "uncertain": 0, "reason": "",
     "counts": {"failed": 1, "held": 0}, "ids": [7], "filter": "state:failed",
+    "lease": 1, "seen": [[7, "failed", 1]],
 }  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def test_every_question_and_every_undo_belongs_to_an_action() -> None:
     ids = {action.id for action in ACTIONS}
     assert set(QUESTIONS) <= ids
     assert set(REVERSE) <= ids
-    assert {action.id for action in ACTIONS if action.reversible} == set(REVERSE)
+    assert set(REVERSE) | set(BY_EVENT) == {action.id for action in ACTIONS if action.reversible}
     assert {action.id for action in ACTIONS if action.danger} <= set(QUESTIONS) | {"job.retry"}
 
 

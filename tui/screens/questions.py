@@ -12,7 +12,6 @@ from tui.format import clock, count, plural, span
 
 MANY = 100
 SMALL_RESUME = 1_000
-RETRY_COUNT_LIMIT = 10_000
 
 SPREADS = (("now", {}), ("over 30m", {"spread": 30 * MINUTE}), ("over 2h", {"spread": 2 * HOUR}))
 
@@ -106,60 +105,77 @@ def live(row: Row, facts: Row, situation: Situation) -> Question | None:
     return Question(f"Let {row['name']} reach anybody{where(situation)}?", lines)
 
 
-def _retry(title: str, n: int, lines: list[str], situation: Situation) -> Question | None:
-    if n <= 1:
+def _many(n: int, every: bool) -> bool:
+    """Whether a set is so large that its number must be typed."""
+    return every or n > MANY
+
+
+def _set_lines(row: Row, facts: Row, situation: Situation) -> list[str]:
+    """What every question about a fixed set tells: what chose it, its states, what it leaves out."""
+    fixed = facts["set"]
+    lines = []
+    if "all" in row:
+        chosen = (row["filter"] or "all jobs") if row["all"] else "by hand"
+        lines.append(f"marked    {chosen} (fixed at {clock(situation.now, situation.now, seconds=True)})")
+    lines.append("states    " + ", ".join(f"{count(n)} {state}" for state, n in sorted(fixed.taken.items())))
+    if "hidden" in facts:
+        lines.append(f"hidden    {count(facts['hidden'])} outside this view")
+    return [*lines, f"skipped   {fixed.in_words() or '0'}"]
+
+
+def _retry_set(title: str, row: Row, facts: Row, situation: Situation, lines: list[str]) -> Question | None:
+    n, every = len(facts["set"].jobs), bool(row.get("all"))
+    if n <= 1 and not every:
         return None
-    lines += ["uncertain ones are never retried in bulk"]
-    capped = n >= RETRY_COUNT_LIMIT
+    spread = facts["given"].get("spread")
+    lines += [*_set_lines(row, facts, situation), f"pace      {facts['pace']}"]
+    lines.append(f"spread    over {span(spread)}" if spread else "budget    a new one from now")
+    many = _many(n, every)
     return Question(
         f"{title}{where(situation)}?",
         tuple(lines),
-        typed=str(n) if n > MANY and not capped else "all" if capped else "",
-        choices=SPREADS if n > MANY else (),
+        typed=str(n) if many else "",
+        choices=SPREADS if many and not spread else (),
         choices_title="spread",
     )
 
 
 def retry_campaign(row: Row, facts: Row, situation: Situation) -> Question | None:
-    """`facts`: `transient` and `held` jobs that the retry takes, `left`: failed for good, which it does not."""
-    n = facts["transient"] + facts["held"]
-    lines = [
-        f"take      {count(facts['transient'])} that may pass, {count(facts['held'])} held; a new budget from now",
-        f"leave     {count(facts['left'])} refused for good (retry those by group in Failures)",
-    ]
-    return _retry(f"Retry {plural(n, 'job')} of {row['name']}", n, lines, situation)
+    """`facts`: the fixed `set` (storage.fixed_set.FixedSet), the `pace` that it takes, what was `given` beforehand."""
+    return _retry_set(f"Retry {plural(len(facts['set'].jobs), 'job')} of {row['name']}", row, facts, situation, [])
 
 
 def retry_group(row: Row, facts: Row, situation: Situation) -> Question | None:
-    n = row["failed"] + row["held"]
     lines = [f"reason    {row['error_key']}", f"in        {row['campaigns']}", f"advice    {row['advice']}"]
     if row["kind"] in ("hard", "content"):
         lines.append("care      refused for good: a retry as it is will fail again")
-    return _retry(f"Retry {plural(n, 'job')} of this reason", n, lines, situation)
+    title = f"Retry {plural(len(facts['set'].jobs), 'job')} of this reason"
+    return _retry_set(title, row, facts, situation, lines)
 
 
 def retry_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
-    """`facts`: the fixed `set` (storage.retry_set.RetrySet), how many of it the filter hides, what is left out."""
-    wanted, every = facts["set"], row["all"]
-    n = len(wanted.ids)
-    if n <= 1 and not every:
-        return None
-    filter = f"{row['filter'] or 'none'}" if every else "by hand"
-    lines = [
-        f"marked    {filter} (fixed at {clock(situation.now, situation.now, seconds=True)})",
-        f"states    {count(wanted.failed)} failed, {count(wanted.held)} held; a new budget from now",
-        f"hidden    {count(facts['hidden'])} outside this view",
-        f"skipped   {facts['left'] or '0'}",
-        "pace      each by its campaign's own pacing, or spread",
-    ]
-    many = every or n > MANY
-    return Question(
-        f"Retry {plural(n, 'job')}{where(situation)}?",
-        tuple(lines),
-        typed=str(n) if many else "",
-        choices=SPREADS if many else (),
-        choices_title="spread",
+    """As for a campaign, and how many of the marked ones the filter hides (`hidden`)."""
+    return _retry_set(f"Retry {plural(len(facts['set'].jobs), 'job')}", row, facts, situation, [])
+
+
+UNDO_CANCEL = "undo      z within 10 s; none of them begins in that time"
+
+
+def cancel_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
+    n = len(facts["set"].jobs)
+    lines = [*_set_lines(row, facts, situation), "effect    they are skipped and will not be sent", UNDO_CANCEL]
+    typed = str(n) if _many(n, row["all"]) else ""
+    return Question(f"Cancel {plural(n, 'job')}{where(situation)}?", tuple(lines), typed=typed)
+
+
+def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
+    lines = (
+        f"to        {row.get('address') or '-'}",
+        f"of        {row.get('campaign') or '-'}",
+        "effect    it is skipped and will not be sent",
+        UNDO_CANCEL,
     )
+    return Question(f"Cancel job {row['id']}{where(situation)}?", lines)
 
 
 def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
@@ -175,6 +191,26 @@ def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
         Reply("a", "send it again (may be a duplicate)", {"verdict": "again"}),
     )
     return Question(f"Job {row['id']}: was it sent?", lines, replies, no="leave it")
+
+
+def sent_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
+    """`facts`: `n` uncertain messages, `of` which campaign ("" for any)."""
+    n = facts["n"]
+    lines = (
+        "They count as sent from now on, and nothing sends them again.",
+        "Sending again is decided one by one: it may be a duplicate.",
+        "undo      none",
+    )
+    title = f"Were all {count(n)} uncertain messages{facts['of']} sent{where(situation)}?"
+    return Question(title, lines, (Reply("y", "yes, they were sent"),), typed=str(n) if n > MANY else "")
+
+
+def forget_import(row: Row, facts: Row, situation: Situation) -> Question | None:
+    lines = (
+        f"people    {count(row['imported'])}, who came by {row['source']}",
+        f"effect    they are taken out of the draft {row['campaign']}; import the file again to have them back",
+    )
+    return Question(f"Take import #{row['id']} back{where(situation)}?", lines)
 
 
 def resume_all(row: Row, facts: Row, situation: Situation) -> Question | None:
@@ -220,7 +256,11 @@ QUESTIONS: dict[str, Build] = {
     "campaign.retry": retry_campaign,
     "failures.retry": retry_group,
     "jobs.retry": retry_marked,
+    "jobs.cancel": cancel_marked,
+    "job.cancel": cancel_job,
     "job.resolve": resolve,
+    "jobs.sent": sent_marked,
+    "recipients.forget": forget_import,
     "engine.resume": resume_all,
     "engine.drain": drain_engine,
     "queue.resume": resume_queue,
