@@ -1,0 +1,67 @@
+"""Which screen an action of the registry opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tui.actions import Row
+from tui.screens.view import ViewScreen
+from tui.screens.wizard import Making, StepScreen, first_open
+
+if TYPE_CHECKING:
+    from tui.acting import Acting
+
+
+def step_screen(step: str, making: Making) -> StepScreen:
+    """The screen of one step."""
+    from tui.screens.wizard_check import CheckScreen
+    from tui.screens.wizard_letter import LetterScreen
+    from tui.screens.wizard_name import NameScreen
+    from tui.screens.wizard_pacing import PacingScreen
+    from tui.screens.wizard_people import PeopleScreen
+
+    screens: tuple[type[StepScreen], ...] = (NameScreen, PeopleScreen, LetterScreen, PacingScreen, CheckScreen)
+    return next(screen for screen in screens if step == screen.STEP)(making)
+
+
+def _alone(step: str) -> Callable[[Row], ViewScreen]:
+    return lambda row: step_screen(step, Making(row["name"], alone=True))
+
+
+def _preview(row: Row) -> ViewScreen:
+    from tui.screens.preview import PreviewScreen
+
+    return PreviewScreen(row["name"])
+
+
+def _recipients(row: Row) -> ViewScreen:
+    from tui.screens.recipients import RecipientsScreen
+
+    return RecipientsScreen(row["name"], row["id"])
+
+
+def _import(row: Row) -> ViewScreen:
+    making = Making(row["name"], alone=True)
+    making.file.path = row.get("path", "")
+    return step_screen("people", making)
+
+
+OPENS: dict[str, Callable[[Row], ViewScreen]] = {
+    "campaign.new": lambda row: step_screen("name", Making(wanted=row.get("wanted", ""))),
+    "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
+    "campaign.check": _alone("check"),
+    "campaign.pace": _alone("pacing"),
+    "campaign.edit": _alone("letter"),
+    "recipients.import": _import,
+    "campaign.preview": _preview,
+    "campaign.recipients": _recipients,
+}
+"""By the action's id: a screen made from the row that it is for (a whole campaign, as `Reader.campaign` gives it)."""
+
+
+async def open_screen(console: Acting, id: str, row: Row, more: Row | None = None) -> None:
+    """Open the screen of an action; `more` is what was said beside its name. Raises PacelineError for a campaign that
+    is gone."""
+    whole = await console.read_once(lambda reader, now: reader.campaign(row["name"])) if "name" in row else row
+    await console.push_screen(OPENS[id]({**whole, **(more or {})}))

@@ -1,0 +1,117 @@
+"""One person of a campaign: every field, every message, every attempt with the server's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from storage.people_page import jobs_of, person
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.format import clock, fit, soon, wrap
+from tui.screens.job import attempt_items
+from tui.screens.view import ViewScreen
+from tui.theme import job_mark
+from tui.widgets.columns import Item, Sections, blank, heading
+from tui.widgets.grid import Grid
+
+NAME = 18
+
+
+def load(reader: Reader, name: str, person_id: int) -> dict[str, Any]:
+    """The `person`, their `jobs` with attempts, and the `campaign`."""
+    found = person(reader, person_id)
+    return {"person": found, "jobs": jobs_of(reader, person_id), "campaign": reader.campaign(name)}
+
+
+def field_items(fields: dict[str, Any], width: int) -> list[Item]:
+    """Every merge field; the rows of a grouped person one below the other."""
+    items: list[Item] = []
+    for name, value in fields.items():
+        if isinstance(value, list):
+            items.append(_fact(name, f"{len(value)} rows"))
+            for number, row in enumerate(value, 1):
+                items.append(_fact(f"  {number}", "  ".join(f"{key}={cell}" for key, cell in row.items())))
+            continue
+        for part in wrap(str(value), max(20, width - NAME - 5)):
+            items.append(_fact(name, part))
+            name = ""
+    return items
+
+
+def _fact(name: str, value: str, style: str = "") -> Item:
+    return Item(lambda width: ((f"   {fit(name, NAME)} ", "head"), (value, style)))
+
+
+def job_items(job: Row, now: int, width: int) -> list[Item]:
+    """One message: a row for the cursor, then its attempts."""
+    mark = job_mark(job, now)
+    when = f"due {soon(job['due_at'], now)}" if job["state"] == "pending" else f"since {clock(job['updated_at'], now)}"
+    reason = f" ({job['reason']})" if job["reason"] else ""
+    spans = ((f"{mark.glyph} {mark.word}{reason}", mark.style), (f"  {when}   job {job['id']}", ""))
+    items = [blank(), heading("MESSAGE"), Item(lambda width: spans, ("job", job["id"]), job)]
+    items.append(_fact("Message-ID", job["message_id"] or "-"))
+    if job["error"] and job["state"] != "completed":
+        items += [_fact("last error" if i == 0 else "", part) for i, part in enumerate(wrap(job["error"], width - 24))]
+    attempts = attempt_items(job, now, width)
+    return [*items, heading(f"ATTEMPTS ({len(job['attempts_log'])})"), *attempts] if attempts else items
+
+
+class RecipientScreen(ViewScreen):
+    MODE = "campaigns"
+    HINTS: ClassVar = ("view.open",)
+
+    def __init__(self, name: str, person_id: int, address: str) -> None:
+        super().__init__()
+        self._campaign = name
+        self._person_id = person_id
+        self._address = address
+
+    def token(self) -> Hashable:
+        return ("recipient", self._person_id)
+
+    def reads(self) -> Any:
+        name, person_id = self._campaign, self._person_id
+        return lambda reader, now: load(reader, name, person_id)
+
+    def crumb(self) -> str:
+        return f"Campaigns > {self._campaign} > {self._address}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Grid(id="facts")
+
+    def show(self, data: dict[str, Any], now: int) -> None:
+        found, width = data["person"], self.size.width
+        items = [
+            heading("PERSON"),
+            _fact("address", found["address"]),
+            _fact("row of the file", str(found["row_number"])),
+        ]
+        if found["stopped"]:
+            items.append(_fact("stopped", found["stopped"], "warn"))
+        items += [blank(), heading("FIELDS"), *field_items(found["fields"], width)]
+        for job in data["jobs"]:
+            items += job_items(job, now, width)
+        if not data["jobs"]:
+            items += [blank(), heading("MESSAGE    none yet: the campaign was not started with this person in it")]
+        self.query_one(Grid).show(Sections(items))
+
+    def targets(self) -> list[Target]:
+        if self.data is None:
+            return []
+        jobs = self.data["jobs"]
+        current = self.query_one(Grid).current
+        job = next((job for job in jobs if current and job["id"] == current.get("job_id", current["id"])), None)
+        job = job or (jobs[0] if jobs else None)
+        own = Target("campaign", self.data["campaign"])
+        return [Target("job", job), own] if job else [own]
+
+    def opens(self) -> ViewScreen | None:
+        from tui.screens.job import JobScreen
+
+        target = self.targets()[:1]
+        if target and target[0].scope == "job":
+            return JobScreen(target[0].row["id"], self.crumb())
+        return None

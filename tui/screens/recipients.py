@@ -1,0 +1,189 @@
+"""Everybody of one campaign and what became of each: by key at any size, narrowed by the filter language."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual.binding import Binding
+from textual.timer import Timer
+from textual.widget import Widget
+
+from storage.errors import FilterError
+from storage.filters import complete, parse
+from storage.people_page import PeopleQuery, count, people
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.screens.campaign_tabs import recipient_columns
+from tui.screens.jobs import DEBOUNCE, FAULTS
+from tui.screens.jobs_window import HALF, wants_move
+from tui.screens.view import ViewScreen, look_bindings
+from tui.widgets.columns import Table, header
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
+
+TOP, END = 0, -1
+"""Where a window begins, beside the ids of people."""
+
+
+def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int) -> dict[str, Any]:
+    """`rows` around a person (an id, or `TOP`, `END`), whether there are more `before` and `after` them, how many match
+    (`count`), and the `campaign`."""
+    query = replace(query, now=now)
+    if anchor == TOP:
+        rows, after = people(reader, query, limit=2 * HALF)
+        before = False
+    elif anchor == END:
+        rows, before = people(reader, query, before=1 << 62, limit=2 * HALF)
+        after = False
+    else:
+        back, before = people(reader, query, before=anchor, limit=HALF)
+        ahead, after = people(reader, query, after=anchor - 1, limit=HALF)
+        rows = [*back, *ahead]
+    return {
+        "rows": rows, "before": before, "after": after, "count": str(count(reader, query)),
+        "campaign": reader.campaign(name),
+    }  # fmt: skip
+
+
+class RecipientsScreen(ViewScreen):
+    MODE = "campaigns"
+    HINTS: ClassVar = ("view.open", "view.filter")
+    BINDINGS: ClassVar = [
+        *look_bindings("shape"),
+        Binding("escape", "put_back", "back one step", id="recipients.put_back", show=False),
+    ]
+
+    def __init__(self, name: str, campaign_id: int, text: str = "") -> None:
+        super().__init__()
+        self._campaign = name
+        self.text = text
+        self.broken = ""
+        """Why the text on row 3 is no filter: the rows are those of the last one, actions are off."""
+        self._query = PeopleQuery(campaign_id, parse(text))
+        self._anchor = TOP
+        self._before = text
+        self._go = ""
+        self._debounce: Timer | None = None
+
+    def token(self) -> Hashable:
+        return ("recipients", self._query, self._anchor)
+
+    def reads(self) -> Any:
+        name, query, anchor = self._campaign, self._query, self._anchor
+        return lambda reader, now: load(reader, now, name, query, anchor)
+
+    def crumb(self) -> str:
+        shown = f"{self.text}  (does not parse)" if self.broken else self.text
+        return f"Campaigns > {self._campaign} > recipients  {shown}".rstrip()
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="head")
+        yield Grid(id="people")
+
+    def show(self, data: dict[str, Any], now: int) -> None:
+        rows, grid = data["rows"], self.query_one(Grid)
+        columns = recipient_columns(now)
+        nothing = ((" Nobody matches." if self.text else " Nobody is in it yet: I imports people from a file.", ""),)
+        self.query_one("#head", Lines).show([header(columns, self.size.width) if rows else nothing])
+        grid.show(Table(columns, rows, lambda row: (row["id"], row["job_id"])))
+        if self._go and rows:
+            grid.move_to(0 if self._go == "top" else len(rows) - 1)
+            self._go = ""
+        of = f" of {data['campaign']['recipients']:,}" if self._query.filter.terms else ""
+        self.crumb_right = f"{data['count']}{of} people"
+
+    # moving
+
+    def action_move(self, step: str) -> None:
+        data = self.data
+        if data is not None and ((step == "top" and data["before"]) or (step == "end" and data["after"])):
+            self._go = step
+            self._read(TOP if step == "top" else END)
+        else:
+            super().action_move(step)
+
+    def on_grid_moved(self) -> None:
+        grid = self.query_one(Grid)
+        if self.data is not None and grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
+            self._read(grid.current["id"])
+        super().on_grid_moved()
+
+    def _read(self, anchor: int) -> None:
+        if anchor != self._anchor:
+            self._anchor = anchor
+            self.watch_data()
+
+    # filter
+
+    def action_filter(self) -> None:
+        self._before = "" if self.broken else self.text
+        self.prompt.open(
+            "/", self.text, on_submit=self._keep, on_change=self._typed, on_cancel=self._restore,
+            completer=self._offers,
+        )  # fmt: skip
+
+    def _offers(self, line: str) -> list[str]:
+        cut = len(line) - len(line.split(" ")[-1])
+        return [line[:cut] + offer for offer in complete(line, len(line), {})] if line[cut:] else []
+
+    def _typed(self, text: str) -> None:
+        self._still()
+        self._debounce = self.set_timer(DEBOUNCE, lambda: self.narrow(text))
+
+    def _keep(self, text: str) -> None:
+        self._still()
+        self.narrow(text.strip())
+
+    def _restore(self) -> None:
+        self._still()
+        self.narrow(self._before)
+
+    def _still(self) -> None:
+        if self._debounce is not None:
+            self._debounce.stop()
+
+    def narrow(self, text: str) -> None:
+        """Show whom this filter lets through. One that does not parse keeps the rows and turns the actions off."""
+        self.text = text
+        try:
+            filter = parse(text)
+        except FilterError as error:
+            self.broken = f"{error.message} - {error.hint}"
+            self.console.say(self.broken, "warn")
+            return
+        if self.broken:
+            self.console.say("")
+        self.broken = ""
+        if filter != self._query.filter:
+            self._query, self._anchor, self._go = replace(self._query, filter=filter), TOP, ""
+            self.watch_data()
+        self.draw_frame()
+
+    def action_faults(self) -> None:
+        self.narrow("" if self.text == FAULTS else FAULTS)
+
+    async def action_put_back(self) -> None:
+        if self.text:
+            self.narrow("")
+        else:
+            await self.console.action_back()
+
+    # acting
+
+    def targets(self) -> list[Target]:
+        if self.data is None:
+            return []
+        own = Target("campaign", self.data["campaign"])
+        row: Row | None = self.query_one(Grid).current
+        if row is None or row["job_id"] is None:
+            return [own]
+        off = {"off": f"the filter does not parse: {self.broken}"} if self.broken else {}
+        return [Target("job", {**row, "id": row["job_id"], "campaign": self._campaign, **off}), own]
+
+    def opens(self) -> ViewScreen | None:
+        from tui.screens.recipient import RecipientScreen
+
+        row = self.query_one(Grid).current
+        return RecipientScreen(self._campaign, row["id"], row["address"]) if row else None

@@ -1,0 +1,147 @@
+"""Step 5: what would go wrong, what would happen when, and the start. Of any campaign: its preflight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.errors import PacelineError
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.cli.preflight import Finding, Preflight, examine
+from tui.format import clock, count
+from tui.screens.form import field as value
+from tui.screens.form import in_words, told
+from tui.screens.opening import open_screen
+from tui.screens.wizard import Making, StepScreen, has_message
+from tui.widgets.columns import Item, blank, heading
+
+NOT_LIVE = "reaches only the allow-list and outbox accounts; a start with others in it is refused"
+LIVE = "reaches everybody in it"
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was found for one version of a campaign: the preflight, and the plan of a start or why there is none."""
+
+    version: int
+    found: Preflight | None = None
+    plan: Row = field(default_factory=dict)
+    refused: str = ""
+
+
+class CheckScreen(StepScreen):
+    STEP = "check"
+
+    def __init__(self, making: Making) -> None:
+        super().__init__(making)
+        self._checked: Checked | None = None
+
+    def show(self, data: dict[str, Any], now: int) -> None:
+        campaign = data["campaign"]
+        if campaign is not None and (self._checked is None or self._checked.version != campaign["version"]):
+            self._checked = Checked(campaign["version"])
+            self.work(self._check(campaign, self._checked))
+        if campaign is not None and campaign["state"] == "active" and not self.making.alone:
+            self._started(campaign)
+            return
+        super().show(data, now)
+
+    async def _check(self, campaign: Row, checked: Checked) -> None:
+        name = campaign["name"]
+        checked.found = await asyncio.to_thread(self._examine, name)
+        if campaign["state"] == "draft" and campaign["recipients"] and has_message(campaign):
+            try:
+                checked.plan = await self.call("campaign.start", {"name": name, "dry_run": True})
+            except PacelineError as error:
+                checked.refused = in_words(error)
+
+    def _examine(self, name: str) -> Preflight:
+        with Reader(self.console.database) as reader:
+            return examine(reader, reader.campaign(name), self.console.load_config(), now=self.console.now())
+
+    # what stands there
+
+    def items(self, data: dict[str, Any], now: int, width: int) -> Sequence[Item]:
+        campaign, checked = data["campaign"], self._checked
+        if campaign is None or checked is None:
+            return told("There is no such campaign any more.", width, style="bad")
+        found = checked.found
+        if found is None:
+            return told("checking ...", width, style="dim")
+        items = self._plan_items(campaign, found, checked, now, width)
+        items += [blank(), heading(_verdict(found))]
+        for number, finding in enumerate(found.findings):
+            items += _finding_items(number, finding, width)
+        return items
+
+    def _plan_items(self, campaign: Row, found: Preflight, checked: Checked, now: int, width: int) -> list[Item]:
+        live = bool(campaign["live"])
+        items = [
+            value(
+                "preview", "MESSAGE", campaign["steps"][0]["subject"] or "no subject", "enter: as each person sees it"
+            ),
+            value("test", "TEST", "send one to yourself", "no job, no count"),
+            value("live", "LIVE" if live else "NOT LIVE", LIVE if live else NOT_LIVE, style="warn" if live else ""),
+        ]
+        items += told(f"{count(found.people)} to send. {found.pacing}. {found.estimate}".strip(), width, label="PLAN")
+        plan = checked.plan
+        if plan.get("first_due"):
+            times = (
+                f"first {clock(plan['first_due'], now, seconds=True)}   last {clock(plan['last_due'], now)}   "
+                f"done about {clock(plan['estimated_completion'], now)}"
+            )
+            held = f"   {count(plan['held'])} would be held for you" if plan.get("held") else ""
+            items += told(times + held, width)
+        if checked.refused:
+            items += told(checked.refused, width, style="bad")
+        if campaign["state"] == "draft":
+            ready = bool(plan.get("queued"))
+            note = "enter or P; it asks first" if ready else "see below what is missing"
+            items.append(value("start", "START", f"send to {count(plan.get('queued', 0))} people", note,
+                               style="good" if ready else "dim"))  # fmt: skip
+        return items
+
+    # choosing
+
+    def chosen(self, key: Hashable, row: Any) -> None:
+        campaign = self.campaign
+        if campaign is None:
+            return
+        if key == "preview":
+            self.work(open_screen(self.console, "campaign.preview", campaign))
+        elif key == "test":
+            self.action_press("campaign.test")
+        elif key == "live":
+            self.action_press("campaign.live")
+        elif key == "start":
+            self.action_press("campaign.start")
+
+    def targets(self) -> list[Target]:
+        return [Target("campaign", self.campaign)] if self.campaign else []
+
+    def _started(self, campaign: Row) -> None:
+        """It runs: from here on its own screen tells more."""
+        from tui.screens.campaign import CampaignScreen
+
+        self.console.switch_screen(CampaignScreen(campaign["name"]))
+
+
+def _verdict(found: Preflight) -> str:
+    problems = sum(finding.level == "problem" for finding in found.findings)
+    notes = len(found.findings) - problems
+    if not found.findings:
+        return "PREFLIGHT    nothing is in the way"
+    return f"PREFLIGHT    {problems} in the way, {notes} to know"
+
+
+def _finding_items(number: int, finding: Finding, width: int) -> list[Item]:
+    bad = finding.level == "problem"
+    items = told(finding.message, width, label="! problem" if bad else ". note", style="bad" if bad else "")
+    if finding.first:
+        items += told(", ".join(finding.first), width, style="dim")
+    if finding.hint:
+        items += told(f"-> {finding.hint}", width)
+    return items

@@ -1,0 +1,141 @@
+"""Step 4: how the sends are spread. Every mode and preset with what it comes to for these people."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.accounts import Account
+from engine.config import Config
+from engine.planning.caps import least_time
+from engine.planning.durations import exact_duration, parse_duration
+from engine.planning.pacing import PRESETS, Pacing, estimate
+from storage.errors import PacelineError, UsageError
+from tui.actions import Row
+from tui.format import count
+from tui.screens.form import field, in_words, told
+from tui.screens.wizard import StepScreen
+from tui.undo import Undo
+from tui.widgets.columns import Item, blank, heading
+
+SOME = 100
+"""People that figures are for while nobody is in the campaign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One row: a pacing to choose, or (`asks`) one that is typed."""
+
+    label: str
+    pacing: Pacing
+    asks: str = ""
+
+
+def ways(now: Pacing) -> list[Way]:
+    """Every preset, and a steady, a human and an own blast beginning from what the campaign has now."""
+    found = [Way("blast", Pacing.preset(name)) for name in PRESETS]
+    found.append(Way("steady", now if now.mode == "steady" else Pacing(mode="steady"), "rate, such as 60/min or 30/h"))
+    found.append(Way("human", now if now.mode == "human" else Pacing(mode="human"), "gaps, such as 15m 90m"))
+    own = now.mode == "blast" and not now.risk
+    found.append(Way("blast", now if own else Pacing(), "how many at once and the delay, such as 10 2s"))
+    return found
+
+
+def typed(way: Way) -> str:
+    """What stands at the prompt when a pacing is typed."""
+    pacing = way.pacing
+    if pacing.mode == "steady":
+        return str(pacing.rate)
+    if pacing.mode == "human":
+        return f"{exact_duration(pacing.gap_min)} {exact_duration(pacing.gap_max)}"
+    return f"{pacing.concurrency} {exact_duration(pacing.batch_delay)}"
+
+
+def read_typed(mode: str, text: str) -> Pacing:
+    """The pacing that was typed. Raises UsageError."""
+    words = text.split()
+    if mode == "steady":
+        return Pacing.from_dict({"mode": "steady", "rate": text})
+    if len(words) != 2:
+        example = "15m 90m" if mode == "human" else "10 2s"
+        raise UsageError(f"'{text[:40]}' is not two values", hint=f"for example {example}")
+    if mode == "human":
+        return Pacing.from_dict({"mode": "human", "gap_min": words[0], "gap_max": words[1]})
+    if not words[0].isdecimal():
+        raise UsageError(f"'{words[0][:20]}' is no number", hint="for example 10 2s")
+    parse_duration(words[1])
+    return Pacing.from_dict({"mode": "blast", "concurrency": int(words[0]), "batch_delay": words[1]})
+
+
+def takes(pacing: Pacing, people: int, account: Account | None, seed: int, now: int) -> str:
+    """What a pacing comes to, with the account's own limits."""
+    least = least_time(people, min_gap=account.min_gap, caps=account.caps) if account else 0
+    at_once = min(pacing.concurrency if pacing.mode == "blast" else 5, account.concurrency) if account else None
+    return estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least).text
+
+
+class PacingScreen(StepScreen):
+    STEP = "pacing"
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._problem = ""
+        self._config = Config()
+        try:
+            self._config = self.console.load_config()
+        except PacelineError as error:
+            self._problem = in_words(error)
+
+    def items(self, data: dict[str, Any], now: int, width: int) -> Sequence[Item]:
+        campaign = data["campaign"]
+        if campaign is None:
+            return told("There is no such campaign any more.", width, style="bad")
+        present = Pacing.from_dict(campaign["pacing"])
+        account = self._config.accounts.get(campaign["account"])
+        people = left(campaign) or SOME
+        items: list[Item] = [field("now", "NOW", present.describe(), style="good"), blank()]
+        if self._problem:
+            items += told(self._problem, width, style="bad")
+        items.append(heading("CHOOSE    enter takes it, or asks for its figures"))
+        for number, way in enumerate(ways(present)):
+            same = way.pacing == present
+            text = takes(way.pacing, people, account, campaign["seed"], now)
+            risk = f"{way.pacing.risk}: " if way.pacing.risk else ""
+            note = "asks for figures" if way.asks else ""
+            items.append(field(("way", number), f"{'*' if same else ' '} {way.label}", f"{risk}{text}", note,
+                               style="good" if same else "", row=way))  # fmt: skip
+        who = f"{count(people)} people" if left(campaign) else f"{SOME} people, as nobody is in it yet"
+        ceiling = f"; account {account.name} sends at most {account.concurrency} at once" if account else ""
+        after = ""
+        if campaign["state"] == "active":
+            after = " It runs: what has not left is planned anew at once, order kept. z takes it back."
+        return [*items, blank(), *told(f"Figures for {who}{ceiling}.{after}", width)]
+
+    def chosen(self, key: Hashable, row: Any) -> None:
+        if not self.may_change() or not isinstance(row, Way):
+            return
+        if row.asks:
+            self.ask_line(row.asks, typed(row), lambda text: self.work(self._typed(row.pacing.mode, text)))
+        else:
+            self.work(self._pace(row.pacing))
+
+    async def _typed(self, mode: str, text: str) -> None:
+        await self._pace(read_typed(mode, text))
+
+    async def _pace(self, pacing: Pacing) -> None:
+        campaign = self.campaign
+        if campaign is None:
+            return
+        args = {"name": campaign["name"], "pacing": pacing.to_dict()}
+        result = await self.call("campaign.pace", args)
+        before = {**args, "pacing": campaign["pacing"], "concurrency": campaign["concurrency"]}
+        self.console.undos.add(Undo(f"pacing of {campaign['name']}", "campaign.pace", before, self.console.now()))
+        self.console.say(f"ok: {result['message']}", "good")
+
+
+def left(campaign: Row) -> int:
+    """How many are still to be sent: everybody of a draft, what waits of one that runs."""
+    counts = campaign["counts"]
+    waiting = int(counts["pending"] + counts["held"])
+    return waiting or (int(campaign["recipients"]) if campaign["state"] == "draft" else 0)
