@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.accounts import SmtpAccount
 from engine.config import Config
-from storage.books import examine_books
+from storage.books import FEW, examine_books
 from storage.errors import PacelineError
 from storage.lock import read_holder
 from storage.model import MINUTE
@@ -92,21 +92,35 @@ def _store(session: Session) -> Iterator[Finding]:
             yield Finding("rights", "problem", f"{file} is open to other users", f"chmod 600 {file}")
 
 
-def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
+def examine_store(session: Session) -> list[Finding]:
+    """What `db check` looks at: the database file alone. Raises PacelineError when it cannot be read."""
+    with session.reader() as reader:
+        return list(_sound(reader, session.db))
+
+
+def _sound(reader: Reader, path: Path) -> Iterator[Finding]:
+    """Integrity, schema, counters, and what was left half done."""
     wrong = reader.check()
-    if wrong:
+    for problem in wrong:
         remedy = "stop the engine, then: paceline db restore BACKUP (the damaged file is kept)"
-        yield Finding("store", "problem", f"{path} is damaged: {wrong[0]}", remedy)
+        yield Finding("store", "problem", f"{path} is damaged: {problem}", remedy)
+    if wrong:
         return
     yield Finding("store", "ok", f"{path}: integrity is ok, schema {reader.engine()['schema']}")
     drift = reader.counter_drift()
-    if drift:
-        more = f" and {len(drift) - 1} more" if len(drift) > 1 else ""
-        yield Finding("counters", "problem", drift[0] + more, "with no engine running: paceline db recount")
-    else:
+    for sentence in drift[:FEW]:
+        yield Finding("counters", "problem", sentence, "with no engine running: paceline db recount")
+    if not drift:
         yield Finding("counters", "ok", "the counters equal a recount")
     for odd in examine_books(reader, now=now_us(), owned=read_holder(path) is not None):
         yield Finding(odd.subject, "problem" if odd.wrong else "note", odd.message, odd.remedy)
+
+
+def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
+    found = list(_sound(reader, path))
+    yield from found
+    if any(finding.check == "store" and finding.level == "problem" for finding in found):
+        return
     counts = reader.counts()
     if counts["uncertain"]:
         message = f"{counts['uncertain']:,} messages are uncertain: sent or not?"

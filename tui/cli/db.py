@@ -19,7 +19,8 @@ from tui.safe_text import safe_text
     lazy={
         "backup": Lazy("tui.cli.db:backup", "A consistent copy, also while an engine runs."),
         "restore": Lazy("tui.cli.db:restore", "Put a backup in place; what may have left since becomes uncertain."),
-        "check": Lazy("tui.cli.db:check", "Integrity, and the counters against a recount."),
+        "check": Lazy("tui.cli.db:check", "Integrity, counters, and what was left half done."),
+        "recount": Lazy("tui.cli.db:recount", "Put counters right that differ from a recount."),
     },
 )
 def db() -> None:
@@ -83,14 +84,43 @@ def restore(session: Session, source: Path) -> None:
 @click.command("check", cls=Verb)
 @click.pass_obj
 def check(session: Session) -> int:
-    """SQLite's integrity check, and the counters against a recount. Exit 1 when something is wrong."""
-    with session.reader() as reader:
-        found = reader.check() + reader.counter_drift()
+    """SQLite's integrity check, the schema, the counters against a recount, and what was left half done, each with
+    its remedy. Exit 1 when something is wrong."""
+    from tui.cli.checkup import examine_store
+
+    findings = [found for found in examine_store(session) if found.level != "ok"]
+    problems = [found for found in findings if found.level == "problem"]
     if session.json:
-        emit({"success": not found, "problems": found})
+        emit(
+            {
+                "success": not problems,
+                "problems": [found.message for found in problems],
+                "findings": [found._asdict() for found in findings],
+            }
+        )
     else:
-        for problem in found:
-            out(safe_text(problem))
-        if not found:
+        for found in findings:
+            out(safe_text(found.message))
+            out(f"  -> {safe_text(found.remedy)}")
+        if not problems:
             out("sound: integrity is ok, the counters equal a recount")
-    return 1 if found else 0
+    return 1 if problems else 0
+
+
+@click.command("recount", cls=Change)
+@click.pass_obj
+def recount(session: Session) -> None:
+    """Bring the counters to what a count of the jobs says, with no engine running. Messages are not touched."""
+    import asyncio
+
+    from storage.books import recount as count_again
+    from tui.cli.times import now_us
+    from tui.client import this_actor
+
+    if session.read_only:
+        raise RefusedError("this command was started with --read-only: changes are refused", hint="leave it out")
+    wrong = asyncio.run(count_again(session.db, now=now_us, actor=this_actor("cli")))
+    if session.json:
+        emit({"success": True, "wrong": wrong})
+    else:
+        out(f"{wrong:,} counters were wrong and are right now" if wrong else "the counters were right")
