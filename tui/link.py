@@ -11,16 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from storage.errors import EngineUnavailableError, PacelineError, RefusedError
 from storage.lock import Holder, read_holder
 from storage.model import SECOND, Actor
-from tui.client import PATIENCE, SocketControl
+from tui.client import PATIENCE, Control, SocketControl
 from tui.embedded import EmbeddedEngine
 from tui.safe_rows import clean
+
+T = TypeVar("T")
 
 LOOKS = (1, 2, 4, 8)
 """Seconds between looks for a lost engine; the last one repeats."""
@@ -75,6 +78,8 @@ class Link(Protocol):
 
     def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]: ...
 
+    def run(self, work: Callable[[Control], T]) -> Future[T]: ...
+
     def start_here(self) -> None: ...
 
     def in_flight(self) -> int: ...
@@ -111,7 +116,7 @@ class EngineLink:
         self._status: dict[str, Any] = {}
         self._asked: Future[None] | None = None
         self._silent = 0
-        self._own: set[Future[dict[str, Any]]] = set()
+        self._own: set[Future[Any]] = set()
         self._acted = -OWN_FOR
         self._state = LinkState(NONE)
         self._state = self._seen(0)
@@ -186,31 +191,47 @@ class EngineLink:
     def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]:
         """Ask for one action; the future raises the PacelineError to show."""
         future = self._pool.submit(self._call, action, args)
-        if action not in READS:
-            self._own.add(future)
-            future.add_done_callback(self._acted_now)
+        return future if action in READS else self._noted(future)
+
+    def run(self, work: Callable[[Control], T]) -> Future[T]:
+        """Do a work of several calls over one connection, in a thread of its own: an import belongs to the connection
+        that began it. The future raises the PacelineError to show."""
+        return self._noted(self._pool.submit(self._work, work))
+
+    def _noted(self, future: Future[T]) -> Future[T]:
+        self._own.add(future)
+        future.add_done_callback(self._acted_now)
         return future
 
-    def _acted_now(self, future: Future[dict[str, Any]]) -> None:
+    def _acted_now(self, future: Future[Any]) -> None:
         self._acted = time.monotonic()
         self._own.discard(future)
 
     def _call(self, action: str, args: dict[str, Any]) -> dict[str, Any]:
-        if self._read_only and action not in READS:
+        if action not in READS:
+            self._refuse_read_only()
+        return self._once(action, args, PATIENCE)
+
+    def _work(self, work: Callable[[Control], T]) -> T:
+        self._refuse_read_only()
+        with closing(self._connect(PATIENCE)) as control:
+            return work(control)
+
+    def _refuse_read_only(self) -> None:
+        if self._read_only:
             raise RefusedError(
                 "this console was started with --read-only: changes are refused", hint="start it without --read-only"
             )
-        return self._once(action, args, PATIENCE)
 
     def _once(self, action: str, args: dict[str, Any], patience: float) -> dict[str, Any]:
+        with closing(self._connect(patience)) as control:
+            return control.call(action, args)
+
+    def _connect(self, patience: float) -> SocketControl:
         holder = read_holder(self._database)
         if holder is None or not holder.socket:
             raise EngineUnavailableError("no engine runs on this database", hint="^r looks again")
-        control = SocketControl(holder.socket, self._actor, patience=patience)
-        try:
-            return control.call(action, args)
-        finally:
-            control.close()
+        return SocketControl(holder.socket, self._actor, patience=patience)
 
     def start_here(self) -> None:
         """Start an engine in this process, because a person asked for it: an engine that died by a fault is never

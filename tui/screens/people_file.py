@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from storage.errors import PacelineError
 from storage.model import RecipientRow
 from storage.reader import Reader
 from tui.cli.importing import Glance, Imported, Source, glance, known_keys, look_through
+from tui.client import Control
 
 OFFERS = 100
 
@@ -105,25 +105,18 @@ class _Superseded(Exception):  # noqa: N818 - nothing went wrong
     """The operator has chosen something else meanwhile."""
 
 
-class Calls(Protocol):
-    """The door to control that a console has."""
+class Watched:
+    """Control for one import that tells how many rows were handed over, and knows the import afterwards."""
 
-    def call(self, action: str, args: dict[str, Any]) -> Future[dict[str, Any]]: ...
-
-
-class LinkControl:
-    """A console's link as the control that an import works with; for a thread of its own. `told` hears how many rows
-    have been handed over."""
-
-    def __init__(self, link: Calls, told: Callable[[int], None]) -> None:
-        self._link = link
+    def __init__(self, control: Control, told: Callable[[int], None]) -> None:
+        self._control = control
         self._told = told
         self._rows = 0
         self.import_id: int | None = None
 
     def call(self, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
         """Raises PacelineError."""
-        result = self._link.call(action, args or {}).result()
+        result = self._control.call(action, args)
         if action == "recipients.begin":
             self.import_id = result["import_id"]
         elif action == "recipients.rows" and args is not None:
@@ -132,7 +125,7 @@ class LinkControl:
         return result
 
     def close(self) -> None:
-        return
+        self._control.close()
 
 
 def path_offers(typed: str) -> list[str]:

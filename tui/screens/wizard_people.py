@@ -10,10 +10,11 @@ from engine.intake.mapping import EMAIL
 from storage.errors import PacelineError
 from tui.actions import Row, Target
 from tui.cli.importing import Imported, import_file, rejects_path
+from tui.client import Control
 from tui.format import clock, count, fit, plural
 from tui.safe_text import safe_text
 from tui.screens.form import field, told
-from tui.screens.people_file import LinkControl, path_offers
+from tui.screens.people_file import Watched, path_offers
 from tui.screens.questions import Question, where
 from tui.screens.wizard import StepScreen
 from tui.undo import Undo
@@ -180,17 +181,22 @@ class PeopleScreen(StepScreen):
             self.console.say("import: nothing was changed")
             return
         self._importing = True
-        control = LinkControl(self.console.link, self._progress)
+        source, name = self.making.file.source(), self.making.name
+
+        def work(control: Control) -> tuple[Imported, int | None]:
+            watched = Watched(control, self._progress)
+            return import_file(source, name, watched), watched.import_id
+
         try:
-            done = await asyncio.to_thread(import_file, self.making.file.source(), self.making.name, control)
+            done, import_id = await asyncio.wrap_future(self.console.link.run(work))
         finally:
             self._importing = False
         rejects = f"; the rest is in {done.rejects.name}" if done.rejects else ""
         message = done.result.get("message", f"{count(done.counts.imported)} imported")
         self.console.say(f"ok: {message}{rejects}", "good")
         self.making.file.choose("")
-        if draft and control.import_id is not None:
-            args = {"campaign": self.making.name, "import_id": control.import_id}
+        if draft and import_id is not None:
+            args = {"campaign": name, "import_id": import_id}
             title = f"import of {done.table.path.name} into {self.making.name}"
             self.console.undos.add(Undo(title, "recipients.forget", args, self.console.now()))
 
