@@ -12,6 +12,8 @@ Row = dict[str, Any]
 LEVELS = ("info", "warning", "error")
 SEARCHED = 100_000
 """Events that one search or one page of rare levels looks through at most."""
+RECENT = 500
+"""The newest events, among which the last actions are looked for."""
 
 _EVENT = (
     "SELECT e.id, e.at, e.level, e.kind, e.actor, e.host, e.via, e.campaign_id, e.queue_id, e.job_id, e.n, e.text, "
@@ -47,6 +49,16 @@ def page(
     for row in rows:
         row["data"] = json.loads(row["data"])
     return rows
+
+
+def last_actions(reader: Reader, limit: int = 6) -> list[Row]:
+    """What people did last and what the engine did to their campaigns, newest first, out of the newest 500 events:
+    `{id, at, actor, kind, text}`."""
+    return reader.rows(
+        "SELECT id, at, actor, kind, text FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?) "
+        "WHERE actor NOT IN ('', 'engine') OR kind LIKE 'campaign.%' ORDER BY id DESC LIMIT ?",
+        (RECENT, limit),
+    )
 
 
 def find(reader: Reader, words: str, *, start: int, older: bool = True, levels: tuple[str, ...] = LEVELS) -> int | None:

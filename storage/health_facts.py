@@ -57,6 +57,16 @@ def oldest_due(reader: Reader, now: int) -> int | None:
     return due if due is not None and due <= now else None
 
 
+def last_stopped(reader: Reader, campaign_id: int, state: str) -> int | None:
+    """When the newest job of a campaign that stands `failed`, `held` or `uncertain` came to stand so (us)."""
+    row = reader.one(
+        "SELECT updated_at FROM jobs INDEXED BY jobs_stopped WHERE campaign_id = ? AND state = ? "
+        "AND state IN ('failed', 'held', 'uncertain') ORDER BY id DESC LIMIT 1",
+        (campaign_id, state),
+    )
+    return row["updated_at"] if row else None
+
+
 def due_by_destination(reader: Reader, now: int, limit: int = 10) -> Row:
     """What is overdue in active campaigns, by queue and by the recipient's domain, oldest first.
 

@@ -34,6 +34,24 @@ def caps_used(reader: Reader, queue_id: int, caps: list[tuple[int, int]], now: i
     return found
 
 
+def add_limits(reader: Reader, campaigns: list[Row], limits: dict[str, Row], now: int) -> None:
+    """Give each campaign the limits of its queue: `caps` as `caps_used` tells them, `min_gap` (us), and when the queue
+    last began a message, `queue_last_start`.
+
+    `limits` by account: `{caps: [(n, period)], min_gap}`, from a running engine's status or from the configuration;
+    an account that is not there is taken for unlimited.
+    """
+    used: dict[int, list[Row]] = {}
+    starts = {row["id"]: row["last_start"] for row in reader.rows("SELECT id, last_start FROM queues")}
+    for row in campaigns:
+        known = limits.get(row["account"], {})
+        if row["queue_id"] not in used:
+            caps = [(n, period) for n, period in known.get("caps", ())]
+            used[row["queue_id"]] = caps_used(reader, row["queue_id"], caps, now)
+        row["caps"], row["min_gap"] = used[row["queue_id"]], known.get("min_gap", 0)
+        row["queue_last_start"] = starts.get(row["queue_id"], 0)
+
+
 def latency(reader: Reader, queue_id: int, now: int) -> Row:
     """Time from intent to reply of what was handed over in the last hour: `{n, p50, p95}` (us, None without any),
     over the newest 1,000 at most."""

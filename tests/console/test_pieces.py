@@ -74,7 +74,7 @@ def test_the_counts_of_a_campaign_add_up_to_its_total(busy_world: World) -> None
 
 def test_needs_are_sorted_by_urgency(busy_world: World) -> None:
     with Reader(busy_world.database) as reader:
-        found = needs(load_overview(reader, NOON), NOON)
+        found = needs(load_overview(reader, NOON, {}), NOON)
     assert [need.urgency for need in found] == sorted(need.urgency for need in found)
     assert found[0].what == "spring-sale"
     assert {"uncertain", "held", "group", "queue"} <= {need.scope for need in found}

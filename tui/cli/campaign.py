@@ -7,7 +7,7 @@ import time
 import click
 
 from storage.model import SECOND
-from tui.cli.output import emit, emit_line, local, out, pairs, say, span, table
+from tui.cli.output import Json, emit, emit_line, local, out, pairs, say, span, table
 from tui.cli.session import Session
 from tui.cli.verbs import Lazy, LazyGroup, Verb
 
@@ -21,7 +21,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "pace": Lazy("tui.cli.campaign_edit:pace", "Change how its sends are spread."),
         "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
         "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
-        "show": Lazy("tui.cli.campaign:show", "One campaign: state, counts, progress, ETA."),
+        "show": Lazy("tui.cli.campaign:show", "One campaign: state, why it stands, counts, progress, ETA."),
         "recipients": Lazy("tui.cli.campaign:recipients", "Its people and what became of each."),
         "preflight": Lazy("tui.cli.campaign_check:preflight", "All that would go wrong, before the start."),
         "preview": Lazy("tui.cli.campaign_check:preview", "The message as one person will see it."),
@@ -89,14 +89,17 @@ def list_(session: Session) -> None:
 @click.argument("name")
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """One campaign: state, counts, progress, ETA."""
-    from tui.cli.facts import campaign_json, eta
+    """One campaign: state, counts, progress, why it stands or goes, ETA."""
+    from tui.cli.facts import add_pace, campaign_json
+    from tui.pace import campaign_finish
 
     now = time.time_ns() // 1_000
     with session.reader() as reader:
         row = reader.campaign(name)
-        data = campaign_json(reader, row, now)
-        finish = eta(reader, row, row["counts"], now)
+        add_pace(reader, row, _limits(session), now)
+        sentence = _why(session, row, now, paused=reader.engine()["paused"])
+        data = {**campaign_json(row, now), "why": sentence}
+        finish = campaign_finish(row, now)
         reasons = reader.failures(campaign_id=row["id"])
     if session.json:
         emit(data)
@@ -108,6 +111,7 @@ def show(session: Session, name: str) -> None:
         (
             ("campaign", row["name"]),
             ("state", state),
+            ("why", sentence),
             ("account", f"{row['account']} ({row['channel']}, queue {row['queue_state']})"),
             ("live", live),
             ("pacing", data["pacing"]["text"]),
@@ -131,6 +135,29 @@ def show(session: Session, name: str) -> None:
         )
         if any(r["state"] == "failed" for r in reasons):
             say(f"try again: paceline campaign retry {name} --class transient|all")
+
+
+def _limits(session: Session) -> Json:
+    """What the accounts allow; {} where the configuration cannot be read: a show needs none."""
+    from storage.errors import UsageError
+    from tui.cli.facts import limits_of
+
+    try:
+        return limits_of(session.config())
+    except UsageError:
+        return {}
+
+
+def _why(session: Session, row: Json, now: int, *, paused: bool) -> str:
+    """Why the campaign stands or goes, as the console says it."""
+    from storage.lock import read_holder
+    from tui.format import Times, set_times
+    from tui.screens.why import why
+
+    set_times(Times.LOCAL, session.zone)
+    holder = read_holder(session.db)
+    lost = holder is None or holder.role == "command"
+    return why(row, now, engine_paused=paused, lost=lost, keys=False)
 
 
 @click.command("recipients", cls=Verb)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.config import Config
 from engine.planning.pacing import Pacing
 from storage.errors import FilterError
 from storage.model import MINUTE, SECOND, Campaign, CampaignState, JobState, Step
+from storage.queue_facts import add_limits
 from storage.reader import STATES, Reader
 from tui.cli.output import Json, dated, iso, span
 
-RATE_WINDOW = 5 * MINUTE
-"""How far back the live rate of an ETA looks."""
+RATE_WINDOW = 10 * MINUTE
+"""How far back the minutes are read from which the live rate of an ETA is taken."""
 
 _ALIASES = {
     "queued": (JobState.PENDING,),
@@ -57,22 +59,25 @@ def progress(counts: Mapping[str, int]) -> Json:
     }
 
 
-def eta(reader: Reader, row: Mapping[str, Any], counts: Mapping[str, int], now: int) -> int | None:
-    """When the open messages of an active campaign should be through: its plan, or its present rate if slower."""
-    waiting = counts["pending"] + counts["processing"]
-    if row["state"] != CampaignState.ACTIVE or not waiting:
-        return None
-    planned = max(now, int(row["due"]["last"] or now))
-    minutes = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
-    ended = sum(minute["sent"] + minute["failed"] for minute in minutes)
-    since = max(int(row["started_at"] or now), now - RATE_WINDOW)
-    if ended < 10 or now - since < SECOND:
-        return planned
-    return max(planned, now + waiting * (now - since) // int(ended))
+def add_pace(reader: Reader, row: Json, limits: Mapping[str, Any], now: int) -> None:
+    """Give a campaign of `Reader.campaign` what its ETA and its WHY ask for: rates, and the limits of its queue
+    (`{account: {caps, min_gap}}`, see `limits_of`)."""
+    row["rates"] = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
+    add_limits(reader, [row], dict(limits), now)
 
 
-def campaign_json(reader: Reader, row: Json, now: int) -> Json:
-    """All of `campaign show NAME --json`."""
+def limits_of(config: Config) -> Json:
+    """What the accounts of a configuration allow."""
+    return {
+        name: {"caps": [(cap.n, cap.period) for cap in account.caps], "min_gap": account.min_gap}
+        for name, account in config.accounts.items()
+    }
+
+
+def campaign_json(row: Json, now: int) -> Json:
+    """All of `campaign show NAME --json`, out of a campaign that `add_pace` has seen."""
+    from tui.pace import campaign_finish
+
     counts = row["counts"]
     ended = row["completed_at"] or row["cancelled_at"] or now
     elapsed = max(0, ended - row["started_at"]) if row["started_at"] else None
@@ -101,7 +106,7 @@ def campaign_json(reader: Reader, row: Json, now: int) -> Json:
         "cancelled_at": iso(row["cancelled_at"]),
         "duration": None if elapsed is None else span(elapsed // SECOND * SECOND),
         "duration_seconds": None if elapsed is None else elapsed / SECOND,
-        "eta": iso(eta(reader, row, counts, now)),
+        "eta": iso(campaign_finish(row, now)),
         "first_due": iso(row["due"]["first"]),
         "last_due": iso(row["due"]["last"]),
         "subject": row["steps"][0]["subject"] if row["steps"] else "",

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from engine.planning.pacing import Pacing
+from storage.batch_facts import last_due_by_batch
 from storage.model import MINUTE
+from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import bar, clock, count, percent, rate, soon
+from tui.pace import batch_finish, campaign_finish, eta_text, speed_of
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
 from tui.screens.campaigns import done_of, mark_of
 from tui.screens.failures import JobsScreen, grouped
-from tui.screens.overview import eta, speed_of
+from tui.screens.queues import limits_of
 from tui.screens.view import PAGE, ViewScreen
 from tui.screens.why import why
 from tui.theme import JOBS
@@ -24,15 +27,16 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span
 
 
-def load(reader: Reader, now: int, name: str, tab: str, after: int) -> dict[str, Any]:
+def load(reader: Reader, now: int, name: str, tab: str, after: int, limits: dict[str, Row]) -> dict[str, Any]:
     campaign = reader.campaign(name)
+    add_limits(reader, [campaign], limits, now)
     campaign["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=campaign["id"])
     if tab == "batches":
         rows = reader.batches(campaign_id=campaign["id"])
+        _add_ends(reader, campaign, rows, now)
         for row in rows:
             failed = reader.jobs(states=("failed",), batch_id=row["id"], limit=1)
             row["last_error"] = failed[0]["error"] if failed else ""
-            row["speed"] = speed_of(campaign, now)
     elif tab == "timeline":
         rows = reader.timeline(campaign["id"], limit=PAGE)
     elif tab == "failures":
@@ -40,6 +44,14 @@ def load(reader: Reader, now: int, name: str, tab: str, after: int) -> dict[str,
     else:
         rows = reader.recipients(campaign["id"], after=after, limit=PAGE)
     return {"campaign": campaign, "rows": rows, "tab": tab}
+
+
+def _add_ends(reader: Reader, campaign: Row, batches: list[Row], now: int) -> None:
+    """`ends_at` of each batch (newest first): what older ones have open goes first."""
+    last_due, ahead = last_due_by_batch(reader, campaign["id"]), 0
+    for row in reversed(batches):
+        row["ends_at"] = batch_finish(campaign, row, ahead, last_due.get(row["id"]), now)
+        ahead += row["counts"]["pending"] + row["counts"]["processing"]
 
 
 def counts_line(row: Row, width: int) -> Line:
@@ -78,7 +90,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     reach = "live" if row["live"] else "not live: allow-list only"
     sums = f" {percent(done, row['total']):>4}   {count(done)} / {count(row['total'])}"
     active = row["state"] == "active"
-    end = f"   eta {eta(row, speed, now)}" if active else ""
+    end = f"   eta {eta_text(campaign_finish(row, now), now)}" if active else ""
     pacing = Pacing.from_dict(row["pacing"])
     state: Line = (
         (" STATE  ", "head"),
@@ -112,8 +124,8 @@ class CampaignScreen(ViewScreen):
         return ("campaign", self._campaign, self._tab, self.after[-1])
 
     def reads(self) -> Any:
-        name, tab, after = self._campaign, self._tab, self.after[-1]
-        return lambda reader, now: load(reader, now, name, tab, after)
+        name, tab, after, link = self._campaign, self._tab, self.after[-1], self.console.link
+        return lambda reader, now: load(reader, now, name, tab, after, limits_of(link.state.status))
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign}"

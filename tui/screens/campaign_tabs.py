@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from storage.model import MINUTE
 from tui.actions import Row
 from tui.format import bar, clock, count, percent, soon, span
+from tui.pace import eta_text
 from tui.screens.failures import group_columns
 from tui.theme import BATCHES, job_mark
 from tui.widgets.columns import Column
@@ -26,14 +26,6 @@ def done_in(row: Row) -> int:
     return int(row["total"] - counts["pending"] - counts["held"] - counts["processing"])
 
 
-def batch_eta(row: Row, now: int) -> str:
-    """By the rate that the campaign reaches now; `-` when nothing moves."""
-    left = row["counts"]["pending"] + row["counts"]["processing"]
-    if not left or not row["speed"]:
-        return "-"
-    return span(max(0, int(left / row["speed"] * MINUTE)))
-
-
 def batch_columns(now: int) -> list[Column]:
     def state(row: Row) -> tuple[str, str]:
         mark = BATCHES[row["state"]]
@@ -50,7 +42,7 @@ def batch_columns(now: int) -> list[Column]:
         Column("%", 4, lambda row: percent(done_in(row), row["total"]), right=True),
         Column("FAIL", 5, lambda row: count(row["counts"]["failed"]), right=True),
         Column("TOOK", 6, took, right=True),
-        Column("ETA", 6, lambda row: batch_eta(row, now), right=True),
+        Column("ETA", 6, lambda row: eta_text(row["ends_at"], now), right=True),
         Column("STARTED", 13, lambda row: clock(row["started_at"], now), from_width=96),
         Column("BY", 10, lambda row: row["created_by"], from_width=96),
         Column("LAST ERROR", 0, lambda row: row["last_error"] or (row["name"] if row["kind"] == "import" else "")),

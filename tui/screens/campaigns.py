@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from storage.model import MINUTE
+from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import clock, count, fit, percent, plural, rate
-from tui.screens.overview import eta, speed_of
+from tui.pace import campaign_finish, eta_text, speed_of
+from tui.screens.queues import limits_of
 from tui.screens.view import ViewScreen
 from tui.screens.why import why
 from tui.theme import CAMPAIGNS, Mark
@@ -20,8 +22,9 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
 
-def load(reader: Reader, now: int) -> list[Row]:
+def load(reader: Reader, now: int, limits: dict[str, Row]) -> list[Row]:
     rows = reader.campaigns()
+    add_limits(reader, [row for row in rows if row["state"] == "active"], limits, now)
     for row in rows:
         active = row["state"] == "active"
         row["due"] = reader.due(row["id"]) if active else {"first": None, "last": None}
@@ -56,7 +59,7 @@ def columns_at(now: int) -> list[Column]:
             return {"completed": "ended", "cancelled": "ended"}.get(row["state"], "-")
         if mark_of(row, now) is CAMPAIGNS["sched"]:
             return clock(row["due"]["first"], now)
-        return eta(row, speed_of(row, now), now)
+        return eta_text(campaign_finish(row, now), now)
 
     def done(row: Row) -> str:
         return f"{count(done_of(row))}/{count(row['total'])}" if row["total"] else "-"
@@ -86,7 +89,8 @@ class CampaignsScreen(ViewScreen):
     MODE = "campaigns"
 
     def reads(self) -> Any:
-        return load
+        link = self.console.link
+        return lambda reader, now: load(reader, now, limits_of(link.state.status))
 
     def crumb(self) -> str:
         return "Campaigns"

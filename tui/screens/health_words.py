@@ -23,9 +23,14 @@ def lag_text(late: int | None) -> str:
     return f"{late / 1_000:.0f}ms" if late < SECOND else f"{late / SECOND:.1f}s"
 
 
+def disk_used(sizes: Row) -> int:
+    """Per cent."""
+    return int((sizes["disk_total"] - sizes["disk_free"]) * 100 // max(1, sizes["disk_total"]))
+
+
 def disk_text(sizes: Row) -> tuple[str, str]:
     """How much of the disk is used, and the style of that."""
-    used = (sizes["disk_total"] - sizes["disk_free"]) * 100 // max(1, sizes["disk_total"])
+    used = disk_used(sizes)
     return f"{used}%", "bad" if used >= FULL else ""
 
 

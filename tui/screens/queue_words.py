@@ -24,6 +24,12 @@ def cap_text(cap: Row) -> str:
     return f"{count(cap['used'])}/{count(cap['n'])} {period}"
 
 
+def full_cap(row: Row, now: int) -> Row | None:
+    """The spent cap of its queue that opens last; None while there is room, or where no limits are known."""
+    full = [cap for cap in row.get("caps", ()) if cap["frees_at"] is not None and cap["frees_at"] > now]
+    return max(full, key=lambda cap: int(cap["frees_at"]), default=None)
+
+
 def busy(row: Row) -> str:
     """`3/10` in flight; without an engine that tells, what the counters know."""
     engine = row["engine"]
@@ -102,9 +108,8 @@ def why_stopped(row: Row, now: int) -> str:
         return f"the next message is the probe: {row['reason'] or 'its success makes the queue ready'}"
     if state in STOPPED:
         return f"{mark_of(row).word} since {clock(row['updated_at'], now)}: {reason}; P resumes it"
-    full = [cap for cap in row["caps"] if cap["frees_at"] is not None and cap["frees_at"] > now]
-    if full:
-        last = max(full, key=lambda cap: cap["frees_at"])
+    last = full_cap(row, now)
+    if last is not None:
         return f"cap full {cap_text(last)}, next slot {clock(last['frees_at'], now, seconds=True)}"
     trouble = row["engine"].get("trouble")
     return trouble or row["engine"].get("held_by") or "ready, nothing holds it"

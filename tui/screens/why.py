@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from engine.planning.durations import format_duration
 from storage.model import SECOND
 from tui.actions import Row
 from tui.format import clock, count, plural, soon, span
+from tui.screens.queue_words import cap_text, full_cap
 from tui.undo import CANCEL_GRACE
 
 
-def why(row: Row, now: int, *, engine_paused: bool = False, lost: bool = False) -> str:
-    """`row` is a campaign of the reader, with `due` (first and last open due time) where it is known."""
+def why(row: Row, now: int, *, engine_paused: bool = False, lost: bool = False, keys: bool = True) -> str:
+    """`row` is a campaign of the reader, with `due` (first and last open due time) where it is known, and with `caps`
+    and `min_gap` (`queue_facts.add_limits`) where its account's limits are. `keys`: what helps is named by its key,
+    else by its command."""
     state = row["state"]
     if state == "draft":
-        return _draft(row)
+        return _draft(row, keys)
     if state == "paused":
         return _paused(row, now)
     if state == "cancelled":
-        return _cancelled(row, now)
+        return _cancelled(row, now, keys)
     if state == "completed":
         return _completed(row, now)
     if lost:
         return "no engine runs: nothing is sent"
     if engine_paused:
-        return "everything is paused: E resumes all"
+        return f"everything is paused: {'E resumes all' if keys else 'paceline engine resume'}"
     return _active(row, now)
 
 
-def _draft(row: Row) -> str:
+def _draft(row: Row, keys: bool) -> str:
     if not row.get("recipients", 1):
         return f"draft, nobody in it: paceline recipients import FILE --campaign {row['name']}"
-    reach = "" if row["live"] or row["channel"] == "outbox" else ", reaches only the allow-list (L makes it live)"
-    return f"draft, not started: P starts it{reach}"
+    live, start = ("L makes", "P starts") if keys else ("`campaign live` makes", "`campaign start` starts")
+    reach = "" if row["live"] or row["channel"] == "outbox" else f", reaches only the allow-list ({live} it live)"
+    return f"draft, not started: {start} it{reach}"
 
 
 def _paused(row: Row, now: int) -> str:
@@ -41,10 +46,11 @@ def _paused(row: Row, now: int) -> str:
     return f"paused by guard ({row['pause_reason']}): {row['pause_detail']} at {at}, {unsent} unsent"
 
 
-def _cancelled(row: Row, now: int) -> str:
+def _cancelled(row: Row, now: int, keys: bool) -> str:
     left = (row["cancelled_at"] or 0) + CANCEL_GRACE - now
     if row["before_cancel"] and left > 0:
-        return f"cancelled: z undoes it for {span(left + SECOND - 1)} more"
+        undo = "z" if keys else "`campaign undo-cancel`"
+        return f"cancelled: {undo} undoes it for {span(left + SECOND - 1)} more"
     return f"cancelled at {clock(row['cancelled_at'], now)}, {count(row['counts']['skipped'])} skipped"
 
 
@@ -81,4 +87,11 @@ def _waiting(row: Row, now: int) -> str:
     if first > now:
         retry = " (a retry)" if row["counts"]["retry"] >= row["counts"]["pending"] else ""
         return f"waits for its next due time, {soon(first, now)}{retry}"
-    return "due now: waits for its gap, a slot or a cap of the queue"
+    cap = full_cap(row, now)
+    if cap is not None:
+        return f"cap full {cap_text(cap)}, next slot {clock(cap['frees_at'], now, seconds=True)}"
+    opens = row.get("queue_last_start", 0) + row.get("min_gap", 0)
+    if row.get("min_gap") and opens > now:
+        gap = format_duration(row["min_gap"])
+        return f"waits for the gap of its queue ({gap}), next slot {clock(opens, now, seconds=True)}"
+    return "due now: waits for its gap or a slot of the queue"

@@ -1,0 +1,139 @@
+"""How fast a campaign goes, how fast it is meant to go, and when it ends: one answer for every screen and command.
+Pure; times in microseconds UTC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from engine.planning.caps import Cap, least_time
+from engine.planning.pacing import Pacing
+from storage.model import HOUR, MINUTE, SECOND
+from tui.format import per_minute, span
+
+Row = Mapping[str, Any]
+
+LEAST_RUN = 30 * SECOND
+"""A run that is younger has no rate to speak of."""
+LEAST_ENDED = 3
+"""Fewer ends than this are no rate either: one message an hour may come at any minute."""
+
+
+def speed_of(row: Row, now: int) -> float:
+    """Messages accepted per minute over the last five, since the campaign last began or was resumed."""
+    return per_minute(row["rates"], now, since=_since(row))
+
+
+def wanted(pacing: Mapping[str, Any]) -> float | None:
+    """Messages per minute that a pacing is meant to reach; None where only the account's limits bound it."""
+    plan = Pacing.from_dict(pacing)
+    if plan.mode == "steady":
+        return plan.rate.n * MINUTE / plan.rate.period
+    if plan.mode == "human":
+        if plan.distribution == "lognormal" and plan.gap_min:
+            # The middle of the drawn gaps in the logarithm, as the planner draws them.
+            gap = math.sqrt(plan.gap_min * plan.gap_max)
+        else:
+            gap = (plan.gap_min + plan.gap_max) / 2
+        return MINUTE / gap if gap else None
+    return plan.concurrency * MINUTE / plan.batch_delay if plan.batch_delay else None
+
+
+def ceiling(limits: Row) -> float | None:
+    """Messages per minute that an account's caps and minimum gap allow in the long run; None without any."""
+    found = [n * MINUTE / period for n, period in limits.get("caps", ())]
+    if limits.get("min_gap"):
+        found.append(MINUTE / limits["min_gap"])
+    return min(found, default=None)
+
+
+def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None:
+    """Messages per minute that the active campaigns are meant to reach together, each account by its own ceiling;
+    None where one of them is bounded by nothing that is known."""
+    by_account: dict[str, float] = {}
+    for row in campaigns:
+        if row["state"] == "active" and row["counts"]["pending"] + row["counts"]["processing"]:
+            speed = wanted(row["pacing"])
+            by_account[row["account"]] = by_account.get(row["account"], 0.0) + (math.inf if speed is None else speed)
+    total = 0.0
+    for account, speed in by_account.items():
+        most = ceiling(limits.get(account, {}))
+        total += speed if most is None else min(speed, most)
+    return None if math.isinf(total) else total
+
+
+def pace_text(got: float, want: float | None) -> str:
+    """`59/60 min`: reached of what is meant; by the hour where less than one leaves a minute. `59/min` where nothing
+    is meant."""
+    unit, size = ("min", 1) if max(got, want or 0) >= 1 or not (got or want) else ("h", 60)
+    if want is None:
+        return f"{_figure(got * size)}/{unit}"
+    return f"{_figure(got * size)}/{_figure(want * size)} {unit}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}" if value < 10 and round(value, 1) % 1 else f"{value:,.0f}"
+
+
+def finish(
+    left: int,
+    last_due: int | None,
+    rates: Sequence[Row],
+    now: int,
+    *,
+    since: int,
+    caps: Iterable[Row] = (),
+    min_gap: int = 0,
+) -> int | None:
+    """When `left` open messages are through: by their plan, by the rate of ends that is reached, or by what the
+    account's limits allow, whichever is latest. None when there is nothing left or nothing is known.
+
+    `rates` are the campaign's minutes (`Reader.rates`), `since` is when its present pace began; `caps` are
+    `{n, period, used, frees_at}` as `queue_facts.caps_used` tells them.
+    """
+    if not left:
+        return None
+    ends: list[int] = [] if last_due is None else [max(now, last_due)]
+    ended = [{"minute": row["minute"], "ended": row["sent"] + row["failed"]} for row in rates]
+    speed = per_minute(ended, now, since=since, key="ended")
+    if speed and now - since >= LEAST_RUN and sum(row["ended"] for row in ended) >= LEAST_ENDED:
+        ends.append(now + int(left / speed * MINUTE))
+    known = [(Cap(cap["n"], cap["period"]), cap) for cap in caps]
+    if known or min_gap:
+        ends.append(now + least_time(left, min_gap=min_gap, caps=[cap for cap, _ in known]))
+    ends += [used["frees_at"] for _, used in known if used["frees_at"] is not None]
+    return max(ends, default=None)
+
+
+def campaign_finish(row: Row, now: int) -> int | None:
+    """When the open messages of an active campaign should be through; None when it stands or nothing is known."""
+    if row["state"] != "active":
+        return None
+    left = row["counts"]["pending"] + row["counts"]["processing"]
+    return finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), **_limits(row))
+
+
+def batch_finish(campaign: Row, batch: Row, ahead: int, last_due: int | None, now: int) -> int | None:
+    """When one batch of a campaign should be through: `ahead` are the open messages of older batches, which go first;
+    `last_due` is its own (None where it is not known)."""
+    left = batch["counts"]["pending"] + batch["counts"]["processing"]
+    if campaign["state"] != "active" or not left:
+        return None
+    return finish(left + ahead, last_due, campaign["rates"], now, since=_since(campaign), **_limits(campaign))
+
+
+def eta_text(at: int | None, now: int) -> str:
+    """How long from now: minutes from an hour on, so that a screen may rest; `-` for unknown."""
+    if at is None:
+        return "-"
+    left = max(0, at - now)
+    return span(left if left < HOUR else left // MINUTE * MINUTE)
+
+
+def _since(row: Row) -> int:
+    return max(row["started_at"] or 0, row["updated_at"])
+
+
+def _limits(row: Row) -> dict[str, Any]:
+    return {"caps": row.get("caps", ()), "min_gap": row.get("min_gap", 0)}

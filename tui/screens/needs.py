@@ -1,0 +1,104 @@
+"""What waits for a person, most urgent first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from storage.model import SECOND
+from tui.actions import Row
+from tui.format import ago, clock, fit, plural, soon
+from tui.screens.health_words import FULL, disk_used
+from tui.screens.queue_words import cap_text, full_cap
+from tui.widgets.lines import Line
+
+CAP_WAIT = 10 * SECOND
+"""A cap that lets the next one go sooner is the ordinary pace, not something to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that waits for a person. `target` is what actions and enter are for."""
+
+    urgency: int
+    glyph: str
+    style: str
+    what: str
+    text: str
+    at: int | None
+    key: Hashable
+    scope: str
+    row: Row
+
+
+def needs(data: dict[str, Any], now: int) -> list[Need]:
+    """Everything that waits for a person, most urgent first; of equals the newest first."""
+    found = _of_engine(data)
+    for row in data["queues"]:
+        found += _of_queue(row, now)
+    for row in data["campaigns"]:
+        found += _of_campaign(row, now)
+    for group in data["failures"]:
+        if group["failed"]:
+            text = f"failed: {group['error_key']}"
+            what = plural(group["failed"], "job")
+            found.append(Need(5, "!", "bad", what, text, group["last_at"], ("group", group["raw_key"]), "group", group))
+    return sorted(found, key=lambda need: (need.urgency, -(need.at or 0)))
+
+
+def _of_engine(data: dict[str, Any]) -> list[Need]:
+    found: list[Need] = []
+    if data["engine"].get("paused"):
+        found.append(Need(0, "|", "stopped", "everything", "is paused: E resumes all", None, "engine", "engine", {}))
+    if trouble := data.get("status", {}).get("store_trouble"):
+        found.append(Need(0, "!", "bad", "store", trouble, None, "store", "engine", {}))
+    if (used := disk_used(data["sizes"])) >= FULL:
+        text = f"{used}% used: make room before it is full"
+        found.append(Need(1, "!", "bad", "disk", text, None, "disk", "engine", {}))
+    return found
+
+
+def _of_queue(row: Row, now: int) -> list[Need]:
+    state, key = row["state"], ("queue", row["id"])
+    reason = row["reason"] or "no reason given"
+    if state in ("needs_attention", "restricted"):
+        return [Need(1, "!", "bad", row["name"], f"stopped: {reason}", row["updated_at"], key, "queue", row)]
+    if state == "cooling" and (row["until_at"] or 0) > now:
+        text = f"cools, next try {soon(row['until_at'], now)}: {reason}"
+        return [Need(4, "=", "paced", row["name"], text, row["updated_at"], key, "queue", row)]
+    if state == "paused":
+        return [Need(6, "|", "warn", row["name"], f"queue paused {reason}", row["updated_at"], key, "queue", row)]
+    return []
+
+
+def _of_campaign(row: Row, now: int) -> list[Need]:
+    found = []
+    if row["state"] == "paused" and row["pause_reason"] != "operator":
+        text = f"paused by guard: {row['pause_detail'] or row['pause_reason']}"
+        key = ("paused", row["id"])
+        found.append(Need(1, "!", "bad", row["name"], text, row["updated_at"], key, "campaign", row))
+    if n := row["counts"]["uncertain"]:
+        text = f"uncertain in {row['name']}: sent or not?"
+        key = ("uncertain", row["id"])
+        found.append(Need(2, "?", "ask", plural(n, "job"), text, row.get("uncertain_at"), key, "uncertain", row))
+    if (n := row["counts"]["held"]) and row["state"] not in ("cancelled",):
+        text = f"held in {row['name']}: wait for a person"
+        at = row.get("held_at")
+        found.append(Need(3, "o", "warn", plural(n, "job"), text, at, ("held", row["id"]), "held", row))
+    cap = full_cap(row, now) if row["state"] == "active" and row["counts"]["pending"] else None
+    if cap is not None and cap["frees_at"] - now >= CAP_WAIT and (row["due"]["first"] or now) <= now:
+        text = f"cap full {cap_text(cap)}, next slot {clock(cap['frees_at'], now, seconds=True)}"
+        found.append(Need(7, "=", "paced", row["name"], text, None, ("cap", row["id"]), "campaign", row))
+    return found
+
+
+def need_line(need: Need, now: int, width: int) -> Line:
+    right = f"{clock(need.at, now)} {ago(need.at, now):>6}" if need.at else ""
+    room = width - 2 - 16 - len(right) - 1
+    return (
+        (f"{need.glyph} ", need.style),
+        (fit(need.what, 15) + " ", ""),
+        (fit(need.text, room) + " ", ""),
+        (right, "dim"),
+    )
