@@ -18,7 +18,7 @@ from tui.screens.opening import open_screen
 from tui.screens.wizard import Making, StepScreen, has_message
 from tui.widgets.columns import Item, blank, heading
 
-NOT_LIVE = "reaches only the allow-list and outbox accounts; a start with others in it is refused"
+NOT_LIVE = "reaches only the allow-list and outbox accounts"
 LIVE = "reaches everybody in it"
 
 
@@ -86,21 +86,22 @@ class CheckScreen(StepScreen):
             value("test", "TEST", "send one to yourself", "no job, no count"),
             value("live", "LIVE" if live else "NOT LIVE", LIVE if live else NOT_LIVE, style="warn" if live else ""),
         ]
-        items += told(f"{count(found.people)} to send. {found.pacing}. {found.estimate}".strip(), width, label="PLAN")
+        takes = found.estimate.partition(" takes ")[2]
+        plan_text = f"{count(found.people)} to send, {found.pacing}{f'; takes {takes}' if takes else ''}"
+        items += told(plan_text, width, label="PLAN")
         plan = checked.plan
         if plan.get("first_due"):
-            times = (
-                f"first {clock(plan['first_due'], now, seconds=True)}   last {clock(plan['last_due'], now)}   "
-                f"done about {clock(plan['estimated_completion'], now)}"
-            )
-            held = f"   {count(plan['held'])} would be held for you" if plan.get("held") else ""
+            first, last = (clock(plan[key], now, seconds=True) for key in ("first_due", "last_due"))
+            times = f"first {first}, last {last}, done about {clock(plan['estimated_completion'], now)}"
+            held = f"; {count(plan['held'])} would be held for you" if plan.get("held") else ""
             items += told(times + held, width)
-        if checked.refused:
+        if checked.refused and not any(finding.level == "problem" for finding in found.findings):
             items += told(checked.refused, width, style="bad")
         if campaign["state"] == "draft":
             ready = bool(plan.get("queued"))
             note = "enter or P; it asks first" if ready else "see below what is missing"
-            items.append(value("start", "START", f"send to {count(plan.get('queued', 0))} people", note,
+            people = plan.get("queued", found.people)
+            items.append(value("start", "START", f"send to {count(people)} people", note,
                                style="good" if ready else "dim"))  # fmt: skip
         return items
 

@@ -13,32 +13,40 @@ from engine.planning.durations import exact_duration, parse_duration
 from engine.planning.pacing import PRESETS, Pacing, estimate
 from storage.errors import PacelineError, UsageError
 from tui.actions import Row
-from tui.format import count
-from tui.screens.form import field, in_words, told
+from tui.format import count, fit
+from tui.screens.form import LABEL, field, in_words, told
 from tui.screens.wizard import StepScreen
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 
+SHAPE = 46
+"""Cells of what a pacing does."""
 SOME = 100
 """People that figures are for while nobody is in the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One row: a pacing to choose, or (`asks`) one that is typed."""
+    """One row: a pacing to choose, or (`asks`) one whose figures are typed."""
 
-    label: str
     pacing: Pacing
     asks: str = ""
+
+    def shape(self) -> str:
+        """What it does, without its mode."""
+        words = self.pacing.describe().partition(": ")[2].partition(" (")[0]
+        if not self.asks:
+            return f"{self.pacing.risk}: {words}"
+        return f"{words}, or other figures ..."
 
 
 def ways(now: Pacing) -> list[Way]:
     """Every preset, and a steady, a human and an own blast beginning from what the campaign has now."""
-    found = [Way("blast", Pacing.preset(name)) for name in PRESETS]
-    found.append(Way("steady", now if now.mode == "steady" else Pacing(mode="steady"), "rate, such as 60/min or 30/h"))
-    found.append(Way("human", now if now.mode == "human" else Pacing(mode="human"), "gaps, such as 15m 90m"))
+    found = [Way(Pacing.preset(name)) for name in PRESETS]
     own = now.mode == "blast" and not now.risk
-    found.append(Way("blast", now if own else Pacing(), "how many at once and the delay, such as 10 2s"))
+    found.append(Way(now if own else Pacing(), "how many at once and the delay, such as 10 2s"))
+    found.append(Way(now if now.mode == "steady" else Pacing(mode="steady"), "rate, such as 60/min or 30/h"))
+    found.append(Way(now if now.mode == "human" else Pacing(mode="human"), "gaps, such as 15m 90m"))
     return found
 
 
@@ -69,10 +77,10 @@ def read_typed(mode: str, text: str) -> Pacing:
 
 
 def takes(pacing: Pacing, people: int, account: Account | None, seed: int, now: int) -> str:
-    """What a pacing comes to, with the account's own limits."""
+    """How long a pacing takes, with the account's own limits."""
     least = least_time(people, min_gap=account.min_gap, caps=account.caps) if account else 0
     at_once = min(pacing.concurrency if pacing.mode == "blast" else 5, account.concurrency) if account else None
-    return estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least).text
+    return estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least).text.partition(" takes ")[2]
 
 
 class PacingScreen(StepScreen):
@@ -94,17 +102,14 @@ class PacingScreen(StepScreen):
         present = Pacing.from_dict(campaign["pacing"])
         account = self._config.accounts.get(campaign["account"])
         people = left(campaign) or SOME
-        items: list[Item] = [field("now", "NOW", present.describe(), style="good"), blank()]
-        if self._problem:
-            items += told(self._problem, width, style="bad")
-        items.append(heading("CHOOSE    enter takes it, or asks for its figures"))
+        items: list[Item] = told(self._problem, width, style="bad") if self._problem else []
+        items.append(heading(f" {fit('', LABEL)} {fit('enter takes it', SHAPE)} TAKES"))
         for number, way in enumerate(ways(present)):
-            same = way.pacing == present
+            same = way.pacing == present and not (way.asks and present.risk)
             text = takes(way.pacing, people, account, campaign["seed"], now)
-            risk = f"{way.pacing.risk}: " if way.pacing.risk else ""
-            note = "asks for figures" if way.asks else ""
-            items.append(field(("way", number), f"{'*' if same else ' '} {way.label}", f"{risk}{text}", note,
-                               style="good" if same else "", row=way))  # fmt: skip
+            label = f"{'*' if same else ' '} {way.pacing.mode}"
+            shape = f"{fit(way.shape(), SHAPE)} {text}"
+            items.append(field(("way", number), label, shape, style="good" if same else "", row=way))
         who = f"{count(people)} people" if left(campaign) else f"{SOME} people, as nobody is in it yet"
         ceiling = f"; account {account.name} sends at most {account.concurrency} at once" if account else ""
         after = ""
