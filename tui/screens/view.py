@@ -98,6 +98,19 @@ class ViewScreen(Screen[None]):
         """The screen that enter goes to."""
         return None
 
+    @property
+    def tab(self) -> str:
+        """The view that is marked in row 2."""
+        return self.MODE
+
+    def written(self) -> Callable[[Reader, int], Iterable[dict[str, Any]]] | None:
+        """What `w` writes, where that is more than the rows which are read now; called in a thread."""
+        return None
+
+    def filter_off(self) -> str:
+        """Why nothing may be done with what is shown: a filter that does not parse must never widen a set."""
+        return ""
+
     def missed(self, data: Any) -> Missed:
         """How what was read now differs from what is shown."""
         return differences(self.data, data)
@@ -137,7 +150,7 @@ class ViewScreen(Screen[None]):
     @property
     def _stands(self) -> bool:
         """Whether the widgets are there: a snapshot may come before they are, and after they have gone."""
-        return bool(self.query("#small"))
+        return self.query_one_optional("#small") is not None
 
     def on_mount(self) -> None:
         if (grid := self.grid()) is not None:
@@ -177,7 +190,7 @@ class ViewScreen(Screen[None]):
         width = self.size.width
         top = self.query_one("#status", Lines)
         top.show([frame.status(state, width)], over=frame.status_style(state))
-        self.query_one("#views", Lines).show([frame.views(self.MODE, width)])
+        self.query_one("#views", Lines).show([frame.views(self.tab, width)])
         right = "STALE: actions are off" if self.console.situation().lost else self.crumb_right
         self.query_one("#crumb", Lines).show([frame.crumb(self.crumb(), right, width)])
         lost = state.link.word == LOST

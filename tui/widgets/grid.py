@@ -73,6 +73,8 @@ class Grid(Widget, can_focus=True):
         self._key: Hashable | None = None
         self._top = 0
         self._shown: dict[int, tuple[Line, bool]] = {}
+        self._made: dict[int, Line] = {}
+        """Lines that this source has given at this width, by index: moving the cursor makes none anew."""
         self._marks: Set[Hashable] = frozenset()
 
     # what stands where
@@ -101,6 +103,7 @@ class Grid(Widget, can_focus=True):
     def show(self, source: Source) -> None:
         """Put another state of the list on the screen; the cursor stays on its row, or where that row was."""
         self._source = source
+        self._made.clear()
         found = source.index_of(self._key) if self._key is not None else None
         before = self._key
         self._place(found if found is not None else max(0, self._cursor), +1)
@@ -114,8 +117,9 @@ class Grid(Widget, can_focus=True):
 
     def mark(self, keys: Set[Hashable]) -> None:
         """Show a `*` in column 2 of the rows with these keys."""
-        self._marks = frozenset(keys)
-        self._redraw()
+        if (marks := frozenset(keys)) != self._marks:
+            self._marks = marks
+            self._redraw()
 
     # moving
 
@@ -153,6 +157,7 @@ class Grid(Widget, can_focus=True):
             self.post_message(self.Opened(self))
 
     def on_resize(self) -> None:
+        self._made.clear()
         self._redraw()
 
     # drawing
@@ -173,15 +178,18 @@ class Grid(Widget, can_focus=True):
     def _redraw(self) -> None:
         """Draw again exactly the lines that differ from what the screen holds."""
         self._scroll_to_cursor()
-        for y in range(self.size.height):
-            if self._shown.get(y) != self._content(y):
-                self.refresh(Region(0, y, self.size.width, 1))
+        width, height = self.size
+        changed = [y for y in range(height) if self._shown.get(y) != self._content(y, width)]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
-    def _content(self, y: int) -> tuple[Line, bool]:
+    def _content(self, y: int, width: int) -> tuple[Line, bool]:
         index = self._top + y
         if index >= self._source.count():
             return BLANK, False
-        line = self._source.line(index, self.size.width - 2)
+        line = self._made.get(index)
+        if line is None:
+            line = self._made[index] = self._source.line(index, width - 2)
         key = self._source.key(index)
         if key is None:
             return line, False
@@ -189,6 +197,6 @@ class Grid(Widget, can_focus=True):
         return ((f"{'>' if at_cursor else ' '}{'*' if key in self._marks else ' '}", ""), *line), at_cursor
 
     def render_line(self, y: int) -> Strip:
-        content = self._shown[y] = self._content(y)
-        line, at_cursor = content
-        return to_strip(line, self.size.width, STYLES["cursor"] if at_cursor else None)
+        width = self.size.width
+        line, at_cursor = self._shown[y] = self._content(y, width)
+        return to_strip(line, width, STYLES["cursor"] if at_cursor else None)

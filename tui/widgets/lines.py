@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -35,17 +36,20 @@ def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
     What cannot be printed never gets here; should it, it is made harmless.
     """
     segments = []
-    for text, name in line:
-        shown = text if text.isprintable() else safe_text(text, 2_000)
-        style = STYLES[name]
-        segments.append(Segment(shown, over or style))
-    strip = Strip(segments)
-    if strip.cell_length > width:
-        strip = strip.crop(0, width)
-    if strip.cell_length < width:
+    cells = 0
+    # Neighbours of one style become one segment: half the work of drawing, and no escape codes between them.
+    for name, spans in groupby(line, key=lambda span: span[1] if over is None else ""):
+        text = "".join(text for text, _ in spans)
+        if not text.isprintable():
+            text = safe_text(text, 2_000)
+        cells += len(text) if text.isascii() else cell_len(text)
+        segments.append(Segment(text, over or STYLES[name]))
+    if cells < width:
         # Never without a style: the filter of NO_COLOR takes its colours away.
-        strip = strip.extend_cell_length(width, over or STYLES[""])
-    return strip
+        segments.append(Segment(" " * (width - cells), over or STYLES[""]))
+        cells = width
+    strip = Strip(segments, cells)
+    return strip if cells == width else strip.crop(0, width)
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
