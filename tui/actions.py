@@ -302,8 +302,7 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign test-send {name} --to ADDRESS",
     ),
     Action(
-        "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name,
-        "paceline campaign resolve {name} ID --sent", _resolve_campaign_off,
+        "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name, "", _resolve_campaign_off,
     ),
     Action(
         "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}", _message_off,
@@ -327,6 +326,10 @@ ACTIONS: tuple[Action, ...] = (
         "paceline job cancel --filter \"{filter}\"", _marked_off, danger=True, reversible=True,
     ),
     Action(
+        "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
+        "paceline job sent --filter \"{filter}\"", _marked_off, danger=True,
+    ),
+    Action(
         "job.retry", "retry", "R", "job", "job.retry", _as_seen, "paceline job retry {id}", _retry_job_off,
         danger=True, reversible=True,
     ),
@@ -337,10 +340,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
         "paceline campaign resolve {campaign} {id} --sent", _resolve_off, danger=True,
-    ),
-    Action(
-        "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
-        "paceline job sent --filter \"{filter}\"", _marked_off, danger=True,
     ),
     Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",

@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from storage.errors import PacelineError, UsageError
 from tui.actions import ACTIONS, Action
 from tui.actions import action as action_of
+from tui.looks import LOOKS, Look
 
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",
@@ -30,6 +31,10 @@ LISTS = {("campaign", "list"): "campaigns", ("job", "list"): "jobs", ("queue", "
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
 MAKE = ("campaign", "new")
 """Here the name alone is enough, or nothing at all: the rest is asked for."""
+START = ("start",)
+"""What a lost engine's block offers: `engine run` in one word, here in this console."""
+DECIDE = ("campaign", "resolve")
+"""Without a job: all that is uncertain, one after the other."""
 LEAVE = ("q", "quit")
 HELP = ("help",)
 
@@ -79,7 +84,24 @@ class Help:
     pass
 
 
-Command = Go | Show | Do | DoMany | Leave | Help
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A key that only looks, by its word; `rest` is what stood behind it."""
+
+    look: Look
+    rest: str = ""
+
+
+RUNS: dict[str, Look] = {
+    look.id.partition(".")[2].replace("_", "-"): look
+    for look in LOOKS
+    if look.id.startswith("app.") and look.id not in ("app.command", "app.help", "app.back", "app.leave", "app.quit")
+}
+"""Words of the keys that only look."""
+TAKE_NAME = ("app.theme", "app.dump", "app.write")
+THEME_NAMES = ("terminal", "dark", "light")
+UNDO = ("undo",)
+Command = Run | Go | Show | Do | DoMany | Leave | Help
 
 
 def _words_of(action: Action) -> tuple[str, ...]:
@@ -135,6 +157,12 @@ def parse(line: str, now: int) -> Command | None:
         raise UsageError("a quote is not closed") from None
     if not words:
         return None
+    if len(words) == 1 and words[0] in START:
+        return Do(action_of("engine.start"), "")
+    if len(words) == 1 and words[0] in UNDO:
+        return Do(action_of("undo"), "")
+    if words[0] in RUNS:
+        return Run(RUNS[words[0]], " ".join(words[1:]))
     if len(words) == 1 and words[0] in LEAVE:
         return Leave()
     if len(words) == 1 and words[0] in HELP:
@@ -146,6 +174,8 @@ def parse(line: str, now: int) -> Command | None:
         raise _unknown(words)
     if tuple(words[:2]) == MAKE and len(words) < 4:
         return Do(BY_WORDS[MAKE], "", {"wanted": words[2]} if len(words) == 3 else {})
+    if tuple(words[:2]) == DECIDE and len(words) == 3:
+        return Do(action_of("campaign.resolve"), words[2])
     path, context = _read(words)
     if path in LISTS:
         return Go(LISTS[path])
@@ -228,7 +258,9 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     *done, part = line.split(" ")
     if not done:
         nouns = {path[0] for path in BY_WORDS if len(path) > 1}
-        found = sorted(f"{noun} " for noun in nouns) + sorted({*PLACES, *LEAVE, *HELP} - nouns)
+        found = sorted(f"{noun} " for noun in nouns) + sorted({*PLACES, *START, *LEAVE, *HELP, *UNDO, *RUNS} - nouns)
+    elif done == ["theme"]:
+        found = list(THEME_NAMES)
     elif len(done) == 1:
         verbs = {path[1] for path in (*BY_WORDS, *SHOWS) if len(path) == 2 and path[0] == done[0]}
         found = [f"{verb} " if _scope((done[0], verb)) != "engine" else verb for verb in sorted(verbs)]

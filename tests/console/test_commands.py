@@ -35,6 +35,12 @@ def test_the_words_are_those_of_the_command_line() -> None:
     assert parse("job retry --filter 'state:failed since:1h' --spread 2h", NOON) == DoMany(
         action("jobs.retry"), (), "state:failed since:1h", {"spread": 2 * HOUR}
     )
+    assert parse("campaign new", NOON) == Do(action("campaign.new"), "")
+    assert parse("campaign new spring", NOON) == Do(action("campaign.new"), "", {"wanted": "spring"})
+    assert parse("campaign edit x", NOON) == Do(action("campaign.edit"), "x")
+    assert parse("campaign test-send x --to a@b.de", NOON) == Do(action("campaign.test"), "x", {"to": "a@b.de"})
+    assert parse("recipients import p.csv -c x", NOON) == Do(action("recipients.import"), "x", {"path": "p.csv"})
+    assert parse("campaign resolve x", NOON) == Do(action("campaign.resolve"), "x")
     assert parse("campaign show x", NOON) == Show("campaign", "x")
     assert parse("campaign list", NOON) == Go("campaigns")
     assert parse("jobs state:failed campaign:spring*", NOON) == Go("jobs", "state:failed campaign:spring*")
@@ -78,7 +84,7 @@ def test_what_is_wrong_is_said_in_one_sentence(line: str, says: str) -> None:
 
 def test_completion_goes_from_noun_to_verb_to_name_to_option() -> None:
     assert offers("ca", NAMES) == ["campaign ", "camp", "campaigns"]
-    assert offers("campaign pa", NAMES) == ["campaign pause "]
+    assert offers("campaign pau", NAMES) == ["campaign pause "]
     assert offers("engine dr", NAMES) == ["engine drain"]
     assert offers("campaign pause ", NAMES) == ["campaign pause newsletter-38", "campaign pause spring-sale"]
     assert offers("queue show s", NAMES) == ["queue show smtp-eu-1"]
