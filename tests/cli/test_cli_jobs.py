@@ -160,3 +160,12 @@ def test_what_is_no_act_cannot_be_undone(worked: Home) -> None:
     done = worked("job", "undo", "1")
     assert done.code == 4
     assert "nothing that can be undone" in done.err
+
+
+def test_all_that_is_known_of_an_uncertain_message_is_shown_with_the_question(worked: Home) -> None:
+    (job,) = listed(worked, "--state", "uncertain")
+    (attempt,) = worked("job", "show", job["id"], "--json").json["attempts_log"]
+    done = worked("job", "show", job["id"])
+    for known in (attempt["server"], attempt["phase"], attempt["reply"], job["message_id"]):
+        assert known and known in done.out
+    assert f"sent or not? paceline campaign resolve letters {job['id']} --sent|--again" in done.err

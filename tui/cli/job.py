@@ -129,9 +129,17 @@ def show(session: Session, job_id: int) -> None:
     if row["attempts_log"]:
         out()
         table(
-            ("try", "began", "outcome", "phase", "code", "server said"),
+            ("try", "began", "server", "outcome", "phase", "code", "server said"),
             [
-                (a["number"], local(a["intent_at"], zone), a["outcome"] or "unknown", a["phase"], a["code"], a["reply"])
+                (
+                    a["number"],
+                    local(a["intent_at"], zone),
+                    a["server"],
+                    a["outcome"] or "unknown",
+                    a["phase"],
+                    a["code"],
+                    a["reply"],
+                )
                 for a in row["attempts_log"]
             ],
         )
