@@ -30,6 +30,10 @@ JOBS: dict[str, Mark] = {
     "skipped": Mark("x", "skipped", "dim"),
     "draft": Mark(".", "draft", "dim"),
 }
+GONE = Mark("-", "gone", "dim")
+"""A row of a frozen list that belongs to it no more."""
+CANCELLING = Mark("x", "cancelling", "dim")
+"""Cancelled by hand, until there is no undo any more."""
 CAMPAIGNS: dict[str, Mark] = {
     "active": Mark(">", "running", "run"),
     "paused": Mark("|", "paused", "stopped"),
@@ -60,6 +64,8 @@ KINDS: dict[str, str] = {
 def job_mark(row: dict[str, object], now: int) -> Mark:
     """The mark of a job row: `pending` is told apart by its time and its tries."""
     state = str(row["state"])
+    if state == "held" and row.get("reason") == "cancelled":
+        return CANCELLING
     if state != "pending":
         return JOBS.get(state, Mark(" ", state, ""))
     if row.get("attempts") and row.get("error_key", row.get("error")):

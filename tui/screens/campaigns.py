@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -12,12 +12,12 @@ from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import clock, count, fit, percent, plural, rate
-from tui.pace import campaign_finish, eta_text, speed_of
-from tui.screens.queues import limits_of
-from tui.screens.view import ViewScreen
+from tui.pace import campaign_finish, eta_text, limits_of, speed_of
+from tui.screens.shaping import ShapedScreen
+from tui.screens.view import ViewScreen, look_bindings
 from tui.screens.why import why
 from tui.theme import CAMPAIGNS, Mark
-from tui.widgets.columns import Column, Table, header
+from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -68,25 +68,51 @@ def columns_at(now: int) -> list[Column]:
         n = row["counts"]["failed"]
         return count(n), "bad" if n else ""
 
+    def progress(row: Row) -> str:
+        return percent(done_of(row), row["total"]).rstrip("%")
+
+    def share(row: Row) -> float | None:
+        return done_of(row) / row["total"] if row["total"] else None
+
+    def number(name: str) -> Callable[[Row], str]:
+        return lambda row: count(row["counts"][name])
+
+    def named(name: str) -> Callable[[Row], Any]:
+        return lambda row: row["counts"][name]
+
+    def moment(name: str) -> Callable[[Row], str]:
+        return lambda row: clock(row[name], now)
+
+    def field(name: str) -> Callable[[Row], Any]:
+        return lambda row: row[name]
+
     return [
-        Column("STATE", 11, state),
-        Column("NAME", 0, lambda row: row["name"]),
-        Column("LIVE", 4, lambda row: "live" if row["live"] else "-", from_width=96),
-        Column("CH", 6, lambda row: row["channel"]),
-        Column("ACCOUNT", 14, lambda row: row["account"], from_width=96),
-        Column("DONE", 15, done, right=True),
-        Column("%", 4, lambda row: percent(done_of(row), row["total"]).rstrip("%"), right=True),
-        Column("RATE", 7, speed, right=True),
-        Column("ETA", 7, end, right=True),
-        Column("FAIL", 6, failed, right=True),
-        Column("HELD", 6, lambda row: count(row["counts"]["held"]), right=True, from_width=116),
-        Column("UNCERT", 6, lambda row: count(row["counts"]["uncertain"]), right=True, from_width=116),
+        Column("STATE", 11, state, keep=True, order=lambda row: mark_of(row, now).word),
+        Column("NAME", 0, lambda row: row["name"], keep=True, order=lambda row: row["name"].casefold()),
+        Column("LIVE", 4, lambda row: "live" if row["live"] else "-", from_width=96, rank=2),
+        Column("CH", 6, lambda row: row["channel"], rank=1),
+        Column("ACCOUNT", 14, lambda row: row["account"], from_width=96, rank=2, order=field("account")),
+        Column("DONE", 15, done, right=True, rank=7, order=done_of),
+        Column("%", 4, progress, right=True, rank=6, order=share),
+        Column("RATE", 7, speed, right=True, rank=4),
+        Column("ETA", 7, end, right=True, rank=5, order=lambda row: row["due"]["last"]),
+        Column("FAIL", 6, failed, right=True, keep=True, order=named("failed")),
+        Column("HELD", 6, number("held"), right=True, from_width=116, rank=3, order=named("held")),
+        Column("UNCERT", 6, number("uncertain"), right=True, from_width=116, rank=3, order=named("uncertain")),
+        Column("PRIO", 4, lambda row: str(row["priority"]), right=True, extra=True, order=field("priority")),
+        Column("STARTED", 14, moment("started_at"), extra=True, order=field("started_at")),
+        Column("CHANGED", 14, moment("updated_at"), extra=True, order=field("updated_at")),
     ]
 
 
-class CampaignsScreen(ViewScreen):
+class CampaignsScreen(ShapedScreen):
     CSS_PATH: ClassVar = ["view.tcss", "campaigns.tcss"]
     MODE = "campaigns"
+    LIST = "campaigns"
+    BINDINGS: ClassVar = look_bindings("columns", "order")
+
+    def columns(self, now: int) -> list[Column]:
+        return columns_at(now)
 
     def reads(self) -> Any:
         link = self.console.link
@@ -102,10 +128,8 @@ class CampaignsScreen(ViewScreen):
 
     def show(self, data: list[Row], now: int) -> None:
         self.crumb_right = plural(len(data), "campaign")
-        columns = columns_at(now)
         nothing = ((" No campaign yet: paceline campaign new NAME --account ACCOUNT --template FILE", ""),)
-        self.query_one("#head", Lines).show([header(columns, self.size.width) if data else nothing])
-        self.query_one(Grid).show(Table(columns, data, lambda row: row["id"]))
+        self.show_table(self.in_order(data, now), lambda row: row["id"], now, nothing)
         self.redraw_for_cursor()
 
     def redraw_for_cursor(self) -> None:

@@ -12,10 +12,12 @@ from engine.outcomes import is_retryable
 from storage.model import HOUR
 from storage.reader import Reader
 from tui.actions import Row, Target
-from tui.format import ago, clock, count, fit, plural, soon, spark, wrap
-from tui.screens.view import PAGE, ViewScreen
-from tui.theme import JOBS, KINDS, job_mark
-from tui.widgets.columns import Column, Table, header
+from tui.format import clock, count, fit, plural, spark, wrap
+from tui.screens.job_columns import job_columns
+from tui.screens.shaping import ShapedScreen
+from tui.screens.view import PAGE, ViewScreen, look_bindings
+from tui.theme import JOBS, KINDS
+from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
@@ -78,15 +80,21 @@ def load(reader: Reader, now: int) -> list[Row]:
 
 
 def group_columns(now: int) -> list[Column]:
+    def first(row: Row) -> str:
+        return clock(row["first_at"], now, dated=False)
+
+    def last(row: Row) -> str:
+        return clock(row["last_at"], now, dated=False)
+
     return [
-        Column("N", 7, lambda row: count(row["n"]), right=True),
-        Column("KIND", 9, lambda row: (row["kind"], KINDS.get(row["kind"], ""))),
-        Column("LAST", 6, lambda row: clock(row["last_at"], now, dated=False)),
-        Column("FIRST", 6, lambda row: clock(row["first_at"], now, dated=False), from_width=96),
-        Column("RETRY", 5, lambda row: row["retry"]),
-        Column("QUEUE", 12, lambda row: ", ".join(row["queues"])),
-        Column("CAMPAIGNS", 24, lambda row: row["campaigns"], from_width=118),
-        Column("ERROR (normalised)", 0, lambda row: row["error_key"]),
+        Column("N", 7, lambda row: count(row["n"]), right=True, keep=True, order=lambda row: row["n"]),
+        Column("KIND", 9, lambda row: (row["kind"], KINDS.get(row["kind"], "")), order=lambda row: row["kind"]),
+        Column("LAST", 6, last, rank=4, order=lambda row: row["last_at"]),
+        Column("FIRST", 6, first, from_width=96, rank=2, order=lambda row: row["first_at"]),
+        Column("RETRY", 5, lambda row: row["retry"], rank=6),
+        Column("QUEUE", 12, lambda row: ", ".join(row["queues"]), rank=3, order=lambda row: row["queues"]),
+        Column("CAMPAIGNS", 24, lambda row: row["campaigns"], from_width=118, rank=1),
+        Column("ERROR (normalised)", 0, lambda row: row["error_key"], keep=True, order=lambda row: row["error_key"]),
     ]
 
 
@@ -125,9 +133,14 @@ def group_detail(row: Row | None, width: int) -> list[Line]:
     return lines
 
 
-class FailuresScreen(ViewScreen):
+class FailuresScreen(ShapedScreen):
     CSS_PATH: ClassVar = ["view.tcss", "failures.tcss"]
     MODE = "failures"
+    LIST = "failures"
+    BINDINGS: ClassVar = look_bindings("columns", "order")
+
+    def columns(self, now: int) -> list[Column]:
+        return group_columns(now)
 
     def reads(self) -> Any:
         return load
@@ -142,10 +155,8 @@ class FailuresScreen(ViewScreen):
 
     def show(self, data: list[Row], now: int) -> None:
         self.crumb_right = f"{plural(len(data), 'group')}, {plural(sum(row['n'] for row in data), 'job')}"
-        columns = group_columns(now)
         nothing = ((" Nothing has failed.", ""),)
-        self.query_one("#head", Lines).show([header(columns, self.size.width) if data else nothing])
-        self.query_one(Grid).show(Table(columns, data, lambda row: row["raw_key"]))
+        self.show_table(self.in_order(data, now), lambda row: row["raw_key"], now, nothing)
         self.redraw_for_cursor()
 
     def redraw_for_cursor(self) -> None:
@@ -161,32 +172,13 @@ class FailuresScreen(ViewScreen):
         return JobsScreen.of_group(row) if row else None
 
 
-def job_columns(now: int) -> list[Column]:
-    def state(row: Row) -> tuple[str, str]:
-        mark = job_mark(row, now)
-        return f"{mark.glyph} {mark.word}", mark.style
-
-    def when(row: Row) -> str:
-        if row["state"] == "pending":
-            return soon(row["due_at"], now)
-        return f"{ago(row['updated_at'], now)} ago"
-
-    return [
-        Column("ID", 8, lambda row: str(row["id"])),
-        Column("STATE", 11, state),
-        Column("TRY", 3, lambda row: str(row["attempts"]), right=True),
-        Column("NEXT/AGE", 11, when),
-        Column("CAMPAIGN", 18, lambda row: row["campaign"] or "-", from_width=98),
-        Column("RECIPIENT", 22, lambda row: row["address"] or "-"),
-        Column("LAST ERROR", 0, lambda row: row["error"] or row["reason"]),
-    ]
-
-
-class JobsScreen(ViewScreen):
+class JobsScreen(ShapedScreen):
     """The jobs of one reason or of one state of a campaign, in pages by id."""
 
     CSS_PATH: ClassVar = ["view.tcss", "failures.tcss"]
     MODE = "failures"
+    LIST = "jobs"
+    BINDINGS: ClassVar = look_bindings("columns")
 
     def __init__(
         self, title: str, *, states: tuple[str, ...], error_key: str = "", campaign_id: int | None = None
@@ -217,14 +209,24 @@ class JobsScreen(ViewScreen):
         yield Lines(id="head")
         yield Grid(id="jobs")
 
+    def columns(self, now: int) -> list[Column]:
+        return job_columns(now)
+
+    def sorted_by(self) -> tuple[str, bool]:
+        return "ID", False
+
+    def orders(self) -> list[str]:
+        return ["ID"]
+
+    def sort_by(self, title: str) -> None:
+        self.console.say("this list is in pages by id: 3 Jobs sorts")
+
     def page_rows(self) -> list[Row]:
         return self.data or []
 
     def show(self, data: list[Row], now: int) -> None:
         self.crumb_right = self.page_text("job")
-        columns = job_columns(now)
-        self.query_one("#head", Lines).show([header(columns, self.size.width)])
-        self.query_one(Grid).show(Table(columns, data, lambda row: row["id"]))
+        self.show_table(data, lambda row: row["id"], now, ((" No job of this kind is left.", ""),))
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current

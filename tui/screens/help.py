@@ -29,7 +29,13 @@ SCOPES = {
     "engine": "everywhere",
 }
 
-PARTS = (("shape", "Narrow"), ("order", "Order jobs"), ("mark", "Mark jobs"), ("text", "In the log"))
+PARTS = (
+    ("shape", "Narrow"),
+    ("columns", "Columns of a list"),
+    ("order", "Order of a list"),
+    ("mark", "Mark jobs"),
+    ("text", "In the log"),
+)
 PLACES = re.compile(r"\{(\w+)\}")
 WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
     "filter": "FILTER",
@@ -45,7 +51,7 @@ def rows(keymap: Keymap | None = None) -> list[tuple[str, str, str, str]]:
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
-        found += [(part, keys.shown(look.id), look.title, look.twin) for look in LOOKS if look.where == where]
+        found += [(part, keys.shown(look.id) or ":", look.title, look.twin) for look in LOOKS if look.where == where]
     return found
 
 

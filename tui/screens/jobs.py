@@ -16,11 +16,12 @@ from storage.jobs_page import Query, Sort
 from tui.actions import Target
 from tui.format import count
 from tui.looks import Look
-from tui.screens.failures import job_columns
+from tui.screens.job_columns import job_columns
 from tui.screens.jobs_window import Anchor, around, load, wants_move
 from tui.screens.marks import Marks
+from tui.screens.shaping import ShapedScreen
 from tui.screens.view import ViewScreen, look_bindings
-from tui.widgets.columns import Table, header
+from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -29,12 +30,13 @@ DEBOUNCE = 0.15
 FAULTS = "state:failed,uncertain,held,bounced"
 
 
-class AllJobsScreen(ViewScreen):
+class AllJobsScreen(ShapedScreen):
     CSS_PATH: ClassVar = "view.tcss"
     MODE = "jobs"
+    LIST = "jobs"
     HINTS: ClassVar = ("view.open", "view.filter", "mark.one", "mark.all")
     BINDINGS: ClassVar = [
-        *look_bindings("shape", "order", "mark"),
+        *look_bindings("shape", "columns", "order", "mark"),
         Binding("escape", "put_back", "back one step", id="jobs.put_back", show=False),
     ]
 
@@ -50,6 +52,11 @@ class AllJobsScreen(ViewScreen):
         self._before = (text, "")
         self._go = ""
         self._debounce: Timer | None = None
+
+    def on_mount(self) -> None:
+        kept = self.shape
+        if kept.sort in self.orders():
+            self._query = replace(self._query, sort=Sort(kept.sort), descending=kept.descending)
 
     # what is read
 
@@ -70,13 +77,14 @@ class AllJobsScreen(ViewScreen):
 
     # what is shown
 
+    def columns(self, now: int) -> list[Column]:
+        return job_columns(now)
+
     def show(self, data: dict[str, Any], now: int) -> None:
         grid = self.query_one(Grid)
         rows = data["rows"]
-        columns = job_columns(now)
         nothing = ((" No job matches." if self.text else " There are no jobs yet.", ""),)
-        self.query_one("#head", Lines).show([header(columns, self.size.width) if rows else nothing])
-        grid.show(Table(columns, rows, lambda row: row["id"]))
+        self.show_table(rows, lambda row: row["id"], now, nothing)
         if self._go and rows:
             grid.move_to(0 if self._go == "top" else len(rows) - 1)
             self._go = ""
@@ -125,7 +133,6 @@ class AllJobsScreen(ViewScreen):
             if grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
                 self._read(around(grid.current, self._query.sort))
         self._show_marks()
-        self.draw_frame()
 
     def _read(self, anchor: Anchor) -> None:
         if anchor != self._anchor:
@@ -193,9 +200,18 @@ class AllJobsScreen(ViewScreen):
     def action_faults(self) -> None:
         self.narrow("" if self.text == FAULTS else FAULTS)
 
-    def action_sort(self) -> None:
-        order = list(Sort)
-        sort = order[(order.index(self._query.sort) + 1) % len(order)]
+    def sorted_by(self) -> tuple[str, bool]:
+        return ("ID" if self._query.sort is Sort.ID else "NEXT/AGE"), self._query.descending
+
+    def orders(self) -> list[str]:
+        return [sort.value for sort in Sort]
+
+    def action_sort_column(self, by: int) -> None:
+        order = self.orders()
+        self.sort_by(order[(order.index(self._query.sort) + by) % len(order)])
+
+    def sort_by(self, title: str) -> None:
+        sort = Sort(title)
         self._turn(replace(self._query, sort=sort, descending=sort is Sort.CHANGED))
 
     def action_flip(self) -> None:
@@ -204,6 +220,7 @@ class AllJobsScreen(ViewScreen):
     def _turn(self, query: Query) -> None:
         """Another set or order: the cursor's job stays in sight where that is possible."""
         self._query, self._go = query, ""
+        self.turn_shape(replace(self.shape, sort=query.sort.value, descending=query.descending))
         row = self.query_one(Grid).current
         self._anchor = around(row, query.sort) if row else Anchor()
         self.watch_data()

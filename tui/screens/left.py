@@ -11,7 +11,7 @@ from storage.jobs_page import rows_of
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import count
-from tui.screens.failures import job_columns
+from tui.screens.job_columns import job_columns
 from tui.screens.view import ViewScreen
 from tui.widgets.columns import Column, Table, header
 from tui.widgets.grid import Grid

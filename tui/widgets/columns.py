@@ -1,9 +1,13 @@
-"""Tables as lines: columns with a width, an order of importance and a cell function over a row."""
+"""Tables as lines: columns with a width, an order of importance and a cell function over a row.
+
+A screen that is too narrow drops columns, the least important first, and squeezes none. Scrolled sideways, a table
+keeps its first columns and shows what follows further on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tui.format import fit
@@ -14,34 +18,94 @@ Cell = str | Span
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` in cells (0: takes what is left); `from_width`: the list's width from which it is shown."""
+    """`width` in cells (0: takes what is left, and needs `least`); `from_width`: the list's width from which it is
+    shown. Too narrow, the column with the lowest `rank` goes first, one that is to `keep` never. `order` is what a
+    list that is all in memory is sorted by on this column. `extra` ones are shown only when they are chosen."""
 
     title: str
     width: int
     cell: Callable[[Any], Cell]
     right: bool = False
     from_width: int = 0
+    keep: bool = False
+    rank: int = 5
+    least: int = 8
+    order: Callable[[Any], Any] | None = None
+    extra: bool = False
 
 
-def _laid_out(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
+def chosen(columns: Sequence[Column], titles: Sequence[str] | None) -> list[Column]:
+    """The columns that an operator chose, by title; None: the list's own choice. Those to keep are always among them,
+    a chosen one asks for no width, and one that the list would not show by itself is dropped last."""
+    if titles is None:
+        return [column for column in columns if not column.extra]
+    wanted = [column for column in columns if column.keep or column.title in titles]
+    return [replace(column, from_width=0, rank=column.rank + (10 if column.extra else 0)) for column in wanted]
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum((column.width or column.least) + 1 for column in columns)
+
+
+def fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that have room in `width` cells."""
     shown = [column for column in columns if column.from_width <= width]
+    while _needed(shown) - 1 > width and (loose := [i for i, column in enumerate(shown) if not column.keep]):
+        del shown[min(loose, key=lambda i: (shown[i].rank, -i))]
+    return shown
+
+
+def furthest(columns: Sequence[Column]) -> int:
+    """How many steps a table can be scrolled sideways: its last column is then the first behind those that stay."""
+    return max(0, len(columns) - _pinned(columns) - 1)
+
+
+def _pinned(columns: Sequence[Column]) -> int:
+    """How many columns at the front stay when the table is scrolled."""
+    return next((i for i, column in enumerate(columns) if not column.keep), len(columns))
+
+
+def _aside(columns: Sequence[Column], width: int, steps: int) -> list[Column]:
+    front = _pinned(columns)
+    shown = [replace(column, from_width=0) for column in columns[:front]]
+    for column in columns[front + steps :]:
+        if _needed(shown) >= width:
+            break
+        shown.append(replace(column, from_width=0))
+    return shown
+
+
+def _laid_out(columns: Sequence[Column], width: int, aside: int = 0) -> list[tuple[Column, int]]:
+    shown = _aside(columns, width, aside) if aside else fitting(columns, width)
     fixed = sum(column.width + 1 for column in shown if column.width)
     rest = max(8, width - fixed - 1)
     flexible = sum(not column.width for column in shown) or 1
     return [(column, column.width or rest // flexible) for column in shown]
 
 
-def header(columns: Sequence[Column], width: int) -> Line:
-    """The titles over a table, for a screen of `width` cells (cursor and mark columns included)."""
+def header(
+    columns: Sequence[Column], width: int, *, aside: int = 0, sorted_by: str = "", descending: bool = False
+) -> Line:
+    """The titles over a table, for a screen of `width` cells (cursor and mark columns included); the column that the
+    list is sorted by has a `^` (up) or a `v`."""
     spans: list[Span] = [("  ", "")]
-    for column, cells in _laid_out(columns, width - 2):
-        spans.append((fit(column.title, cells, right=column.right) + " ", "head"))
+    for column, cells in _laid_out(columns, width - 2, aside):
+        sign = ("v" if descending else "^") if column.title == sorted_by else ""
+        spans.append(
+            (fit(sign + column.title if column.right else column.title + sign, cells, right=column.right), "head")
+        )
+        spans.append((" ", "head"))
     return tuple(spans)
 
 
 def table_line(columns: Sequence[Column], row: Any, width: int) -> Line:
+    """One row of a table that stands alone."""
+    return _line(_laid_out(columns, width), row)
+
+
+def _line(layout: Sequence[tuple[Column, int]], row: Any) -> Line:
     spans: list[Span] = []
-    for column, cells in _laid_out(columns, width):
+    for column, cells in layout:
         cell = column.cell(row)
         text, style = (cell, "") if isinstance(cell, str) else cell
         spans.append((fit(text, cells, right=column.right), style))
@@ -50,13 +114,17 @@ def table_line(columns: Sequence[Column], row: Any, width: int) -> Line:
 
 
 class Table:
-    """A source of rows that are all here (a page of a keyset, or a short list)."""
+    """A source of rows that are all here (a page of a keyset, or a short list), scrolled `aside` by some columns."""
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Any], key: Callable[[Any], Hashable]) -> None:
+    def __init__(
+        self, columns: Sequence[Column], rows: Sequence[Any], key: Callable[[Any], Hashable], *, aside: int = 0
+    ) -> None:
         self._columns = columns
         self._rows = rows
+        self._aside = aside
         self._keys = [key(row) for row in rows]
         self._places = {key: place for place, key in enumerate(self._keys)}
+        self._layout: tuple[int, list[tuple[Column, int]]] = (-1, [])
 
     def count(self) -> int:
         return len(self._rows)
@@ -71,7 +139,9 @@ class Table:
         return self._rows[index] if 0 <= index < len(self._rows) else None
 
     def line(self, index: int, width: int) -> Line:
-        return table_line(self._columns, self._rows[index], width)
+        if self._layout[0] != width:
+            self._layout = (width, _laid_out(self._columns, width, self._aside))
+        return _line(self._layout[1], self._rows[index])
 
 
 @dataclass(frozen=True, slots=True)
