@@ -1,7 +1,7 @@
 """What the screen reads: one reader in one thread, which looks for changes and publishes snapshots.
 
-`data_version` is asked at most 20 times a second; a snapshot is made at most 4 times a second, and only what differs
-from the last one is published, so that an idle store writes nothing to the screen.
+`data_version` is asked 4 times a second, and a snapshot made at most as often; only what differs from the last one is
+published, so that an idle store writes nothing to the screen.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from tui.safe_text import safe_text
 
 log = logging.getLogger("paceline.feed")
 
-LOOK_EVERY = 0.05
-PUBLISH_EVERY = 0.25
+LOOK_EVERY = 0.25
+"""Seconds between two looks, and so the least between two frames: 20 looks a second were half of what an idle console
+cost. What a person asks for is read at once."""
 LINK_EVERY = 1.0
 REST = 8
 """A read is followed by this many times its own length without one, unless it is asked for."""
@@ -122,8 +123,9 @@ class Feed:
             except Exception:
                 log.exception("the reader met a fault")
                 self._tell(PacelineError("the store could not be read: see the log"))
-            self._wake.wait(1.0)
-            self._wake.clear()
+            if not self._stopping:
+                self._wake.wait(1.0)
+                self._wake.clear()
 
     def _tell(self, error: PacelineError) -> None:
         watched = self._watched
@@ -159,7 +161,7 @@ class Feed:
                     self._loading = None
                 # A read that takes long (a sort without an index) is not made so often that it fills a core.
                 took = time.monotonic() - moment
-                rested = moment + max(PUBLISH_EVERY, took * REST)
+                rested = moment + took * REST
                 read = (token, _without_heartbeat(frame), data, link, told)
                 if asked or read != last:
                     last = read

@@ -15,12 +15,24 @@ def clean(value: Any) -> Any:
     `error_key` is kept as it is stored under `raw_key`, because control compares it.
     """
     if isinstance(value, str):
-        return safe_text(value, TEXT_LIMIT)
+        return _text(value)
     if isinstance(value, dict):
-        made = {clean(key): clean(item) for key, item in value.items()}
+        # Without a call for each cell: a page of jobs has ten thousand of them, four times a second.
+        made = {}
+        for key, item in value.items():
+            if isinstance(item, str):
+                item = item if item.isascii() and item.isprintable() and len(item) <= TEXT_LIMIT else _text(item)
+            elif item is not None and not isinstance(item, int):
+                item = clean(item)
+            plain = isinstance(key, str) and len(key) < 64 and key.isascii() and key.isidentifier()
+            made[key if plain else clean(key)] = item
         if "error_key" in value:
             made["raw_key"] = value["error_key"]
         return made
     if isinstance(value, list | tuple):
         return type(value)(clean(item) for item in value)
     return value
+
+
+def _text(text: str) -> str:
+    return safe_text(text, TEXT_LIMIT)
