@@ -10,21 +10,23 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tui.attending import Attending
 from tui.commanding import Commanding
 from tui.copying import Copying
 from tui.feed import Snapshot
-from tui.format import span
 from tui.freezing import Freezing
 from tui.going import Going
 from tui.leaving import Leaving
-from tui.link import LOST
 from tui.looks import LOOKS
+from tui.screens.approvals import ApprovalsScreen
 from tui.screens.campaigns import CampaignsScreen
 from tui.screens.failures import FailuresScreen
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
+from tui.screens.performance import PerformanceScreen
 from tui.screens.queues import QueuesScreen
+from tui.screens.schedules import SchedulesScreen
 from tui.telling import Telling
 from tui.theming import Theming
 
@@ -49,7 +51,7 @@ def _app_bindings() -> list[BindingType]:
     ]
 
 
-class PacelineApp(Commanding, Freezing, Telling, Theming, Copying, Leaving, Going):
+class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Copying, Leaving, Going):
     """The screen over one store and one link to an engine; see `ConsoleBase` for its arguments."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -60,7 +62,10 @@ class PacelineApp(Commanding, Freezing, Telling, Theming, Copying, Leaving, Goin
         "campaigns": CampaignsScreen,
         "jobs": AllJobsScreen,
         "failures": FailuresScreen,
+        "approvals": ApprovalsScreen,
         "queues": QueuesScreen,
+        "schedules": SchedulesScreen,
+        "performance": PerformanceScreen,
         "log": LogScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = _app_bindings()
@@ -83,8 +88,7 @@ class PacelineApp(Commanding, Freezing, Telling, Theming, Copying, Leaving, Goin
 
     def on_snapshot_read(self, message: SnapshotRead) -> None:
         before, self._snapshot = self._snapshot, message.snapshot
-        if before is not None and before.link.word == LOST and message.snapshot.link.usable:
-            self.say(f"back after {span(self.now() - before.link.since)}", "good")
+        self.tell_news(before, message.snapshot)
         if message.snapshot.error:
             self.say(message.snapshot.error, "bad")
         if self.held:

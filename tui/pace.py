@@ -48,6 +48,11 @@ def ceiling(limits: Row) -> float | None:
     return min(found, default=None)
 
 
+def limits_of(status: Row) -> dict[str, Any]:
+    """What the engine's status says of each account's queue, by name; {} where none told."""
+    return {row["queue"]: row for row in status.get("queues", ())}
+
+
 def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None:
     """Messages per minute that the active campaigns are meant to reach together, each account by its own ceiling;
     None where one of them is bounded by nothing that is known."""

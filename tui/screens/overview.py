@@ -15,12 +15,12 @@ from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.link import LinkState
-from tui.pace import campaign_finish, eta_text, pace_text, planned, speed_of, wanted
+from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
 from tui.screens import health_words
 from tui.screens.failures import JobsScreen, grouped
 from tui.screens.needs import Need, need_line, needs
 from tui.screens.queue_words import full_cap
-from tui.screens.queues import QueueScreen, limits_of
+from tui.screens.queues import QueueScreen
 from tui.screens.view import ViewScreen
 from tui.theme import JOBS
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -106,11 +106,11 @@ def campaigns_line(data: dict[str, Any], now: int) -> Line:
 
 def jobs_line(counts: dict[str, int], width: int) -> Line:
     wide = width >= 120
-    gap = "   " if wide else "  "
+    gap = ("   " if width >= 140 else "  ", "")
     spans: list[Span] = [(" JOBS       ", "head"), (f". waiting {short(counts['pending'] - counts['retry'])}", "")]
     for key in (*OPEN, *(MORE if wide else ())):
         mark = JOBS[key]
-        spans.append((f"{gap}{mark.glyph} {mark.word} {short(counts[key])}", mark.style if counts[key] else "dim"))
+        spans += [gap, (f"{mark.glyph} {mark.word} {short(counts[key])}", mark.style if counts[key] else "dim")]
     return tuple(spans)
 
 

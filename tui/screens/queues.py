@@ -13,6 +13,7 @@ from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import plural
+from tui.pace import limits_of
 from tui.screens.queue_words import attempt_line, columns_at, facts_of, reason_line
 from tui.screens.view import ViewScreen
 from tui.widgets.columns import Item, Sections, Table, blank, header, heading
@@ -50,11 +51,6 @@ def load_one(reader: Reader, now: int, name: str, limits: dict[str, Row]) -> Row
         "failures": failures,
         "attempts_log": last_attempts(reader, row["id"]),
     }
-
-
-def limits_of(status: Row) -> dict[str, Row]:
-    """What the engine's status says of each queue, by name; {} where none told."""
-    return {row["queue"]: row for row in status.get("queues", ())}
 
 
 class QueuesScreen(ViewScreen):

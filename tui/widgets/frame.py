@@ -13,6 +13,7 @@ from tui.keymap import Keymap
 from tui.keynames import shown_key
 from tui.link import LOST, NONE, LinkState
 from tui.looks import Look
+from tui.pace import limits_of, pace_text, planned
 from tui.widgets.lines import Line, Span, spread
 
 VIEWS = (
@@ -20,9 +21,16 @@ VIEWS = (
     ("campaigns", "2", "Camp"),
     ("jobs", "3", "Jobs"),
     ("failures", "4", "Fail"),
+    ("approvals", "5", "Appr"),
     ("queues", "6", "Queue"),
+    ("schedules", "7", "Sched"),
+    ("performance", "8", "Perf"),
     ("log", "9", "Log"),
 )
+
+
+BEAT = 10 * SECOND
+"""Two heartbeats: before that, none is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,8 @@ def status(state: FrameState, width: int) -> Line:
         speed = per_minute(frame["rates"], state.now, over=MINUTE)
         running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
-        parts += [fit(f"{speed:.0f}/min", 7), f"run {running} pause {paused}"]
+        meant = planned(frame["campaigns"], limits_of(state.link.status))
+        parts += [fit(pace_text(speed, meant), 10), f"run {running} pause {paused}"]
     if frame:
         failed = f"FAIL {short(frame['counts']['failed'])}"
         parts.append(failed if state.link.word == LOST else f"{failed} {clock(state.now, state.now)}")
@@ -75,6 +84,8 @@ def mode(state: FrameState) -> str:
     if link.word == NONE:
         return NONE
     engine = f"{link.word} {link.pid}" if link.word == "ATTACHED" else link.word
+    if link.silent:
+        return f"SILENT {span(state.now - link.silent)} {engine}"
     if state.held:
         return f"HELD {engine}"
     if state.frozen_at is not None:
@@ -146,10 +157,12 @@ def lost_lines(state: FrameState) -> list[Line]:
     engine = state.frame.get("engine", {})
     beat = engine.get("heartbeat_at")
     running = state.frame.get("counts", {}).get("processing", 0)
-    seen = f"Last heartbeat {clock(beat, state.now, seconds=True)}." if beat and state.now - beat < 365 * DAY else ""
+    known = beat and state.now - beat < 365 * DAY
+    silent = f", no heartbeat for {span(state.now - beat)}" if known and state.now - beat >= BEAT else ""
+    seen = f"Last heartbeat {clock(beat, state.now, seconds=True)}. " if known else ""
     return [
-        ((f" ENGINE  {state.link.reason}", "bad"),),
+        ((f" ENGINE  {state.link.reason}{silent}.", "bad"),),
         (("         Nothing is sent while no engine runs.", ""),),
-        ((f"         {seen} In flight then: {running}, settled at the next start.", ""),),
-        (("         ^r look now   E start an engine here   q quit", ""),),
+        ((f"         {seen}Jobs then running: {running} (recovered on start).", ""),),
+        (("         ^r retry now   :start an engine here   :diag details   q quit", ""),),
     ]
