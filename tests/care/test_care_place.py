@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from storage.errors import StoreError
 from storage.model import JobState
 from storage.place import BALLAST_BYTES, Ballast, check_writable, file_system
+from tests.support import disks
 from tests.support.stores import Desk
 
 MOUNTS = """\
@@ -65,31 +64,10 @@ def test_ballast_takes_its_room_gives_it_up_once_and_takes_it_back(tmp_path: Pat
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB of this test's own."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
+    if hindrance := disks.why_not():
+        pytest.skip(hindrance)
+    with disks.small_disk(tmp_path / "small", megabytes=8) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Use up the disk to the last byte."""
-    big = folder / "big"
-    with big.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 65_536)
-        except OSError:
-            pass
-        try:
-            while True:
-                file.write(b"x")
-        except OSError:
-            return big
 
 
 async def test_a_full_disk_records_what_left_stops_new_work_and_goes_on_when_there_is_room(small_disk: Path) -> None:
@@ -98,7 +76,7 @@ async def test_a_full_disk_records_what_left_stops_new_work_and_goes_on_when_the
         await desk.campaign(20)
         jobs = (await desk.claim(10)).jobs
         intents = [await desk.intent(job) for job in jobs]
-        big = fill(small_disk)
+        big = disks.fill(small_disk)
         for job, intent in zip(jobs, intents, strict=True):
             assert await desk.end(job, intent, JobState.COMPLETED)
         assert desk.counts()["completed"] == 10

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tests.crash import crash_guards, crash_postfix, crash_power, crash_sink
+from tests.crash import crash_guards, crash_postfix, crash_power, crash_sink, crash_store
 from tests.crash.crash_cut import cut_at
 from tests.crash.crash_kills import Start, random_kills, sending_again
 from tests.crash.crash_prove import LATENCY, prove
 from tests.crash.crash_row import HEADINGS, WIDTHS, Row, line
 from tests.crash.crash_signals import drained
 from tests.crash.crash_world import SEED, RelayProcess, Verdict, World, relay_process
+from tests.support import disks
 from tests.support.child import end_child, start_child
 from tests.support.crashpoints import ALONE, POINTS, RECOVERY
 from tests.support.proxy import BEFORE_CONTENT, PHASES
@@ -118,6 +119,15 @@ def power(folder: Path, relay: RelayProcess) -> Iterator[Row]:
         yield row
 
 
+def store(folder: Path, relay: RelayProcess) -> Iterator[Row]:
+    """Longer than a commit waits for the lock (15 s), and a disk without room."""
+    yield crash_store.locked(folder, relay, 17.0)
+    if hindrance := disks.why_not():
+        print(f"({hindrance})")
+        return
+    yield crash_store.full(folder, relay)
+
+
 def sink_kills(folder: Path, kills: int, starts: list[Start]) -> Iterator[Row]:
     """Random kills before a server that we did not write."""
     if not crash_sink.PROGRAM.exists():
@@ -146,6 +156,7 @@ def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, starts: l
         "signals": lambda: signals(folder, relay),
         "takeover": lambda: [takeover(folder, relay, given.frozen)],
         "power": lambda: power(folder, relay),
+        "store": lambda: store(folder, relay),
         "sink": lambda: sink_kills(folder, max(1, given.kills // 10), starts),
         "postfix": lambda: postfix_kills(folder, max(1, given.kills // 10), starts),
         "kills": lambda: [
@@ -188,7 +199,9 @@ def main() -> int:
     parser.add_argument("--prove", action="store_true", help="switch the guards off one by one")
     parser.add_argument("--kills", type=int, default=200, help="random kills over campaigns of 1,000 recipients")
     parser.add_argument("--frozen", type=float, default=60.0, help="seconds that the stopped engine is frozen")
-    parser.add_argument("--only", default="", help="points, cuts, signals, takeover, power, sink, postfix or kills")
+    parser.add_argument(
+        "--only", default="", help="points, cuts, signals, takeover, power, store, sink, postfix or kills"
+    )
     given = parser.parse_args()
     return prove() if given.prove else table(given)
 
