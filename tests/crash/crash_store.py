@@ -41,15 +41,18 @@ def full(folder: Path, receiver: Receiver) -> Row:
         child = start_child(world.database, world.config)
         wait_for(lambda: len(world.accepted()) > 50)
         big = fill(disk)
-        wait_for(
-            lambda: "full" in world.call("engine.status")["store_trouble"], why="nobody told that the disk is full"
-        )
-        left = sum(world.accepted().values())
-        recorded = sum(state == "completed" for state in world.states().values())
-        if recorded != left:
-            row.problems.append(f"{left} messages had left, and {recorded} were recorded on the full disk")
+        wait_for(lambda: "full" in _trouble(world), why="nobody told that the disk is full")
+        wait_for(lambda: _recorded(world) == sum(world.accepted().values()), why="what had left was not recorded")
         big.unlink()
         code, err = end_child(child, seconds=60)
         row.problems += [] if code == 0 else [f"the engine ended {code}: {err}"]
         row.add(world.judge(uncertain=frozenset()))
     return row
+
+
+def _trouble(world: World) -> str:
+    return str(world.call("engine.status")["store_trouble"])
+
+
+def _recorded(world: World) -> int:
+    return sum(state == "completed" for state in world.states().values())

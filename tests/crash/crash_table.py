@@ -199,9 +199,8 @@ def main() -> int:
     parser.add_argument("--prove", action="store_true", help="switch the guards off one by one")
     parser.add_argument("--kills", type=int, default=200, help="random kills over campaigns of 1,000 recipients")
     parser.add_argument("--frozen", type=float, default=60.0, help="seconds that the stopped engine is frozen")
-    parser.add_argument(
-        "--only", default="", help="points, cuts, signals, takeover, power, store, sink, postfix or kills"
-    )
+    sections = "points, cuts, signals, takeover, power, store, sink, postfix or kills"
+    parser.add_argument("--only", default="", help=sections)
     given = parser.parse_args()
     return prove() if given.prove else table(given)
 
