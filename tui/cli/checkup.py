@@ -176,7 +176,7 @@ def _engine(session: Session) -> Iterator[Finding]:
     if status["store_trouble"]:
         yield Finding("engine", "problem", f"it cannot write: {status['store_trouble']}", "make room, check the disk")
     for queue in status["queues"]:
-        if queue["trouble"]:
+        if queue["trouble"] and queue["trouble"] != status["store_trouble"]:
             remedy = f"paceline account test {queue['queue']}"
             yield Finding("queue", "problem", f"{queue['queue']}: {queue['trouble']}", remedy)
 
