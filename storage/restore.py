@@ -27,6 +27,8 @@ from storage.writer import Tx
 RESTORED = "restored from a backup"
 """The error key of jobs whose fate between the backup and the restore is not known."""
 
+_NO_ANSWER = "the engine ended between the intent and the server's reply"
+
 _ATTEMPT = (
     "id, job_id, lease, number, queue_id, epoch, intent_at, counted_at, finished_at, outcome, phase, code, enhanced, "
     "reply, error_key, server, duration"
@@ -177,6 +179,12 @@ def _mark_slice(tx: Tx, old: sqlite3.Connection | None, after: int, restored_at:
         if fate == "open":
             continue
         done = fate == "sent"
+        # An intent without an answer gets none any more: it ends as its message does.
+        tx.execute(
+            "UPDATE attempts SET outcome = 'uncertain', finished_at = ?, phase = 'content', reply = ?, error_key = ? "
+            "WHERE job_id = ? AND outcome IS NULL",
+            (restored_at, f"{RESTORED}: {_NO_ANSWER}", RESTORED, row["id"]),
+        )
         sent += done
         uncertain += not done
         key = "" if done else RESTORED

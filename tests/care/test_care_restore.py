@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import storage.restore
+from storage.books import examine_books
 from storage.errors import LockHeldError, StoreError
 from storage.lock import OwnerLock
 from storage.model import HOUR, JobState
@@ -62,7 +63,25 @@ async def test_the_old_attempts_tell_what_was_sent_and_what_never_began(tmp_path
         counts = reader.counts()
         assert (counts["completed"], counts["uncertain"], counts["pending"]) == (1, 1, 2)
         assert reader.job(in_flight.id)["state"] == JobState.UNCERTAIN
+        (attempt,) = reader.job(in_flight.id)["attempts_log"]
+        assert (attempt["outcome"], attempt["finished_at"]) == ("uncertain", desk.clock())
+        assert examine_books(reader, now=desk.clock(), owned=False) == []
         assert reader.counter_drift() == []
+
+
+async def test_what_was_in_flight_at_the_backup_is_uncertain_with_its_attempt(tmp_path: Path) -> None:
+    desk = await Desk.open("sqlite", tmp_path / "paceline.db")
+    await desk.campaign(1)
+    await desk.intent(await desk.claim_one())
+    backup = tmp_path / "backup.db"
+    with Reader(tmp_path / "paceline.db") as reader:
+        reader.backup(backup)
+    await desk.close()
+    damage(tmp_path / "paceline.db")
+    assert (await restore(tmp_path / "paceline.db", backup, now=desk.clock, actor=OPERATOR)).uncertain == 1
+    with Reader(tmp_path / "paceline.db") as reader:
+        assert [attempt["outcome"] for attempt in reader.job(1)["attempts_log"]] == ["uncertain"]
+        assert examine_books(reader, now=desk.clock(), owned=False) == []
 
 
 async def test_what_was_not_due_before_the_restore_stays_open(tmp_path: Path) -> None:
