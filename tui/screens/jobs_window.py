@@ -12,8 +12,8 @@ from storage.reader import STATES, Reader
 from tui.actions import Row
 from tui.format import short
 
-HALF = 200
-"""Rows that are kept on each side of the cursor."""
+HALF = 120
+"""Rows that are kept on each side of the cursor: each is read and compared with every change, 4 times a second."""
 MARGIN = 60
 """Nearer to an edge than this, the window moves along: more than a page of the tallest usual screen."""
 
