@@ -128,8 +128,8 @@ def _no_gap_at_the_claim() -> None:
 
 
 def _no_minimum_gap_at_the_claim() -> None:
-    claim = dispatch.claim
-    dispatch.claim = lambda tx, request: claim(tx, replace(request, min_gap=0))
+    claim_and_begin = gate.claim_and_begin
+    gate.claim_and_begin = lambda tx, request: claim_and_begin(tx, replace(request, min_gap=0))
 
 
 def _no_minimum_gap_at_the_gate() -> None:
