@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.actions import Action, Row, Target, for_key
+from tui.actions import Action, Row, Target, action, for_key
 from tui.base import ConsoleBase
 from tui.bulk import FIX, act_on_set
 from tui.keynames import shown_key
@@ -17,7 +17,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
 from tui.test_sending import test_send
-from tui.undo import undo_of, undo_of_act
+from tui.undo import Undo, undo_of, undo_of_act
 
 
 class Acting(ConsoleBase):
@@ -48,7 +48,7 @@ class Acting(ConsoleBase):
         """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""
         try:
             if action.id == "undo":
-                await self._take_back()
+                await self._take_back(row.get("undo"))
             elif action.opens:
                 await self._open(action, row, more or {})
             elif action.id == "campaign.test":
@@ -64,7 +64,7 @@ class Acting(ConsoleBase):
             else:
                 await self._act(action, row, more or {})
         except PacelineError as error:
-            self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
+            self.tell(error)
         self.feed.again()
 
     async def _open(self, action: Action, row: Row, more: Row) -> None:
@@ -157,9 +157,13 @@ class Acting(ConsoleBase):
             self._asking = False
             self.say("")
 
-    async def _take_back(self) -> None:
+    def take_back(self, undo: Undo) -> None:
+        """Ask about one change that can be taken back, and do it."""
+        self.run_worker(self._guarded(action("undo"), {"undo": undo}), group="act", exit_on_error=True)
+
+    async def _take_back(self, chosen: Undo | None = None) -> None:
         now = self.now()
-        undo = next(iter(self.undos.open(now)), None)
+        undo = chosen or next(iter(self.undos.open(now)), None)
         if undo is None or await self.ask(undo_question(undo.title, now - undo.at)) is None:
             return
         result = await asyncio.wrap_future(self.link.call(undo.control, undo.args))

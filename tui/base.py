@@ -12,6 +12,7 @@ from textual.app import App
 
 from engine.config import Config
 from engine.console_settings import is_production
+from storage.errors import PacelineError
 from tui.actions import Situation, Target
 from tui.feed import Feed, Snapshot
 from tui.history import History
@@ -128,6 +129,10 @@ class ConsoleBase(App[int]):
         self._message = (safe_text(text, 300), style)
         if (view := self.view) is not None:
             view.draw_frame()
+
+    def tell(self, error: PacelineError) -> None:
+        """Say what kept something from being done, and the remedy."""
+        self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
 
     def tell_notices(self) -> None:
         """Say first what is wrong with the operator's own files; `paceline doctor` lists all of it."""

@@ -8,8 +8,9 @@ from storage.jobs_page import Query
 from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import Row
-from tui.commands import Do, DoMany, Go, Help, Leave, Show, offers, parse
+from tui.commands import TAKE_NAME, Do, DoMany, Go, Help, Leave, Run, Show, offers, parse
 from tui.going import Going
+from tui.looks import Look
 
 
 class Commanding(Acting, Going):
@@ -50,7 +51,7 @@ class Commanding(Acting, Going):
         try:
             await self._understood(line)
         except PacelineError as error:
-            self.say(f"{error.message}{f' - {error.hint}' if error.hint else ''}", "bad")
+            self.tell(error)
 
     async def _understood(self, line: str) -> None:
         match parse(line, self.now()):
@@ -59,15 +60,23 @@ class Commanding(Acting, Going):
                 if narrowed and self.view is not None:
                     self.view.narrow(narrowed)
             case Show(scope, name):
-                await self._show(scope, name)
+                await self.show_one(scope, name)
             case Do() as wanted:
                 await self._do(wanted)
             case DoMany() as wanted:
                 await self._do_many(wanted)
+            case Run(look, rest):
+                await self._run_look(look, rest)
             case Help():
                 await self.run_action("help")
             case Leave():
                 await self.run_action("ask_quit")
+
+    async def _run_look(self, look: Look, rest: str) -> None:
+        """What a word of its own asks for; some take a name behind it."""
+        if rest and look.id not in TAKE_NAME:
+            raise UsageError(f":{rest[:20]}: nothing may stand behind this word", hint="tab shows what there is")
+        await self.run_action(f"{look.does}({rest!r})" if rest else look.does)
 
     async def _do(self, wanted: Do) -> None:
         action = wanted.action
@@ -109,7 +118,7 @@ class Commanding(Acting, Going):
         found: Row = {} if scope == "engine" else await self.read_once(load)
         return found
 
-    async def _show(self, scope: str, name: str) -> None:
+    async def show_one(self, scope: str, name: str) -> None:
         from tui.screens.campaign import CampaignScreen
         from tui.screens.job import JobScreen
         from tui.screens.queues import QueueScreen

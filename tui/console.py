@@ -12,12 +12,13 @@ from textual.message import Message
 
 from tui.attending import Attending
 from tui.commanding import Commanding
-from tui.copying import Copying
+from tui.dumping import Dumping
 from tui.feed import Snapshot
 from tui.freezing import Freezing
-from tui.going import Going
+from tui.keymap import UNBOUND
 from tui.leaving import Leaving
 from tui.looks import LOOKS
+from tui.palette import Palettes
 from tui.screens.approvals import ApprovalsScreen
 from tui.screens.campaigns import CampaignsScreen
 from tui.screens.failures import FailuresScreen
@@ -29,6 +30,7 @@ from tui.screens.queues import QueuesScreen
 from tui.screens.schedules import SchedulesScreen
 from tui.telling import Telling
 from tui.theming import Theming
+from tui.writing import Writing
 
 
 class SnapshotRead(Message):
@@ -45,13 +47,20 @@ class SnapshotRead(Message):
 def _app_bindings() -> list[BindingType]:
     return [
         # Quitting is asked for from every screen, also while a dialog or a list has the focus.
-        Binding(",".join(look.keys), look.does, look.title, id=look.id, show=False, priority=look.id == "app.quit")
+        Binding(
+            ",".join(look.keys) or UNBOUND,
+            look.does,
+            look.title,
+            id=look.id,
+            show=False,
+            priority=look.id == "app.quit",
+        )
         for look in LOOKS
         if look.where == "app"
     ]
 
 
-class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Copying, Leaving, Going):
+class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Writing, Palettes, Leaving):
     """The screen over one store and one link to an engine; see `ConsoleBase` for its arguments."""
 
     ENABLE_COMMAND_PALETTE = False

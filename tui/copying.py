@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui.actions import Target
 from tui.base import ConsoleBase
 from tui.files import write_private
+from tui.safe_text import safe_text
 
 FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", "event": "text"}
 """What names a thing, by the scope of its target."""
@@ -23,7 +24,12 @@ class Copying(ConsoleBase):
         if not text:
             self.say("y: there is nothing here to copy")
             return
+        self.copy_text(text)
+
+    def copy_text(self, text: str) -> None:
+        """To the terminal's clipboard and to a file."""
         self.copy_to_clipboard(text)
         path = self.state / "copied" if self.state is not None else None
         kept = f"; also in {path}" if path is not None and write_private(path, text + "\n") else ""
-        self.say(f"copied '{text}' if this terminal takes OSC 52{kept}")
+        shown = safe_text(" ".join(text.split()), 60)
+        self.say(f"copied '{shown}' if this terminal takes OSC 52{kept}")

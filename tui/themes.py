@@ -101,7 +101,7 @@ def _painted(palette: Palette) -> dict[str, Style]:
 
 
 _LOOKS: dict[str, dict[str, Style]] = {TERMINAL: _SIXTEEN, DARK: _painted(_DARK), LIGHT: _painted(_LIGHT)}
-THEMES = tuple(_LOOKS)
+THEMES = (TERMINAL, DARK, LIGHT)
 STYLES: dict[str, Style] = dict(_SIXTEEN)
 """What each name looks like now: one screen has one operator, so this is one setting for the process."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.errors import UsageError
+from storage.errors import PacelineError, UsageError
 from tui.base import ConsoleBase
 from tui.themes import THEMES, allowed, textual_theme, use_styles
 
@@ -35,5 +35,8 @@ class Theming(ConsoleBase):
                 widget.refresh()
         self.say(f"theme: {name}")
 
-    def action_theme(self) -> None:
-        self.choose_theme()
+    def action_theme(self, name: str = "") -> None:
+        try:
+            self.choose_theme(name)
+        except PacelineError as error:
+            self.tell(error)

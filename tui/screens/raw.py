@@ -1,0 +1,48 @@
+"""`i`: the record under the cursor as the store holds it, as JSON; what no terminal should get is made visible."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from storage.reader import Reader
+from tui.actions import Row, Target
+from tui.screens.page import Page
+from tui.widgets.columns import Item, heading
+
+READ: dict[str, Callable[[Reader, Row], Any]] = {
+    "job": lambda reader, row: reader.job(row["id"]),
+    "campaign": lambda reader, row: reader.campaign(row["name"]),
+    "queue": lambda reader, row: next((queue for queue in reader.queues() if queue["name"] == row["name"]), row),
+}
+"""How the whole record of a scope is read; of the others the row under the cursor is all there is."""
+
+
+def recorded(targets: list[Target]) -> Target | None:
+    """The nearest thing that is a record: a set of marks and the engine are none."""
+    return next((target for target in targets if target.scope not in ("marked", "engine")), None)
+
+
+def as_json(record: Any) -> str:
+    """A record as text to read; characters stand as they are."""
+    return json.dumps(record, ensure_ascii=False, indent=2, default=str)
+
+
+class RawScreen(Page):
+    def __init__(self, mode: str, title: str, target: Target) -> None:
+        super().__init__(mode, f"Record > {title}")
+        self._target = target
+
+    def reads(self) -> Callable[..., Any]:
+        target = self._target
+        read = READ.get(target.scope)
+        return lambda reader, now: read(reader, target.row) if read is not None else target.row
+
+    def items(self, data: Any, now: int) -> list[Item]:
+        # Keys that stand in the order of the columns; times are microseconds UTC, as everywhere in the store.
+        lines = as_json(data).splitlines()
+        return [
+            heading(f"{self._target.scope.upper()}  times in microseconds UTC"),
+            *(Item(lambda width, line=line: ((line, ""),), ("line", i)) for i, line in enumerate(lines)),  # type: ignore[misc]
+        ]
