@@ -184,8 +184,7 @@ class QueueRunner:
     async def _step(self) -> int | None:
         """Begin what can begin. Returns 0 to look again at once, a time to wait (us), or None: until woken."""
         now = self._clock.now()
-        room = self.rules.concurrency - self._in_flight
-        if room <= 0:
+        if self._in_flight >= self.rules.concurrency:
             self.blocked_by = "concurrency"
             return None
         if now < self._blocked_at:
@@ -195,7 +194,7 @@ class QueueRunner:
             return self._blocked_until - now
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
-        claim = await self._store.claim(self._request(room))
+        claim = await self._store.claim(self._request)
         self.health.seen(claim)
         self.blocked_by, self.trouble = claim.blocked_by, ""
         begun = self._head_start.begun(claim)
@@ -217,11 +216,11 @@ class QueueRunner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _request(self, room: int, *, peek: bool = False) -> ClaimRequest:
+    def _request(self, *, peek: bool = False) -> ClaimRequest:
         now = self._clock.now()
         return ClaimRequest(
             queue_id=self.queue.id,
-            room=room,
+            room=1 if peek else self.rules.concurrency - self._in_flight,
             now=now,
             lease_until=now + LEASE,
             busy=dict(self._busy),
@@ -244,7 +243,7 @@ class QueueRunner:
 
     async def _ready_to_send(self) -> bool:
         """Open the first connection, but only when there is something to send; trouble cools the queue."""
-        peek = await self._store.claim(self._request(1, peek=True))
+        peek = await self._store.claim(lambda: self._request(peek=True))
         self.health.seen(peek)
         self.blocked_by = peek.blocked_by
         if not peek.available:
@@ -325,7 +324,11 @@ class QueueRunner:
         except ChannelError as error:
             outcome = error.outcome
         else:
-            outcome = await self._offer(session, begun.message, begun=True) or await session.deliver(begun.message)
+            self._store.expect(1)
+            try:
+                outcome = await self._offer(session, begun.message, begun=True) or await session.deliver(begun.message)
+            finally:
+                self._store.expect(-1)
             await self._put_back(session)
         await self._record(job, begun.intent, begun.intent_at, outcome, self._clock.monotonic() - began, slot)
 

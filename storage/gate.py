@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from storage.dispatch import PAUSED, Claim, ClaimRequest, Intent, IntentRequest, after, claim
+from storage import dispatch
+from storage.dispatch import PAUSED, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.writer import Tx
 
 _GATE = (
@@ -27,7 +28,7 @@ _NTH = (
 
 def claim_and_begin(tx: Tx, request: ClaimRequest) -> Claim:
     """Claim, and pass the gate at once with those jobs that the asker is ready for: one commit instead of two."""
-    claimed = claim(tx, request)
+    claimed = dispatch.claim(tx, request)
     if request.begin is None or not claimed.jobs:
         return claimed
     asked = [wanted for job in claimed.jobs if (wanted := request.begin(job)) is not None]

@@ -119,11 +119,18 @@ class SqliteStore:
             return self.writer.failure.message
         return FULL if self.ballast.spent else ""
 
-    async def claim(self, request: dispatch.ClaimRequest) -> dispatch.Claim:
+    async def claim(self, ask: Callable[[], dispatch.ClaimRequest]) -> dispatch.Claim:
         # A full disk stops new work first; the room that is left belongs to the results of what already left.
         if self.ballast.spent and not await asyncio.to_thread(self.ballast.fill):
             raise StoreError(FULL, hint="free space on the disk: sending goes on by itself")
-        return await self.writer.submit(lambda tx: gate.claim_and_begin(tx, request), hot=True)
+        def late() -> Callable[[Tx], dispatch.Claim]:
+            request = ask()
+            return lambda tx: gate.claim_and_begin(tx, request)
+
+        return await self.writer.submit_late(late)
+
+    def expect(self, n: int) -> None:
+        self.writer.expect(n)
 
     def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
         return self.writer.submit_many(gate.begin_attempts, request)

@@ -8,7 +8,7 @@ owns the store; refusals (`RefusedError`, `UsageError`) change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from storage.acts import Acted, Seen, Tell
@@ -43,7 +43,12 @@ class Store(Protocol):
     async def heartbeat(self, state: str, note: str = "") -> None: ...
 
     # dispatch
-    async def claim(self, request: ClaimRequest) -> Claim: ...
+    # `ask` is called when the transaction begins: a slot that was freed meanwhile counts.
+    async def claim(self, ask: Callable[[], ClaimRequest]) -> Claim: ...
+
+    def expect(self, n: int) -> None:
+        """`n` more outcomes (fewer, when negative) are a moment away: worth a short wait for a common commit."""
+        ...
 
     # Asked for at the call, in order; awaited when the answer is needed.
     def begin_attempt(self, request: IntentRequest) -> Awaitable[Intent]: ...

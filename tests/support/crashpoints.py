@@ -25,8 +25,8 @@ Pass = Callable[[], None]
 def _after_claim(passed: Pass) -> None:
     claim = SqliteStore.claim
 
-    async def wrapped(self: SqliteStore, request: dispatch.ClaimRequest) -> dispatch.Claim:
-        claimed = await claim(self, request)
+    async def wrapped(self: SqliteStore, ask: Callable[[], dispatch.ClaimRequest]) -> dispatch.Claim:
+        claimed = await claim(self, ask)
         if claimed.jobs:
             passed()
         return claimed

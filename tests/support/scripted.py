@@ -262,7 +262,8 @@ class StoreFaults:
         self.raised = 0
         self._rng = random.Random(seed)
         writer = store.writer
-        self._submit, self._submit_many = writer.submit, writer.submit_many
+        self._submit, self._submit_many, self._submit_late = writer.submit, writer.submit_many, writer.submit_late
+        writer.submit_late = lambda make: self._play(lambda: self._submit_late(make))
         writer.submit = lambda run, **more: self._play(lambda: self._submit(run, **more))
         writer.submit_many = lambda many, item: self._play(lambda: self._submit_many(many, item))
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from storage import sqlite
+from storage import sqlite, writer
 from storage.model import DAY, SECOND
 from storage.writer import WriterConnection
 
@@ -207,5 +207,6 @@ def inline_store(patch: Any) -> None:
         return epoch
 
     patch.setattr(sqlite, "WriterConnection", _InlineConnection)
+    patch.setattr(writer, "HOLD", 0)
     patch.setattr(sqlite, "_raw_connection", connect)
     patch.setattr(sqlite, "_prepare", prepare)

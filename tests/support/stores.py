@@ -205,7 +205,7 @@ class Desk:
 
     async def claim(self, room: int = 100, *, queue_id: int = 0, **more: Any) -> Claim:
         now = self.clock()
-        return await self.store.claim(ClaimRequest(queue_id or self.queue.id, room, now, now + LEASE, **more))
+        return await self.store.claim(lambda: ClaimRequest(queue_id or self.queue.id, room, now, now + LEASE, **more))
 
     async def claim_one(self, **more: Any) -> ClaimedJob:
         (job,) = (await self.claim(1, **more)).jobs
