@@ -74,7 +74,7 @@ async def live(world: World, *, checkpoint_pages: int) -> list[Moment]:
     while True:
         size = size % 7 + 1
         now = now_us()
-        claim = await store.claim(lambda now=now: ClaimRequest(1, size, now, now + MINUTE))
+        claim = await store.claim(lambda size=size, now=now: ClaimRequest(1, size, now, now + MINUTE))
         jobs = list(claim.jobs)
         if not jobs:
             break

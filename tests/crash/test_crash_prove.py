@@ -1,0 +1,34 @@
+"""The proofs of `make crash PROVE=1` themselves: every guard is where they look for it, and their judge can say no."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+from tests.crash.crash_prove import PROOFS, missed
+from tests.support.child import ROOT
+
+BY_TEST = [proof for proof in PROOFS if proof.test]
+
+
+def test_every_guard_can_still_be_taken_out() -> None:
+    off = "from tests.support.guards import GUARDS, switch_off\nfor guard in GUARDS: switch_off(guard)"
+    done = subprocess.run([sys.executable, "-c", off], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_proof_names_tests_that_exist() -> None:
+    for proof in BY_TEST:
+        path, _, name = proof.test.partition("::")
+        assert f"def {name}" in (ROOT / path).read_text("utf-8"), proof.test
+
+
+def test_every_invariant_has_a_guard_that_is_proved() -> None:
+    assert {proof.invariant for proof in PROOFS} == set(range(1, 13))
+
+
+def test_a_guard_that_is_missed_is_told_from_one_that_is_not() -> None:
+    gate = next(proof for proof in BY_TEST if proof.guard == "queue check of the gate")
+    assert missed(gate) == "AssertionError: assert '' == 'queue paused'"
+    assert missed(replace(gate, guard="seeded plan")) == ""
