@@ -40,11 +40,10 @@ def link() -> RecordingLink:
 
 @pytest.fixture(autouse=True)
 def fixed_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures must not depend on the disk they are taken on, nor on the terminal that the tests run in."""
+    """Pictures must not depend on the disk they are taken on."""
     found = {"database": 412 << 20, "wal": 3_250_000, "disk_free": 39 << 30, "disk_total": 100 << 30}
     for view in (overview, performance):
         monkeypatch.setattr(view, "sizes", lambda reader: dict(found))
-    monkeypatch.setattr(performance, "shows_braille", lambda: True)
 
 
 def console(
@@ -60,7 +59,8 @@ def console(
     ticks = itertools.count()
     return PacelineApp(
         world.database, link, environment=environment, host="mail-1", read_only=read_only, state=state,
-        preferences=preferences, config=lambda: load_config(world.config_path), now=lambda: NOON, monotonic=lambda: float(next(ticks)),
+        preferences=preferences, config=lambda: load_config(world.config_path), now=lambda: NOON,
+        monotonic=lambda: float(next(ticks)),
     )  # fmt: skip
 
 
