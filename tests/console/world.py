@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ class World:
             self.clock.at += step
             now = self.clock.at
             self.run(self.store.promote())
-            claim = self.run(self.store.claim(ClaimRequest(queue_id, 1, now, now + MINUTE)))
+            claim = self.run(self.store.claim(partial(ClaimRequest, queue_id, 1, now, now + MINUTE)))
             assert claim.jobs, f"nothing can be claimed: {claim.blocked_by}"
             job = claim.jobs[0]
             intent = self.run(self.store.begin_attempt(IntentRequest(job.id, job.lease, self.store.epoch, now)))
