@@ -6,8 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
