@@ -17,11 +17,13 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from benchmarks.pipeline import free_port, pipeline, start_sink
+from engine.head_start import HeadStart
 from engine.service import Engine
 from storage.dispatch import Finish, Intent, IntentRequest
 from storage.endings import finish_attempts
 from storage.writer import Tx
 
+_OFFER = HeadStart.offer
 DELAYS = (0.0, 0.001, 0.005)
 FAR = 0.020
 
@@ -85,6 +87,9 @@ async def run_once(folder: Path, port: int, messages: int, delay: float, far: bo
     def prepare(engine: Engine) -> None:
         if not intent:
             without_intent(engine)
+
+    # Without an intent there is none to write within the claim.
+    HeadStart.offer = _OFFER if intent else (lambda self, sessions: None)  # type: ignore[method-assign]
 
     if not far:
         return messages / await pipeline(folder, port, messages, 10, delay, prepare)

@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import storage
 from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, queues, recipients, upkeep
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
+from storage.files import backup, file_uri
 from storage.lock import OwnerLock
 from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.place import Ballast, check_place, check_writable
@@ -123,6 +123,7 @@ class SqliteStore:
         # A full disk stops new work first; the room that is left belongs to the results of what already left.
         if self.ballast.spent and not await asyncio.to_thread(self.ballast.fill):
             raise StoreError(FULL, hint="free space on the disk: sending goes on by itself")
+
         def late() -> Callable[[Tx], dispatch.Claim]:
             request = ask()
             return lambda tx: gate.claim_and_begin(tx, request)
@@ -348,20 +349,9 @@ class SqliteStore:
 
 
 def _raw_connection(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"file:{_quote(path)}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
-    )
+    connection = sqlite3.connect(file_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
     connection.row_factory = sqlite3.Row
     return connection
-
-
-def read_only_uri(path: Path) -> str:
-    """The URI with which everyone but the lock holder opens the store."""
-    return f"file:{_quote(path)}?mode=ro"
-
-
-def _quote(path: Path) -> str:
-    return quote(str(path.absolute()))
 
 
 def _prepare(raw: sqlite3.Connection, path: Path, *, role: str, now: int, create: bool) -> int:
@@ -372,6 +362,9 @@ def _prepare(raw: sqlite3.Connection, path: Path, *, role: str, now: int, create
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA foreign_keys = ON")
     raw.execute("PRAGMA journal_size_limit = 67108864")
+    # Pages of the log before they are copied into the file: 16 MB. A page that changes often is then copied once for
+    # many changes (measured: an eighth less for a large start than with SQLite's 1,000).
+    raw.execute("PRAGMA wal_autocheckpoint = 4000")
     raw.execute("PRAGMA temp_store = MEMORY")
     raw.execute("PRAGMA cache_size = -65536")
     if not fresh and migrate.version_of(raw) < migrate.migrations()[-1].number:
@@ -383,19 +376,3 @@ def _prepare(raw: sqlite3.Connection, path: Path, *, role: str, now: int, create
         (role, socket.gethostname(), os.getpid(), storage.__version__, now, now),
     ).lastrowid
     return int(epoch or 0)
-
-
-def backup(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy by SQLite's online backup, 0600, in place only when it is whole."""
-    part = target.with_name(target.name + ".part")
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-    copy = sqlite3.connect(part)
-    try:
-        # In one step: a copy in steps begins anew whenever somebody wrote between two of them.
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        copy.close()
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
-    part.replace(target)
