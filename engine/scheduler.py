@@ -135,12 +135,12 @@ class Scheduler:
         ahead = self._clock.now() - self._clock.monotonic()
         settles = self._next_settle + ahead if self._books_changed else None
         rounds = (
-            ("promote", "lets messages begin that became due", None, self._next_due),
-            ("settle", "ends campaigns and batches that have nothing open", None, settles),
-            ("heartbeat", "shows that the engine lives and still owns the store", HEARTBEAT,
+            ("promote", "lets begin what became due", None, self._next_due),
+            ("settle", "ends what has nothing open", None, settles),
+            ("heartbeat", "shows that the engine lives", HEARTBEAT,
              self._next_heartbeat + ahead),
-            ("rescue", "takes back messages whose lease ran out", RESCUE, self._next_rescue + ahead),
-            ("cancel", "makes cancels final when their time to undo is over", None, self._grace_ends),
+            ("rescue", "takes back lost leases", RESCUE, self._next_rescue + ahead),
+            ("cancel", "makes cancels final", None, self._grace_ends),
         )  # fmt: skip
         return [
             {"round": name, "does": does, "every": every, "last_at": self._last.get(name), "next_at": next_at}

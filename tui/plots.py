@@ -1,22 +1,21 @@
-"""Columns over time, drawn with dots: the plots of view 8. The library is loaded with the first one.
+"""Columns over time: the plots of view 8. The library that draws them is loaded with the first one.
 
-A cell of braille holds two dots by four, so five rows tell twenty heights. Where the terminal cannot show braille the
-same dots become the five characters of the spark lines.
+It draws dots, four to the height of a cell; here they become the five characters of the spark lines, so that three
+rows tell twelve heights in any terminal and any font.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tui.format import SPARK, fit
-from tui.terminal import encoding
 from tui.widgets.lines import Line
 
 BRAILLE = 0x2800
 _ROWS = (0x01 | 0x08, 0x02 | 0x10, 0x04 | 0x20, 0x40 | 0x80)
 """The two dots of each row of a cell, from the top (ISO/TR 11548-1)."""
+DOTS = len(_ROWS)
 GUTTER = 8
 """Cells for the labels on the left."""
 
@@ -33,12 +32,7 @@ class Plot:
     style: str = ""
 
 
-def shows_braille(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal can be trusted with braille: it reads UTF-8 and is not the kernel's own console."""
-    return encoding() == "utf-8" and environment.get("TERM") != "linux"
-
-
-def columns(plot: Plot, marks: Sequence[tuple[int, str]], width: int, rows: int, *, braille: bool) -> list[Line]:
+def columns(plot: Plot, marks: Sequence[tuple[int, str]], width: int, rows: int) -> list[Line]:
     """The plot as `rows` + 2 lines of at most `width` cells: its title, the columns over their axis, the times below.
 
     `marks` are `(step, text)` for the time axis, in order.
@@ -49,21 +43,21 @@ def columns(plot: Plot, marks: Sequence[tuple[int, str]], width: int, rows: int,
     each = room / len(plot.values)
     known = [value for value in plot.values if value is not None]
     top = _round_up(max([plot.least, *known]))
-    canvas = Canvas(room, rows, xmin=0, xmax=room * 2, ymin=0, ymax=top)
+    high = rows * DOTS
+    canvas = Canvas(room, rows, xmin=0, xmax=room * 2, ymin=0, ymax=high)
     for step, value in enumerate(plot.values):
         if not value:
             continue
         first, last = round(step * each * 2), max(round(step * each * 2) + 1, round((step + 1) * each * 2) - 1)
-        # Half a dot at least: a little is not nothing.
-        height = max(value, top / rows / 8) * (1 - 1e-9)
+        # One dot at least: a little is not nothing. A tenth of a dot keeps the library's rounding to even away.
+        dots = max(1, round(value / top * high))
         for x in range(first, last):
-            canvas.line(x + 0.1, 0, x + 0.1, height)
+            canvas.line(x + 0.1, 0.1, x + 0.1, dots - 0.9)
     picture = canvas.plot(linesep="\n").split("\n")
     lines: list[Line] = [((f" {plot.title}", "head"),)]
     for i, row in enumerate(picture):
         label = plot.label(top) if i == 0 else plot.label(0) if i == rows - 1 else ""
-        drawn = row.replace(chr(BRAILLE), " ") if braille else reduced(row)
-        lines.append(((f"{fit(label, GUTTER - 1, right=True)} |", ""), (drawn, plot.style)))
+        lines.append(((f"{fit(label, GUTTER - 1, right=True)} |", ""), (reduced(row), plot.style)))
     lines.append(((" " * GUTTER + "+" + _axis(marks, each, room), "dim"),))
     return lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from textual.events import Resize
 from textual.widget import Widget
 
 from storage.event_pages import last_actions
@@ -31,6 +32,10 @@ SPARK_MINUTES = 60
 OPEN = ("processing", "retry", "failed", "uncertain")
 MORE = ("held", "completed", "bounced", "skipped")
 """Shown where there is room: what is held or uncertain stands among the needs anyway."""
+HEADINGS = 3
+"""Rows of the list that are neither a need nor a campaign."""
+RUNNING_SEEN, LEAST_NEEDS = 3, 3
+MORE_NEEDS = Need(8, "", "", "", "", None, "more needs", "", {})
 
 
 def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
@@ -98,8 +103,8 @@ def campaigns_line(data: dict[str, Any], now: int) -> Line:
     paced, later = (sum(holds(row, now) for row in running) for holds in (is_paced, is_later))
     ended = states.count("completed") + states.count("cancelled")
     text = (
-        f"> running {states.count('active') - later}{f' (= paced {paced})' if paced else ''}   "
-        f"| paused {states.count('paused')}   @ later {later}   . draft {states.count('draft')}   + ended {ended}"
+        f"> running {states.count('active') - later}{f' (= paced {paced})' if paced else ''}  "
+        f"| paused {states.count('paused')}  @ later {later}  . draft {states.count('draft')}  + ended {ended}"
     )
     return ((" CAMPAIGNS  ", "head"), (text, ""))
 
@@ -155,6 +160,11 @@ class OverviewScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "overview.tcss"]
     MODE = "overview"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._all = False
+        """Whether every need is shown, however low the screen is."""
+
     def reads(self) -> Any:
         link = self.console.link
         return lambda reader, now: load(reader, now, link.state.status)
@@ -174,12 +184,15 @@ class OverviewScreen(ViewScreen):
         self.query_one("#last", Lines).show([last_line(data["actions"], now, width)])
 
     def _items(self, data: dict[str, Any], now: int) -> list[Item]:
-        found = needs(data, now)
-        running = under_way(data["campaigns"])
+        found, running = needs(data, now), under_way(data["campaigns"])
         title = f" NEEDS YOU ({len(found)})" if found else " NEEDS YOU   nothing"
         opens = (("enter: open it ", "dim"),) if found else ()
         items = [Item(lambda width: spread(((title, "head"),), opens, width))]
-        items += [Item(lambda width, need=need: need_line(need, now, width), need.key, need) for need in found]
+        shown = found[: self._room(len(found), len(running))]
+        items += [Item(lambda width, need=need: need_line(need, now, width), need.key, need) for need in shown]
+        if more := len(found) - len(shown):
+            rest = f"  and {count(more)} more: enter shows them"
+            items.append(Item(lambda width: ((rest, "dim"),), MORE_NEEDS.key, MORE_NEEDS))
         items += [blank(), heading("RUNNING" if running else "RUNNING     nothing: no campaign is active or paused")]
         items += [
             Item(
@@ -191,12 +204,28 @@ class OverviewScreen(ViewScreen):
         ]
         return items
 
+    def _room(self, found: int, running: int) -> int:
+        """How many needs are shown, so that what runs stays in sight on a low screen."""
+        room = self.query_one(Grid).size.height - HEADINGS - min(running, RUNNING_SEEN)
+        return found if self._all or found <= room else max(LEAST_NEEDS, room - 1)
+
+    def action_open(self) -> None:
+        if self._need() is MORE_NEEDS:
+            self._all = True
+            self.redraw()
+        else:
+            super().action_open()
+
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self._all = False
+
     def _need(self) -> Need | None:
         return self.query_one(Grid).current
 
     def targets(self) -> list[Target]:
         need = self._need()
-        if need is None:
+        if need is None or not need.scope:
             return []
         if need.scope in ("uncertain", "held"):
             return [Target("campaign", need.row)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.widget import Widget
 
 from storage.health_facts import due_by_destination, oldest_due, sizes
@@ -15,12 +16,12 @@ from storage.reader import Reader
 from storage.trends import HourlyOutcomes
 from tui.actions import Row, Target
 from tui.format import ago, clock, count, fit
-from tui.plots import Plot, columns, shows_braille
+from tui.plots import Plot, columns
 from tui.screens.health_words import engine_lines
 from tui.screens.view import ViewScreen
 from tui.widgets.columns import Item, Sections, blank, heading
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Line, Lines, width_of
+from tui.widgets.lines import Line, Lines, Span, width_of
 
 HOURS = 24
 HEALTH_ROWS = 4
@@ -50,13 +51,13 @@ def plots_of(hours: Sequence[Row]) -> list[Plot]:
     total, sent, lost = (sum(row[name] for row in hours) for name in ("done", "sent", "failed"))
     mean = f"{sum(row['duration'] for row in hours) / sent / SECOND:.2f} s" if sent else "-"
     share = f"{lost * 100 / total:.1f} %" if total else "-"
-    last_hour = f"{count(sent)} in 24 h, {count(sent_hourly[-1])} since the hour began"
+    last_hour = f"{count(sent)} in 24 h, {count(sent_hourly[-1])} in this hour"
     return [
-        Plot(f"JOBS PER HOUR     accepted by the server, 1/h   {last_hour}", sent_hourly,
+        Plot(f"JOBS PER HOUR     accepted, 1/h   {last_hour}", sent_hourly,
              lambda value: f"{count(round(value))}/h", 10, "good"),
-        Plot(f"PROCESSING TIME   from intent to reply, mean by hour, s   {mean} in 24 h", took,
+        Plot(f"PROCESSING TIME   mean, s   {mean} from intent to reply in 24 h", took,
              lambda value: f"{value:.2g} s", 0.1, "run"),
-        Plot(f"FAILURE RATE      attempts not accepted, by hour, %   {share} in 24 h", failed,
+        Plot(f"FAILURE RATE      not accepted, %   {share} of the attempts in 24 h", failed,
              lambda value: f"{value:.2g} %" if value < 100 else "100 %", 5, "bad"),
     ]  # fmt: skip
 
@@ -71,11 +72,20 @@ def side_by_side(blocks: Sequence[Sequence[Line]], width: int) -> list[Line]:
     """Blocks of lines beside each other, each `width` cells wide."""
     rows = []
     for parts in zip_longest(*blocks, fillvalue=()):
-        row: list[tuple[str, str]] = []
+        row: list[Span] = []
         for part in parts:
-            row += [*part, (" " * max(0, width - width_of(part)), "")]
+            row += [*cut(part, width - 1), (" " * max(1, width - width_of(part)), "")]
         rows.append(tuple(row))
     return rows
+
+
+def cut(line: Line, width: int) -> Line:
+    """The first `width` cells of a line."""
+    found: list[Span] = []
+    for text, style in line:
+        room = width - width_of(tuple(found))
+        found.append((fit(text, min(room, cell_len(text))), style))
+    return tuple(found)
 
 
 def age_line(row: Row, now: int, width: int) -> Line:
@@ -163,13 +173,13 @@ class PerformanceScreen(ViewScreen):
 
     def _plots(self, data: Row, now: int) -> list[Line]:
         width, height = self.size.width, self.query_one("#content").size.height - HEALTH_ROWS
-        drawn, braille = plots_of(data["hours"]), shows_braille()
+        drawn = plots_of(data["hours"])
         marks = time_marks(data["hours"], now)
         if width >= WIDE:
             each = width // len(drawn)
-            return side_by_side([columns(plot, marks, each - 1, 10, braille=braille) for plot in drawn], each)
+            return side_by_side([columns(plot, marks, each - 1, 10) for plot in drawn], each)
         rows = 4 if self._both else max(1, height // len(drawn) - 2)
-        return [line for plot in drawn for line in columns(plot, marks, width, rows, braille=braille)]
+        return [line for plot in drawn for line in columns(plot, marks, width, rows)]
 
     def action_next_tab(self) -> None:
         if self._both:

@@ -17,6 +17,7 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line
 
 RUNS = 20
+NONE = "none (`campaign start NAME --at TIME`)"
 RUN_STYLES = {"running": "run", "done": "good", "failed": "bad", "empty": "warn"}
 
 
@@ -43,12 +44,12 @@ def later_line(row: Row, now: int, width: int) -> Line:
 
 
 def round_line(row: Row, now: int, width: int) -> Line:
-    every = f"every {span(row['every'])}" if row["every"] else "when it is due"
+    every = f"every {span(row['every'])}" if row["every"] else "as needed"
     last = clock(row["last_at"], now, seconds=True)
     # A round that is due in a moment would say "in 3s", "in 2s": only what is a minute away or more is told.
     far = row["next_at"] is not None and row["next_at"] - now >= MINUTE
     following = clock(row["next_at"], now) if far else "-" if row["next_at"] is None else "within 1m"
-    text = f"{fit(row['round'], 10)} {fit(every, 15)} last {fit(last, 10)} next {fit(following, 10)}"
+    text = f"{fit(row['round'], 9)} {fit(every, 9)}  last {fit(last, 9)}  next {fit(following, 13)}"
     return ((fit(f"{text} {row['does']}", width), ""),)
 
 
@@ -56,8 +57,7 @@ def run_line(row: Row, now: int, width: int) -> Line:
     took = span((row["finished_at"] or now) - row["started_at"])
     left = f"{fit(clock(row['started_at'], now), 14)} {fit(row['kind'], 7)} {fit(row['campaign'] or '-', 18)} "
     right = (
-        f" queued {count(row['queued'])}, sent {count(row['sent'])}, failed {count(row['failed'])}   "
-        f"{took}   {row['actor']}"
+        f" sent {count(row['sent'])} of {count(row['queued'])}, failed {count(row['failed'])}  {took}  {row['actor']}"
     )
     state = row["state"]
     return ((left, ""), (fit(state, 8), RUN_STYLES.get(state, "")), (fit(right, max(0, width - len(left) - 8)), ""))
@@ -65,8 +65,7 @@ def run_line(row: Row, now: int, width: int) -> Line:
 
 def items_of(data: Row, status: Row, now: int) -> list[Item]:
     later, rounds, runs = data["later"], status.get("rounds", []), data["runs"]
-    none = "none: `campaign start NAME --at TIME` makes one; there are no recurring schedules in this version"
-    items = [heading("CAMPAIGNS THAT BEGIN LATER"), *([] if later else [heading(f"  {none}", "dim")])]
+    items = [heading(f"CAMPAIGNS THAT BEGIN LATER ({len(later)})" if later else f"CAMPAIGNS THAT BEGIN LATER   {NONE}")]
     items += [
         Item(lambda width, row=row: later_line(row, now, width), ("later", row["id"]), ("campaign", row["name"], row))
         for row in later
@@ -76,6 +75,7 @@ def items_of(data: Row, status: Row, now: int) -> list[Item]:
         Item(lambda width, row=row: round_line(row, now, width), ("round", row["round"]), ("round", "", row))
         for row in rounds
     ]
+    items += [blank(), heading("RECURRING SCHEDULES   none: this version begins nothing by a calendar")]
     items += [blank(), heading("LAST RUNS" if runs else "LAST RUNS   none yet")]
     items += [
         Item(lambda width, row=row: run_line(row, now, width), ("run", row["id"]), ("run", row["campaign"], row))
