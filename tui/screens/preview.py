@@ -19,6 +19,7 @@ from tui.cli.previewing import preview_of
 from tui.format import count, wrap
 from tui.safe_text import safe_text
 from tui.screens.form import FormScreen, in_words
+from tui.screens.view import look_bindings
 from tui.widgets.columns import Item, Sections
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span
@@ -43,6 +44,8 @@ class Seen:
 class PreviewScreen(FormScreen):
     CSS_PATH: ClassVar = ["view.tcss", "form.tcss", "preview.tcss"]
     HINTS: ClassVar = ("view.tab", "view.next_page", "view.previous_page", "view.filter")
+
+    BINDINGS: ClassVar = [binding for binding in look_bindings("shape") if binding.id == "view.filter"]
 
     def __init__(self, name: str) -> None:
         super().__init__()
