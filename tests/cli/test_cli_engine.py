@@ -213,6 +213,16 @@ def test_send_and_wait_sends_from_here_when_no_engine_runs(home: Home, relay: Ru
     assert len(relay.accepted()) == 3
 
 
+def test_an_engine_that_only_waits_for_one_batch_says_whom_else_it_serves(home: Home, relay: RunningRelay) -> None:
+    add_relay(home, relay.port)
+    message = ("-t", home.folder / "message.txt", "-a", "relay", "--live")
+    assert home("send", home.folder / "people.csv", *message, "--name", "before").code == 0
+    done = home.program("send", home.folder / "people.csv", *message, "--name", "now", "--wait")
+    assert done.code == 0, done.err
+    assert "this engine also sends what is due of before" in done.err
+    assert len(relay.accepted()) == 6
+
+
 @pytest.mark.parametrize(
     ("file", "more", "code", "words"),
     [

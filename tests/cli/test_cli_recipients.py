@@ -124,6 +124,13 @@ def test_a_dry_run_changes_nothing_and_shows_what_would_be(drafted: Home) -> Non
     assert not (drafted.folder / "mixed.csv.rejects.csv").exists()
 
 
+def test_a_file_with_several_rows_of_one_address_is_told_how_to_keep_them_all(drafted: Home) -> None:
+    source = drafted.write("orders.csv", "email,item\nx@example.com,tea\nx@example.com,cup\n")
+    assert "--group-by address" in drafted("recipients", "import", source, "-c", "spring", "--dry-run").err
+    known = drafted.write("known.csv", "email,item\nada@example.com,tea\nz@example.com,cup\n")
+    assert "--group-by" not in drafted("recipients", "import", known, "-c", "spring", "--dry-run").err
+
+
 def test_rows_of_one_address_become_one_message(drafted: Home) -> None:
     source = drafted.write("orders.csv", "email,item\nx@example.com,tea\ny@example.com,rug\nx@example.com,cup\n")
     done = drafted("recipients", "import", source, "-c", "spring", "--group-by", "address", "--json")

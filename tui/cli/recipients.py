@@ -137,6 +137,8 @@ def tell_problems(done: Any) -> None:
     bad = done.counts.rejected + done.counts.duplicate
     if bad > 5:
         say(f"... {bad:,} rows in all")
+    if any(getattr(found, "first_row", 0) for found in done.problems):
+        say("rows of one address as one message, with all of them in it: --group-by address")
     if done.rejects:
         say(f"rows that were not imported: {done.rejects}")
 

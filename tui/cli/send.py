@@ -62,6 +62,7 @@ def send(
     """Send a message to everybody in FILE: makes a campaign, imports, starts, and prints campaign and batch at once.
 
     Everything is checked first; what is refused makes nothing. Exit 1 with --wait when not all were sent.
+    With --wait and no engine, one runs meanwhile: what is due of other active campaigns leaves too, and it says so.
     """
     from tui.cli.importing import Source, import_file, parse_mapping
     from tui.cli.letters import read_letter
@@ -165,6 +166,7 @@ def _wait(session: Session, batch_id: int, result: Json) -> int:
     if holder is None:
         from tui.cli.headless import Headless
 
+        _tell_company(session, batch_id)
         Headless(session.db, session.load_config, done=done).run(until_idle=True)
     else:
         _watch(session, batch_id)
@@ -180,6 +182,20 @@ def _wait(session: Session, batch_id: int, result: Json) -> int:
         steps = data["progress"]
         pairs((("sent", f"{steps['sent']:,}"), ("failed", f"{steps['failed']:,}"), ("took", data["duration"])))
     return 0 if data["progress"]["sent"] == data["total"] else 1
+
+
+def _tell_company(session: Session, batch_id: int) -> None:
+    """An engine is an engine: what else is active has its turn as well, and that must not come as a surprise."""
+    with session.reader() as reader:
+        own = reader.batch(batch_id)["campaign_id"]
+        others = [
+            row["name"]
+            for row in reader.campaigns()
+            if row["state"] == "active" and row["id"] != own and row["counts"]["pending"]
+        ]
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        say(f"this engine also sends what is due of {', '.join(safe_text(name) for name in others[:5])}{more}")
 
 
 def _watch(session: Session, batch_id: int) -> None:
