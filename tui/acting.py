@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from storage.errors import PacelineError
@@ -12,6 +13,7 @@ from tui.actions import Action, Row, Target, action, for_key
 from tui.base import ConsoleBase
 from tui.bulk import FIX, act_on_set
 from tui.keynames import shown_key
+from tui.names import load_names
 from tui.resolving import resolve_campaign, sent_marked
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
@@ -24,6 +26,8 @@ class Acting(ConsoleBase):
     """The part of the console that changes things. What is done goes through the engine's control only."""
 
     _asking = False
+    names: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """What prompts complete, by what it names (`campaign`, `queue`)."""
     counting: Reader | None = None
     """What reads a set that is about to be acted on."""
 
@@ -128,6 +132,19 @@ class Acting(ConsoleBase):
 
         self.feed.ask(load, answer)
         return await future
+
+    def learn_names(self) -> None:
+        """Read the names that an open prompt completes; until they are there it completes the rest."""
+        self.names = {}
+        self.run_worker(self._learn_names(), group="names")
+
+    async def _learn_names(self) -> None:
+        try:
+            self.names = await self.read_once(load_names)
+        except PacelineError:
+            return
+        if self.view is not None and self.view.prompt.is_open:
+            self.view.on_prompt_changed()
 
     async def read_apart(self, load: Callable[[Reader, int], Row]) -> Row:
         """What `load` reads over a connection of its own, so that what is shown goes on meanwhile; `esc` ends it.

@@ -59,6 +59,7 @@ class ConsoleBase(App[int]):
         self.state = state
         self.kept = KeptState(state / FILE if state is not None else None)
         self.history = History(state / "commands" if state is not None else None)
+        self.filters = History(state / "filters" if state is not None else None)
         self.zone = zone
         self.load_config = config
         self.preferences = preferences or Preferences()

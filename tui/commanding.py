@@ -16,33 +16,17 @@ from tui.looks import Look
 class Commanding(Acting, Going):
     """The part of the console that understands `:`."""
 
-    _names: dict[str, list[str]]
-
     def action_command(self) -> None:
         view = self.view
         if view is None or view is not self.screen or view.has_class("-small"):
             return
-        self._names = {}
-        self.run_worker(self._learn_names(), group="names")
+        self.learn_names()
         view.prompt.open(
             ":",
             on_submit=self._submitted,
-            completer=lambda line: offers(line, self._names) if line else [],
+            completer=lambda line: offers(line, self.names) if line else [],
             history=self.history,
         )
-
-    async def _learn_names(self) -> None:
-        def load(reader: Reader, now: int) -> dict[str, list[str]]:
-            campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT 1000")
-            queues = reader.rows("SELECT name FROM queues ORDER BY name")
-            return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}
-
-        try:
-            self._names = await self.read_once(load)
-        except PacelineError:
-            return
-        if self.view is not None and self.view.prompt.is_open:
-            self.view.on_prompt_changed()
 
     def _submitted(self, line: str) -> None:
         self.run_worker(self._obey(line), group="act", exit_on_error=True)

@@ -224,7 +224,8 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
 
 
 def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int) -> Do | DoMany:
-    name, ids, more = "", tuple[int, ...](), {}
+    name, ids = "", tuple[int, ...]()
+    more: dict[str, Any] = {}
     for parameter in context.command.params:
         key = parameter.name or ""
         if context.get_parameter_source(key) is not ParameterSource.COMMANDLINE:

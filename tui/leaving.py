@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.text import Text
+from textual.command import CommandPalette
 
 from tui.acting import Acting
 from tui.link import EMBEDDED
@@ -29,7 +30,7 @@ class Leaving(Acting):
 
     def action_ask_quit(self) -> None:
         """Quit, or close the open question with No, or the open prompt."""
-        if isinstance(self.screen, ConfirmScreen):
+        if isinstance(self.screen, ConfirmScreen | CommandPalette):
             self.screen.dismiss(None)
         elif isinstance(self.screen, ViewScreen) and self.screen.prompt.is_open:
             self.screen.prompt.cancel()

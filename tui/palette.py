@@ -13,18 +13,15 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, S
 from textual.content import Content
 
 from storage.errors import PacelineError
-from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import ACTIONS, Action, Row, Target
 from tui.inspecting import Inspecting
 from tui.looks import LOOKS
+from tui.names import load_names
 from tui.screens.view import ViewScreen
 
 if TYPE_CHECKING:
     from tui.console import PacelineApp
-
-NAMES = 500
-"""Campaigns and queues that are offered by name."""
 
 
 class Entry(NamedTuple):
@@ -47,13 +44,8 @@ class RegistryProvider(Provider):
         return cast("PacelineApp", self.app)
 
     async def startup(self) -> None:
-        def load(reader: Reader, now: int) -> dict[str, list[str]]:
-            campaigns = reader.select("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (NAMES,))
-            queues = reader.select("SELECT name FROM queues ORDER BY name LIMIT ?", (NAMES,))
-            return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}
-
         try:
-            self._names = await self.console.read_once(load)
+            self._names = await self.console.read_once(load_names)
         except PacelineError:
             return
 

@@ -16,15 +16,12 @@ from tui.actions import Row
 from tui.base import ConsoleBase
 from tui.files import whole_file
 from tui.format import count
+from tui.screens.view import Written
 from tui.sheets import csv_cell
 
 ENDINGS = (".csv", ".jsonl")
 TOLD_EVERY = 10_000
 """Rows between two words about how far it is."""
-
-
-Written = Callable[[Reader, int], Iterable[Row]]
-"""What a view writes, in the order in which it is written."""
 
 
 def target_of(text: str) -> Path:

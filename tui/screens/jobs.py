@@ -17,10 +17,10 @@ from tui.actions import Target
 from tui.format import count
 from tui.looks import Look
 from tui.screens.job_columns import job_columns
-from tui.screens.jobs_window import Anchor, around, load, wants_move
+from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
 from tui.screens.marks import Marks
 from tui.screens.shaping import ShapedScreen
-from tui.screens.view import ViewScreen, look_bindings
+from tui.screens.view import ViewScreen, Written, look_bindings
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -109,6 +109,13 @@ class AllJobsScreen(ShapedScreen):
             parts.append(f"{count(len(self.marks.ids))} marked{hidden}")
         return "  ".join(parts)
 
+    def written(self) -> Written:
+        query = self._query
+        return lambda reader, now: every_row(reader, query, now)
+
+    def filter_off(self) -> str:
+        return f"the filter does not parse: {self.broken}" if self.broken else ""
+
     def rows(self) -> list[dict[str, Any]]:
         return self.data["rows"] if self.data else []
 
@@ -143,15 +150,15 @@ class AllJobsScreen(ShapedScreen):
 
     def action_filter(self) -> None:
         self._before = (self.text, self.broken)
+        self.console.learn_names()
         self.prompt.open(
             "/", self.text, on_submit=self._keep, on_change=self._changed, on_cancel=self._restore,
-            completer=self._offers,
+            completer=self._offers, history=self.console.filters,
         )  # fmt: skip
 
     def _offers(self, line: str) -> list[str]:
-        known = {"campaign": self.data["campaigns"]} if self.data else {}
         cut = len(line) - len(line.split(" ")[-1])
-        return [line[:cut] + offer for offer in complete(line, len(line), known)] if line[cut:] else []
+        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names)] if line[cut:] else []
 
     def _changed(self, text: str) -> None:
         if self._debounce is not None:
@@ -187,7 +194,7 @@ class AllJobsScreen(ShapedScreen):
             self._turn(replace(self._query, filter=filter))
         self.redraw()
 
-    def action_put_back(self) -> None:
+    async def action_put_back(self) -> None:
         """One step back: a range, the filter, the view."""
         if self.marks.ranging:
             self.marks.end_range()
@@ -195,7 +202,7 @@ class AllJobsScreen(ShapedScreen):
         elif self.text:
             self.narrow(self._before[0] if self.broken and self._before[0] != self.text else "")
         else:
-            self.console.action_back()
+            await self.console.action_back()
 
     def action_faults(self) -> None:
         self.narrow("" if self.text == FAULTS else FAULTS)

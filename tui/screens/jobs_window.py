@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.filter_sql import Where, both, where
-from storage.jobs_page import SLICE, Place, Query, Sort, count, page, place_of
+from storage.jobs_page import SLICE, Count, Place, Query, Sort, count, highest, page, place_of, rows_of
+from storage.jobs_page import before as count_before
 from storage.reader import STATES, Reader
 from tui.actions import Row
 from tui.format import short
@@ -18,6 +19,10 @@ MARGIN = 60
 """Nearer to an edge than this, the window moves along: more than a page of the tallest usual screen."""
 
 
+WRITTEN_AT_ONCE = 1_000
+"""Rows of one read, so that the WAL never waits long for a reader."""
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """What the window holds on to: the first row ("top"), the last ("end"), or the rows around a place."""
@@ -26,23 +31,38 @@ class Anchor:
     place: Place | None = None
 
 
-def load(reader: Reader, now: int, query: Query, anchor: Anchor, marks: Iterable[int]) -> dict[str, Any]:
+def load(
+    reader: Reader, now: int, query: Query, anchor: Anchor, marks: Iterable[int], frozen: Sequence[int] = ()
+) -> dict[str, Any]:
     """`rows`, whether there are more `before` and `after` them, how many match (`count`), how many jobs there are
-    (`total`), and how many of the marked ones the filter hides (`hidden`)."""
+    (`total`), how many of the marked ones the filter hides (`hidden`), and where the first row stands (`rank`).
+
+    With `frozen` the rows are these jobs as they are now, and `gone` says which of them match no more.
+    """
     query = replace(query, now=now)
-    rows, before, after = _window(reader, query, anchor)
-    if not rows and anchor.kind == "around":
-        rows, before, after = _window(reader, query, Anchor())
     ids = list(marks)
     totals = reader.counts()
+    matches = count(reader, query)
+    gone: list[int] = []
+    if frozen:
+        left = matching_ids(reader, query, frozen)
+        rows, before, after = rows_of(reader, frozen), False, False
+        gone = [id for id in frozen if id not in left]
+    else:
+        rows, before, after = _window(reader, query, anchor)
+        if not rows and anchor.kind == "around":
+            rows, before, after = _window(reader, query, Anchor())
     return {
+        "frozen": bool(frozen),
+        "gone": gone,
+        "matches": (matches.n, matches.more),
+        "rank": rank(reader, query, rows, before, matches, sum(totals[state] for state in STATES)),
         "rows": rows,
         "before": before,
         "after": after,
-        "count": str(count(reader, query)),
+        "count": str(matches),
         "total": short(sum(totals[state] for state in STATES)),
         "hidden": len(ids) - matching(reader, query, ids) if query.filter.terms else 0,
-        "campaigns": [campaign["name"] for campaign in reader.campaigns()] if query.filter.terms else [],
     }
 
 
@@ -59,13 +79,38 @@ def _window(reader: Reader, query: Query, anchor: Anchor) -> tuple[list[Row], bo
     return [*back.rows, *ahead.rows], back.more, ahead.more
 
 
-def matching(reader: Reader, query: Query, ids: list[int]) -> int:
+def rank(
+    reader: Reader, query: Query, rows: Sequence[Row], before: bool, matches: Count, total: int
+) -> tuple[int, bool] | None:
+    """How many jobs stand before the first row, and whether that is an estimate; None where nobody can say quickly.
+
+    Few matches are counted. Of many, all jobs by id are estimated by the row's place between the lowest and the
+    highest id.
+    """
+    if not rows or not before:
+        return (0, False) if rows else None
+    if not matches.more:
+        return count_before(reader, query, place_of(rows[0], query.sort)).n, False
+    if query.filter.terms or query.sort is not Sort.ID:
+        return None
+    lowest, top = 1, highest(reader)
+    part = (rows[0]["id"] - lowest) / max(1, top - lowest)
+    return round(total * (1 - part if query.descending else part)), True
+
+
+def matching(reader: Reader, query: Query, ids: Sequence[int]) -> int:
     """How many of these jobs the filter lets through."""
-    found = 0
+    return len(matching_ids(reader, query, ids))
+
+
+def matching_ids(reader: Reader, query: Query, ids: Sequence[int]) -> set[int]:
+    """Which of these jobs the filter lets through."""
+    found: set[int] = set()
     for start in range(0, len(ids), SLICE):
         part = tuple(ids[start : start + SLICE])
         condition = both(Where(f"j.id IN ({', '.join('?' * len(part))})", part), where(query.filter, query.now))
-        found += reader.select(f"SELECT count(*) AS n FROM jobs j WHERE {condition.sql}", condition.values)[0]["n"]
+        rows = reader.select(f"SELECT j.id FROM jobs j WHERE {condition.sql}", condition.values)
+        found |= {row["id"] for row in rows}
     return found
 
 
@@ -76,4 +121,17 @@ def wants_move(data: dict[str, Any], cursor: int) -> bool:
 
 
 def around(row: Row, sort: Sort) -> Anchor:
+    """The window around a row; from the top where the row has no place in that order."""
+    if sort is Sort.TRIED and row.get("tried") is None:
+        return Anchor()
     return Anchor("around", place_of(row, sort))
+
+
+def every_row(reader: Reader, query: Query, now: int) -> Iterator[Row]:
+    """Every job that matches now, by id, in short reads: what is written to a file. Jobs that are added meanwhile do
+    not belong to it."""
+    fixed = replace(query, now=now, sort=Sort.ID, descending=False, top=highest(reader))
+    after: Place | None = None
+    while found := page(reader, fixed, after=after, limit=WRITTEN_AT_ONCE).rows:
+        yield from found
+        after = place_of(found[-1], Sort.ID)

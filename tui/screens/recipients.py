@@ -119,14 +119,15 @@ class RecipientsScreen(ViewScreen):
 
     def action_filter(self) -> None:
         self._before = "" if self.broken else self.text
+        self.console.learn_names()
         self.prompt.open(
             "/", self.text, on_submit=self._keep, on_change=self._typed, on_cancel=self._restore,
-            completer=self._offers,
+            completer=self._offers, history=self.console.filters,
         )  # fmt: skip
 
     def _offers(self, line: str) -> list[str]:
         cut = len(line) - len(line.split(" ")[-1])
-        return [line[:cut] + offer for offer in complete(line, len(line), {})] if line[cut:] else []
+        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names)] if line[cut:] else []
 
     def _typed(self, text: str) -> None:
         self._still()

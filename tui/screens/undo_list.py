@@ -17,7 +17,7 @@ class UndoScreen(Page):
         if not found:
             return [heading("NOTHING CAN BE TAKEN BACK: what was sent stays sent")]
         head = Item(lambda width: ((f" {'AGO':<10} {'STILL':<10} CHANGE", "head"),))
-        return [head, *(Item(self._drawn(undo), undo.at, undo) for undo in found)]
+        return [head, *(Item(self._drawn(undo), id(undo), undo) for undo in found)]
 
     def _drawn(self, undo: Undo) -> Any:
         now = self.console.now()

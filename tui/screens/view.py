@@ -28,6 +28,9 @@ from tui.widgets.prompt import Prompt
 if TYPE_CHECKING:
     from tui.console import PacelineApp
 
+Written = Callable[[Reader, int], Iterable[dict[str, Any]]]
+"""Reads the rows that `w` writes, in their order, with the present (us)."""
+
 PAGE = 200
 """Rows that one page of a long list holds."""
 
@@ -103,7 +106,7 @@ class ViewScreen(Screen[None]):
         """The view that is marked in row 2."""
         return self.MODE
 
-    def written(self) -> Callable[[Reader, int], Iterable[dict[str, Any]]] | None:
+    def written(self) -> Written | None:
         """What `w` writes, where that is more than the rows which are read now; called in a thread."""
         return None
 

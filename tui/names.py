@@ -1,0 +1,15 @@
+"""Names that a line can be completed with."""
+
+from __future__ import annotations
+
+from storage.reader import Reader
+
+MOST = 1_000
+"""Campaigns that are offered, those first that changed last."""
+
+
+def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
+    """The names there are, by what they name: `campaign`, `queue`."""
+    campaigns = reader.select("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
+    queues = reader.select("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
+    return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}
