@@ -73,7 +73,8 @@ def settled(screen: ViewScreen) -> bool:
 
 
 @pytest.fixture
-def link() -> RecordingLink:
+def link(monkeypatch: pytest.MonkeyPatch) -> RecordingLink:
+    monkeypatch.setenv("VISUAL", "vi")
     link = RecordingLink()
     link.answers["campaign.start"] = PLAN
     return link
