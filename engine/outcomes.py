@@ -55,6 +55,10 @@ class Action(StrEnum):
     """A permanent refusal that no rule knows: grouped for the operator."""
 
 
+TRANSIENT = (OutcomeClass.TRANSIENT.value, OutcomeClass.ROUTE.value, OutcomeClass.ACCOUNT.value)
+"""Classes of failure that time or the queue may cure."""
+
+
 def is_retryable(cls: str) -> bool:
-    """Whether "retry all transient" takes a failure of this class: time or the queue may cure it."""
-    return cls in (OutcomeClass.TRANSIENT, OutcomeClass.ACCOUNT, OutcomeClass.ROUTE)
+    """Whether "retry all transient" takes a failure of this class."""
+    return cls in TRANSIENT

@@ -15,9 +15,9 @@ from typing import Any
 
 from storage import migrate
 from storage.errors import NotFoundError, StoreError
+from storage.files import backup, read_only_uri
 from storage.model import HOUR, MINUTE
 from storage.place import check_place
-from storage.sqlite import backup, read_only_uri
 
 Row = dict[str, Any]
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from storage.errors import StoreError
 from storage.events import Event, add_event
+from storage.files import read_only_uri
 from storage.lock import OwnerLock
 from storage.migrate import check_identity
 from storage.model import Actor
 from storage.recipients import SLICE
-from storage.sqlite import SqliteStore, read_only_uri
+from storage.sqlite import SqliteStore
 from storage.writer import Tx
 
 RESTORED = "restored from a backup"

@@ -7,6 +7,7 @@ import logging.handlers
 import socket
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -16,13 +17,15 @@ from storage.lock import read_holder
 from storage.reader import Reader
 from tui.client import this_actor
 from tui.console import PacelineApp
-from tui.embedded import EmbeddedEngine
 from tui.ending import Ending
 from tui.leaving import DRAIN_LIMIT
 from tui.link import EngineLink
 from tui.preferences import gather
 from tui.terminal import check_terminal
 from tui.terminal_driver import TerminalDriver
+
+if TYPE_CHECKING:
+    from tui.embedded import EmbeddedEngine
 
 LOG_SIZE = 1 << 20
 
@@ -44,7 +47,7 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False, m
         database,
         this_actor("console"),
         embedded=engine,
-        embed=lambda: EmbeddedEngine(database, config_path),
+        embed=lambda: _engine(database, config_path),
         read_only=read_only,
     )
     try:
@@ -72,7 +75,7 @@ def _embed(database: Path, config_path: Path) -> EmbeddedEngine | None:
     holder = read_holder(database)
     if holder is not None and holder.role != "command":
         return None
-    engine = EmbeddedEngine(database, config_path)
+    engine = _engine(database, config_path)
     try:
         engine.start()
     except LockHeldError:
@@ -81,6 +84,13 @@ def _embed(database: Path, config_path: Path) -> EmbeddedEngine | None:
             raise
         return None
     return engine
+
+
+def _engine(database: Path, config_path: Path) -> EmbeddedEngine:
+    # Imported here: an attached console needs no engine, which is a third of what there is to import.
+    from tui.embedded import EmbeddedEngine
+
+    return EmbeddedEngine(database, config_path)
 
 
 def _log_to_file(database: Path) -> logging.Handler:

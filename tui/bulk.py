@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from engine.control.retrying import TRANSIENT
+from engine.outcomes import TRANSIENT
 from engine.planning.pacing import Pacing, estimate
 from storage.errors import PacelineError
 from storage.filter_sql import exactly

@@ -14,14 +14,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from storage.errors import EngineUnavailableError, PacelineError, RefusedError
 from storage.lock import Holder, read_holder
 from storage.model import SECOND, Actor
 from tui.client import PATIENCE, Control, SocketControl
-from tui.embedded import EmbeddedEngine
 from tui.safe_rows import clean
+
+if TYPE_CHECKING:
+    from tui.embedded import EmbeddedEngine
 
 T = TypeVar("T")
 

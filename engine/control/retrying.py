@@ -9,12 +9,11 @@ from pydantic import Field
 from engine import plans
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, find
+from engine.outcomes import TRANSIENT
 from engine.planning.durations import parse_duration
 from storage.errors import RefusedError
-from storage.model import Actor, Campaign, CampaignState, OutcomeClass
+from storage.model import Actor, Campaign, CampaignState
 from storage.upkeep import RetrySelector
-
-TRANSIENT = (OutcomeClass.TRANSIENT.value, OutcomeClass.ROUTE.value, OutcomeClass.ACCOUNT.value)
 
 
 class RetryArgs(Named):

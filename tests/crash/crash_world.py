@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 from engine.config import load_config
 from engine.service import Engine
+from storage.files import read_only_uri
 from storage.model import SECOND
-from storage.sqlite import SqliteStore, read_only_uri
+from storage.sqlite import SqliteStore
 from storage.upkeep import recount
 from storage.writer import Tx
 from tests.support.child import ROOT

@@ -13,9 +13,9 @@ import pytest
 
 from storage.errors import NotFoundError, StoreError
 from storage.events import Event
+from storage.files import backup, read_only_uri
 from storage.model import HOUR, MINUTE, JobState
 from storage.reader import Reader
-from storage.sqlite import backup, read_only_uri
 from tests.support.stores import Desk
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from storage import sqlite, writer
+from storage.files import file_uri
 from storage.model import DAY, SECOND
 from storage.writer import WriterConnection
 
@@ -194,7 +195,7 @@ def inline_store(patch: Any) -> None:
 
     def connect(path: Any) -> Any:
         connection = sqlite.sqlite3.connect(
-            f"file:{sqlite._quote(path)}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+            file_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite.sqlite3.Row
         return connection

@@ -58,7 +58,7 @@ def open_console(session: Session) -> int:
     from tui.terminal import check_terminal
 
     check_terminal()
-    from storage.sqlite import check_place
+    from storage.place import check_place
 
     check_place(session.db, create=False)
     from tui.app import run_console
