@@ -88,7 +88,7 @@ class Commanding(Acting, Going):
 
     async def _row(self, scope: str, name: str) -> Row:
         def load(reader: Reader, now: int) -> Row:
-            if scope == "campaign":
+            if scope in ("campaign", "letter"):
                 return reader.campaign(name)
             if scope == "job":
                 if not name.isdigit():

@@ -24,7 +24,9 @@ from tui.screens.letter_parts import unshown_line
 from tui.screens.preview import PreviewScreen
 from tui.screens.recipient import RecipientScreen
 from tui.screens.recipients import RecipientsScreen
+from tui.screens.wizard_check import CheckScreen
 from tui.screens.wizard_letter import LetterScreen
+from tui.screens.wizard_name import NameScreen
 from tui.screens.wizard_pacing import PacingScreen
 from tui.screens.wizard_people import PeopleScreen
 
@@ -408,3 +410,48 @@ async def test_of_the_marked_jobs_the_uncertain_ones_are_counted_as_sent(fresh: 
         assert not screen.marks.any
         await operator.press("asterisk", "U")
         await operator.told("none of the marked jobs is uncertain")
+
+
+# by words
+
+
+async def test_the_command_lines_words_open_the_same_screens(fresh: World) -> None:
+    await filled(fresh, lambda world: world.campaign("letters", 2, start=False))
+    screens = {
+        "campaign preview letters": PreviewScreen,
+        "campaign recipients letters": RecipientsScreen,
+        "campaign edit letters": LetterScreen,
+        "campaign pace letters": PacingScreen,
+        "campaign preflight letters": CheckScreen,
+        "recipients import more.csv --campaign letters": PeopleScreen,
+        "campaign new spring": NameScreen,
+    }
+    async with operating(fresh) as operator:
+        for line, kind in screens.items():
+            await operator.press("colon")
+            await operator.says(line)
+            await operator.open(kind)
+            await operator.press("1")
+        await operator.press("colon")
+        await operator.says("campaign test-send letters --to me@example.net")
+        await operator.told("ok: accepted for me@example.net")
+        await operator.press("colon")
+        await operator.says("campaign preview nobody")
+        await operator.told("there is no campaign 'nobody'")
+
+
+async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> None:
+    await filled(fresh, lambda world: world.campaign("letters", 2, start=False))
+    async with operating(fresh, read_only=True) as operator:
+        await campaign(operator)
+        for key in ("e", "I", "C", "T"):
+            await operator.press(key)
+            await operator.told("read-only")
+        await operator.press("m")
+        await operator.sees("1 of 2")
+        await operator.press("escape", "r")
+        await operator.sees("2 people")
+        await operator.press("escape", "b")
+        screen = await operator.open(CheckScreen)
+        await operator.until(lambda: screen._checked is not None and screen._checked.found is not None)
+        assert operator.campaign("letters")["version"] == 1
