@@ -77,7 +77,9 @@ _ACCENTS = {
 def _painted(palette: Palette) -> dict[str, Style]:
     bar = Style(color=palette.on_bar, bgcolor=palette.bar)
     alarm = Style(color="#ffffff", bgcolor="#b3241c", bold=True)
-    return {
+    # A row is drawn as it is given, over nothing: each of its pieces brings the ground along.
+    plain = Style(color=palette.text, bgcolor=palette.ground)
+    styles = {
         "": Style(),
         "dim": Style(color=palette.dim),
         "bold": Style(bold=True),
@@ -98,6 +100,7 @@ def _painted(palette: Palette) -> dict[str, Style]:
         "lost": Style(color="#b3241c", bgcolor="#ffffff", bold=True),
         **{f"accent-{name}": Style(color=on, bgcolor=ground, bold=True) for name, (on, ground) in _ACCENTS.items()},
     }
+    return {name: plain + style for name, style in styles.items()}
 
 
 _LOOKS: dict[str, dict[str, Style]] = {TERMINAL: _SIXTEEN, DARK: _painted(_DARK), LIGHT: _painted(_LIGHT)}
