@@ -22,6 +22,10 @@ _EVENT = (
 )
 
 
+_HOLDS = "instr(lower(e.text || ' ' || e.kind || ' ' || e.actor), lower(?)) > 0"
+"""Whether an event holds the words; every event holds none."""
+
+
 def _newest_id(reader: Reader) -> int:
     row = reader.one("SELECT MAX(id) AS id FROM events")
     return (row and row["id"]) or 0
@@ -29,9 +33,10 @@ def _newest_id(reader: Reader) -> int:
 
 def page(
     reader: Reader, *, before: int | None = None, at: int | None = None, levels: tuple[str, ...] = LEVELS,
-    limit: int = 200,
+    only: str = "", limit: int = 200,
 ) -> list[Row]:  # fmt: skip
-    """At most `limit` events of these levels, oldest first: the newest, those before an id, or those from an id on.
+    """At most `limit` events of these levels that hold the words `only`, oldest first: the newest, those before an id,
+    or those from an id on. One page looks through 100,000 events at most.
 
     Each as the events table has it, with `campaign` and `queue` (their names) and `data` read.
     """
@@ -42,7 +47,8 @@ def page(
         end = before if before is not None else _newest_id(reader) + 1
         where, order, values = "e.id < ? AND e.id >= ?", "DESC", [end, end - SEARCHED]
     rows = reader.rows(
-        f"{_EVENT} WHERE {where} AND e.level IN ({marks}) ORDER BY e.id {order} LIMIT ?", (*values, *levels, limit)
+        f"{_EVENT} WHERE {where} AND e.level IN ({marks}) AND {_HOLDS} ORDER BY e.id {order} LIMIT ?",
+        (*values, *levels, only, limit),
     )
     if order == "DESC":
         rows.reverse()
@@ -61,17 +67,19 @@ def last_actions(reader: Reader, limit: int = 6) -> list[Row]:
     )
 
 
-def find(reader: Reader, words: str, *, start: int, older: bool = True, levels: tuple[str, ...] = LEVELS) -> int | None:
+def find(
+    reader: Reader, words: str, *, start: int, older: bool = True, levels: tuple[str, ...] = LEVELS, only: str = ""
+) -> int | None:
     """The id of the nearest event before (or after) `start` that holds the words in its text, kind or person;
     upper and lower case of ASCII are alike."""
     marks = ", ".join("?" * len(levels))
     if older:
-        where, order, values = "id < ? AND id >= ?", "DESC", [start, start - SEARCHED]
+        where, order, values = "e.id < ? AND e.id >= ?", "DESC", [start, start - SEARCHED]
     else:
-        where, order, values = "id > ? AND id <= ?", "ASC", [start, start + SEARCHED]
+        where, order, values = "e.id > ? AND e.id <= ?", "ASC", [start, start + SEARCHED]
     row = reader.one(
-        f"SELECT id FROM events WHERE {where} AND level IN ({marks}) AND "
-        f"instr(lower(text || ' ' || kind || ' ' || actor), lower(?)) > 0 ORDER BY id {order} LIMIT 1",
-        (*values, *levels, words),
+        f"SELECT e.id FROM events e WHERE {where} AND e.level IN ({marks}) AND {_HOLDS} AND {_HOLDS} "
+        f"ORDER BY e.id {order} LIMIT 1",
+        (*values, *levels, words, only),
     )
     return row["id"] if row else None

@@ -44,6 +44,7 @@ LOOKS: tuple[Look, ...] = (
     Look("mark.range", "mark a range", ("v",), "range", "mark"),
     Look("mark.all", "all, in sight, none", ("asterisk",), "mark_all", "mark"),
     Look("mark.none", "clear the marks", ("u",), "unmark", "mark"),
+    Look("view.only", "only rows that hold words", ("ampersand",), "only", "text"),
     Look("view.older_match", "next match, older", ("n",), "match(-1)", "text"),
     Look("view.newer_match", "next match, newer", ("N",), "match(1)", "text"),
     Look("view.overview", "Overview", ("1",), "view('overview')", "app", "paceline engine status"),

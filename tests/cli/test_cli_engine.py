@@ -177,6 +177,9 @@ def test_commands_act_through_the_running_engine_and_a_second_one_is_refused(
 ) -> None:
     status = home("engine", "status", "--json").json
     assert (status["running"], status["pid"]) == (True, engine.pid)
+    assert status["attached"] == []
+    assert {row["round"] for row in status["rounds"]} >= {"promote", "heartbeat", "rescue"}
+    assert home("campaign", "show", "spring", "--json").json["why"]
     second = home.program("engine", "run")
     assert second.code == 3
     assert f"pid {engine.pid}" in second.err

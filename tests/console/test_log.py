@@ -154,3 +154,38 @@ async def test_an_event_of_a_queue_opens_the_queue(world: World, link: Recording
         await until(pilot, lambda: "paused queue" in text(pilot))
         await pilot.press("enter")
         assert isinstance(app.screen, QueueScreen)
+
+
+async def test_ampersand_shows_only_rows_that_hold_the_words(long: World, link: RecordingLink) -> None:
+    app = console(long, link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go(pilot, "9")
+        await until(pilot, lambda: "line 0719" in text(pilot))
+        await pilot.press("ampersand", *"DISK", "enter")
+        await until(pilot, lambda: "the disk is full" in text(pilot))
+        assert "line" not in text(pilot)
+        assert "&DISK" in crumb(pilot)
+        await pilot.press("ampersand", *["backspace"] * 4, "enter")
+        await until(pilot, lambda: "line 0719" in text(pilot))
+
+
+async def test_a_narrowed_log_goes_on_following_what_it_holds(long: World, link: RecordingLink) -> None:
+    app = console(long, link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go(pilot, "9")
+        await pilot.press("colon", *"log disk", "enter")
+        await until(pilot, lambda: "the disk is full" in text(pilot))
+        await asyncio.to_thread(write, long, "another line", "the disk has room again")
+        await until(pilot, lambda: "the disk has room again" in text(pilot))
+        assert "another line" not in text(pilot)
+
+
+def test_a_page_and_a_search_keep_to_what_they_are_narrowed_to(long: World) -> None:
+    with Reader(long.database) as reader:
+        rows = page(reader, only="0-9 no such words")
+        assert rows == []
+        rows = page(reader, only="LINE 000", limit=500)
+        assert [row["text"] for row in rows] == [f"line 000{i}" for i in range(10)]
+        last = rows[-1]["id"]
+        assert find(reader, "9", start=last, older=False, only="line 071") is not None
+        assert find(reader, "disk", start=last, older=False, only="line") is None

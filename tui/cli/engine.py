@@ -34,7 +34,7 @@ def engine() -> None:
 
 def _running(session: Session) -> None:
     """Raises EngineUnavailableError when no engine holds the store."""
-    from storage.sqlite import check_place
+    from storage.place import check_place
 
     check_place(session.db, create=False)
     holder = read_holder(session.db)
@@ -87,6 +87,8 @@ def _show(session: Session, data: Json) -> None:
             ("since", local(data["started_at"], session.zone)),
             ("why", data["why"]),
             ("sent in the last minute", f"{data['sent_last_minute']:,}"),
+            ("loop lag", _lag(data["loop_lag"])),
+            ("attached", ", ".join(f"{one['user']} on {one['host']}" for one in data["attached"])),
             ("store", data["store_trouble"]),
             ("jobs", open_counts),
         )
@@ -103,6 +105,13 @@ def _show(session: Session, data: Json) -> None:
         for queue in data["queues"]
     ]
     table(("queue", "state", "in flight", "waits for", "trouble"), rows, empty="no account is configured")
+
+
+def _lag(lag: Json) -> str:
+    """How late the engine's loop woke in the last minute."""
+    if not lag["n"]:
+        return ""
+    return f"p50 {lag['p50'] / 1_000:.0f} ms, p95 {lag['p95'] / 1_000:.0f} ms, longest {lag['longest'] / 1_000:.0f} ms"
 
 
 @click.command("pause", cls=Change)

@@ -56,7 +56,7 @@ def engine_lines(data: Row, link: LinkState, now: int) -> list[Line]:
     where = f"pid {link.pid} on {link.host}" if link.host else f"pid {link.pid}"
     since = f", since {clock(engine['started_at'], now)}" if engine.get("started_at") else ""
     runs = f"{link.word.lower()}, {where}{since}" if link.usable else link.reason or "none runs on this database"
-    versions = f"   version {engine.get('version', '-')}, store version {engine['schema']}"
+    versions = f"   Paceline {engine.get('version', '-')}, store {engine['schema']}"
     lag = status.get("loop_lag", {})
     if lag.get("n"):
         late = f"p50 {lag_text(lag['p50'])}   p95 {lag_text(lag['p95'])}   longest {lag_text(lag['longest'])}"

@@ -30,12 +30,14 @@ class LogScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "log.tcss"]
     BINDINGS: ClassVar = look_bindings("shape", "text")
     MODE = "log"
-    HINTS: ClassVar = ("view.open", "view.filter", "view.faults")
+    HINTS: ClassVar = ("view.open", "view.filter", "view.only", "view.faults")
 
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[Row] = []
         self.words = ""
+        self.only = ""
+        """What every row must hold."""
         self._level = 0
         self._whole = False
         """Whether the first row is the oldest event."""
@@ -44,19 +46,20 @@ class LogScreen(ViewScreen):
         self._reading = False
 
     def token(self) -> Hashable:
-        return ("log", self._level)
+        return ("log", self._level, self.only)
 
     @property
     def levels(self) -> tuple[str, ...]:
         return SHOWN[self._level][1]
 
     def reads(self) -> Any:
-        levels = self.levels
-        return lambda reader, now: page(reader, levels=levels, limit=PAGE)
+        levels, only = self.levels, self.only
+        return lambda reader, now: page(reader, levels=levels, only=only, limit=PAGE)
 
     def crumb(self) -> str:
+        only = f"  &{self.only}" if self.only else ""
         search = f"  /{self.words}" if self.words else ""
-        return f"Log  {SHOWN[self._level][0]}{search}"
+        return f"Log  {SHOWN[self._level][0]}{only}{search}"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
@@ -72,7 +75,8 @@ class LogScreen(ViewScreen):
         more = "+" if new >= PAGE or self._cut else ""
         self.crumb_right = "follows" if following else f"{count(new)}{more} new: G follows"
         columns = columns_at(now)
-        nothing = ((" Nothing has happened on this level.", ""),)
+        kind = f" that holds '{self.only}'" if self.only else ""
+        nothing = ((f" Nothing{kind} has happened on this level.", ""),)
         self.query_one("#head", Lines).show([header(columns, self.size.width) if self.rows else nothing])
         grid.show(Events(self.rows, now, self.words))
         if following:
@@ -106,13 +110,14 @@ class LogScreen(ViewScreen):
     async def _older(self) -> None:
         self._reading = True
         try:
-            first, levels = self.rows[0]["id"], self.levels
+            first, shown = self.rows[0]["id"], self.token()
+            levels, only = self.levels, self.only
             found: list[Row] = await self.console.read_once(
-                lambda reader, now: page(reader, before=first, levels=levels, limit=PAGE)
+                lambda reader, now: page(reader, before=first, levels=levels, only=only, limit=PAGE)
             )
         finally:
             self._reading = False
-        if self.rows and self.rows[0]["id"] == first and levels == self.levels:
+        if self.rows and self.rows[0]["id"] == first and shown == self.token():
             self._whole = len(found) < PAGE
             rows = [*found, *self.rows]
             self._cut = self._cut or len(rows) > KEPT
@@ -137,8 +142,20 @@ class LogScreen(ViewScreen):
     def action_faults(self) -> None:
         """All levels, warnings and errors, errors only."""
         self._level = (self._level + 1) % len(SHOWN)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.data, self.rows, self._whole, self._cut = None, [], False, False
         self.watch_data()
+
+    def action_only(self) -> None:
+        """Show only rows that hold some words; with none, all of them again."""
+        self.prompt.open("&", self.only, on_submit=self.narrow)
+
+    def narrow(self, text: str) -> None:
+        if text.strip() != self.only:
+            self.only = text.strip()
+            self._begin_anew()
 
     def action_filter(self) -> None:
         self.prompt.open("/", on_submit=self._search)
@@ -158,10 +175,10 @@ class LogScreen(ViewScreen):
 
     async def _go_to_match(self, *, older: bool) -> None:
         grid = self.query_one(Grid)
-        words, levels = self.words, self.levels
+        words, levels, only = self.words, self.levels, self.only
         start = grid.current["id"] if grid.current else self.rows[-1]["id"]
         found = await self.console.read_once(
-            lambda reader, now: find(reader, words, start=start, older=older, levels=levels)
+            lambda reader, now: find(reader, words, start=start, older=older, levels=levels, only=only)
         )
         if found is None:
             way = "older" if older else "newer"
@@ -170,8 +187,8 @@ class LogScreen(ViewScreen):
         if not any(row["id"] == found for row in self.rows):
             self.rows = await self.console.read_once(
                 lambda reader, now: (
-                    page(reader, before=found, levels=levels, limit=PAGE // 2)
-                    + page(reader, at=found, levels=levels, limit=PAGE // 2)
+                    page(reader, before=found, levels=levels, only=only, limit=PAGE // 2)
+                    + page(reader, at=found, levels=levels, only=only, limit=PAGE // 2)
                 )
             )
             self._cut, self._whole = True, False

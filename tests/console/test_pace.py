@@ -1,0 +1,114 @@
+"""How fast, how fast it should be, and when it ends: the same answer for a campaign, its batches and the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.batch_facts import last_due_by_batch
+from storage.model import DAY, HOUR, MINUTE, SECOND
+from storage.queue_facts import add_limits
+from storage.reader import Reader
+from tests.console.world import NOON, SENT, World
+from tui.pace import batch_finish, campaign_finish, ceiling, eta_text, finish, pace_text, planned, wanted
+from tui.screens.campaign import load
+from tui.screens.why import why
+
+LIMITS: dict[str, Any] = {"smtp-eu-1": {"caps": [[6, HOUR]], "min_gap": 0}}
+
+
+def rates(sent: int, minutes: int = 5) -> list[dict[str, int]]:
+    return [{"minute": NOON - i * MINUTE, "sent": sent, "failed": 0, "other": 0, "duration": 0} for i in range(minutes)]
+
+
+@pytest.mark.parametrize(
+    ("pacing", "per_minute"),
+    [
+        ({"mode": "steady", "rate": "60/min"}, 60.0),
+        ({"mode": "steady", "rate": "12/h"}, 0.2),
+        ({"mode": "human", "gap_min": "15m", "gap_max": "45m"}, 1 / 30),
+        ({"mode": "blast", "concurrency": 5, "batch_delay": "3s"}, 100.0),
+        ({"mode": "blast", "concurrency": 5, "batch_delay": "0s"}, None),
+    ],
+)
+def test_a_pacing_is_meant_to_reach_a_rate(pacing: dict[str, Any], per_minute: float | None) -> None:
+    assert wanted(pacing) == pytest.approx(per_minute) if per_minute else wanted(pacing) is None
+
+
+def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
+    def row(account: str, rate: str) -> dict[str, Any]:
+        counts = {"pending": 9, "processing": 0}
+        return {"state": "active", "account": account, "pacing": {"mode": "steady", "rate": rate}, "counts": counts}
+
+    rows = [row("a", "60/min"), row("a", "30/min"), row("b", "10/min")]
+    assert planned(rows, {}) == pytest.approx(100)
+    assert planned(rows, {"a": {"caps": [[50, MINUTE], [48_000, DAY]], "min_gap": 0}}) == pytest.approx(
+        43.333, abs=0.01
+    )
+    assert planned([{**rows[0], "state": "paused"}], {}) == 0
+    free = {**rows[0], "pacing": {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}}
+    assert planned([free], {}) is None
+    assert planned([free], {"a": {"caps": [], "min_gap": 2 * SECOND}}) == ceiling({"min_gap": 2 * SECOND}) == 30
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "text"),
+    [(59.4, 60.0, "59/60 min"), (0.0, 1 / 54, "0/1.1 h"), (3.36, 10.0, "3.4/10 min"), (672.0, None, "672/min"),
+     (0.0, 0.0, "0/0 min")],
+)  # fmt: skip
+def test_pace_is_what_is_reached_of_what_is_meant(got: float, want: float | None, text: str) -> None:
+    assert pace_text(got, want) == text
+
+
+def test_the_end_is_the_latest_of_plan_rate_and_limits() -> None:
+    since = NOON - HOUR
+    assert finish(0, None, [], NOON, since=since) is None
+    assert finish(10, None, [], NOON, since=since) is None
+    assert finish(10, NOON + HOUR, rates(60), NOON, since=since) == NOON + HOUR
+    slow = finish(600, NOON, rates(6), NOON, since=since)
+    assert slow is not None
+    assert NOON + 90 * MINUTE < slow < NOON + 130 * MINUTE
+    cap = {"n": 100, "period": DAY, "used": 100, "frees_at": NOON + 3 * HOUR}
+    assert finish(10, NOON, rates(60), NOON, since=since, caps=[cap]) == NOON + 3 * HOUR
+    assert finish(301, NOON, rates(600), NOON, since=since, caps=[cap]) == NOON + 3 * DAY
+    assert finish(11, NOON, [], NOON, since=since, min_gap=MINUTE) == NOON + 10 * MINUTE
+
+
+def test_one_campaign_and_its_only_batch_end_at_the_same_time(world: World) -> None:
+    world.campaign("letters", 40, pacing={"mode": "steady", "rate": "10/min"})
+    world.send("smtp-eu-1", [SENT] * 8, step=12 * SECOND)
+    now = world.clock.at
+    with Reader(world.database) as reader:
+        data = load(reader, now, "letters", "batches", 0, {})
+    assert [row["ends_at"] for row in data["rows"]] == [campaign_finish(data["campaign"], now)]
+    assert eta_text(data["rows"][0]["ends_at"], now) != "-"
+
+
+def test_the_last_of_several_batches_ends_with_the_campaign_and_older_ones_before(world: World) -> None:
+    world.campaign("letters", 20, pacing={"mode": "steady", "rate": "10/min"})
+    world.people("letters", [f"more.{i}@example.net" for i in range(20)])
+    with Reader(world.database) as reader:
+        data = load(reader, NOON, "letters", "batches", 0, {})
+        ends = [row["ends_at"] for row in data["rows"]]
+        assert len(ends) == 2
+        assert ends[0] == campaign_finish(data["campaign"], NOON)
+        assert ends[1] < ends[0]
+        assert set(last_due_by_batch(reader, data["campaign"]["id"])) == {row["id"] for row in data["rows"]}
+        stands = {**data["campaign"], "state": "paused"}
+        assert batch_finish(stands, data["rows"][0], 0, NOON, NOON) is None
+
+
+def test_a_spent_cap_is_why_a_campaign_stands(world: World) -> None:
+    world.campaign("letters", 20, pacing={"mode": "blast", "concurrency": 20, "batch_delay": "0s"})
+    world.send("smtp-eu-1", [SENT] * 6)
+    now = world.clock.at
+    with Reader(world.database) as reader:
+        row = reader.campaign("letters")
+        add_limits(reader, [row], LIMITS, now)
+        assert why(row, now).startswith("cap full 6/6 h, next slot 15:02:01Z")
+        add_limits(reader, [row], {}, now)
+        assert why(row, now) == "due now: waits for its gap or a slot of the queue"
+        add_limits(reader, [row], {"smtp-eu-1": {"caps": [], "min_gap": MINUTE}}, now)
+        assert why(row, now) == "waits for the gap of its queue (1m), next slot 14:03:06Z"
+    assert why(row, now, engine_paused=True, keys=False) == "everything is paused: paceline engine resume"
