@@ -101,6 +101,8 @@ class Leaving(Acting):
         if os.environ.get("PACELINE_DEBUG"):
             super()._fatal_error()
             return
+        if self._exit_renderables:
+            return  # one fault often brings another: the first is the one to tell
         kind = type(getattr(fault, "error", None) or fault).__name__
         self.panic(
             Text(

@@ -69,14 +69,15 @@ def open_console(session: Session) -> int:
 def run(argv: list[str]) -> int:
     """Run one command line; returns the exit code. Whatever goes wrong ends as one sentence."""
     as_json = "--json" in argv
+    code = 0
     try:
         code = _run(argv, as_json)
         sys.stdout.flush()
     except OSError as error:
         # The interpreter's own flush at the end must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return 0  # whoever read our output has enough
+        if code or isinstance(error, BrokenPipeError):
+            return code  # said already; or whoever read our output has enough
         return _report(PacelineError(f"the output could not be written: {error.strerror}"), as_json=False)
     return code
 
@@ -99,6 +100,9 @@ def _run(argv: list[str], as_json: bool) -> int:
     except (click.Abort, KeyboardInterrupt):
         say("paceline: interrupted")
         return 130
+    except SystemExit:
+        # Click's own answer to a closed pipe, with exit code 1; nothing else ends it so without its standalone mode.
+        raise BrokenPipeError from None
     except BrokenPipeError:
         raise
     except Exception as error:

@@ -28,6 +28,9 @@ VIEWS = (
     ("log", "9", "Log"),
 )
 
+SMALLEST = (60, 15)
+"""Columns and rows without which no view is drawn."""
+
 
 BEAT = 10 * SECOND
 """Two heartbeats: before that, none is missing."""
@@ -145,9 +148,14 @@ def prompt_hints(value: str, offers: Sequence[str], width: int) -> Line:
     return ((fit(" " + "  ".join(offer[start:] for offer in offers), width), "dim"),)
 
 
+def is_too_small(width: int, height: int) -> bool:
+    """Whether a view cannot be drawn at this size: what it needs is said in its place."""
+    return width < SMALLEST[0] or height < SMALLEST[1]
+
+
 def too_small(width: int, height: int) -> list[Line]:
     return [
-        ((f"needs 60x15, is {width}x{height}", ""),),
+        ((f"needs {SMALLEST[0]}x{SMALLEST[1]}, is {width}x{height}", ""),),
         (("`paceline engine status` works everywhere", ""),),
     ]
 
