@@ -169,7 +169,7 @@ class ViewScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         width, height = event.size
-        self.set_class(width < 60 or height < 15, "-small")
+        self.set_class(frame.is_too_small(width, height), "-small")
         self.set_class(height < 20, "-short")
         self.query_one("#small", Lines).show(frame.too_small(width, height))
         self.call_after_refresh(self.redraw)
@@ -182,7 +182,7 @@ class ViewScreen(Screen[None]):
         self.redraw()
 
     def redraw(self) -> None:
-        if self._stands and self.data is not None:
+        if self._stands and self.data is not None and not frame.is_too_small(*self.size):
             self.show(self.data, self.console.present())
         self.draw_frame()
 
