@@ -5,6 +5,8 @@ What is shown comes from the feed's snapshots; what is done goes through the reg
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -19,15 +21,8 @@ from tui.keymap import UNBOUND
 from tui.leaving import Leaving
 from tui.looks import LOOKS
 from tui.palette import Palettes
-from tui.screens.approvals import ApprovalsScreen
-from tui.screens.campaigns import CampaignsScreen
-from tui.screens.failures import FailuresScreen
-from tui.screens.jobs import AllJobsScreen
-from tui.screens.log import LogScreen
 from tui.screens.overview import OverviewScreen
-from tui.screens.performance import PerformanceScreen
-from tui.screens.queues import QueuesScreen
-from tui.screens.schedules import SchedulesScreen
+from tui.screens.view import ViewScreen
 from tui.telling import Telling
 from tui.theming import Theming
 from tui.writing import Writing
@@ -60,6 +55,16 @@ def _app_bindings() -> list[BindingType]:
     ]
 
 
+def _when_opened(module: str, screen: str) -> Callable[[], ViewScreen]:
+    """Import a view when it is opened: the first frame waits for none of them but its own."""
+
+    def make() -> ViewScreen:
+        made: ViewScreen = getattr(import_module(f"tui.screens.{module}"), screen)()
+        return made
+
+    return make
+
+
 class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Writing, Palettes, Leaving):
     """The screen over one store and one link to an engine; see `ConsoleBase` for its arguments."""
 
@@ -68,14 +73,14 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
     DEFAULT_MODE = "overview"
     MODES: ClassVar = {
         "overview": OverviewScreen,
-        "campaigns": CampaignsScreen,
-        "jobs": AllJobsScreen,
-        "failures": FailuresScreen,
-        "approvals": ApprovalsScreen,
-        "queues": QueuesScreen,
-        "schedules": SchedulesScreen,
-        "performance": PerformanceScreen,
-        "log": LogScreen,
+        "campaigns": _when_opened("campaigns", "CampaignsScreen"),
+        "jobs": _when_opened("jobs", "AllJobsScreen"),
+        "failures": _when_opened("failures", "FailuresScreen"),
+        "approvals": _when_opened("approvals", "ApprovalsScreen"),
+        "queues": _when_opened("queues", "QueuesScreen"),
+        "schedules": _when_opened("schedules", "SchedulesScreen"),
+        "performance": _when_opened("performance", "PerformanceScreen"),
+        "log": _when_opened("log", "LogScreen"),
     }
     BINDINGS: ClassVar[list[BindingType]] = _app_bindings()
 
@@ -84,10 +89,12 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
         self.begin_theme()
         self.set_keymap(self.keymap.for_toolkit())
         self.tell_notices()
+        self.begin_view()
         self.feed.start()
         self.set_interval(1.0, self._tick)
 
     def on_unmount(self) -> None:
+        self.keep_view()
         self.feed.stop()
 
     def publish(self, snapshot: Snapshot) -> None:

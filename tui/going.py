@@ -11,6 +11,16 @@ class Going(ConsoleBase):
 
     _last_mode = "overview"
 
+    def begin_view(self) -> None:
+        """Open the view that was left last."""
+        kept = self.kept.text("view")
+        if kept in self.MODES and kept != self.current_mode:
+            self.action_view(kept)
+
+    def keep_view(self) -> None:
+        """Remember the open view for the next run."""
+        self.kept.keep_text("view", self.current_mode)
+
     def action_view(self, name: str) -> None:
         """Open a view; the open one goes back to its top."""
         if name != self.current_mode:

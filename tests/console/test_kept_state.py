@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tui.state import KeptState, ListShape
+from tests.console.conftest import console, shown
+from tests.console.world import RecordingLink, World
+from tui.format import Times
+from tui.state import FILE, KeptState, ListShape
 
 
 def test_what_is_kept_is_there_in_the_next_run(tmp_path: Path) -> None:
@@ -63,3 +66,29 @@ def test_without_a_folder_it_lasts_as_long_as_the_process() -> None:
     kept = KeptState()
     kept.keep_shape("jobs", ListShape(columns=("id",)))
     assert kept.shape("jobs").columns == ("id",)
+
+
+async def test_the_console_opens_as_it_was_left(busy_world: World, link: RecordingLink, tmp_path: Path) -> None:
+    app = console(busy_world, link, state=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("6", "t", "t")
+        await shown(pilot)
+    again = console(busy_world, link, state=tmp_path)
+    async with again.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert again.current_mode == "queues"
+        assert again.kept.text("times") == Times.RELATIVE.value
+        await pilot.press("t", "minus")
+        await shown(pilot)
+        assert again.current_mode == "overview"
+
+
+async def test_a_state_file_that_names_nonsense_opens_the_overview(
+    busy_world: World, link: RecordingLink, tmp_path: Path
+) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"view": "wizardry", "times": "lunar", "theme": "pink"}))
+    app = console(busy_world, link, state=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert (app.current_mode, app.theme) == ("overview", "paceline-terminal")
