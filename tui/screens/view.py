@@ -24,6 +24,7 @@ from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 from tui.widgets.prompt import Prompt
+from tui.widgets.views import Views
 
 if TYPE_CHECKING:
     from tui.console import PacelineApp
@@ -130,7 +131,7 @@ class ViewScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(id="status", over="status")
-        yield Lines(id="views")
+        yield Views(id="views")
         yield Lines(id="crumb")
         with Container(id="content"):
             yield from self.body()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Set
 from typing import Any, Protocol
 
+from textual.events import Click
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -155,6 +156,20 @@ class Grid(Widget, can_focus=True):
     def action_open(self) -> None:
         if self._cursor >= 0:
             self.post_message(self.Opened(self))
+
+    async def on_click(self, event: Click) -> None:
+        """With the mouse taken: a click moves the cursor, another one on it opens."""
+        index = self._top + event.y
+        if index == self._cursor:
+            await self.run_action("screen.open")
+        elif 0 <= index < self._source.count() and self._source.key(index) is not None:
+            self.move_to(index)
+
+    def on_mouse_scroll_down(self) -> None:
+        self.action_move("down")
+
+    def on_mouse_scroll_up(self) -> None:
+        self.action_move("up")
 
     def on_resize(self) -> None:
         self._made.clear()
