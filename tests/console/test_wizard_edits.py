@@ -455,3 +455,20 @@ async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> No
         screen = await operator.open(CheckScreen)
         await operator.until(lambda: screen._checked is not None and screen._checked.found is not None)
         assert operator.campaign("letters")["version"] == 1
+
+
+async def test_an_import_goes_on_while_another_view_is_open(fresh: World) -> None:
+    people = "".join(f"p{number}@example.org\n" for number in range(3_000))
+    fresh.database.with_name("many.csv").write_text(f"email\n{people}")
+    await filled(fresh, lambda world: world.campaign("letters", 0, start=False))
+    async with operating(fresh) as operator:
+        await campaign(operator)
+        await operator.press("I")
+        await operator.open(PeopleScreen)
+        await operator.press("enter")
+        await operator.says(str(fresh.database.with_name("many.csv")))
+        await operator.sees("3,000 to import")
+        await operator.on("import")
+        await operator.press("enter", "1")
+        await operator.told("ok: 3,000 imported")
+        assert operator.campaign("letters")["recipients"] == 3_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from engine.intake.mapping import EMAIL
 from storage.errors import PacelineError
@@ -20,6 +20,9 @@ from tui.screens.wizard import StepScreen
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 from tui.widgets.grid import Grid
+
+if TYPE_CHECKING:
+    from tui.console import PacelineApp
 
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
 COLUMN, FIELD = 22, 18
@@ -181,10 +184,10 @@ class PeopleScreen(StepScreen):
             self.console.say("import: nothing was changed")
             return
         self._importing = True
-        source, name = self.making.file.source(), self.making.name
+        source, name, console = self.making.file.source(), self.making.name, self.console
 
         def work(control: Control) -> tuple[Imported, int | None]:
-            watched = Watched(control, self._progress)
+            watched = Watched(control, told_by(console))
             return import_file(source, name, watched), watched.import_id
 
         try:
@@ -200,11 +203,18 @@ class PeopleScreen(StepScreen):
             title = f"import of {done.table.path.name} into {self.making.name}"
             self.console.undos.add(Undo(title, "recipients.forget", args, self.console.now()))
 
-    def _progress(self, rows: int) -> None:
+
+def told_by(console: PacelineApp) -> Callable[[int], None]:
+    """How an import, in its own thread, tells its progress, whichever view is open meanwhile. Raises PacelineError when
+    the console has ended, so that nothing is half imported."""
+
+    def tell(rows: int) -> None:
         try:
-            self.console.call_from_thread(self.console.say, f"importing: {count(rows)} rows so far ...")
-        except RuntimeError as error:  # the console has ended meanwhile
+            console.call_from_thread(console.say, f"importing: {count(rows)} rows so far ...")
+        except RuntimeError as error:
             raise PacelineError("the console was closed: nothing was imported") from error
+
+    return tell
 
 
 def _column_item(column: str, name: str, text: str) -> Item:
