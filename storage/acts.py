@@ -11,12 +11,14 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 CANCELLED = HeldReason.CANCELLED.value
 """The reason of a job that was cancelled by hand: held, so that nothing begins, until its grace is over."""

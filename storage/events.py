@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.model import Actor
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 ENGINE = Actor(user="engine", via="engine")
 
