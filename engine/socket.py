@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -38,24 +39,43 @@ ANSWER_SECONDS = 10.0
 
 
 def socket_path(database: Path) -> Path:
-    """Where the engine of this database listens."""
+    """Where the engine of this database listens: beside it, or under a long path in a private folder.
+
+    Raises UsageError when no folder is both short enough and ours alone.
+    """
     beside = database.absolute().with_name(database.name + ".sock")
     if len(os.fsencode(beside)) <= PATH_LIMIT:
         return beside
-    digest = hashlib.sha256(os.fsencode(database.absolute())).hexdigest()[:20]
-    for folder in (Path(platformdirs.user_runtime_dir("paceline")), Path(tempfile.gettempdir())):
-        moved = folder / f"paceline-{os.getuid()}-{digest}.sock"
-        if len(os.fsencode(moved)) <= PATH_LIMIT and _usable(folder):
-            return moved
-    raise UsageError(f"no folder with a short enough path for the control socket of {database}", hint="set TMPDIR")
+    name = hashlib.sha256(os.fsencode(database.absolute())).hexdigest()[:20] + ".sock"
+    folders = (
+        Path(platformdirs.user_runtime_dir("paceline")),
+        Path(tempfile.gettempdir()) / f"paceline-{os.getuid()}",
+    )
+    for folder in folders:
+        if len(os.fsencode(folder / name)) <= PATH_LIMIT and _is_private(folder):
+            return folder / name
+    raise UsageError(
+        f"no private folder with a short enough path for the control socket of {database}: "
+        f"tried {' and '.join(map(str, folders))}",
+        hint="set XDG_RUNTIME_DIR or TMPDIR to a folder with a short path that is yours alone",
+    )
 
 
-def _usable(folder: Path) -> bool:
+def _is_private(folder: Path) -> bool:
+    """Whether this folder is ours and nobody else can put a socket there; it is made when it is missing.
+
+    Its name in /tmp is known to everybody: one that somebody else made first, or made a link, is never used.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            return False
+        if found.st_mode & 0o077:
+            folder.chmod(0o700)
     except OSError:
         return False
-    return os.access(folder, os.W_OK)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 class ControlServer:
