@@ -27,6 +27,7 @@ class Attending(ConsoleBase):
             return
         if before.link.usable and not after.link.usable:
             self._when_lost = before.frame.get("newest") or after.frame["newest"]
+            self.say("lost: engine unreachable, browsing the last snapshot", "bad")
         elif not before.link.usable and after.link.usable and self._when_lost is not None:
             grown = sum(n - self._when_lost[name] for name, n in after.frame["newest"].items())
             away = span(self.now() - before.link.since)

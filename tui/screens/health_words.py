@@ -35,7 +35,8 @@ def disk_text(sizes: Row) -> tuple[str, str]:
 
 
 def oldest_text(oldest: int | None, now: int) -> str:
-    return ago(oldest, now) if oldest is not None else "none"
+    """What is due for less than a second is on its way."""
+    return ago(oldest, now) if oldest is not None and now - oldest >= SECOND else "none"
 
 
 def summary(oldest: int | None, sizes: Row, link: LinkState, now: int) -> Line:

@@ -88,7 +88,7 @@ def mode(state: FrameState) -> str:
         return NONE
     engine = f"{link.word} {link.pid}" if link.word == "ATTACHED" else link.word
     if link.silent:
-        return f"SILENT {span(state.now - link.silent)} {engine}"
+        return f"SILENT {span(state.now - link.silent)} {link.pid}"
     if state.held:
         return f"HELD {engine}"
     if state.frozen_at is not None:
