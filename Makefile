@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
+BENCH_JOBS ?= 200000
 
 # Tests and snapshots must not depend on the terminal they are started from, nor on the operator's own settings.
 PLAIN := env $(foreach name,NO_COLOR FORCE_COLOR COLORTERM COLUMNS LINES \
@@ -25,9 +26,10 @@ crash: $(VENV)/.dev ## Kill it in every way and count at the receiver; PROVE=1 t
 	@$(PYTHON) -m compileall -q tui engine storage
 	@$(PLAIN) $(PYTHON) -m tests.crash.crash_table $(if $(PROVE),--prove)
 
-bench: $(VENV)/.dev ## Measure the pipeline against bare aiosmtplib, and what the intent costs (needs smtp-sink)
+bench: $(VENV)/.dev ## Measure pipeline and intent (needs smtp-sink), and the console on BENCH_JOBS jobs (200,000)
 	@$(PYTHON) -m benchmarks.pipeline
 	@$(PYTHON) -m benchmarks.intent
+	@$(PYTHON) -m benchmarks.console --jobs $(BENCH_JOBS)
 
 check: $(VENV)/.dev ## Lint, format, types, the three floors, the locks
 	$(VENV)/bin/ruff check .

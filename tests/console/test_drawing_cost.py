@@ -1,0 +1,105 @@
+"""What drawing and starting must not do twice, or too soon. Speed itself is measured in `benchmarks/`, not here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import groupby
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.app import App, ComposeResult
+
+from tui.safe_rows import clean
+from tui.themes import STYLES
+from tui.widgets.columns import Column, Table
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line, to_strip
+
+HEAVY = (
+    "aiosmtplib", "aiosqlite", "email_validator", "engine.composer", "engine.control", "engine.service", "jinja2",
+    "plotext", "storage.writer", "textual_plotext", "tui.embedded", "tui.screens.wizard",
+)  # fmt: skip
+
+
+def test_the_first_frame_waits_for_no_engine_and_no_other_view() -> None:
+    program = f"import sys, tui.app; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SPANS = st.lists(st.tuples(st.text("ab é\u4e2d", max_size=6), st.sampled_from(["", "bold", "bad", "good"])), max_size=8)
+
+
+@given(SPANS.map(tuple), st.integers(1, 40))
+def test_a_row_keeps_every_cell_and_its_style_in_the_fewest_pieces(line: Line, width: int) -> None:
+    strip = to_strip(line, width)
+    assert strip.cell_length == width
+    styled = [(char, STYLES[name]) for text, name in line for char in text]
+    shown = [(char, segment.style) for segment in strip for char in segment.text]
+    # A wide character that is cut in half at the edge becomes a blank.
+    whole = len(shown) if not shown or shown[: len(styled)] == styled[: len(shown)] else len(shown) - 1
+    assert shown[:whole][: len(styled)] == styled[:whole]
+    runs = len([name for name, _ in groupby(name for text, name in line)])
+    assert len(strip._segments) <= runs + 1
+
+
+class Counting(Table):
+    """A table that counts the lines it makes."""
+
+    made = 0
+
+    def line(self, index: int, width: int) -> Line:
+        self.made += 1
+        return super().line(index, width)
+
+
+async def test_moving_the_cursor_makes_no_line_anew() -> None:
+    class Listing(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Grid()
+
+    app = Listing()
+    async with app.run_test(size=(40, 10)) as pilot:
+        rows = [{"id": n} for n in range(100)]
+        source = Counting([Column("ID", 8, lambda row: str(row["id"]))], rows, lambda row: row["id"])
+        grid = app.query_one(Grid)
+        grid.show(source)
+        await pilot.pause()
+        before = source.made
+        assert before == 10
+        for step in ("down", "down", "up"):
+            grid.action_move(step)
+            await pilot.pause()
+        grid.mark({1})
+        await pilot.pause()
+        assert source.made == before
+        assert grid.text.splitlines()[1].startswith(">*1")
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in strings(part)]
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in strings(part)]
+    return [value] if isinstance(value, str) else []
+
+
+ROWS = st.recursive(
+    st.none() | st.integers() | st.booleans() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(ROWS)
+def test_no_string_of_a_row_gets_past_the_door_at_any_depth(row: Any) -> None:
+    texts = strings(clean(row))
+    assert all(text.isprintable() for text in texts if text.isascii())
+    assert not any(char in text for text in texts for char in "\x1b\x9b\n\r\x00\u202e")
+
+
+def test_what_is_safe_already_stays_as_it_is() -> None:
+    row = {"id": 1, "error": None, "address": "ann@example.org", "fields": {"first_name": "Ann"}, "hours": [(1, 2)]}
+    assert clean(row) == row
