@@ -13,14 +13,15 @@ from engine.accounts import Account
 from engine.channels.channel import Channel
 from engine.channels.make import make_channel
 from engine.clock import Clock, SystemClock
-from engine.composer import Composer
+from engine.composer import Composer, Letters
 from engine.config import Config, allow_listed
 from engine.control import all_actions
 from engine.control.actions import Context
 from engine.loop_lag import LoopLag
 from engine.presence import Presence
 from engine.recovery import recover
-from engine.runner import QueueRunner, Rules
+from engine.rules import Rules
+from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
 from engine.socket import ControlServer, socket_path
 from storage.model import SECOND, Actor
@@ -127,9 +128,9 @@ class Engine:
                 self._rules(account),
                 store=self.store,
                 channel=self._channels(account),
-                composer=self.composer,
-                prepare=self._prepare,
-                may_reach=self._may_reach(account),
+                letters=Letters(
+                    self.composer, prepare=self._prepare, may_reach=self._may_reach(account), clock=self.clock
+                ),
                 on_change=self.scheduler.books_changed,
                 clock=self.clock,
                 rng=random.Random(),  # noqa: S311 - jitter
