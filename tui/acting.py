@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from storage.errors import PacelineError
+from storage.errors import PacelineError, StoreError
 from storage.reader import Reader
 from tui.actions import Action, Row, Target, action, for_key
 from tui.base import ConsoleBase
@@ -30,6 +30,7 @@ class Acting(ConsoleBase):
     """What prompts complete, by what it names (`campaign`, `queue`)."""
     counting: Reader | None = None
     """What reads a set that is about to be acted on."""
+    _stopped = False
 
     def press(self, id: str, targets: list[Target]) -> None:
         """Do what the key of this action means for what is under the cursor: another action may share the key."""
@@ -150,11 +151,23 @@ class Acting(ConsoleBase):
         """What `load` reads over a connection of its own, so that what is shown goes on meanwhile; `esc` ends it.
         Texts are as stored, but for control's own keys. Raises PacelineError."""
         with Reader(self.database) as reader:
-            self.counting = reader
+            self.counting, self._stopped = reader, False
             try:
                 return await asyncio.to_thread(load, reader, self.now())
+            except StoreError:
+                if self._stopped:
+                    raise PacelineError("nothing was changed: esc ended the count") from None
+                raise
             finally:
                 self.counting = None
+
+    def stop_counting(self) -> bool:
+        """End what `read_apart` reads; false when it reads nothing."""
+        if self.counting is None:
+            return False
+        self._stopped = True
+        self.counting.interrupt()
+        return True
 
     def show_left(self, title: str, left: list[Row]) -> None:
         """The jobs that an act left alone, each with the reason."""

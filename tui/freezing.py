@@ -24,10 +24,11 @@ class Freezing(ConsoleBase):
             self.frozen_at, self._missed = self.now(), (0, 0, 0)
             self._seen: set[Hashable] = {view.token()} if view.data is not None else set()
             self.say("frozen: the engine goes on, f catches up")
+            view.watch_data()
         else:
             self.frozen_at = None
             self.say(f"caught up: {in_words(self._missed)}" if any(self._missed) else "live again: nothing changed")
-            self.feed.again()
+            view.watch_data()
 
     def lets_in(self, view: ViewScreen, snapshot: Snapshot) -> bool:
         """Whether a view takes what was read. Frozen, each view is read once when it is first opened; after that
@@ -40,5 +41,8 @@ class Freezing(ConsoleBase):
         missed = view.missed(snapshot.data)
         if missed != self._missed and any(missed):
             self.say(f"f: {in_words(missed)} while frozen - press f to catch up")
+        if missed != self._missed:
+            view.show_gone(snapshot.data)
+            view.redraw()
         self._missed = missed
         return False

@@ -18,6 +18,12 @@ def differences(before: Any, after: Any) -> Missed:
     return changed, len(new.keys() - old.keys()), len(old.keys() - new.keys())
 
 
+def gone_rows(before: Any, after: Any) -> list[dict[str, Any]]:
+    """The rows of the first reading that the second one has not."""
+    old, new = _rows(before), _rows(after)
+    return [old[key] for key in old.keys() - new.keys()]
+
+
 def _rows(data: Any) -> dict[Hashable, Any]:
     lists = {"": data} if isinstance(data, list) else data if isinstance(data, dict) else {}
     found: dict[Hashable, Any] = {}

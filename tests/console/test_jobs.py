@@ -15,7 +15,9 @@ from storage.reader import Reader
 from tests.console.conftest import console, shown, until
 from tests.console.test_controls import answered, asked, message
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
+from tui.bulk import FIX
 from tui.console import PacelineApp
+from tui.screens.job_pane import JobPane
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.left import LeftScreen
 from tui.screens.marks import Marks
@@ -104,14 +106,102 @@ async def test_paging_walks_through_every_job_once(long_world: World, link: Reco
 async def test_the_cursor_follows_its_job_when_the_order_turns(long_world: World, link: RecordingLink) -> None:
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
+        await filtered(pilot, "id:>200", count="1,300")
         await pilot.press(*"jjjj")
-        assert grid(app).current["id"] == 5
+        assert grid(app).current["id"] == 205
         await pilot.press("S")
-        await until(pilot, lambda: "by id down" in crumb(app) and jobs(app).rows()[0]["id"] > 5)
-        assert grid(app).current["id"] == 5
+        await until(pilot, lambda: "by id down" in crumb(app) and jobs(app).rows()[0]["id"] > 205)
+        assert grid(app).current["id"] == 205
         await pilot.press("s")
         await until(pilot, lambda: "by due" in crumb(app))
-        assert grid(app).current["id"] == 5
+        assert grid(app).current["id"] == 205
+
+
+async def test_an_order_says_what_it_leaves_out(long_world: World, link: RecordingLink) -> None:
+    async with console(long_world, link).run_test(size=(120, 40)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: "1,350 of 1500  by due  waiting only" in crumb(app))
+        assert {row["state"] for row in jobs(app).rows()} == {"pending"}
+        await pilot.press("s")
+        await until(pilot, lambda: "150 of 1500  by tried down  tried only" in crumb(app))
+        await pilot.press("g")
+        await at(pilot, 150)
+        await filtered(pilot, "state:failed", count="130")
+        assert jobs(app).orders() == ["id", "tried", "changed"]
+        await filtered(pilot, "state:sent", count="20")
+        assert jobs(app).orders() == ["id", "tried"]
+
+
+async def test_the_place_in_the_whole_is_told_and_estimated_where_it_is_not_counted(
+    long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        assert "row 1  1500 jobs" in crumb(app)
+        await pilot.press("G")
+        await at(pilot, MANY)
+        assert "row 1,500  1500 jobs" in crumb(app)
+        monkeypatch.setattr("storage.jobs_page.COUNT_LIMIT", 1_000)
+        await pilot.press("g")
+        await at(pilot, 1)
+        await pilot.press("G")
+        await until(pilot, lambda: "row ~150" in crumb(app))
+
+
+async def test_frozen_rows_that_left_stay_and_say_so_and_new_ones_are_counted(five: World, link: RecordingLink) -> None:
+    async with console(five, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await filtered(pilot, "state:pending", count="5")
+        await pilot.press("j", "f")
+        await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
+        await until(pilot, lambda: "0 changed, 0 new, 2 gone while frozen" in message(app))
+        assert [row["id"] for row in jobs(app).rows()] == [1, 2, 3, 4, 5]
+        assert grid(app).text.count("gone") == 2
+        assert grid(app).current["id"] == 2
+        await asyncio.to_thread(five.campaign, "more", 3, account="smtp-eu-2")
+        await until(pilot, lambda: "0 changed, 3 new, 2 gone while frozen" in message(app))
+        assert len(jobs(app).rows()) == 5
+        await pilot.press("f")
+        await until(pilot, lambda: [row["id"] for row in jobs(app).rows()] == [3, 4, 5, 6, 7, 8])
+        assert "caught up: 0 changed, 3 new, 2 gone" in message(app)
+        assert "gone" not in grid(app).text
+
+
+async def test_beside_a_wide_list_stands_the_job_that_the_cursor_rests_on(
+    long_world: World, link: RecordingLink
+) -> None:
+    async with console(long_world, link).run_test(size=(150, 40)) as pilot:
+        app = await opened(pilot)
+        pane = jobs(app).query_one(JobPane)
+        await until(pilot, lambda: "JOB 1" in pane.text and "550 5.1.1" in pane.text)
+        await pilot.press("G")
+        await until(pilot, lambda: f"JOB {MANY}" in pane.text and "none yet" in pane.text)
+        assert grid(app).size.width + pane.size.width == 150
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: grid(app).size.width == 120)
+        assert not pane.display
+
+
+async def test_a_count_that_takes_long_is_ended_by_esc(
+    long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n"
+    monkeypatch.setitem(FIX, "jobs.retry", lambda reader, now, row: reader.select(endless))
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("asterisk", "R")
+        await until(pilot, lambda: app.counting is not None)
+        await pilot.press("j")
+        assert grid(app).current["id"] == 2
+        await until(pilot, lambda: _ended(app))
+        assert link.calls == []
+
+
+def _ended(app: PacelineApp) -> bool:
+    """Presses esc until the count has ended: a statement that has not begun yet cannot be ended."""
+    app.stop_counting()
+    return "nothing was changed: esc ended the count" in message(app)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tui.format import clock, count, fit, plural, spark, wrap
 from tui.screens.job_columns import job_columns
 from tui.screens.shaping import ShapedScreen
 from tui.screens.view import PAGE, ViewScreen, look_bindings
-from tui.theme import JOBS, KINDS
+from tui.theme import GONE, JOBS, KINDS
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
@@ -80,6 +80,9 @@ def load(reader: Reader, now: int) -> list[Row]:
 
 
 def group_columns(now: int) -> list[Column]:
+    def kind_of(row: Row) -> tuple[str, str]:
+        return (GONE.word, GONE.style) if row.get("gone") else (row["kind"], KINDS.get(row["kind"], ""))
+
     def first(row: Row) -> str:
         return clock(row["first_at"], now, dated=False)
 
@@ -88,7 +91,7 @@ def group_columns(now: int) -> list[Column]:
 
     return [
         Column("N", 7, lambda row: count(row["n"]), right=True, keep=True, order=lambda row: row["n"]),
-        Column("KIND", 9, lambda row: (row["kind"], KINDS.get(row["kind"], "")), order=lambda row: row["kind"]),
+        Column("KIND", 9, kind_of, order=lambda row: row["kind"]),
         Column("LAST", 6, last, rank=4, order=lambda row: row["last_at"]),
         Column("FIRST", 6, first, from_width=96, rank=2, order=lambda row: row["first_at"]),
         Column("RETRY", 5, lambda row: row["retry"], rank=6),

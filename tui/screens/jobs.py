@@ -7,31 +7,33 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual.binding import Binding
-from textual.timer import Timer
+from textual.containers import Horizontal
+from textual.events import Resize
 from textual.widget import Widget
 
-from storage.errors import FilterError
-from storage.filters import complete, parse
+from storage.filter_terms import Filter
 from storage.jobs_page import Query, Sort
 from tui.actions import Target
-from tui.format import count
+from tui.feed import Snapshot
+from tui.format import count, short
 from tui.looks import Look
+from tui.missed import Missed
+from tui.screens.filtered import FilteredScreen
 from tui.screens.job_columns import job_columns
+from tui.screens.job_pane import WIDE, JobPane
+from tui.screens.jobs_order import ONLY, narrowed, orders
 from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
 from tui.screens.marks import Marks
-from tui.screens.shaping import ShapedScreen
 from tui.screens.view import ViewScreen, Written, look_bindings
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
-DEBOUNCE = 0.15
-"""Seconds without a key before a filter that is being typed is applied."""
 FAULTS = "state:failed,uncertain,held,bounced"
 
 
-class AllJobsScreen(ShapedScreen):
-    CSS_PATH: ClassVar = "view.tcss"
+class AllJobsScreen(FilteredScreen):
+    CSS_PATH: ClassVar = ["view.tcss", "jobs.tcss"]
     MODE = "jobs"
     LIST = "jobs"
     HINTS: ClassVar = ("view.open", "view.filter", "mark.one", "mark.all")
@@ -41,22 +43,18 @@ class AllJobsScreen(ShapedScreen):
     ]
 
     def __init__(self, text: str = "") -> None:
-        super().__init__()
-        self.text = text
-        """The filter as it was typed."""
-        self.broken = ""
-        """Why the text that stands on row 3 is no filter: actions are off, the rows are those of the last one."""
+        super().__init__(text)
         self.marks = Marks()
-        self._query = Query(parse(text))
+        self._query = Query(self.filter)
         self._anchor = Anchor()
-        self._before = (text, "")
+        self._shown: Hashable = None
         self._go = ""
-        self._debounce: Timer | None = None
 
     def on_mount(self) -> None:
         kept = self.shape
         if kept.sort in self.orders():
-            self._query = replace(self._query, sort=Sort(kept.sort), descending=kept.descending)
+            sort = Sort(kept.sort)
+            self._query = Query(narrowed(self.filter, sort), sort, kept.descending)
 
     # what is read
 
@@ -65,15 +63,43 @@ class AllJobsScreen(ShapedScreen):
 
     def reads(self) -> Any:
         query, anchor, marks = self._query, self._anchor, tuple(self.marks.ids)
-        return lambda reader, now: load(reader, now, query, anchor, marks)
+        still = self.console.frozen_at is not None and self._shown == self.token()
+        frozen = tuple(row["id"] for row in self.rows()) if still else ()
+        return lambda reader, now: load(reader, now, query, anchor, marks, frozen)
+
+    def take(self, snapshot: Snapshot) -> None:
+        if snapshot.token == self.token() and not snapshot.error:
+            self._shown = snapshot.token
+        super().take(snapshot)
+        if self.console.frozen_at is not None:
+            # From now on these very rows are looked after.
+            self.watch_data()
+
+    def missed(self, data: dict[str, Any]) -> Missed:
+        if self.data is None or not data["frozen"]:
+            return (0, 0, 0)
+        gone = set(data["gone"])
+        now = {row["id"]: row for row in data["rows"]}
+        kept = [row for row in self.rows() if row["id"] not in gone]
+        changed = sum(now.get(row["id"], row)["updated_at"] != row["updated_at"] for row in kept)
+        (before, more), (after, still_more) = self.data["matches"], data["matches"]
+        new = 0 if more or still_more else max(0, after - (before - len(gone)))
+        return changed, new, len(gone)
+
+    def show_gone(self, data: dict[str, Any]) -> None:
+        gone = set(data["gone"])
+        for row in self.rows():
+            row["gone"] = row["id"] in gone
 
     def crumb(self) -> str:
-        shown = f"{self.text}  (does not parse)" if self.broken else self.text
-        return f"Jobs  {shown}".rstrip()
+        return f"Jobs  {self.filter_text()}".rstrip()
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
-        yield Grid(id="jobs")
+        yield Horizontal(Grid(id="jobs"), JobPane(), id="panes")
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width >= WIDE, "-wide")
 
     # what is shown
 
@@ -89,6 +115,7 @@ class AllJobsScreen(ShapedScreen):
             grid.move_to(0 if self._go == "top" else len(rows) - 1)
             self._go = ""
         self._show_marks()
+        self.query_one(JobPane).follow(grid.current)
 
     def _show_marks(self) -> None:
         grid = self.query_one(Grid)
@@ -99,9 +126,11 @@ class AllJobsScreen(ShapedScreen):
         data = self.data
         if data is None:
             return ""
-        parts = [f"{data['count']} of {data['total']}" if self._query.filter.terms else f"{data['total']} jobs"]
+        parts = self._place(data)
+        parts += [f"{data['count']} of {data['total']}" if self._query.filter.terms else f"{data['total']} jobs"]
         if self._query.sort is not Sort.ID or self._query.descending:
             parts.append(f"by {self._query.sort}{' down' if self._query.descending else ''}")
+            parts += [ONLY[self._query.sort]] if self._query.sort in ONLY else []
         if self.marks.all:
             parts.append(f"{data['count']} marked all")
         elif self.marks.ids:
@@ -109,12 +138,17 @@ class AllJobsScreen(ShapedScreen):
             parts.append(f"{count(len(self.marks.ids))} marked{hidden}")
         return "  ".join(parts)
 
+    def _place(self, data: dict[str, Any]) -> list[str]:
+        """Where the cursor's row stands in the whole; `~` before an estimate."""
+        cursor = self.query_one(Grid).cursor
+        if cursor < 0 or data["rank"] is None:
+            return []
+        n, estimated = data["rank"]
+        return [f"row ~{short(n + cursor + 1)}" if estimated else f"row {count(n + cursor + 1)}"]
+
     def written(self) -> Written:
         query = self._query
         return lambda reader, now: every_row(reader, query, now)
-
-    def filter_off(self) -> str:
-        return f"the filter does not parse: {self.broken}" if self.broken else ""
 
     def rows(self) -> list[dict[str, Any]]:
         return self.data["rows"] if self.data else []
@@ -140,6 +174,7 @@ class AllJobsScreen(ShapedScreen):
             if grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
                 self._read(around(grid.current, self._query.sort))
         self._show_marks()
+        self.query_one(JobPane).follow(grid.current)
 
     def _read(self, anchor: Anchor) -> None:
         if anchor != self._anchor:
@@ -148,59 +183,19 @@ class AllJobsScreen(ShapedScreen):
 
     # filter and order
 
-    def action_filter(self) -> None:
-        self._before = (self.text, self.broken)
-        self.console.learn_names()
-        self.prompt.open(
-            "/", self.text, on_submit=self._keep, on_change=self._changed, on_cancel=self._restore,
-            completer=self._offers, history=self.console.filters,
-        )  # fmt: skip
-
-    def _offers(self, line: str) -> list[str]:
-        cut = len(line) - len(line.split(" ")[-1])
-        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names)] if line[cut:] else []
-
-    def _changed(self, text: str) -> None:
-        if self._debounce is not None:
-            self._debounce.stop()
-        self._debounce = self.set_timer(DEBOUNCE, lambda: self.narrow(text))
-
-    def _keep(self, text: str) -> None:
-        if self._debounce is not None:
-            self._debounce.stop()
-        self.narrow(text.strip())
-        if not self.broken:
-            self.console.say("")
-
-    def _restore(self) -> None:
-        if self._debounce is not None:
-            self._debounce.stop()
-        self.narrow(self._before[0])
-
-    def narrow(self, text: str) -> None:
-        """Show what this filter lets through. One that does not parse keeps the rows and turns the actions off."""
-        self.text = text
-        try:
-            filter = parse(text)
-        except FilterError as error:
-            self.broken = f"{error.message} - {error.hint}"
-            self.console.say(self.broken, "warn")
-            return
-        if self.broken:
-            self.console.say("")
-        self.broken = ""
-        if filter != self._query.filter:
-            self.marks.all = False
-            self._turn(replace(self._query, filter=filter))
-        self.redraw()
+    def show_filtered(self, filter: Filter) -> None:
+        self.marks.all = False
+        self._order(self._query.sort, self._query.descending)
 
     async def action_put_back(self) -> None:
-        """One step back: a range, the filter, the view."""
+        """One step back: a count that is under way, a range, the filter, the view."""
+        if self.console.stop_counting():
+            return
         if self.marks.ranging:
             self.marks.end_range()
             self.console.say("")
         elif self.text:
-            self.narrow(self._before[0] if self.broken and self._before[0] != self.text else "")
+            self.put_filter_back()
         else:
             await self.console.action_back()
 
@@ -211,15 +206,22 @@ class AllJobsScreen(ShapedScreen):
         return ("ID" if self._query.sort is Sort.ID else "NEXT/AGE"), self._query.descending
 
     def orders(self) -> list[str]:
-        return [sort.value for sort in Sort]
+        return [sort.value for sort in orders(self.filter)]
 
     def action_sort_column(self, by: int) -> None:
         order = self.orders()
-        self.sort_by(order[(order.index(self._query.sort) + by) % len(order)])
+        self.sort_by(order[(order.index(self._query.sort.value) + by) % len(order)])
 
     def sort_by(self, title: str) -> None:
         sort = Sort(title)
-        self._turn(replace(self._query, sort=sort, descending=sort is Sort.CHANGED))
+        self._order(sort, sort in (Sort.CHANGED, Sort.TRIED))
+
+    def _order(self, sort: Sort, descending: bool) -> None:
+        """Another order of the filter's jobs, by id where it does not allow this one."""
+        if sort not in orders(self.filter):
+            sort, descending = Sort.ID, False
+        filter = narrowed(self.filter, sort)
+        self._turn(replace(self._query, filter=filter, sort=sort, descending=descending))
 
     def action_flip(self) -> None:
         self._turn(replace(self._query, descending=not self._query.descending))

@@ -128,10 +128,12 @@ def around(row: Row, sort: Sort) -> Anchor:
 
 
 def every_row(reader: Reader, query: Query, now: int) -> Iterator[Row]:
-    """Every job that matches now, by id, in short reads: what is written to a file. Jobs that are added meanwhile do
-    not belong to it."""
+    """Every job that matches now, by id, in short reads, as `job list --json` gives it: what is written to a file.
+    Jobs that are added meanwhile do not belong to it."""
+    from tui.cli.facts import job_json
+
     fixed = replace(query, now=now, sort=Sort.ID, descending=False, top=highest(reader))
     after: Place | None = None
     while found := page(reader, fixed, after=after, limit=WRITTEN_AT_ONCE).rows:
-        yield from found
+        yield from map(job_json, found)
         after = place_of(found[-1], Sort.ID)

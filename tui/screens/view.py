@@ -19,7 +19,7 @@ from tui.format import plural
 from tui.keymap import UNBOUND
 from tui.link import LOST
 from tui.looks import LOOKS, Look
-from tui.missed import Missed, differences
+from tui.missed import Missed, differences, gone_rows
 from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
@@ -118,6 +118,11 @@ class ViewScreen(Screen[None]):
     def missed(self, data: Any) -> Missed:
         """How what was read now differs from what is shown."""
         return differences(self.data, data)
+
+    def show_gone(self, data: Any) -> None:
+        """Let the rows of a frozen view that are not in what was read now say so."""
+        for row in gone_rows(self.data, data):
+            row["gone"] = True
 
     def narrow(self, text: str) -> None:
         """Show only what this filter lets through: what was typed behind the view's word at `:`."""

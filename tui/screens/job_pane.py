@@ -1,0 +1,64 @@
+"""The job under the cursor beside a wide list: read and drawn when the cursor rests on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.timer import Timer
+
+from storage.errors import PacelineError
+from tui.actions import Row
+from tui.screens.job import attempt_items, facts
+from tui.widgets.lines import Line, Lines
+
+if TYPE_CHECKING:
+    from tui.console import PacelineApp
+
+WIDE = 140
+"""The screen's width from which the pane is there."""
+REST = 0.15
+"""Seconds without a move before the job is read: who holds a key down is not slowed by it."""
+
+
+def pane_lines(row: Row, now: int, width: int, height: int) -> list[Line]:
+    """What a job is, and its attempts with the server's words, behind a line that parts it from the list."""
+    inner = width - 2
+    lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now), (), ((" ATTEMPTS", "head"),)]
+    items = attempt_items(row, now, inner)
+    lines += [item.line(inner) for item in items] or [((" none yet", "dim"),)]
+    lines += [()] * (height - len(lines))
+    return [(("| ", "dim"), *line) for line in lines[:height]]
+
+
+class JobPane(Lines):
+    """Follows a list's cursor."""
+
+    def __init__(self) -> None:
+        super().__init__(id="pane")
+        self._wanted: tuple[int, int] | None = None
+        self._timer: Timer | None = None
+
+    def follow(self, row: Row | None) -> None:
+        """Show this job once it has been left alone for a moment."""
+        wanted = (row["id"], row["updated_at"]) if row is not None else None
+        if wanted == self._wanted or not self.display:
+            return
+        self._wanted = wanted
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(REST, self._rested)
+
+    def _rested(self) -> None:
+        if self._wanted is None:
+            self.show([])
+        else:
+            self.run_worker(self._read(self._wanted[0]), group="pane", exclusive=True)
+
+    async def _read(self, job_id: int) -> None:
+        console = cast("PacelineApp", self.app)
+        try:
+            row: Row = await console.read_once(lambda reader, now: reader.job(job_id))
+        except PacelineError:
+            self.show([])
+            return
+        self.show(pane_lines(row, console.present(), self.size.width, self.size.height))
