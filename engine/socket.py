@@ -278,6 +278,11 @@ class ControlClient:
             raise RemoteError(body["error"])
         return dict(body["result"])
 
+    def hang_up(self) -> None:
+        """From another thread: end a call that waits; it raises EngineUnavailableError."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._file.close()
         self._socket.close()

@@ -59,6 +59,10 @@ class SocketControl:
     def call(self, action: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._client.call(action, args or {}, self._actor)
 
+    def hang_up(self) -> None:
+        """From another thread: end a call that waits; it raises EngineUnavailableError."""
+        self._client.hang_up()
+
     def close(self) -> None:
         self._client.close()
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -35,6 +35,8 @@ READS = frozenset({"engine.status"})
 
 STATUS_PATIENCE = 5.0
 """Seconds without an answer to a question that a living engine answers at once: then the screen calls it silent."""
+LEAVE_LIMIT = 1.0
+"""Seconds that a console which leaves waits for the answers to what it asked."""
 OWN_FOR = 3.0
 """Seconds for which an event with our own name may still be the echo of what this console did."""
 
@@ -119,6 +121,7 @@ class EngineLink:
         self._asked: Future[None] | None = None
         self._silent = 0
         self._own: set[Future[Any]] = set()
+        self._connected: set[SocketControl] = set()
         self._acted = -OWN_FOR
         self._state = LinkState(NONE)
         self._state = self._seen(0)
@@ -216,7 +219,7 @@ class EngineLink:
 
     def _work(self, work: Callable[[Control], T]) -> T:
         self._refuse_read_only()
-        with closing(self._connect(PATIENCE)) as control:
+        with self._connect(PATIENCE) as control:
             return work(control)
 
     def _refuse_read_only(self) -> None:
@@ -226,14 +229,21 @@ class EngineLink:
             )
 
     def _once(self, action: str, args: dict[str, Any], patience: float) -> dict[str, Any]:
-        with closing(self._connect(patience)) as control:
+        with self._connect(patience) as control:
             return control.call(action, args)
 
-    def _connect(self, patience: float) -> SocketControl:
+    @contextmanager
+    def _connect(self, patience: float) -> Iterator[SocketControl]:
         holder = read_holder(self._database)
         if holder is None or not holder.socket:
             raise EngineUnavailableError("no engine runs on this database", hint="^r looks again")
-        return SocketControl(holder.socket, self._actor, patience=patience)
+        control = SocketControl(holder.socket, self._actor, patience=patience)
+        self._connected.add(control)
+        try:
+            yield control
+        finally:
+            self._connected.discard(control)
+            control.close()
 
     def start_here(self) -> None:
         """Start an engine in this process, because a person asked for it: an engine that died by a fault is never
@@ -265,4 +275,8 @@ class EngineLink:
         return self._embedded is None or self._embedded.join(limit)
 
     def close(self) -> None:
+        """Let what was asked for have its answer, for a moment: an engine that gives none keeps nobody here."""
+        wait(list(self._own), LEAVE_LIMIT)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for control in list(self._connected):
+            control.hang_up()
