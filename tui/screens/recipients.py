@@ -7,19 +7,18 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual.binding import Binding
-from textual.timer import Timer
 from textual.widget import Widget
 
-from storage.errors import FilterError
-from storage.filters import complete, parse
+from storage.filter_terms import Filter
 from storage.people_page import PeopleQuery, count, people
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.screens.campaign_tabs import recipient_columns
-from tui.screens.jobs import DEBOUNCE, FAULTS
+from tui.screens.filtered import FilteredScreen
+from tui.screens.jobs import FAULTS
 from tui.screens.jobs_window import HALF, wants_move
 from tui.screens.view import ViewScreen, look_bindings
-from tui.widgets.columns import Table, header
+from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -47,25 +46,21 @@ def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int) -
     }  # fmt: skip
 
 
-class RecipientsScreen(ViewScreen):
+class RecipientsScreen(FilteredScreen):
     MODE = "campaigns"
+    LIST = "recipients"
     HINTS: ClassVar = ("view.open", "view.filter")
     BINDINGS: ClassVar = [
-        *look_bindings("shape"),
+        *look_bindings("shape", "columns"),
         Binding("escape", "put_back", "back one step", id="recipients.put_back", show=False),
     ]
 
     def __init__(self, name: str, campaign_id: int, text: str = "") -> None:
-        super().__init__()
+        super().__init__(text)
         self._campaign = name
-        self.text = text
-        self.broken = ""
-        """Why the text on row 3 is no filter: the rows are those of the last one, actions are off."""
-        self._query = PeopleQuery(campaign_id, parse(text))
+        self._query = PeopleQuery(campaign_id, self.filter)
         self._anchor = TOP
-        self._before = text
         self._go = ""
-        self._debounce: Timer | None = None
 
     def token(self) -> Hashable:
         return ("recipients", self._query, self._anchor)
@@ -75,19 +70,23 @@ class RecipientsScreen(ViewScreen):
         return lambda reader, now: load(reader, now, name, query, anchor)
 
     def crumb(self) -> str:
-        shown = f"{self.text}  (does not parse)" if self.broken else self.text
-        return f"Campaigns > {self._campaign} > recipients  {shown}".rstrip()
+        return f"Campaigns > {self._campaign} > recipients  {self.filter_text()}".rstrip()
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
         yield Grid(id="people")
 
+    def columns(self, now: int) -> list[Column]:
+        return recipient_columns(now)
+
+    def orders(self) -> list[str]:
+        """The order of the file: any other would sort a million people."""
+        return [""]
+
     def show(self, data: dict[str, Any], now: int) -> None:
         rows, grid = data["rows"], self.query_one(Grid)
-        columns = recipient_columns(now)
         nothing = ((" Nobody matches." if self.text else " Nobody is in it yet: I imports people from a file.", ""),)
-        self.query_one("#head", Lines).show([header(columns, self.size.width) if rows else nothing])
-        grid.show(Table(columns, rows, lambda row: (row["id"], row["job_id"])))
+        self.show_table(rows, lambda row: (row["id"], row["job_id"]), now, nothing)
         if self._go and rows:
             grid.move_to(0 if self._go == "top" else len(rows) - 1)
             self._go = ""
@@ -117,57 +116,16 @@ class RecipientsScreen(ViewScreen):
 
     # filter
 
-    def action_filter(self) -> None:
-        self._before = "" if self.broken else self.text
-        self.console.learn_names()
-        self.prompt.open(
-            "/", self.text, on_submit=self._keep, on_change=self._typed, on_cancel=self._restore,
-            completer=self._offers, history=self.console.filters,
-        )  # fmt: skip
-
-    def _offers(self, line: str) -> list[str]:
-        cut = len(line) - len(line.split(" ")[-1])
-        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names)] if line[cut:] else []
-
-    def _typed(self, text: str) -> None:
-        self._still()
-        self._debounce = self.set_timer(DEBOUNCE, lambda: self.narrow(text))
-
-    def _keep(self, text: str) -> None:
-        self._still()
-        self.narrow(text.strip())
-
-    def _restore(self) -> None:
-        self._still()
-        self.narrow(self._before)
-
-    def _still(self) -> None:
-        if self._debounce is not None:
-            self._debounce.stop()
-
-    def narrow(self, text: str) -> None:
-        """Show whom this filter lets through. One that does not parse keeps the rows and turns the actions off."""
-        self.text = text
-        try:
-            filter = parse(text)
-        except FilterError as error:
-            self.broken = f"{error.message} - {error.hint}"
-            self.console.say(self.broken, "warn")
-            return
-        if self.broken:
-            self.console.say("")
-        self.broken = ""
-        if filter != self._query.filter:
-            self._query, self._anchor, self._go = replace(self._query, filter=filter), TOP, ""
-            self.watch_data()
-        self.draw_frame()
+    def show_filtered(self, filter: Filter) -> None:
+        self._query, self._anchor, self._go = replace(self._query, filter=filter), TOP, ""
+        self.watch_data()
 
     def action_faults(self) -> None:
         self.narrow("" if self.text == FAULTS else FAULTS)
 
     async def action_put_back(self) -> None:
         if self.text:
-            self.narrow("")
+            self.put_filter_back()
         else:
             await self.console.action_back()
 
@@ -180,7 +138,7 @@ class RecipientsScreen(ViewScreen):
         row: Row | None = self.query_one(Grid).current
         if row is None or row["job_id"] is None:
             return [own]
-        off = {"off": f"the filter does not parse: {self.broken}"} if self.broken else {}
+        off = {"off": self.filter_off()} if self.broken else {}
         return [Target("job", {**row, "id": row["job_id"], "campaign": self._campaign, **off}), own]
 
     def opens(self) -> ViewScreen | None:
