@@ -55,7 +55,7 @@ def limits_of(status: Row) -> dict[str, Any]:
 
 def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None:
     """Messages per minute that the active campaigns are meant to reach together, each account by its own ceiling;
-    None where one of them is bounded by nothing that is known."""
+    None where one of them is bounded by nothing that is known, or none runs."""
     by_account: dict[str, float] = {}
     for row in campaigns:
         if row["state"] == "active" and row["counts"]["pending"] + row["counts"]["processing"]:
@@ -65,7 +65,7 @@ def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None
     for account, speed in by_account.items():
         most = ceiling(limits.get(account, {}))
         total += speed if most is None else min(speed, most)
-    return None if math.isinf(total) else total
+    return None if math.isinf(total) or not by_account else total
 
 
 def pace_text(got: float, want: float | None) -> str:

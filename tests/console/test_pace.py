@@ -46,7 +46,7 @@ def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
     assert planned(rows, {"a": {"caps": [[50, MINUTE], [48_000, DAY]], "min_gap": 0}}) == pytest.approx(
         43.333, abs=0.01
     )
-    assert planned([{**rows[0], "state": "paused"}], {}) == 0
+    assert planned([{**rows[0], "state": "paused"}], {}) is None
     free = {**rows[0], "pacing": {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}}
     assert planned([free], {}) is None
     assert planned([free], {"a": {"caps": [], "min_gap": 2 * SECOND}}) == ceiling({"min_gap": 2 * SECOND}) == 30
