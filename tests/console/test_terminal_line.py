@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -16,7 +17,7 @@ import pytest
 from storage.lock import read_holder
 from storage.reader import Reader
 from tests.console.world import World
-from tests.support.terminals import Terminal, console
+from tests.support.terminals import Terminal, console, fill
 from tui.terminal_output import WAITING_LIMIT
 
 WIDE = (200, 50)
@@ -161,3 +162,23 @@ def test_bytes_that_are_no_text_are_no_keys_and_end_nothing(terminal: Terminal) 
     terminal.child.write(b"\xe9t\xe9")
     terminal.quiet()
     assert terminal.child.isalive()
+
+
+def test_an_engine_without_a_screen_never_waits_for_who_reads_its_words(folder: Path, reader: Reader) -> None:
+    ours, theirs = os.pipe()
+    fill(theirs)
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--db", str(folder / "paceline.db"), "--config", str(folder / "paceline.toml"),
+         "engine", "run"],
+        stderr=theirs, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(theirs)
+    end = time.monotonic() + 60
+    while reader.counts()["completed"] < 30:
+        assert time.monotonic() < end, "it waits for its own words"
+        time.sleep(0.02)
+    engine.send_signal(signal.SIGTERM)
+    assert engine.wait(60) == 0
+    os.close(ours)
+    assert reader.engine()["state"] == "stopped"
+    assert reader.counts()["processing"] == reader.counts()["uncertain"] == 0

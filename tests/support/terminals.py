@@ -103,3 +103,13 @@ def console(folder: Path, *options: str, size: tuple[int, int] = (80, 24), **env
         sys.executable, "-m", "tui", "--db", str(folder / "paceline.db"), "--config", str(folder / "paceline.toml"),
         *options, size=size, **{"XDG_STATE_HOME": str(folder / "state"), **environment},
     )  # fmt: skip
+
+
+def fill(descriptor: int) -> None:
+    """Fill a pipe: the next write to it waits for a reader."""
+    os.set_blocking(descriptor, False)
+    try:
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(descriptor, True)
