@@ -93,7 +93,7 @@ class Run:
 
 
 RUNS: dict[str, Look] = {
-    look.id.partition(".")[2].replace("_", "-"): look
+    look.word: look
     for look in LOOKS
     if look.id.startswith("app.") and look.id not in ("app.command", "app.help", "app.back", "app.leave", "app.quit")
 }

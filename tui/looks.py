@@ -17,6 +17,11 @@ class Look:
     twin: str = ""
     hint: bool = False
 
+    @property
+    def word(self) -> str:
+        """What `:` calls it."""
+        return self.id.partition(".")[2].replace("_", "-")
+
 
 LOOKS: tuple[Look, ...] = (
     Look("move.down", "down", ("j", "down"), "move('down')", "move"),
@@ -60,12 +65,12 @@ LOOKS: tuple[Look, ...] = (
     Look("app.freeze", "freeze, catch up", ("f",), "freeze", "app"),
     Look("app.times", "times: UTC, local, relative", ("t",), "times", "app"),
     Look("app.copy", "copy name or id", ("y",), "copy", "app"),
-    Look("app.copy_menu", "copy something else of it", ("Y",), "copy_menu", "app"),
-    Look("app.actions", "all actions for this row, and why not", ("a",), "actions", "app"),
-    Look("app.raw", "the record as it is stored", ("i",), "raw", "app"),
-    Look("app.write", "write these rows to a file", ("w",), "write", "app"),
-    Look("app.dump", "write the screen to a file", (), "dump", "app"),
-    Look("app.undo_list", "what can be taken back", ("Z",), "undo_list", "app"),
+    Look("app.copy_menu", "copy menu", ("Y",), "copy_menu", "app"),
+    Look("app.actions", "all actions, and why", ("a",), "actions", "app"),
+    Look("app.raw", "raw record", ("i",), "raw", "app"),
+    Look("app.write", "write rows to a file", ("w",), "write", "app"),
+    Look("app.dump", "dump the screen", (), "dump", "app"),
+    Look("app.undo_list", "undo list", ("Z",), "undo_list", "app"),
     Look("app.palette", "command palette", ("ctrl+p",), "palette", "app"),
     Look("app.theme", "next theme", (), "theme", "app"),
     Look("app.diag", "diagnosis", (), "diagnosis", "app"),

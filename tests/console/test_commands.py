@@ -141,7 +141,7 @@ async def test_what_asks_by_key_asks_by_words(busy_world: World, link: Recording
         ("job retry abc", "is not a valid int"),
         ("engine run", "start an engine here is off: an engine runs"),
         ("campaign live newsletter-38", "newsletter-38 is live already"),
-        ("log state:failed", "takes no filter"),
+        ("queues state:failed", "takes no filter"),
     ],
 )
 async def test_a_refusal_is_the_message_of_row_23(busy_world: World, link: RecordingLink, line: str, says: str) -> None:
@@ -192,7 +192,7 @@ async def test_names_are_offered_once_they_are_read_and_the_history_is_kept(
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("colon")
-        await until(pilot, lambda: bool(app._names))
+        await until(pilot, lambda: bool(app.names))
         assert app.view is not None
         await pilot.press(*"queue show smtp-eu-2"[:16], "tab", "tab")
         assert app.view.prompt.value.startswith("queue show smtp-eu-")
@@ -213,3 +213,31 @@ async def test_a_lost_engine_is_started_again_by_a_key_and_only_by_it(busy_world
         assert link.calls == [("start_here", {}), ("look_now", {})]
         await typed(pilot, "engine pause")
         await until(pilot, lambda: "the engine of this console ended" in message(app))
+
+
+async def test_a_filter_completes_names_and_is_remembered_between_runs(
+    busy_world: World, link: RecordingLink, tmp_path: Path
+) -> None:
+    app = console(busy_world, link, state=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("3")
+        await shown(pilot)
+        await pilot.press("slash")
+        assert app.view is not None
+        prompt = app.view.prompt
+        await until(pilot, lambda: bool(app.names))
+        await pilot.press(*"camp", "tab", *"sp", "tab")
+        assert prompt.value == "campaign:spring-sale"
+        await pilot.press("space", *"queue:smtp-eu-2")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.view is not None and "spring-sale queue:smtp-eu-2" in app.view.crumb())
+    assert (tmp_path / "filters").read_text() == "campaign:spring-sale queue:smtp-eu-2\n"
+    again = console(busy_world, link, state=tmp_path)
+    async with again.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("3")
+        await shown(pilot)
+        await pilot.press("slash", "up")
+        assert again.view is not None
+        assert again.view.prompt.value == "campaign:spring-sale queue:smtp-eu-2"

@@ -51,7 +51,11 @@ def rows(keymap: Keymap | None = None) -> list[tuple[str, str, str, str]]:
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
-        found += [(part, keys.shown(look.id) or ":", look.title, look.twin) for look in LOOKS if look.where == where]
+        found += [
+            (part, keys.shown(look.id) or f":{look.word}", look.title, look.twin)
+            for look in LOOKS
+            if look.where == where
+        ]
     return found
 
 
