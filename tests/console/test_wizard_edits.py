@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 
 from storage.errors import UsageError
 from tests.console.operating import Operator, operating
@@ -175,6 +175,23 @@ async def test_what_is_pasted_holds_no_control_character(fresh: World) -> None:
         area.post_message(Paste("<p>\x1b]52;c;aGk=\x07x\r\ny</p>"))
         await operator.until(lambda: "</p>" in area.text)
         assert area.text == "<p>?]52;c;aGk=?x\ny</p>"
+
+
+async def test_keys_that_come_in_one_burst_keep_their_order(fresh: World) -> None:
+    await filled(fresh, lambda world: world.campaign("letters", 1, start=False))
+    async with operating(fresh) as operator:
+        await campaign(operator)
+        await operator.press("m", "e")
+        await operator.open(LetterScreen)
+        await operator.sees("SUBJECT")
+        await operator.on(("inside", "html"))
+        await operator.press("enter")
+        await operator.open(EditorScreen)
+        area = operator.view.query_one(LetterArea)
+        for key, character in (("a", "a"), ("left", None), ("b", "b"), ("end", None), ("c", "c")):
+            operator.app.post_message(Key(key, character))
+        await operator.until(lambda: len(area.text) == 3)
+        assert area.text == "bac"
 
 
 # the operator's own editor

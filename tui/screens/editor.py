@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
 from textual.binding import Binding
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
@@ -31,6 +31,14 @@ class LetterArea(TextArea):
         # `ctrl+a` belongs to screen(1), `ctrl+x` and the like to nobody's habit here: Home, End and typing are enough.
         Binding("tab", "insert_tab", show=False),
     ]
+
+    async def _on_key(self, event: Key) -> None:
+        # Here, and not by way of the app: what is typed behind a moved cursor in one burst would get in before it.
+        bindings = self._bindings.key_to_bindings.get(event.key)
+        if bindings:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(bindings[0].action)
 
     def action_insert_tab(self) -> None:
         self.insert("\t")
