@@ -12,8 +12,11 @@ FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", 
 
 
 def copied_of(targets: list[Target]) -> str:
-    """What `y` takes: the name or id of the nearest thing, "" where nothing has one."""
-    return next((str(target.row[FIELDS[target.scope]]) for target in targets if target.scope in FIELDS), "")
+    """What `y` takes: the name or id of the nearest thing, "" where nothing has one. Made safe, because what is
+    copied gets pasted into a shell."""
+    return next(
+        (safe_text(target.row[FIELDS[target.scope]], 2_000) for target in targets if target.scope in FIELDS), ""
+    )
 
 
 class Copying(ConsoleBase):

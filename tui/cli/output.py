@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from engine.planning.durations import format_duration
 from storage.model import SECOND
 from tui.safe_text import safe_text
+from tui.terminal import cells
 
 Json = dict[str, Any]
 
@@ -111,7 +111,7 @@ def _fit(widths: list[int], room: int) -> None:
 def _width(text: str) -> int:
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(map(cells, text))
 
 
 def _cut(text: str, width: int) -> str:
