@@ -17,7 +17,8 @@ from tests.console.test_controls import answered, asked, message
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
 from tui.bulk import FIX
 from tui.console import PacelineApp
-from tui.screens.job_pane import JobPane
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.left import LeftScreen
 from tui.screens.marks import Marks
@@ -507,7 +508,9 @@ async def test_read_only_refuses_to_retry_the_marked(long_world: World, link: Re
 
 # pictures
 
-SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
+SIZES = [
+    pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40"), pytest.param((200, 50), id="200x50"),
+]  # fmt: skip
 PICTURES: dict[str, tuple[str, ...]] = {
     "all": (),
     "marked": ("j", "space", "space", "v", "j", "j"),
@@ -515,7 +518,32 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "prompt": ("slash", *"state:failed,ret"),
     "broken": ("slash", *"state:fialed", "enter"),
     "confirm": ("exclamation_mark", "asterisk", "R"),
+    "cancel": ("asterisk", "X"),
+    "result": ("exclamation_mark", "asterisk", "R", *"13", "enter"),
+    "columns": ("c", "j", "j"),
+    "aside": ("l", "l"),
 }
+
+
+def asked_text(app: PacelineApp) -> str:
+    return app.screen.query_one("#dialog", Lines).text if isinstance(app.screen, ConfirmScreen) else ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_frozen(
+    five: World, link: RecordingLink, snap_compare: Callable[..., bool], size: tuple[int, int]
+) -> None:
+    async def before(pilot: Pilot[int]) -> None:
+        app = await opened(pilot)
+        await filtered(pilot, "state:pending", count="5")
+        await pilot.press("j", "f")
+        await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
+        await asyncio.to_thread(five.campaign, "more", 3, account="smtp-eu-2")
+        await until(pilot, lambda: "3 new, 2 gone while frozen" in message(app))
+        if size[0] >= WIDE:
+            await until(pilot, lambda: "JOB 2" in jobs(app).query_one(JobPane).text)
+
+    assert snap_compare(console(five, link), terminal_size=size, run_before=before)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -523,17 +551,26 @@ PICTURES: dict[str, tuple[str, ...]] = {
 def test_picture(
     busy_world: World, link: RecordingLink, snap_compare: Callable[..., bool], picture: str, size: tuple[int, int]
 ) -> None:
+    if picture == "result":
+        link.answers["job.retry"] = acted(11, (70, True, "it is pending now"), (75, False, "its campaign is cancelled"))
+
     async def before(pilot: Pilot[int]) -> None:
         app = await opened(pilot)
         view = jobs(app)
         for key in PICTURES[picture]:
             await pilot.press(key)
+            if key == "R":
+                await asked(pilot)
             if key == "exclamation_mark":
                 await until(pilot, lambda: " of " in crumb(app) and view.token()[1].filter.terms != ())
         if picture in ("prompt", "broken"):
             await until(pilot, lambda: bool(view.broken))
-        if picture == "confirm":
+        if picture in ("confirm", "cancel"):
             await asked(pilot)
+        if picture == "result":
+            await until(pilot, lambda: bool(link.calls) and "changed state meanwhile" in asked_text(app))
+        if size[0] >= WIDE:
+            await until(pilot, lambda: "JOB" in view.query_one(JobPane).text)
 
     assert snap_compare(console(busy_world, link), terminal_size=size, run_before=before)
 
