@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +42,18 @@ def parts(root: Path, jobs: int, repeats: int) -> dict[str, Callable[[], list[Fi
     }
 
 
+def disturbance() -> str:
+    """How much others use the machine: goals in milliseconds and percent mean one whose loop waits for nobody."""
+    walls, costs = [], []
+    for _ in range(20):
+        wall, cost = time.perf_counter(), time.process_time()
+        sum(range(500_000))
+        walls.append(time.perf_counter() - wall)
+        costs.append(time.process_time() - cost)
+    waits = statistics.mean(walls) / statistics.mean(costs)
+    return f"load {os.getloadavg()[0]:.1f}, a loop takes {waits:.2f}x its processor time"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.console", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -56,12 +70,12 @@ def main() -> None:
         chosen = [word.strip() for word in given.only.split(",")] if given.only else list(found)
         if unknown := [word for word in chosen if word not in found]:
             parser.error(f"--only: there is no {', '.join(unknown)}")
-        print(f"{given.jobs:,} jobs, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
+        print(f"{given.jobs:,} jobs, {os.cpu_count()} processors. At the start: {disturbance()}")
         figures: list[Figure] = []
         for word in chosen:
             figures += found[word]()
         print(table(figures))
-        print(f"load {os.getloadavg()[0]:.1f} at the end")
+        print(f"At the end: {disturbance()}")
 
 
 if __name__ == "__main__":
