@@ -9,7 +9,7 @@ from tui.format import fit
 from tui.keynames import shown_key
 from tui.screens.help import SCOPES
 from tui.screens.page import Page
-from tui.widgets.columns import Item, blank, heading
+from tui.widgets.columns import Item, blank, fixed, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line
 
@@ -37,7 +37,7 @@ class ActionsScreen(Page):
             for action in found:
                 reason = action.off(target.row, situation)
                 line = self._line(action, target, reason)
-                items.append(Item(lambda width, line=line: line, (place, action.id), (action, target)))  # type: ignore[misc]
+                items.append(fixed(line, (place, action.id), (action, target)))
         return items
 
     def _line(self, action: Action, target: Target, reason: str) -> Line:

@@ -8,7 +8,7 @@ from tui.actions import ACTIONS, Row, Situation, Target
 from tui.format import fit
 from tui.screens.page import Page
 from tui.screens.raw import as_json, recorded
-from tui.widgets.columns import Item, heading
+from tui.widgets.columns import Item, fixed, heading
 from tui.widgets.lines import Line
 
 FIELDS = (
@@ -48,14 +48,11 @@ class CopyScreen(Page):
         self._entries = found
 
     def items(self, data: Any, now: int) -> list[Item]:
-        return [
-            heading("ENTER COPIES"),
-            *(Item(self._drawn(title, text), i, text) for i, (title, text) in enumerate(self._entries)),
-        ]
-
-    def _drawn(self, title: str, text: str) -> Any:
-        line: Line = ((fit(title, 28) + " ", "dim"), (" ".join(text.split()), ""))
-        return lambda width: line
+        items = [heading("ENTER COPIES")]
+        for i, (title, text) in enumerate(self._entries):
+            line: Line = ((fit(title, 28) + " ", "dim"), (" ".join(text.split()), ""))
+            items.append(fixed(line, i, text))
+        return items
 
     def chosen(self, row: str) -> None:
         self.console.pop_screen()

@@ -16,8 +16,7 @@ from storage.reader import STATES, Reader
 from tui.actions import Row
 from tui.format import ago, clock, count, fit
 from tui.screens.page import Page
-from tui.widgets.columns import Item, blank, heading
-from tui.widgets.lines import Line
+from tui.widgets.columns import Item, blank, fixed, heading
 
 FILES = (("database", ""), ("log of writes", "-wal"), ("lock", ".lock"), ("console's log", ".console.log"))
 
@@ -83,7 +82,8 @@ class DiagnosisScreen(Page):
         items: list[Item] = []
         for title, entries in parts:
             items += [blank(), heading(title)] if items else [heading(title)]
-            items += [Item(_drawn(name, text), (title, i), text) for i, (name, text) in enumerate(entries)]
+            for i, (name, text) in enumerate(entries):
+                items.append(fixed(((fit(name, 18) + " ", "dim"), (text, "")), (title, i), text))
         return items
 
     def _engine(self, data: Row, now: int) -> list[tuple[str, str]]:
@@ -113,7 +113,3 @@ class DiagnosisScreen(Page):
 
     def chosen(self, row: str) -> None:
         self.console.copy_text(row)
-
-
-def _drawn(name: str, text: str) -> Callable[[int], Line]:
-    return lambda width: ((fit(name, 18) + " ", "dim"), (text, ""))

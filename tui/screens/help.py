@@ -14,7 +14,7 @@ from tui.keymap import Keymap
 from tui.looks import LOOKS
 from tui.screens.view import ViewScreen
 from tui.theme import CAMPAIGNS, JOBS, Mark
-from tui.widgets.columns import Item, Sections, blank, heading
+from tui.widgets.columns import Item, Sections, blank, fixed, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line
 
@@ -127,9 +127,9 @@ class HelpScreen(ViewScreen):
                 (fit(title, 22) + " ", "dim" if reason else ""),
                 (reason or twin, "dim"),
             )
-            items.append(Item(lambda width, line=line: line, ("key", i)))
+            items.append(fixed(line, ("key", i)))
         items += [blank(), heading("STATES")]
-        items += [Item(lambda width, line=line: line, ("state", i)) for i, line in enumerate(state_lines())]
+        items += [fixed(line, ("state", i)) for i, line in enumerate(state_lines())]
         return items
 
     def _off(self, action: Action, situation: Situation) -> str:

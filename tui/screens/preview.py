@@ -45,7 +45,7 @@ class PreviewScreen(FormScreen):
     CSS_PATH: ClassVar = ["view.tcss", "form.tcss", "preview.tcss"]
     HINTS: ClassVar = ("view.tab", "view.next_page", "view.previous_page", "view.filter")
 
-    BINDINGS: ClassVar = [binding for binding in look_bindings("shape") if binding.id == "view.filter"]
+    BINDINGS: ClassVar = look_bindings("shape", only=("view.filter",))
 
     def __init__(self, name: str) -> None:
         super().__init__()

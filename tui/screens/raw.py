@@ -9,7 +9,8 @@ from typing import Any
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.screens.page import Page
-from tui.widgets.columns import Item, heading
+from tui.widgets.columns import Item, fixed, heading
+from tui.widgets.lines import plain
 
 READ: dict[str, Callable[[Reader, Row], Any]] = {
     "job": lambda reader, row: reader.job(row["id"]),
@@ -44,5 +45,5 @@ class RawScreen(Page):
         lines = as_json(data).splitlines()
         return [
             heading(f"{self._target.scope.upper()}  times in microseconds UTC"),
-            *(Item(lambda width, line=line: ((line, ""),), ("line", i)) for i, line in enumerate(lines)),  # type: ignore[misc]
+            *(fixed(plain(line), ("line", i)) for i, line in enumerate(lines)),
         ]

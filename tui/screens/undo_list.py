@@ -7,7 +7,7 @@ from typing import Any
 from tui.format import fit, span
 from tui.screens.page import Page
 from tui.undo import Undo
-from tui.widgets.columns import Item, heading
+from tui.widgets.columns import Item, fixed, heading
 from tui.widgets.lines import Line
 
 
@@ -16,14 +16,13 @@ class UndoScreen(Page):
         found = self.console.undos.open(self.console.now())
         if not found:
             return [heading("NOTHING CAN BE TAKEN BACK: what was sent stays sent")]
-        head = Item(lambda width: ((f" {'AGO':<10} {'STILL':<10} CHANGE", "head"),))
-        return [head, *(Item(self._drawn(undo), id(undo), undo) for undo in found)]
+        head = heading(f"{'AGO':<10} {'STILL':<10} CHANGE")
+        return [head, *(fixed(self._line(undo), id(undo), undo) for undo in found)]
 
-    def _drawn(self, undo: Undo) -> Any:
+    def _line(self, undo: Undo) -> Line:
         now = self.console.now()
         left = span(undo.until - now) if undo.until is not None else "-"
-        line: Line = ((fit(span(now - undo.at), 10) + " ", ""), (fit(left, 10) + " ", "warn"), (undo.title, ""))
-        return lambda width: line
+        return ((fit(span(now - undo.at), 10) + " ", ""), (fit(left, 10) + " ", "warn"), (undo.title, ""))
 
     def chosen(self, row: Undo) -> None:
         self.console.take_back(row)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
@@ -36,7 +36,7 @@ PAGE = 200
 """Rows that one page of a long list holds."""
 
 
-def action_bindings() -> list[Binding]:
+def action_bindings() -> list[BindingType]:
     """One binding an action. Several may share a key: whichever the toolkit finds first, the registry says which of
     them the row means. What only `:` can ask for is bound too, so that `keys.toml` can give it a key."""
     return [
@@ -45,19 +45,27 @@ def action_bindings() -> list[Binding]:
     ]
 
 
-def look_bindings(*where: str) -> list[Binding]:
+def look_bindings(*where: str, only: tuple[str, ...] = ()) -> list[BindingType]:
+    """The bindings of these groups of looks; with `only`, just those of these ids."""
     return [
-        Binding(",".join(look.keys), look.does, look.title, id=look.id, show=False)
+        Binding(
+            ",".join(look.keys) or UNBOUND,
+            look.does,
+            look.title,
+            id=look.id,
+            show=False,
+            priority=look.id == "view.filter",
+        )
         for look in LOOKS
-        if look.where in where
+        if look.where in where and (not only or look.id in only)
     ]
 
 
 class ViewScreen(Screen[None]):
     """One view. A subclass says what it reads (`reads`), how it shows that (`show`), and what its cursor is on."""
 
-    CSS_PATH = "view.tcss"
-    BINDINGS: ClassVar = [*action_bindings(), *look_bindings("move")]
+    CSS_PATH: ClassVar[Any] = "view.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*action_bindings(), *look_bindings("move")]
     MODE: ClassVar[str] = ""
     """The view's name in row 2."""
     HINTS: ClassVar[tuple[str, ...]] = ("view.open",)
@@ -69,6 +77,12 @@ class ViewScreen(Screen[None]):
         """Where each page that was turned to begins; the last one is shown."""
         self.data: Any = None
         self.crumb_right = ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`/` comes before the list's own keys, as `:` does: what is typed behind it in one go belongs to the prompt."""
+        if action == "filter":
+            return self.app.screen is self and (self.focused is None or isinstance(self.focused, Grid))
+        return super().check_action(action, parameters)
 
     @property
     def console(self) -> PacelineApp:

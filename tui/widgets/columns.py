@@ -177,6 +177,11 @@ class Sections:
         return item.line(width if item.key is not None else width + 2)
 
 
+def fixed(line: Line, key: Hashable | None = None, row: Any = None) -> Item:
+    """A row that looks the same at every width."""
+    return Item(lambda width: line, key, row)
+
+
 def heading(text: str, style: str = "head") -> Item:
     return Item(lambda width: ((f" {text}", style),))
 
