@@ -59,6 +59,20 @@ def test_an_empty_file_is_a_valid_start(tmp_path: Path) -> None:
     assert config.path == tmp_path / "paceline.toml"
 
 
+def test_the_console_has_its_own_table_and_its_own_answers_without_one(tmp_path: Path) -> None:
+    bare = loaded(tmp_path, "").console
+    assert (bare.theme, bare.accent, bare.mouse) == ("terminal", None, False)
+    chosen = loaded(tmp_path, "[console]\ntheme = 'light'\naccent = 'yellow'\nmouse = true").console
+    assert (chosen.theme, chosen.accent, chosen.mouse) == ("light", "yellow", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"), [("production", True), ("Prod", True), ("products", False), ("dev", False)]
+)
+def test_production_is_known_by_its_name(tmp_path: Path, name: str, is_one: bool) -> None:
+    assert loaded(tmp_path, f"environment = '{name}'").is_production is is_one
+
+
 def test_a_missing_file_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist") as caught:
         load_config(tmp_path / "paceline.toml")
@@ -118,6 +132,8 @@ NAMES = "an account's name has letters, digits, - and _ only (at most 63)"
         ("[accounts]\na = 1", "2: accounts.a: must be a table (got 1)"),
         ("accounts = 1", "1: accounts: must be a table (got 1)"),
         ("defaults = 1", "1: defaults: must be a table (got 1)"),
+        ("[console]\ntheme = 'pink'", "2: console.theme: must be one of 'terminal', 'dark' or 'light' (got 'pink')"),
+        ("[console]\nacent = 'red'", "2: console.acent: is not a key of this table: did you mean accent?"),
         (SMTP.replace("main", '"my box"'), f"2: accounts.my box: {NAMES} (got 'my box')"),
     ],
 )
