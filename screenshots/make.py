@@ -45,6 +45,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "campaigns": ("2",),
     "campaign": ("2", "enter"),
     "failures": ("4",),
+    "performance": ("8",),
     "help": ("2", "question_mark"),
     "confirm": ("2", "X"),
 }

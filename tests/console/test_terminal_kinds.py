@@ -20,7 +20,10 @@ from tests.support.escapes import colours, foreign
 from tests.support.terminals import Terminal, console
 
 PACELINE = [sys.executable, "-m", "tui"]
-VIEWS = {"2": "Campaigns", "3": "Jobs", "4": "Failures", "6": "Queues", "9": "Log", "1": "Overview"}
+VIEWS = {
+    "2": "Campaigns", "3": "Jobs", "4": "Failures", "5": "Approvals", "6": "Queues", "7": "Schedules",
+    "8": "Performance", "9": "Log", "1": "Overview",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
