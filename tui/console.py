@@ -25,6 +25,7 @@ from tui.screens.overview import OverviewScreen
 from tui.screens.view import ViewScreen
 from tui.telling import Telling
 from tui.theming import Theming
+from tui.widgets.grid import Grid
 from tui.writing import Writing
 
 
@@ -48,7 +49,7 @@ def _app_bindings() -> list[BindingType]:
             look.title,
             id=look.id,
             show=False,
-            priority=look.id == "app.quit",
+            priority=look.id in ("app.quit", "app.command"),
         )
         for look in LOOKS
         if look.where == "app"
@@ -83,6 +84,13 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
         "log": _when_opened("log", "LogScreen"),
     }
     BINDINGS: ClassVar[list[BindingType]] = _app_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`:` comes before the list's own keys, so that what is typed behind it in one go belongs to the prompt; what
+        is typed into a prompt, a form or a dialog keeps its colons."""
+        if action == "command":
+            return self.view is self.screen and (self.focused is None or isinstance(self.focused, Grid))
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         self.begin_times()

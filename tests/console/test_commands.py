@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from storage.errors import UsageError
@@ -241,3 +243,21 @@ async def test_a_filter_completes_names_and_is_remembered_between_runs(
         await pilot.press("slash", "up")
         assert again.view is not None
         assert again.view.prompt.value == "campaign:spring-sale queue:smtp-eu-2"
+
+
+@pytest.mark.parametrize(("line", "prompt"), [(":job retry --filter x", ":"), ("/state:failed", "/")])
+async def test_what_is_typed_behind_a_prompt_s_key_in_one_go_belongs_to_the_prompt(
+    busy_world: World, link: RecordingLink, line: str, prompt: str
+) -> None:
+    app = console(busy_world, link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("3")
+        await until(pilot, lambda: app.view is not None and app.view.MODE == "jobs" and app.view.data is not None)
+        for character in line:
+            # As a terminal's one chunk: nothing waits for the key before.
+            app.post_message(Key(_character_to_key(character), character))
+        assert app.view is not None
+        await until(pilot, lambda: app.view.prompt.value == line[1:])
+        assert app.view.prompt.prefix == prompt
+        assert app.screen is app.view

@@ -79,7 +79,7 @@ class ViewScreen(Screen[None]):
         self.crumb_right = ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`/` comes before the list's own keys, as `:` does: what is typed behind it in one go belongs to the prompt."""
+        """`/` comes before the list's own keys, as `:` does: what is typed behind it at once belongs to the prompt."""
         if action == "filter":
             return self.app.screen is self and (self.focused is None or isinstance(self.focused, Grid))
         return super().check_action(action, parameters)
