@@ -39,7 +39,7 @@ def job() -> None:
 @click.option("--campaign", "-c", help="Only of this campaign.")
 @click.option("--batch", "batch_id", type=int, help="Only of this batch.")
 @click.option("--error", "error_key", default="", help="Only this reason (`error_key`).")
-@click.option("--sort", type=click.Choice(["id", "due", "changed"]), default="id", show_default=True)
+@click.option("--sort", type=click.Choice(["id", "due", "changed", "tried"]), default="id", show_default=True)
 @click.option("--descending", is_flag=True, help="The other way round.")
 @click.option("--after", default="", help="Go on after `next_after` of the page before.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
