@@ -61,6 +61,8 @@ class QueueRunner:
         self._slots = Slots(self.wake)
         self._gate = ClosedGate(clock)
         self._held: set[int] = set()
+        self._unrecorded: list[tuple[int, int]] = []
+        """Claims that the store could not carry on, as (job id, lease): given back as soon as it writes again."""
         self._next_look: int | None = None
         self._warming: asyncio.Task[None] | None = None
         self.health = QueueHealth(queue, rules.cooling, store, clock, on_change)
@@ -143,6 +145,9 @@ class QueueRunner:
             return None
         if closed := self._gate.wait(self._clock.now()):
             return closed
+        if self._unrecorded:
+            await self._store.hand_back(self._unrecorded)
+            self._unrecorded.clear()
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
         claim = await self._store.claim(self._request)
@@ -219,7 +224,9 @@ class QueueRunner:
             else:
                 await self._attempts.from_intent(job, slot, begun)
         except PacelineError as error:
-            # The store could not record: the row stays `processing` under its lease, and recovery decides.
+            # The store could not record. Without an intent the claim can be given back; with one the row stays
+            # `processing` under its lease, and recovery decides.
+            self._unrecorded.append((job.id, job.lease))
             self.trouble = error.message
             log.error("job %s: %s", job.id, error.message)
         except Exception:

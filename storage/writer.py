@@ -246,9 +246,9 @@ class Writer:
                 continue
             await self._gather()
             group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
-            for request in group:
-                if request.late is not None:
-                    request.run = request.late()
+            group = [request for request in group if _made(request)]
+            if not group:
+                continue
             try:
                 results = await self._connection.run(lambda c, g=group: self._commit(c, g))  # type: ignore[misc]
             except Exception as error:
@@ -365,6 +365,18 @@ class Writer:
         merged._merge(tx)
         connection.execute("RELEASE request")
         return value, None
+
+
+def _made(request: _Request) -> bool:
+    """Make a late request; false when that failed, which then is its answer."""
+    if request.late is not None:
+        try:
+            request.run = request.late()
+        except Exception as error:
+            if not request.future.done():
+                request.future.set_exception(error)
+            return False
+    return True
 
 
 def _of_one(many: Callable[[Tx, list[Any]], list[Any]], item: Any) -> Callable[[Tx], Any]:

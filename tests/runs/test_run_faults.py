@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from run_world import World
 
+from engine.head_start import NEAR
 from storage.errors import PacelineError
 from storage.model import HOUR, MINUTE, SECOND
 from tests.support.scripted import (
@@ -98,6 +99,25 @@ async def test_a_store_that_is_down_for_an_hour_holds_everything_and_then_goes_o
     faults.down = False
     await world.finish()
     assert_honest(world, 40)
+
+
+async def test_claims_without_an_intent_are_given_back_as_soon_as_the_store_writes_again(world: World) -> None:
+    """Far from its server a message asks for its intent after its claim; when that cannot be written, nothing left."""
+
+    async def far(message: Any) -> None:
+        faults.down = message.recipient == "c00007@example.org" and not faults.raised
+        await world.clock.sleep(NEAR)
+
+    await world.start()
+    faults = StoreFaults(world.engine.store)
+    world.channel.during_prepare = far
+    await world.campaign(people=20, pacing=AT_ONCE)
+    await world.clock.run(SECOND)
+    assert faults.raised
+    faults.down = False
+    await world.clock.run(MINUTE)
+    assert world.counts() == {"completed": 20}
+    assert_honest(world, 20)
 
 
 @pytest.mark.parametrize("nth", range(8))

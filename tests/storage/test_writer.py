@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.dispatch import ClaimRequest
 from storage.errors import RefusedError, StaleEpochError, StoreError
 from storage.events import Event
 from storage.lock import lock_path
@@ -106,6 +107,16 @@ async def test_a_request_sees_the_counters_of_those_before_it(tmp_path: Path) ->
     finished = await desk.end(job, attempt_id, JobState.COMPLETED)
     assert finished and (await desk.store.settle()).completed == ("spring",)
     await desk.close()
+
+
+async def test_a_late_request_that_cannot_be_made_fails_alone(store: SqliteStore) -> None:
+    def broken() -> ClaimRequest:
+        raise RuntimeError("a mistake of the asker")
+
+    asked = asyncio.ensure_future(store.claim(broken))
+    await store.heartbeat("running")
+    with pytest.raises(RuntimeError, match="a mistake of the asker"):
+        await asked
 
 
 async def test_an_idle_writer_says_so(store: SqliteStore) -> None:

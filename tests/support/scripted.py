@@ -265,7 +265,13 @@ class StoreFaults:
         self._submit, self._submit_many, self._submit_late = writer.submit, writer.submit_many, writer.submit_late
         writer.submit_late = lambda make: self._play(lambda: self._submit_late(make))
         writer.submit = lambda run, **more: self._play(lambda: self._submit(run, **more))
-        writer.submit_many = lambda many, item: self._play(lambda: self._submit_many(many, item))
+        writer.submit_many = self._many
+
+    def _many(self, many: Any, item: Any, *, keep: bool = False) -> asyncio.Future[Any]:
+        """What must not be lost is not refused: the Writer itself waits until it can be written."""
+        if keep:
+            return self._submit_many(many, item, keep=True)
+        return self._play(lambda: self._submit_many(many, item))
 
     def _play(self, call: Callable[[], asyncio.Future[Any]]) -> asyncio.Future[Any]:
         if not self.down and self._rng.random() >= self.chance:
