@@ -24,7 +24,6 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span, width_of
 
 HOURS = 24
-HEALTH_ROWS = 4
 TALL = 34
 """Rows between frame and message from which trends and lists are shown together."""
 WIDE = 160
@@ -172,7 +171,8 @@ class PerformanceScreen(ViewScreen):
         self.query_one(Grid).show(Sections(lists(data, link.status, now)))
 
     def _plots(self, data: Row, now: int) -> list[Line]:
-        width, height = self.size.width, self.query_one("#content").size.height - HEALTH_ROWS
+        width = self.size.width
+        height = self.query_one("#content").size.height - self.query_one("#health").size.height
         drawn = plots_of(data["hours"])
         marks = time_marks(data["hours"], now)
         if width >= WIDE:
