@@ -112,7 +112,10 @@ class Acting(ConsoleBase):
             self.say(f"ok: {result.get('message') or action.title}", "good")
 
     async def _facts(self, action: Action, row: Row, given: Row) -> Row:
-        """What a question must know beyond the row: the plan of a start."""
+        """What a question must know beyond the row: the plan of a start, the last attempt of an uncertain job."""
+        if action.id == "job.resolve":
+            job: Row = await self.read_once(lambda reader, now: reader.job(row["id"]))
+            return job
         if action.id == "campaign.start":
             plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
             facts: Row = await asyncio.wrap_future(self.link.call("campaign.start", plan))

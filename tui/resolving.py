@@ -71,7 +71,7 @@ def _job(job_id: int) -> Callable[[Reader, int], Row]:
 
 
 def _one(job: Row, place: int, of: int, situation: Situation) -> Question:
-    question = QUESTIONS["job.resolve"](job, {}, situation)
+    question = QUESTIONS["job.resolve"](job, job, situation)
     assert question is not None  # noqa: S101 - it always asks
     if of == 1:
         return question

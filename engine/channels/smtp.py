@@ -26,6 +26,7 @@ from engine.outcomes import Action, Outcome
 from storage.errors import PacelineError
 from storage.model import OutcomeClass
 
+NAME_SECONDS: Final = 5.0
 _SECURE_LOGINS: Final = ("plain", "login", "cram-md5")
 _CLEAR_LOGINS: Final = ("cram-md5", "plain", "login")
 
@@ -160,9 +161,14 @@ class SmtpChannel:
         )
 
     async def _hello_name(self) -> str:
-        """The EHLO name, looked up once: a resolver may take seconds, in a thread."""
+        """The EHLO name, looked up once, in a thread. A resolver that is dead does not delay the first message: then
+        the machine's own name serves (RFC 5321 4.1.4: a server must not refuse mail because of it)."""
         if not self._local_hostname:
-            self._local_hostname = await asyncio.to_thread(socket.getfqdn)
+            try:
+                async with asyncio.timeout(NAME_SECONDS):
+                    self._local_hostname = await asyncio.to_thread(socket.getfqdn)
+            except TimeoutError:
+                self._local_hostname = socket.gethostname()
         return self._local_hostname
 
     async def _tls_context(self) -> ssl.SSLContext:

@@ -196,7 +196,10 @@ async def test_an_uncertain_job_has_its_own_question(
         await pilot.press("R")
         assert "it may have been sent" in message(app)
         await pilot.press("U")
-        assert "send it again (may be a duplicate)" in await asked(pilot)
+        question = await asked(pilot)
+        assert "send it again (may be a duplicate)" in question
+        for known in ("id        <", "begun     ", "server    ", "phase ", "heard     "):
+            assert known in question
         await pilot.press(key)
         await until(pilot, lambda: bool(link.calls))
         assert link.calls[0][0] == "job.resolve"

@@ -179,12 +179,18 @@ def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
 
 
 def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
+    """`facts`: the job with its `attempts_log`, the last of which is the one in doubt."""
+    last = (facts.get("attempts_log") or [{}])[-1]
     lines = (
-        f"to        {row.get('address') or '-'}",
-        f"known     {row.get('error') or 'no reply was recorded'}",
-        f"id        {row.get('message_id') or '-'}",
-        f"since     {span(situation.now - row['updated_at'])} ago" if row.get("updated_at") else "",
-        "It may have been sent. Look for its Message-ID, then decide.",
+        f"to        {facts.get('address') or row.get('address') or '-'}",
+        f"id        {facts.get('message_id') or row.get('message_id') or '-'}",
+        f"begun     {clock(last.get('intent_at'), situation.now, seconds=True)}, "
+        f"{span(situation.now - last['intent_at'])} ago"
+        if last.get("intent_at")
+        else "begun     not recorded",
+        f"server    {last.get('server') or 'not recorded'}   phase {last.get('phase') or 'not recorded'}",
+        f"heard     {last.get('reply') or 'nothing'}",
+        "It may have been sent. Look there for its Message-ID, then decide.",
     )
     replies = (
         Reply("s", "it was sent", {"verdict": "sent"}),
