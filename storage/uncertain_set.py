@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from storage.filter_terms import Filter, States
+from storage.fixed_set import slices
 from storage.jobs_page import SLICE, Query, all_ids
 from storage.reader import Reader
-from storage.fixed_set import slices
 
 __all__ = ["of_filter", "of_ids", "slices"]
 
