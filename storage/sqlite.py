@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import storage
-from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, queues, recipients, upkeep
+from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, person_edit, queues, recipients, upkeep
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.files import backup, file_uri
@@ -256,6 +256,14 @@ class SqliteStore:
 
     async def remove_import_slice(self, import_id: int) -> bool:
         return await self.writer.submit(lambda tx: recipients.remove_import_slice(tx, import_id))
+
+    async def get_person(self, campaign_id: int, key: str) -> person_edit.Person:
+        return await self.writer.submit(lambda tx: person_edit.get_person(tx, campaign_id, key))
+
+    async def edit_person(
+        self, before: person_edit.Person, after: person_edit.Person, event: Event
+    ) -> person_edit.PersonChanged:
+        return await self.writer.submit(lambda tx: person_edit.edit_person(tx, before, after, event, self._now()))
 
     async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
         return await self.writer.submit(lambda tx: recipients.unplanned(tx, campaign_id, step_id, after))

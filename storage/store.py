@@ -18,6 +18,7 @@ from storage.edits import Edit
 from storage.endings import Rescued
 from storage.events import Event
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.person_edit import Person, PersonChanged
 from storage.recipients import ImportSums, PlannedJob
 from storage.upkeep import RetrySelector, Settled
 
@@ -121,6 +122,10 @@ class Store(Protocol):
     async def reopen_import(self, campaign_id: int, import_id: int, event: Event) -> int: ...
 
     async def remove_import_slice(self, import_id: int) -> bool: ...
+
+    async def get_person(self, campaign_id: int, key: str) -> Person: ...
+
+    async def edit_person(self, before: Person, after: Person, event: Event) -> PersonChanged: ...
 
     async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]: ...
 

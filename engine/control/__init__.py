@@ -9,6 +9,7 @@ def all_actions() -> None:
         engine,
         intake,
         jobs,
+        people,
         queues,
         resolving,
         retrying,

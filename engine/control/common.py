@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from engine.accounts import Account
+from engine.compose.template import compile_template
+from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result
 from storage.errors import RefusedError
-from storage.model import Campaign, Step
+from storage.model import Campaign, CampaignState, Step
 
 
 class Named(Args):
@@ -29,6 +31,20 @@ async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
     account = context.config.account(campaign.account)
     steps = await context.store.get_steps(campaign.id)
     return account, steps[0]
+
+
+async def fields_used(context: Context, campaign: Campaign) -> set[str]:
+    """The fields that a campaign's message uses. Raises ComposeError for one that cannot be sent."""
+    account, step = await ready(context, campaign)
+    return fields_of(campaign, step, account)
+
+
+def fields_of(campaign: Campaign, step: Step, account: Account) -> set[str]:
+    """As `fields_used`, of this step; of a draft whose text is still to be written, those of its subject."""
+    if campaign.state is CampaignState.DRAFT and not step.text.strip() and not step.html.strip():
+        # A start refuses it.
+        return set(compile_template(step.subject, name="subject").fields)
+    return set(make_factory(campaign, step, account).fields)
 
 
 def described(campaign: Campaign, message: str, **more: Any) -> Result:

@@ -8,11 +8,9 @@ from pydantic import Field
 
 from engine import plans
 from engine.accounts import Account
-from engine.compose.template import compile_template
-from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, find
+from engine.control.common import Named, described, fields_of, find
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.pacing import Pacing, estimate
@@ -84,10 +82,7 @@ async def _fields_after(context: Context, campaign: Campaign, edit: Edit, accoun
         old.headers if edit.headers is None else edit.headers,
         old.attachments if edit.attachments is None else edit.attachments,
     )
-    if campaign.state is CampaignState.DRAFT and not step.text.strip() and not step.html.strip():
-        # Still to be written; a start refuses it.
-        return sorted(compile_template(step.subject, name="subject").fields)
-    return sorted(make_factory(campaign, step, account).fields)
+    return sorted(fields_of(campaign, step, account))
 
 
 def _parts(edit: Edit) -> list[str]:

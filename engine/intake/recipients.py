@@ -149,6 +149,13 @@ class _Group:
     size: int
 
 
+def recipient_size(fields: Mapping[str, Any]) -> int:
+    """Characters of one recipient's fields, with those of every row of a grouped one."""
+    rows = fields.get(GROUPED_ROWS)
+    own = {name: value for name, value in fields.items() if isinstance(value, str)}
+    return _size(own) + (sum(map(_size, rows)) if isinstance(rows, list) else 0)
+
+
 def _size(fields: Mapping[str, str]) -> int:
     return sum(map(len, fields)) + sum(map(len, fields.values()))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import stat
 import time
 
 import pytest
 
+from storage.reader import Reader
 from tests.cli.conftest import Home
 
 BAD_FILES = {
@@ -159,3 +161,65 @@ def test_a_hundred_thousand_rows_import_well_under_ten_seconds(drafted: Home) ->
     done = drafted("recipients", "import", source, "-c", "spring", "--json")
     assert done.json["imported"] == 100_000
     assert time.monotonic() - began < 20  # 4.4 s on two shared cores; other workers may be busy
+
+
+def fields_of(home: Home, address: str) -> dict[str, str]:
+    with Reader(home.database) as reader:
+        (row,) = reader.rows("SELECT address, fields FROM recipients WHERE row_number = 2")
+    assert row["address"] == address
+    return dict(json.loads(row["fields"]))
+
+
+def test_an_address_and_fields_of_a_draft_are_corrected(drafted: Home) -> None:
+    done = drafted(
+        "recipients", "edit", "ADA@example.com", "-c", "spring", "--address", "ada@example.org",
+        "--set", "first_name=Ada Lovelace", "--set", "company=", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (done.json["was"], done.json["address"]) == ("ada@example.com", "ada@example.org")
+    assert done.json["fields"] == ["first_name", "company"]
+    assert fields_of(drafted, "ada@example.org") == {
+        "email": "ada@example.org", "first_name": "Ada Lovelace", "company": "",
+    }  # fmt: skip
+    event = drafted("events", "--json", "--limit", "1").lines[-1]
+    assert event["text"].startswith("tester changed the address of ada@example.com to ada@example.org")
+
+
+WRONG_EDITS = {
+    "nothing": ((), 2, "nothing was given to change"),
+    "no address": (("--address", "ada at example"), 2, "The address holds a space"),
+    "somebody else's": (("--address", "BEN@example.org"), 2, "already a recipient of this campaign"),
+    "no field": (("--set", "frist_name=Ada"), 2, "there are: company, first_name"),
+    "no value": (("--set", "first_name"), 2, "not FIELD=VALUE"),
+    "the address as a field": (("--set", "email=x@example.org"), 2, "give the new one with --address"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_EDITS)
+def test_a_correction_that_is_none_is_a_sentence_and_changes_nothing(drafted: Home, kind: str) -> None:
+    options, code, words = WRONG_EDITS[kind]
+    before = drafted("campaign", "recipients", "spring", "--json").out
+    done = drafted("recipients", "edit", "ada@example.com", "-c", "spring", *options)
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert drafted("campaign", "recipients", "spring", "--json").out == before
+
+
+def test_somebody_who_is_not_in_the_campaign_is_not_found(drafted: Home) -> None:
+    done = drafted("recipients", "edit", "zoe@example.com", "-c", "spring", "--address", "z@example.com")
+    assert done.code == 2
+    assert "zoe@example.com is not in this campaign" in done.err
+
+
+def test_a_retry_of_nothing_ends_with_one(drafted: Home) -> None:
+    done = drafted("recipients", "edit", "ada@example.com", "-c", "spring", "--set", "company=Elm", "--retry")
+    assert done.code == 1
+    assert "nothing to retry: not started yet" in done.out
+
+
+def test_what_was_sent_keeps_its_address(drafted: Home) -> None:
+    assert drafted("campaign", "live", "spring").code == 0
+    assert drafted("campaign", "start", "spring").code == 0
+    assert drafted("engine", "run", "--until-idle").code == 0
+    done = drafted("recipients", "edit", "ada@example.com", "-c", "spring", "--address", "ada@example.org")
+    assert done.code == 4
+    assert "its address does not change" in done.err

@@ -38,6 +38,7 @@ def file_options(command: F) -> F:
     cls=LazyGroup,
     lazy={
         "import": Lazy("tui.cli.recipients:import_", "Import people into a campaign."),
+        "edit": Lazy("tui.cli.recipients_edit:edit", "Correct one person, and retry what failed."),
         "forget": Lazy("tui.cli.campaign_edit:forget", "Take an import of a draft back."),
     },
 )
