@@ -86,6 +86,7 @@ class EmbeddedEngine:
         return not self._thread.is_alive()
 
     def _live(self) -> None:
+        factory: Callable[[], asyncio.AbstractEventLoop]
         try:
             import uvloop
 

@@ -137,7 +137,7 @@ def eta_text(at: int | None, now: int) -> str:
 
 
 def _since(row: Row) -> int:
-    return max(row["started_at"] or 0, row["updated_at"])
+    return max(int(row["started_at"] or 0), int(row["updated_at"]))
 
 
 def _limits(row: Row) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
 from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
 
 from storage.errors import PacelineError
 from tui.acting import Acting
@@ -35,8 +37,8 @@ class Entry(NamedTuple):
 class RegistryProvider(Provider):
     """Everything that the registry knows, for what was under the cursor when the palette opened."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, screen: Screen[Any], match_style: Style | None = None) -> None:
+        super().__init__(screen, match_style)
         self._names: dict[str, list[str]] = {}
 
     @property

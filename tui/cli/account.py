@@ -98,7 +98,7 @@ def list_(session: Session) -> None:
 @click.option("--rate", help="Such as 60/min.")
 @click.option("--daily-cap", type=int, help="At most so many in any 24 hours.")
 @click.pass_obj
-def add(session: Session, name: str, **options: Any) -> None:
+def add(session: Session, /, name: str, **options: Any) -> None:
     """Append the account NAME to the configuration. A running engine reads it at once."""
     from engine.config import add_account
 

@@ -59,7 +59,7 @@ def edit(
 @click.argument("name")
 @pacing_options
 @click.pass_obj
-def pace(session: Session, name: str, **options: Any) -> None:
+def pace(session: Session, /, name: str, **options: Any) -> None:
     """Change how the sends of NAME are spread. What a running campaign has not sent is planned anew."""
     pacing = pacing_of(**options)
     if not pacing:

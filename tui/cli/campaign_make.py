@@ -105,6 +105,7 @@ def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) ->
 @click.pass_obj
 def new(
     session: Session,
+    /,
     name: str,
     account: str,
     template: Path | None,

@@ -40,6 +40,7 @@ LOOK = 0.2
 @click.pass_obj
 def send(
     session: Session,
+    /,
     file: Path,
     template: Path | None,
     account: str,

@@ -13,7 +13,7 @@ from tui.actions import Row, Target
 from tui.format import clock, fit, soon, wrap
 from tui.screens.view import ViewScreen
 from tui.theme import job_mark
-from tui.widgets.columns import Item, Sections, blank, heading
+from tui.widgets.columns import Item, Sections, blank, fixed, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
@@ -59,9 +59,9 @@ def attempt_items(row: Row, now: int, width: int) -> list[Item]:
             (fit(outcome, 13), style),
             (f" {fit(code, 10)} {fit(attempt['phase'], 8)} {took:>9}", ""),
         )
-        items.append(Item(lambda width, line=line: line, ("attempt", attempt["id"]), attempt))
+        items.append(fixed(line, ("attempt", attempt["id"]), attempt))
         for part in wrap(said(attempt), max(20, width - 8)):
-            items.append(Item(lambda width, part=part: ((f"      {part}", ""),)))
+            items.append(fixed(((f"      {part}", ""),)))
     return items
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.events import Resize
@@ -189,14 +190,14 @@ class OverviewScreen(ViewScreen):
         opens = (("enter: open it ", "dim"),) if found else ()
         items = [Item(lambda width: spread(((title, "head"),), opens, width))]
         shown = found[: self._room(len(found), len(running))]
-        items += [Item(lambda width, need=need: need_line(need, now, width), need.key, need) for need in shown]
+        items += [Item(partial(need_line, need, now), need.key, need) for need in shown]
         if more := len(found) - len(shown):
             rest = f"  and {count(more)} more: enter shows them"
             items.append(Item(lambda width: ((rest, "dim"),), MORE_NEEDS.key, MORE_NEEDS))
         items += [blank(), heading("RUNNING" if running else "RUNNING     nothing: no campaign is active or paused")]
         items += [
             Item(
-                lambda width, row=row: running_line(row, now, width),
+                partial(running_line, row, now),
                 ("running", row["id"]),
                 Need(9, "", "", row["name"], "", None, row["id"], "campaign", row),
             )
@@ -221,7 +222,8 @@ class OverviewScreen(ViewScreen):
         self._all = False
 
     def _need(self) -> Need | None:
-        return self.query_one(Grid).current
+        found: Need | None = self.query_one(Grid).current
+        return found
 
     def targets(self) -> list[Target]:
         need = self._need()

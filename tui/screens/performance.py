@@ -4,6 +4,7 @@ engine fares."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any, ClassVar
 
@@ -107,10 +108,8 @@ def lists(data: Row, status: Row, now: int) -> list[Item]:
         if not due[key]:
             items.append(heading(f"{title}   nothing"))
         else:
-            items.append(Item(lambda width, title=title: age_header(title, width)))
-        items += [
-            Item(lambda width, row=row: age_line(row, now, width), (key, row["name"]), (key, row)) for row in due[key]
-        ]
+            items.append(Item(partial(age_header, title)))
+        items += [Item(partial(age_line, row, now), (key, row["name"]), (key, row)) for row in due[key]]
         items.append(blank())
     if due["more_domains"]:
         items[-1] = heading(f"  and {count(due['more_domains'])} more domains", "dim")
@@ -118,10 +117,7 @@ def lists(data: Row, status: Row, now: int) -> list[Item]:
         items.append(heading(f"  among the {count(due['looked_at'])} that wait longest", "dim"))
     people = status.get("attached", [])
     items.append(heading(f"ATTACHED ({len(people)})" if people else "ATTACHED   unknown: no engine tells"))
-    items += [
-        Item(lambda width, row=row: attached_line(row, now, width), ("attached", row["console"]), ("attached", row))
-        for row in people
-    ]
+    items += [Item(partial(attached_line, row, now), ("attached", row["console"]), ("attached", row)) for row in people]
     return items
 
 

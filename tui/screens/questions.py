@@ -13,7 +13,11 @@ from tui.format import clock, count, plural, span
 MANY = 100
 SMALL_RESUME = 1_000
 
-SPREADS = (("now", {}), ("over 30m", {"spread": 30 * MINUTE}), ("over 2h", {"spread": 2 * HOUR}))
+SPREADS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("now", {}),
+    ("over 30m", {"spread": 30 * MINUTE}),
+    ("over 2h", {"spread": 2 * HOUR}),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def next_slot(row: Row, now: int) -> int | None:
     """When the next message may start as far as the queue itself is concerned; None: not without a person."""
     if row["state"] in STOPPED:
         return None
-    moments = [now, row["last_start"] + row["engine"].get("min_gap", 0)]
+    moments: list[int] = [now, row["last_start"] + row["engine"].get("min_gap", 0)]
     moments += [cap["frees_at"] for cap in row["caps"] if cap["frees_at"] is not None]
     if row["state"] == "cooling":
         moments.append(row["until_at"] or now)

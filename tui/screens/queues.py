@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -99,17 +100,17 @@ class QueueScreen(ViewScreen):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._name = name
+        self._queue = name
 
     def token(self) -> Hashable:
-        return ("queue", self._name)
+        return ("queue", self._queue)
 
     def reads(self) -> Any:
-        name, link = self._name, self.console.link
+        name, link = self._queue, self.console.link
         return lambda reader, now: load_one(reader, now, name, limits_of(link.state.status))
 
     def crumb(self) -> str:
-        return f"Queues > {self._name}"
+        return f"Queues > {self._queue}"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="facts")
@@ -122,15 +123,9 @@ class QueueScreen(ViewScreen):
     def _items(self, data: Row, now: int) -> list[Item]:
         failures, attempts = data["failures"], data["attempts_log"]
         items = [blank(), heading("FAILURES of 24 hours" if failures else "FAILURES    none in 24 hours")]
-        items += [
-            Item(lambda width, row=row: reason_line(row, now, width), ("reason", row["raw_key"]), ("reason", row))
-            for row in failures
-        ]
+        items += [Item(partial(reason_line, row, now), ("reason", row["raw_key"]), ("reason", row)) for row in failures]
         items += [blank(), heading("LAST ATTEMPTS" if attempts else "LAST ATTEMPTS    none among the newest of all")]
-        items += [
-            Item(lambda width, row=row: attempt_line(row, now, width), ("attempt", row["id"]), ("attempt", row))
-            for row in attempts
-        ]
+        items += [Item(partial(attempt_line, row, now), ("attempt", row["id"]), ("attempt", row)) for row in attempts]
         return items
 
     def targets(self) -> list[Target]:

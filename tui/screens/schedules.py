@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from textual.widget import Widget
@@ -67,20 +68,13 @@ def items_of(data: Row, status: Row, now: int) -> list[Item]:
     later, rounds, runs = data["later"], status.get("rounds", []), data["runs"]
     items = [heading(f"CAMPAIGNS THAT BEGIN LATER ({len(later)})" if later else f"CAMPAIGNS THAT BEGIN LATER   {NONE}")]
     items += [
-        Item(lambda width, row=row: later_line(row, now, width), ("later", row["id"]), ("campaign", row["name"], row))
-        for row in later
+        Item(partial(later_line, row, now), ("later", row["id"]), ("campaign", row["name"], row)) for row in later
     ]
     items += [blank(), heading("THE ENGINE'S OWN ROUNDS" if rounds else "THE ENGINE'S OWN ROUNDS   no engine tells")]
-    items += [
-        Item(lambda width, row=row: round_line(row, now, width), ("round", row["round"]), ("round", "", row))
-        for row in rounds
-    ]
+    items += [Item(partial(round_line, row, now), ("round", row["round"]), ("round", "", row)) for row in rounds]
     items += [blank(), heading("RECURRING SCHEDULES   none: this version begins nothing by a calendar")]
     items += [blank(), heading("LAST RUNS" if runs else "LAST RUNS   none yet")]
-    items += [
-        Item(lambda width, row=row: run_line(row, now, width), ("run", row["id"]), ("run", row["campaign"], row))
-        for row in runs
-    ]
+    items += [Item(partial(run_line, row, now), ("run", row["id"]), ("run", row["campaign"], row)) for row in runs]
     return items
 
 
