@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import filters
 from storage.errors import FilterError
+from storage.filter_languages import LANGUAGES, Language
 from storage.filter_sql import where
 from storage.filter_terms import (
     FIELDS,
@@ -189,7 +189,9 @@ def test_completion_takes_any_text(text: str, cursor: int) -> None:
     complete(text, min(cursor, len(text)))
 
 
-def test_every_field_has_an_example_that_parses() -> None:
-    assert set(filters.EXAMPLES) == set(FIELDS)
-    for example in filters.EXAMPLES.values():
-        assert parse(example).terms
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.of)
+def test_every_field_has_an_example_that_parses(language: Language) -> None:
+    assert set(language.examples) == set(language.fields)
+    for field, example in language.examples.items():
+        assert example.startswith(f"{field}:")
+        assert parse(example, language).terms
