@@ -1,6 +1,6 @@
-"""Plans written to the store in slices: a start, a plan made anew, a retry by a person.
+"""Plans written to the store in slices: a start, a plan made anew. A retry (`control.jobs`) takes its slots here.
 
-The planner is pure; this is its only writer. Each slice is its own transaction, so sends pass between slices.
+The planner is pure. Each slice is its own transaction, so sends pass between slices.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
@@ -20,7 +19,6 @@ from storage.errors import PacelineError
 from storage.model import Campaign, HeldReason, Step
 from storage.recipients import SLICE, PlannedJob
 from storage.store import Store
-from storage.upkeep import RetrySelector
 
 ENDLESS = 1 << 40
 """More slots than any campaign has: the plan is lazy, its user takes what it needs."""
@@ -165,34 +163,3 @@ async def replan(store: Store, campaign: Campaign, *, now: int) -> tuple[int, in
         await store.set_replanning(campaign.id, False)
     dues = [due for _, due, _ in moves]
     return len(moves), min(dues, default=None), max(dues, default=None)
-
-
-async def retry_jobs(
-    store: Store,
-    selector: RetrySelector,
-    *,
-    now: int,
-    slots_of: Callable[[], Iterator[Slot]],
-    spread: int = 0,
-) -> int:
-    """Give the selected jobs a new budget, paced: by the campaign's own plan, or evenly over `spread` microseconds.
-
-    The set is fixed first (ids), so that what fails meanwhile is not taken along.
-    """
-    ids: list[int] = []
-    after = 0
-    while page := await store.retryable(selector, after):
-        ids += page
-        after = page[-1]
-    if spread and ids:
-        step = spread // len(ids)
-        slots: Iterator[Slot] = (Slot(now + i * step, 0) for i in range(len(ids)))
-    else:
-        slots = slots_of()
-    done = 0
-    for at in range(0, len(ids), SLICE):
-        chunk = ids[at : at + SLICE]
-        done += await store.retry(
-            [(job_id, slot.due_at, slot.gap) for job_id, slot in zip(chunk, islice(slots, len(chunk)), strict=True)]
-        )
-    return done

@@ -26,7 +26,10 @@ NOT_BY_RETRY = (HeldReason.APPROVAL.value, CANCELLED)
 """Held jobs that a retry never frees."""
 _GRACES = "cancels"
 """The setting that lists the cancels in their grace: [[event id, time (us)], ...]."""
-_ROW = "SELECT id, state, reason, lease, tries, budget_at, due_at, queue_id, campaign_id, batch_id, error_key FROM jobs"
+_ROW = (
+    "SELECT id, state, reason, lease, tries, budget_at, due_at, queue_id, campaign_id, batch_id, error_key, "
+    "(SELECT c.state FROM campaigns c WHERE c.id = jobs.campaign_id) AS campaign_state FROM jobs"
+)
 
 Tell = Callable[[int], Event]
 """The event of an act, once it is known how many jobs it changed."""
@@ -71,11 +74,11 @@ def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) 
     for seen, due_at, gap in slots:
         row = act.compare(seen, _why_not_retried)
         if row is not None:
-            line_up(tx, row, due_at, gap, now)
+            _line_up(tx, row, due_at, gap, now)
     return act.told(tx, tell, "retry", now)
 
 
-def line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
+def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
     """One job back to `pending` with a new budget; `row` is it as it stands in this transaction."""
     tx.execute(
         "UPDATE jobs SET state = 'pending', reason = '', ready = ?, due_at = ?, gap = ?, tries = 0, "
@@ -94,6 +97,8 @@ def retried_by_hand(row: Any) -> bool:
 
 
 def _why_not_retried(row: Any) -> str:
+    if row["campaign_state"] == "cancelled":
+        return "its campaign is cancelled"
     if retried_by_hand(row):
         return ""
     if row["state"] == "held":

@@ -199,7 +199,14 @@ class SqliteStore:
         )
 
     async def activate_campaign(
-        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0, batch_id: int = 0
+        self,
+        campaign_id: int,
+        event: Event | None,
+        *,
+        execution: str = "",
+        queued: int = 0,
+        batch_id: int = 0,
+        user: str = "",
     ) -> Campaign:
         def run(tx: Tx) -> Campaign:
             now = self._now()
@@ -209,8 +216,8 @@ class SqliteStore:
             if batch_id:
                 recipients.finish_batch(tx, batch_id)
             if execution and active.state is CampaignState.ACTIVE:
-                actor = event.actor.user if event else ""
-                campaigns.begin_execution(tx, campaign_id, execution, queued, actor, now)
+                asked = user or (event.actor.user if event else "")
+                campaigns.begin_execution(tx, campaign_id, execution, queued, asked, now)
             return active
 
         return await self.writer.submit(run)
@@ -320,16 +327,10 @@ class SqliteStore:
     async def runnable(self, queue_ids: Sequence[int]) -> int:
         return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids))
 
-    async def retryable(self, selector: upkeep.RetrySelector, after: int) -> list[int]:
-        return await self.writer.submit(lambda tx: upkeep.retryable(tx, selector, after))
-
-    async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int:
-        return await self.writer.submit(lambda tx: upkeep.retry(tx, slots, self._now()))
-
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
         return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))
 
-    async def retry_seen(self, slots: Sequence[tuple[acts.Seen, int, int]], tell: acts.Tell) -> acts.Acted:
+    async def retry_jobs(self, slots: Sequence[tuple[acts.Seen, int, int]], tell: acts.Tell) -> acts.Acted:
         return await self.writer.submit(lambda tx: acts.retry(tx, slots, tell, self._now()))
 
     async def cancel_jobs(self, jobs: Sequence[acts.Seen], tell: acts.Tell) -> acts.Acted:
@@ -337,9 +338,6 @@ class SqliteStore:
 
     async def undo_act(self, event_id: int, tell: acts.Tell, grace: int) -> acts.Acted:
         return await self.writer.submit(lambda tx: acts.undo(tx, event_id, tell, self._now(), grace))
-
-    async def campaigns_of(self, selector: upkeep.RetrySelector) -> list[int]:
-        return await self.writer.submit(lambda tx: upkeep.campaigns_of(tx, selector))
 
     async def resolve(self, job_id: int, *, sent: bool, event: Event) -> int | None:
         def run(tx: Tx) -> int | None:

@@ -20,7 +20,7 @@ from storage.events import Event
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
 from storage.recipients import ImportSums, PlannedJob
-from storage.upkeep import RetrySelector, Settled
+from storage.upkeep import Settled
 
 
 class Store(Protocol):
@@ -90,10 +90,17 @@ class Store(Protocol):
     async def pause_campaign(self, campaign_id: int, reason: PauseReason, detail: str, event: Event) -> Campaign: ...
 
     async def activate_campaign(
-        self, campaign_id: int, event: Event | None, *, execution: str = "", queued: int = 0, batch_id: int = 0
+        self,
+        campaign_id: int,
+        event: Event | None,
+        *,
+        execution: str = "",
+        queued: int = 0,
+        batch_id: int = 0,
+        user: str = "",
     ) -> Campaign:
         """To `active`; in the same transaction a loaded batch becomes ready and an `execution` ('start', 'resume',
-        'retry') begins: a crash leaves a whole start or none."""
+        'retry') begins: a crash leaves a whole start or none. `user` asked for it; "": who the event names."""
         ...
 
     async def cancel_campaign(self, campaign_id: int, event: Event) -> Campaign: ...
@@ -154,19 +161,13 @@ class Store(Protocol):
 
     async def runnable(self, queue_ids: Sequence[int]) -> int: ...
 
-    async def retryable(self, selector: RetrySelector, after: int) -> list[int]: ...
-
-    async def retry(self, slots: Sequence[tuple[int, int, int]]) -> int: ...
-
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]: ...
 
-    async def retry_seen(self, slots: Sequence[tuple[Seen, int, int]], tell: Tell) -> Acted: ...
+    async def retry_jobs(self, slots: Sequence[tuple[Seen, int, int]], tell: Tell) -> Acted: ...
 
     async def cancel_jobs(self, jobs: Sequence[Seen], tell: Tell) -> Acted: ...
 
     async def undo_act(self, event_id: int, tell: Tell, grace: int) -> Acted: ...
-
-    async def campaigns_of(self, selector: RetrySelector) -> list[int]: ...
 
     async def resolve(self, job_id: int, *, sent: bool, event: Event) -> int | None: ...
 

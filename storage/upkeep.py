@@ -1,4 +1,4 @@
-"""What keeps the books straight between sends: completion, the end of a cancel's grace, retries by people."""
+"""What keeps the books straight between sends: completion, the end of a cancel's grace, a word on what is uncertain."""
 
 from __future__ import annotations
 
@@ -131,75 +131,6 @@ def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
     )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
     return int(row["n"]) + int(graces["n"]) + acts.graces(tx)
-
-
-@dataclass(frozen=True, slots=True)
-class RetrySelector:
-    """Which jobs a person wants tried again. `ids`, or a campaign and/or a reason; `classes` () means any.
-
-    States are `failed` and `held` (never for approval, nor what is being cancelled). `uncertain` is never retried in
-    bulk.
-    """
-
-    campaign_id: int | None = None
-    ids: tuple[int, ...] = ()
-    error_key: str = ""
-    classes: tuple[str, ...] = ()
-    held: bool = False
-
-
-def retryable(tx: Tx, selector: RetrySelector, after: int) -> list[int]:
-    """The next slice of ids that the selector means, after the id `after`."""
-    states = ("failed", "held") if selector.held else ("failed",)
-    where = [
-        # The partial index's own condition, word for word: SQLite does not conclude it from the next one.
-        "state IN ('failed', 'held', 'uncertain')",
-        f"state IN ({', '.join('?' * len(states))})",
-        "(state <> 'held' OR reason NOT IN ('approval', 'cancelled'))",
-        "id > ?",
-    ]
-    values: list[object] = [*states, after]
-    if selector.campaign_id is not None:
-        where.append("campaign_id = ?")
-        values.append(selector.campaign_id)
-    if selector.ids:
-        where.append(f"id IN ({', '.join('?' * len(selector.ids))})")
-        values += selector.ids
-    if selector.error_key:
-        where.append("error_key = ?")
-        values.append(selector.error_key)
-    if selector.classes:
-        where.append(f"(outcome IN ({', '.join('?' * len(selector.classes))}) OR state = 'held')")
-        values += selector.classes
-    sql = f"SELECT id FROM jobs WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"
-    return [row["id"] for row in tx.all(sql, (*values, SLICE))]
-
-
-def campaigns_of(tx: Tx, selector: RetrySelector) -> list[int]:
-    """The campaigns whose jobs a selector without a campaign means (by ids or by reason)."""
-    if selector.ids:
-        marks = ", ".join("?" * len(selector.ids))
-        rows = tx.all(f"SELECT DISTINCT campaign_id FROM jobs WHERE id IN ({marks})", selector.ids)
-    else:
-        rows = tx.all(
-            "SELECT DISTINCT campaign_id FROM counters WHERE campaign_id <> 0 AND error_key = ? AND n > 0 "
-            "AND state IN ('failed', 'held')",
-            (selector.error_key,),
-        )
-    return [row["campaign_id"] for row in rows if row["campaign_id"] is not None]
-
-
-def retry(tx: Tx, slots: Sequence[tuple[int, int, int]], now: int) -> int:
-    """Give failed or held jobs a new budget and a slot: (id, due_at, gap) each; returns how many still fitted."""
-    done = 0
-    for job_id, due_at, gap in slots:
-        row = tx.one(
-            "SELECT id, state, reason, error_key, queue_id, campaign_id, batch_id FROM jobs WHERE id = ?", (job_id,)
-        )
-        if row is not None and acts.retried_by_hand(row):
-            acts.line_up(tx, row, due_at, gap, now)
-            done += 1
-    return done
 
 
 def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:

@@ -119,7 +119,7 @@ for _action in ACTIONS:
 
 
 def _spread(value: str) -> int:
-    from engine.control.retrying import parse_spread
+    from engine.planning.durations import parse_spread
 
     return parse_spread(value)
 

@@ -12,7 +12,6 @@ def all_actions() -> None:
         people,
         queues,
         resolving,
-        retrying,
         starting,
         testing,
     )

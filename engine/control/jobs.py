@@ -62,6 +62,7 @@ class _Result:
         self.n = 0
         self.left: list[Left] = []
         self.events: list[int] = []
+        self.notes: list[str] = []
 
     def add(self, acted: Acted) -> None:
         self.n += acted.n
@@ -85,8 +86,9 @@ class _Result:
             "refused": refused,
             "left": [{"job": entry.id, "changed": entry.changed, "why": entry.why} for entry in self.left],
             "events": self.events,
+            "notes": self.notes,
             "empty": not self.n,
-            "message": ", ".join(parts),
+            "message": "; ".join([", ".join(parts), *self.notes]),
             **more,
         }
 
@@ -103,12 +105,8 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
         if campaign_id is None:
             result.refuse(mine, "there is no such job, or it belongs to no campaign")
             continue
-        campaign = await context.store.get_campaign(campaign_id)
-        if campaign.state is CampaignState.CANCELLED:
-            result.refuse(mine, f"its campaign {campaign.name} is cancelled")
-            continue
-        names.append(campaign.name)
         async with context.planning(campaign_id):
+            campaign = await context.store.get_campaign(campaign_id)
             start = max(begin, until.get(campaign_id, 0))
             slots: Iterator[Slot] = plans.slots_for(campaign, start=start, salt=start)
             if args.spread:
@@ -121,14 +119,16 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
             for at in range(0, len(mine), SLICE):
                 part = mine[at : at + SLICE]
                 taken = list(islice(slots, len(part)))
-                acted = await context.store.retry_seen(
+                acted = await context.store.retry_jobs(
                     [(job, slot.due_at, slot.gap) for job, slot in zip(part, taken, strict=True)], tell
                 )
                 result.add(acted)
                 retried += acted.n
                 until[campaign_id] = taken[-1].due_at
-            if retried and campaign.state is not CampaignState.PAUSED:
-                await context.store.activate_campaign(campaign_id, None, execution="retry", queued=retried)
+            if retried:
+                names.append(campaign.name)
+                if await _goes_on(context, campaign_id, retried, actor) is CampaignState.PAUSED:
+                    result.notes.append(f"{campaign.name} is paused: they wait for its resume")
         context.composer.forget(campaign_id)
     context.hooks.wake()
     return result.told("will be tried again", "nothing to retry", retried=result.n, campaigns=names, until=until)
@@ -167,6 +167,18 @@ async def undo(context: Context, args: UndoArgs, actor: Actor) -> Result:
         result.add(acted)
     context.hooks.wake()
     return result.told("are as they were before", "nothing could be taken back")
+
+
+async def _goes_on(context: Context, campaign_id: int, retried: int, actor: Actor) -> CampaignState:
+    """Let a completed campaign go on with what was retried; a paused one stays so. Returns the state it is in."""
+    try:
+        campaign = await context.store.activate_campaign(
+            campaign_id, None, execution="retry", queued=retried, user=actor.user
+        )
+    except RefusedError:
+        # Cancelled since the jobs were planned: they are skipped with its others.
+        return CampaignState.CANCELLED
+    return campaign.state
 
 
 async def _by_campaign(context: Context, jobs: Sequence[Seen]) -> dict[int | None, list[Seen]]:

@@ -1,16 +1,39 @@
-"""A person's word on many uncertain messages at once: only ever that they were sent."""
+"""A person's word on uncertain messages: of one either word, of many at once only ever that they were sent."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
 from engine.control.actions import Args, Context, Result, action, audit
 from storage.errors import RefusedError
-from storage.model import Actor
+from storage.model import Actor, CampaignState
+
+
+class ResolveArgs(Args):
+    job: int
+    verdict: Literal["sent", "again"]
 
 
 class SentArgs(Args):
     ids: list[int] = Field(min_length=1, max_length=1000)
+
+
+@action("job.resolve", ResolveArgs)
+async def resolve(context: Context, args: ResolveArgs, actor: Actor) -> Result:
+    """A person's word on an uncertain message. `again` may duplicate it: only a person may ask for that."""
+    sent = args.verdict == "sent"
+    text = f"says that job {args.job} was sent" if sent else f"sends job {args.job} again (may be a duplicate)"
+    campaign_id = await context.store.resolve(
+        args.job, sent=sent, event=audit("job.resolved", text, actor, job_id=args.job)
+    )
+    if not sent and campaign_id is not None:
+        campaign = await context.store.get_campaign(campaign_id)
+        if campaign.state is CampaignState.COMPLETED:
+            await context.store.activate_campaign(campaign_id, None, execution="retry", queued=1, user=actor.user)
+    context.hooks.wake()
+    return {"success": True, "job": args.job, "verdict": args.verdict, "message": text}
 
 
 @action("job.sent", SentArgs)

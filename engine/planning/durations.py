@@ -51,6 +51,11 @@ def parse_duration(text: str, *, field: str = "duration") -> int:
     return total
 
 
+def parse_spread(text: str) -> int:
+    """Microseconds over which a retry is spread: a duration, or 0 for "" and "now". Raises UsageError."""
+    return 0 if text in ("", "now") else parse_duration(text, field="spread")
+
+
 def exact_duration(us: int) -> str:
     """The shortest one-unit text that `parse_duration` reads back to the same number: "90m", "500ms", "0s"."""
     if us <= 0:

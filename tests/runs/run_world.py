@@ -11,7 +11,9 @@ from engine.accounts import Account
 from engine.channels.channel import Channel
 from engine.config import load_config
 from engine.control import actions
+from engine.outcomes import TRANSIENT
 from engine.service import Engine
+from storage.fixed_set import FixedSet, of_campaign, of_reason
 from storage.model import Actor
 from storage.reader import STATES, Reader
 from tests.support.scripted import ScriptedChannel
@@ -142,6 +144,24 @@ class World:
         return await self.call(
             "recipients.commit", import_id=begun, campaign=name, rows=n, imported=n, rejected=0, duplicates=0
         )
+
+    async def retry(
+        self, name: str = "", *, which: str = "transient", error_key: str = "", spread: int = 0
+    ) -> dict[str, Any]:
+        """Retry as `campaign retry` and `job retry --error` do: the set is fixed first, then the engine is given what
+        was seen. Without a name: the reason in every campaign."""
+
+        def fix(reader: Reader) -> FixedSet:
+            campaign_id = reader.campaign(name)["id"] if name else None
+            if error_key:
+                return of_reason(reader, error_key, campaign_id)
+            assert campaign_id is not None
+            return of_campaign(reader, campaign_id, TRANSIENT if which == "transient" else ())
+
+        jobs = self.read(fix).jobs
+        if not len(jobs):
+            return {"done": 0, "changed": 0, "refused": 0, "left": [], "campaigns": [], "notes": []}
+        return await self.call("job.retry", seen=jobs.part(0, len(jobs)), spread=spread)
 
     # what it came to
 

@@ -179,7 +179,7 @@ async def test_a_believable_server_and_a_nervous_operator(world: World, seed: in
                 await world.clock.run(rng.randint(1, 30) * SECOND)
                 await world.call("queue.resume", name="one")
             case 3:
-                await world.call("campaign.retry", name=name, which="all")
+                await world.retry(name, which="all")
             case _ if world.state(name) == "active":
                 await world.call("campaign.pause", name=name)
             case _ if world.state(name) == "paused":

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.socket import ControlClient
+from storage.acts import Acted
 from storage.errors import DamagedStoreError, PacelineError, RefusedError, StoreError
 from storage.sqlite import SqliteStore
 from tests.runs.run_world import ANA, World
@@ -63,16 +64,71 @@ async def test_a_pause_pressed_while_a_retry_is_planned_stays(world: World) -> N
     await world.campaign(people=50, pacing=BLAST)
     await world.clock.until(lambda: world.counts().get("failed") == 1)
     store = world.engine.store
-    real = store.retry
+    real = store.retry_jobs
 
-    async def retry(slots: Any) -> int:
-        done = await real(slots)
+    async def retry_jobs(*args: Any) -> Acted:
+        acted = await real(*args)
         await world.call("campaign.pause", name="c")
-        return done
+        return acted
 
-    store.retry = retry  # type: ignore[method-assign]
-    await world.call("campaign.retry", name="c", which="all")
+    store.retry_jobs = retry_jobs  # type: ignore[method-assign]
+    answer = await world.retry("c", which="all")
+    assert (answer["done"], answer["notes"]) == (1, ["c is paused: they wait for its resume"])
     assert world.state() == "paused"
+
+
+@pytest.mark.parametrize("turn", [1, 2], ids=["before its jobs are planned", "between two slices of them"])
+async def test_a_cancel_pressed_while_a_retry_is_planned_leaves_nothing_open(
+    world: World, turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.control.jobs.SLICE", 2)
+    world.channel.answer = lambda message: NO_SUCH_USER
+    await world.start()
+    await world.campaign(people=4, pacing=BLAST)
+    await world.clock.until(lambda: world.counts() == {"failed": 4})
+    await world.clock.until(lambda: world.state() == "completed")
+    await world.people("c", ["later@example.org"])
+    store = world.engine.store
+    real = store.retry_jobs
+    calls = 0
+
+    async def retry_jobs(*args: Any) -> Acted:
+        nonlocal calls
+        calls += 1
+        if calls == turn:
+            await world.call("campaign.cancel", name="c")
+        return await real(*args)
+
+    store.retry_jobs = retry_jobs  # type: ignore[method-assign]
+    answer = await world.retry("c", which="all")
+    assert (answer["done"], answer["refused"]) == ((turn - 1) * 2, 4 - (turn - 1) * 2)
+    await world.clock.run(60_000_000)
+    counts = world.counts()
+    assert counts["failed"] == 4 - (turn - 1) * 2 and set(counts) == {"failed", "skipped"}
+    assert world.state() == "cancelled"
+
+
+@pytest.mark.parametrize(("method", "turn"), [("retry_jobs", 2), ("activate_campaign", 1)])
+async def test_a_retry_that_is_cut_short_is_gone_on_with_and_can_be_asked_for_again(
+    world: World, method: str, turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.control.jobs.SLICE", 2)
+    world.channel.script = {f"c0000{n}@example.org": [NO_SUCH_USER] for n in range(4)}
+    await world.start()
+    await world.campaign(people=6, pacing=BLAST)
+    await world.clock.until(lambda: world.state() == "completed")
+    failing(world.engine.store, method, turn, StoreError("the store is locked"))
+    with pytest.raises(StoreError):
+        await world.retry("c", which="all")
+    left = world.counts()["pending"]
+    assert left == (2 if method == "retry_jobs" else 4)
+    await world.restart(after=60_000_000)
+    await world.clock.until(lambda: world.state() == "completed")
+    assert world.counts().get("failed", 0) == 4 - left
+    await world.retry("c", which="all")
+    await world.finish()
+    assert world.counts() == {"completed": 6}
+    assert world.channel.twice == []
 
 
 async def test_an_import_whose_client_is_gone_is_taken_back(world: World) -> None:

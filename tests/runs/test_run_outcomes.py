@@ -199,7 +199,7 @@ async def test_a_wrong_set_up_holds_the_message_and_pauses_the_campaign_with_the
     assert "SPF and DKIM failed" in row["pause_detail"]
     await world.start()
     await world.call("campaign.resume", name="c")
-    await world.call("campaign.retry", name="c")
+    await world.retry("c")
     await world.finish()
     assert world.counts() == {"completed": 6}
 
@@ -262,11 +262,11 @@ async def test_a_reply_lost_after_the_content_is_uncertain_and_nothing_automatic
     await world.clock.run(15 * DAY)
     await world.restart()
     await world.call("campaign.start", name="c")
-    await world.call("campaign.retry", name="c", which="all")
+    await world.retry("c", which="all")
     unsure = [job["id"] for job in world.jobs() if job["state"] == "uncertain"]
     answer = await world.call("job.retry", ids=unsure)
     assert (answer["retried"], answer["refused"]) == (0, 2)
-    await world.call("failures.retry", error_key=world.job("c00001@example.org")["error_key"])
+    await world.retry(error_key=world.job("c00001@example.org")["error_key"])
     await world.clock.run(15 * DAY)
     assert world.counts() == {"completed": 4, "uncertain": 2}
     assert world.state() == "completed"

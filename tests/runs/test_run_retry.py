@@ -31,8 +31,8 @@ async def failed_campaign(world: World, **more: Any) -> None:
 
 async def test_retry_takes_what_failed_for_a_passing_reason(world: World) -> None:
     await failed_campaign(world)
-    answer = await world.call("campaign.retry", name="c")
-    assert (answer["retried"], world.state()) == (2, "active")
+    answer = await world.retry("c")
+    assert (answer["done"], world.state()) == (2, "active")
     await world.finish()
     assert world.counts() == {"completed": 4, "failed": 2}
     assert world.channel.twice == []
@@ -40,7 +40,7 @@ async def test_retry_takes_what_failed_for_a_passing_reason(world: World) -> Non
 
 async def test_retry_all_takes_everybody_who_failed(world: World) -> None:
     await failed_campaign(world)
-    assert (await world.call("campaign.retry", name="c", which="all"))["retried"] == 4
+    assert (await world.retry("c", which="all"))["done"] == 4
     await world.finish()
     assert world.counts() == {"completed": 6}
     assert world.channel.twice == []
@@ -49,8 +49,8 @@ async def test_retry_all_takes_everybody_who_failed(world: World) -> None:
 async def test_retry_of_a_reason_takes_its_group_alone(world: World) -> None:
     await failed_campaign(world)
     key = world.job("c00002@example.org")["error_key"]
-    answer = await world.call("failures.retry", error_key=key)
-    assert (answer["retried"], answer["campaigns"]) == (2, ["c"])
+    answer = await world.retry(error_key=key)
+    assert (answer["done"], answer["campaigns"]) == (2, ["c"])
     await world.finish()
     assert world.counts() == {"completed": 4, "failed": 2}
     assert {world.job(f"c0000{i}@example.org")["state"] for i in (0, 1)} == {"failed"}
@@ -60,15 +60,22 @@ async def test_retry_of_ids_says_which_could_not_be(world: World) -> None:
     await failed_campaign(world)
     ids = [world.job("c00000@example.org")["id"], world.job("c00005@example.org")["id"]]
     answer = await world.call("job.retry", ids=ids)
-    assert (answer["retried"], answer["refused"]) == (1, 1)
+    assert (answer["done"], answer["refused"]) == (1, 1)
     await world.finish()
     assert world.counts() == {"completed": 3, "failed": 3}
+
+
+async def test_a_retry_is_noted_as_one_run_of_whom_asked_for_it(world: World) -> None:
+    await failed_campaign(world)
+    await world.retry("c", which="all")
+    runs = world.rows("SELECT kind, queued, actor FROM executions ORDER BY id")
+    assert [(row["kind"], row["queued"], row["actor"]) for row in runs] == [("start", 6, "ana"), ("retry", 4, "ana")]
 
 
 async def test_a_retry_is_paced_with_its_first_gap(world: World) -> None:
     await failed_campaign(world, pacing=HUMAN)
     asked = world.clock.now()
-    await world.call("campaign.retry", name="c", which="all")
+    await world.retry("c", which="all")
     await world.finish()
     retried = [at for at in world.channel.starts if at > asked]
     assert len(retried) == 4
@@ -79,7 +86,7 @@ async def test_a_retry_is_paced_with_its_first_gap(world: World) -> None:
 async def test_a_retry_may_be_spread_over_a_time(world: World) -> None:
     await failed_campaign(world)
     asked = world.clock.now()
-    await world.call("campaign.retry", name="c", which="all", spread=4 * HOUR)
+    await world.retry("c", which="all", spread=4 * HOUR)
     assert sorted(job["due_at"] - asked for job in world.jobs() if job["state"] == "pending") == [
         0,
         HOUR,
@@ -96,7 +103,7 @@ async def test_a_retry_grants_a_new_budget(world: World) -> None:
     await world.campaign(people=1)
     await world.clock.until(lambda: world.state() == "completed")
     assert len(world.attempts("c00000@example.org")) == 2
-    await world.call("campaign.retry", name="c")
+    await world.retry("c")
     await world.finish()
     assert [row["number"] for row in world.attempts("c00000@example.org")] == [1, 2, 3, 4]
     assert (world.job("c00000@example.org")["tries"], world.counts()) == (2, {"failed": 1})
@@ -108,7 +115,8 @@ async def test_a_retry_in_a_paused_campaign_waits_for_its_resume(world: World) -
     await world.campaign(people=3, pacing=HUMAN)
     await world.clock.until(lambda: "failed" in world.counts())
     await world.call("campaign.pause", name="c")
-    await world.call("campaign.retry", name="c", which="all")
+    answer = await world.retry("c", which="all")
+    assert answer["message"] == "1 will be tried again; c is paused: they wait for its resume"
     await world.clock.run(HOUR)
     assert (world.state(), world.counts()) == ("paused", {"pending": 3})
     await world.call("campaign.resume", name="c")
@@ -123,10 +131,10 @@ async def test_nothing_of_a_cancelled_campaign_is_retried(world: World) -> None:
     await world.clock.until(lambda: "failed" in world.counts())
     await world.call("campaign.cancel", name="c")
     await world.clock.run(MINUTE)
-    with pytest.raises(RefusedError, match="is cancelled"):
-        await world.call("campaign.retry", name="c", which="all")
     key = world.job("c00000@example.org")["error_key"]
-    assert (await world.call("failures.retry", error_key=key))["retried"] == 0
+    for answer in (await world.retry("c", which="all"), await world.retry(error_key=key)):
+        assert (answer["done"], answer["campaigns"]) == (0, [])
+        assert [left["why"] for left in answer["left"]] == ["its campaign is cancelled"]
     assert world.counts() == {"failed": 1, "skipped": 2}
 
 
@@ -134,8 +142,10 @@ async def test_retrying_nothing_says_so_and_leaves_the_campaign_completed(world:
     await world.start()
     await world.campaign(people=2)
     await world.clock.run(MINUTE)
-    answer = await world.call("campaign.retry", name="c", which="all")
-    assert (answer["retried"], answer["empty"], world.state()) == (0, True, "completed")
+    assert (await world.retry("c", which="all"))["done"] == 0
+    answer = await world.call("job.retry", ids=[job["id"] for job in world.jobs()])
+    assert (answer["done"], answer["refused"], answer["empty"]) == (0, 2, True)
+    assert world.state() == "completed"
 
 
 async def test_a_message_with_a_missing_field_is_held_with_the_field_s_name(world: World) -> None:
@@ -156,7 +166,7 @@ async def test_a_message_with_a_missing_field_is_held_with_the_field_s_name(worl
 async def test_a_retry_of_a_message_that_still_lacks_its_field_holds_it_again(world: World) -> None:
     await world.start()
     await world.campaign(people=2, text="Hi {{ first_name }}")
-    assert (await world.call("campaign.retry", name="c"))["retried"] == 2
+    assert (await world.retry("c"))["done"] == 2
     await world.finish()
     assert world.counts() == {"held": 2}
     assert {job["reason"] for job in world.jobs()} == {"field"}
@@ -202,7 +212,7 @@ async def test_addresses_added_later_to_a_campaign_that_is_not_live_are_held(wor
     assert world.job("stranger@example.org")["reason"] == "configuration"
     assert "allow-list" in world.job("stranger@example.org")["last_error"]
     await world.call("campaign.live", name="c")
-    await world.call("campaign.retry", name="c")
+    await world.retry("c")
     await world.finish()
     assert world.counts() == {"completed": 2}
 
@@ -213,7 +223,7 @@ async def test_a_retry_that_fails_again_is_counted_under_its_new_reason(world: W
     await world.campaign(people=1)
     await world.clock.until(lambda: world.state() == "completed")
     first = world.jobs()[0]["error_key"]
-    await world.call("campaign.retry", name="c", which="all")
+    await world.retry("c", which="all")
     await world.finish()
     groups = world.read(lambda reader: reader.failures())
     assert [(row["error_key"], row["n"]) for row in groups] == [(world.jobs()[0]["error_key"], 1)]

@@ -10,7 +10,6 @@ from storage.acts import Left, Seen, packed, unpacked
 from storage.errors import RefusedError
 from storage.events import Event
 from storage.model import HOUR, MINUTE, SECOND, JobState
-from storage.upkeep import RetrySelector
 from tests.support.stores import Desk, said
 
 GRACE = 10 * SECOND
@@ -34,7 +33,7 @@ def slots(desk: Desk, jobs: list[Seen]) -> list[tuple[Seen, int, int]]:
 
 async def test_a_retry_takes_what_is_as_it_was_seen(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED, 3)
-    acted = await desk.store.retry_seen(slots(desk, seen(desk, *batch.jobs)), told)
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)
     assert (acted.n, acted.left) == (3, ())
     assert {desk.job(id)["state"] for id in batch.jobs} == {"pending"}
     event = desk.look.events()[-1]
@@ -44,8 +43,8 @@ async def test_a_retry_takes_what_is_as_it_was_seen(desk: Desk) -> None:
 async def test_what_changed_since_it_was_seen_is_left_and_told(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED, 2)
     before = seen(desk, *batch.jobs)
-    await desk.store.retry_seen(slots(desk, before[:1]), told)
-    acted = await desk.store.retry_seen(slots(desk, before), told)
+    await desk.store.retry_jobs(slots(desk, before[:1]), told)
+    acted = await desk.store.retry_jobs(slots(desk, before), told)
     assert (acted.n, acted.left) == (
         1,
         (Left(batch.jobs[0], True, "it is pending: only failed or held ones are retried"),),
@@ -56,29 +55,72 @@ async def test_what_changed_since_it_was_seen_is_left_and_told(desk: Desk) -> No
 async def test_a_job_that_failed_again_meanwhile_is_not_the_one_that_was_seen(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED)
     before = seen(desk, *batch.jobs)
-    await desk.store.retry([(batch.jobs[0], desk.clock(), 0)])
+    await desk.store.retry_jobs([(before[0], desk.clock(), 0)], told)
     await desk.send(await desk.claim_one(), JobState.FAILED)
-    acted = await desk.store.retry_seen(slots(desk, before), told)
+    acted = await desk.store.retry_jobs(slots(desk, before), told)
     assert acted.left == (Left(batch.jobs[0], True, "it was tried meanwhile"),)
     assert (acted.event, desk.job(batch.jobs[0])["state"]) == (0, "failed")
 
 
-@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.UNCERTAIN])
+async def test_a_retry_grants_a_new_budget_and_keeps_the_attempts(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    (job,) = batch.jobs
+    due = desk.clock() + MINUTE
+    await desk.store.retry_jobs([(Seen(job), due, SECOND)], told)
+    row = desk.job(job)
+    assert (row["state"], row["due_at"], row["gap"], row["tries"], row["attempts"]) == ("pending", due, SECOND, 0, 1)
+    desk.clock.step(MINUTE)
+    await desk.store.promote()
+    assert (await desk.claim_one()).budget_at is None
+
+
+async def test_a_retry_that_is_due_now_can_be_claimed_at_once(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.retry_jobs([(Seen(batch.jobs[0]), desk.clock(), 0)], told)
+    assert (await desk.claim_one()).id == batch.jobs[0]
+
+
+async def test_a_retry_opens_its_batch_again(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.settle()
+    await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)
+    row = desk.look.batch(batch.batch_id)
+    assert (row["state"], row["finished_at"]) == ("ready", None)
+
+
+async def test_a_held_message_is_freed_by_a_retry(desk: Desk) -> None:
+    batch = await desk.campaign(1, held="company")
+    assert (await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)).n == 1
+    row = desk.job(batch.jobs[0])
+    assert (row["state"], row["reason"]) == ("pending", "")
+
+
+async def test_nothing_of_a_cancelled_campaign_is_retried(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    await desk.store.cancel_campaign(batch.id, said())
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)
+    assert acted.left == (Left(batch.jobs[0], False, "its campaign is cancelled"),)
+    assert desk.counts() == {"failed": 1}
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.UNCERTAIN, JobState.PENDING])
 async def test_a_retry_refuses_what_is_neither_failed_nor_held(desk: Desk, state: JobState) -> None:
     batch = await desk.settled_campaign(state)
-    acted = await desk.store.retry_seen(slots(desk, seen(desk, *batch.jobs)), told)
+    before = desk.job(batch.jobs[0])
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)
     assert acted.left == (Left(batch.jobs[0], False, f"it is {state}: only failed or held ones are retried"),)
+    assert desk.job(batch.jobs[0]) == before
 
 
 async def test_a_job_named_twice_is_retried_once(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED)
-    acted = await desk.store.retry_seen(slots(desk, seen(desk, *batch.jobs) * 2), told)
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs) * 2), told)
     assert (acted.n, len(acted.left)) == (1, 1)
 
 
 async def test_what_awaits_approval_is_never_retried(desk: Desk) -> None:
     batch = await desk.campaign(1, held="approval")
-    acted = await desk.store.retry_seen(slots(desk, seen(desk, *batch.jobs)), told)
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *batch.jobs)), told)
     assert acted.left == (Left(batch.jobs[0], False, "held for approval"),)
 
 
@@ -90,7 +132,7 @@ async def test_a_retry_is_taken_back_as_it_was(desk: Desk) -> None:
     held = await desk.campaign(1, name="held", held="company")
     ids = [*failed.jobs, *held.jobs]
     before = [(desk.job(id)["state"], desk.job(id)["reason"], desk.job(id)["error_key"]) for id in ids]
-    acted = await desk.store.retry_seen(slots(desk, seen(desk, *ids)), told)
+    acted = await desk.store.retry_jobs(slots(desk, seen(desk, *ids)), told)
     undone = await desk.store.undo_act(acted.event, told, GRACE)
     assert (undone.n, undone.left) == (3, ())
     assert [(desk.job(id)["state"], desk.job(id)["reason"], desk.job(id)["error_key"]) for id in ids] == before
@@ -100,7 +142,7 @@ async def test_a_retry_is_taken_back_as_it_was(desk: Desk) -> None:
 async def test_only_what_was_not_tried_since_is_taken_back(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED, 3)
     now = desk.clock()
-    acted = await desk.store.retry_seen([(job, now, 0) for job in seen(desk, *batch.jobs)], told)
+    acted = await desk.store.retry_jobs([(job, now, 0) for job in seen(desk, *batch.jobs)], told)
     flying, tried = (await desk.claim(2)).jobs
     await desk.intent(flying)
     await desk.send(tried, JobState.PENDING, due_at=now + HOUR)
@@ -111,7 +153,7 @@ async def test_only_what_was_not_tried_since_is_taken_back(desk: Desk) -> None:
 
 async def test_a_claim_from_before_the_undo_changes_nothing(desk: Desk) -> None:
     batch = await desk.settled_campaign(JobState.FAILED)
-    acted = await desk.store.retry_seen([(seen(desk, *batch.jobs)[0], desk.clock(), 0)], told)
+    acted = await desk.store.retry_jobs([(seen(desk, *batch.jobs)[0], desk.clock(), 0)], told)
     job = await desk.claim_one()
     await desk.store.hand_back([(job.id, job.lease)])
     await desk.store.undo_act(acted.event, told, GRACE)
@@ -187,10 +229,9 @@ async def test_what_is_being_cancelled_is_neither_retried_nor_cancelled_again(de
     batch = await desk.campaign(1)
     await desk.store.cancel_jobs(seen(desk, *batch.jobs), told)
     now = seen(desk, *batch.jobs)
-    assert (await desk.store.retry_seen(slots(desk, now), told)).left[0].why == "it is being cancelled"
+    assert (await desk.store.retry_jobs(slots(desk, now), told)).left[0].why == "it is being cancelled"
     assert (await desk.store.cancel_jobs(now, told)).left[0].why == "it is being cancelled already"
-    assert await desk.store.retryable(RetrySelector(campaign_id=batch.id, held=True), 0) == []
-    assert await desk.store.retry([(batch.jobs[0], desk.clock(), 0)]) == 0
+    assert (await desk.store.retry_jobs(slots(desk, [Seen(batch.jobs[0])]), told)).n == 0
 
 
 async def test_a_cancel_in_its_grace_keeps_a_run_that_ends_by_itself(desk: Desk) -> None:

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.plans import replan
+from storage.acts import Seen
+from storage.fixed_set import of_campaign
 from storage.model import (
     HOUR,
     MINUTE,
@@ -33,7 +35,6 @@ from storage.model import (
     PauseReason,
     QueueState,
 )
-from storage.upkeep import RetrySelector
 from tests.support.stores import Desk, Row, said
 
 T = TypeVar("T")
@@ -182,12 +183,14 @@ class StoreMachine(RuleBasedStateMachine):
         if campaign.state is CampaignState.CANCELLED:
             return
         store = self.desk.store
-        ids = self.run(store.retryable(RetrySelector(campaign_id=campaign.id, held=True), 0))
-        if ids:
+        fixed = of_campaign(self.desk.look, campaign.id, ()).jobs
+        if n := len(fixed):
             now = self.desk.clock()
-            assert self.run(store.retry([(job_id, now + i * SECOND, 0) for i, job_id in enumerate(ids)])) == len(ids)
+            slots = [(Seen(*job), now + i * SECOND, 0) for i, job in enumerate(fixed.part(0, n))]
+            acted = self.run(store.retry_jobs(slots, lambda n: said(n=n)))
+            assert (acted.n, acted.left) == (n, ())
             if campaign.state is not CampaignState.PAUSED:
-                self.run(store.activate_campaign(campaign.id, said(), execution="retry", queued=len(ids)))
+                self.run(store.activate_campaign(campaign.id, None, execution="retry", queued=n, user="ada"))
 
     @precondition(lambda self: self.uncertain)
     @rule(pick=picks, sent=st.booleans())

@@ -1,12 +1,12 @@
-"""Settling, retries, resolving, what can still run (conformance of any store)."""
+"""Settling, resolving, what can still run (conformance of any store)."""
 
 from __future__ import annotations
 
 import pytest
 
 from storage.errors import RefusedError
-from storage.model import HOUR, MINUTE, SECOND, JobState, OutcomeClass, PauseReason, QueueState
-from storage.upkeep import RetrySelector, Settled
+from storage.model import HOUR, SECOND, JobState, PauseReason, QueueState
+from storage.upkeep import Settled
 from tests.support.stores import Desk, said
 
 NOTHING = Settled((), 0)
@@ -131,104 +131,6 @@ async def test_a_cancel_in_its_grace_counts_as_one(desk: Desk) -> None:
     desk.clock.step(10 * SECOND)
     await desk.store.skip_cancelled(10 * SECOND)
     assert await desk.store.runnable([desk.queue.id]) == 0
-
-
-# retries by a person
-
-
-async def test_a_retry_grants_a_new_budget_and_keeps_the_attempts(desk: Desk) -> None:
-    batch = await desk.settled_campaign(JobState.FAILED)
-    (job,) = batch.jobs
-    due = desk.clock() + MINUTE
-    assert await desk.store.retry([(job, due, SECOND)]) == 1
-    row = desk.job(job)
-    assert (row["state"], row["due_at"], row["gap"], row["tries"], row["attempts"]) == ("pending", due, SECOND, 0, 1)
-    desk.clock.step(MINUTE)
-    await desk.store.promote()
-    assert (await desk.claim_one()).budget_at is None
-
-
-async def test_a_retry_that_is_due_now_can_be_claimed_at_once(desk: Desk) -> None:
-    batch = await desk.settled_campaign(JobState.FAILED)
-    await desk.store.retry([(batch.jobs[0], desk.clock(), 0)])
-    assert (await desk.claim_one()).id == batch.jobs[0]
-
-
-async def test_a_retry_opens_its_batch_again(desk: Desk) -> None:
-    batch = await desk.settled_campaign(JobState.FAILED)
-    await desk.store.settle()
-    await desk.store.retry([(batch.jobs[0], desk.clock(), 0)])
-    row = desk.look.batch(batch.batch_id)
-    assert (row["state"], row["finished_at"]) == ("ready", None)
-
-
-@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.UNCERTAIN, JobState.PENDING])
-async def test_only_failed_and_held_messages_are_retried(desk: Desk, state: JobState) -> None:
-    batch = await desk.settled_campaign(state)
-    before = desk.job(batch.jobs[0])
-    assert await desk.store.retry([(batch.jobs[0], desk.clock(), 0), (999_999, 0, 0)]) == 0
-    assert desk.job(batch.jobs[0]) == before
-
-
-async def test_a_held_message_is_freed_by_a_retry(desk: Desk) -> None:
-    batch = await desk.campaign(1, held="company")
-    assert await desk.store.retry([(batch.jobs[0], desk.clock(), 0)]) == 1
-    row = desk.job(batch.jobs[0])
-    assert (row["state"], row["reason"]) == ("pending", "")
-
-
-async def selected(desk: Desk, **selector: object) -> list[int]:
-    return await desk.store.retryable(RetrySelector(**selector), 0)  # type: ignore[arg-type]
-
-
-async def test_a_campaign_s_retry_means_its_own_failed_messages(desk: Desk) -> None:
-    mine = await desk.settled_campaign(JobState.FAILED, 2, name="mine")
-    await desk.settled_campaign(JobState.FAILED, name="other")
-    await desk.settled_campaign(JobState.UNCERTAIN, name="unclear")
-    assert await selected(desk, campaign_id=mine.id) == mine.jobs
-
-
-async def test_held_messages_are_meant_only_when_asked_for_and_never_those_that_await_approval(desk: Desk) -> None:
-    held = await desk.campaign(1, name="held", held="field")
-    await desk.campaign(1, name="approval", held="approval")
-    assert await selected(desk) == []
-    assert await selected(desk, held=True) == held.jobs
-
-
-async def test_a_retry_by_ids_means_these_only(desk: Desk) -> None:
-    batch = await desk.settled_campaign(JobState.FAILED, 3)
-    assert await selected(desk, ids=tuple(batch.jobs[:2])) == batch.jobs[:2]
-
-
-async def test_a_retry_by_reason_means_that_reason_only(desk: Desk) -> None:
-    batch = await desk.campaign(2)
-    jobs = (await desk.claim()).jobs
-    await desk.send(jobs[0], JobState.FAILED, error_key="full mailbox")
-    await desk.send(jobs[1], JobState.FAILED, error_key="no such user")
-    assert await selected(desk, error_key="no such user") == batch.jobs[1:]
-
-
-async def test_a_retry_by_class_means_these_outcomes_and_what_is_held(desk: Desk) -> None:
-    batch = await desk.campaign(2)
-    jobs = (await desk.claim()).jobs
-    await desk.send(jobs[0], JobState.FAILED, outcome=OutcomeClass.TRANSIENT)
-    await desk.send(jobs[1], JobState.FAILED, outcome=OutcomeClass.PERMANENT)
-    held = await desk.campaign(1, name="held", held="field")
-    assert await selected(desk, classes=("transient",), held=True) == [batch.jobs[0], *held.jobs]
-
-
-async def test_what_a_retry_means_is_read_in_slices(desk: Desk) -> None:
-    batch = await desk.settled_campaign(JobState.FAILED, 3)
-    assert await desk.store.retryable(RetrySelector(campaign_id=batch.id), batch.jobs[1]) == batch.jobs[2:]
-
-
-async def test_the_campaigns_of_a_retry_are_found_by_ids_and_by_reason(desk: Desk) -> None:
-    one = await desk.settled_campaign(JobState.FAILED, name="one")
-    two = await desk.settled_campaign(JobState.FAILED, name="two")
-    await desk.settled_campaign(JobState.UNCERTAIN, name="three")
-    assert await desk.store.campaigns_of(RetrySelector(ids=tuple(two.jobs))) == [two.id]
-    assert sorted(await desk.store.campaigns_of(RetrySelector(error_key="why failed"))) == [one.id, two.id]
-    assert await desk.store.campaigns_of(RetrySelector(error_key="none")) == []
 
 
 # resolving

@@ -107,8 +107,8 @@ def undo_cancel(session: Session, name: str) -> None:
 @click.pass_obj
 def retry(session: Session, name: str, which: str, error_key: str, spread: str) -> int:
     """Give failed messages a new budget, paced from now. Uncertain ones are never retried this way."""
-    from engine.control.retrying import parse_spread
     from engine.outcomes import TRANSIENT
+    from engine.planning.durations import parse_spread
     from storage.fixed_set import FixedSet, of_campaign, of_reason
     from storage.reader import Reader
     from tui.cli.job_acts import act

@@ -35,7 +35,7 @@ def retry(session: Session, ids: tuple[int, ...], text: str, error_key: str, spr
 
     The set is fixed before the question: what fails later does not belong to it.
     """
-    from engine.control.retrying import parse_spread
+    from engine.planning.durations import parse_spread
     from storage.fixed_set import Act, of_reason
 
     over = parse_spread(spread)
