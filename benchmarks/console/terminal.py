@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import struct
 import sys
@@ -149,6 +150,7 @@ class Terminal:
 
 
 def console(place: Place, *options: str, size: tuple[int, int] = (80, 24)) -> Terminal:
-    """The program's console over one store."""
+    """The program's console over one store, as on its first run: it would open on the view that was left last."""
+    shutil.rmtree(place.folder / "state", ignore_errors=True)
     argv = [PROGRAM, "--db", str(place.database), "--config", str(place.config), *options]
     return Terminal(argv, size=size, XDG_STATE_HOME=str(place.folder / "state"))

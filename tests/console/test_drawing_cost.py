@@ -103,3 +103,28 @@ def test_no_string_of_a_row_gets_past_the_door_at_any_depth(row: Any) -> None:
 def test_what_is_safe_already_stays_as_it_is() -> None:
     row = {"id": 1, "error": None, "address": "ann@example.org", "fields": {"first_name": "Ann"}, "hours": [(1, 2)]}
     assert clean(row) == row
+
+
+async def test_rows_put_before_the_cursor_move_nothing_on_the_screen() -> None:
+    class Listing(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Grid()
+
+    def table(first: int) -> Table:
+        rows = [{"id": n} for n in range(first, 200)]
+        return Table([Column("ID", 8, lambda row: str(row["id"]))], rows, lambda row: row["id"])
+
+    app = Listing()
+    async with app.run_test(size=(40, 10)) as pilot:
+        grid = app.query_one(Grid)
+        grid.show(table(100))
+        await pilot.pause()
+        grid.move_to(50)
+        await pilot.pause()
+        before = grid.text
+        grid.show(table(0))
+        await pilot.pause()
+        assert grid.text == before
+        grid.show(table(120))
+        await pilot.pause()
+        assert grid.text == before

@@ -106,6 +106,9 @@ class Grid(Widget, can_focus=True):
         self._source = source
         self._made.clear()
         found = source.index_of(self._key) if self._key is not None else None
+        if found is not None and self._cursor >= 0:
+            # The row stays where it stands on the screen, also when more rows were put before it.
+            self._top += found - self._cursor
         before = self._key
         self._place(found if found is not None else max(0, self._cursor), +1)
         self._redraw()
