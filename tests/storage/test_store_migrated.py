@@ -16,6 +16,8 @@ from tests.support.stores import HandClock, open_sqlite
 VERSIONS = [migration.number for migration in migrate.migrations()]
 STATES = ("pending", "processing", "completed", "failed", "held", "skipped", "bounced", "uncertain")
 JOBS = 60
+COUNTED_BY_BATCH = 2
+"""The version from which on the counters cannot be made anew by a migration: its jobs need theirs."""
 
 
 def old_store(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +46,12 @@ def old_store(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None
                     1 if state in ("completed", "bounced") else None,
                 ),
             )  # fmt: skip
+        if version >= COUNTED_BY_BATCH:
+            raw.execute(
+                "INSERT INTO counters SELECT COALESCE(campaign_id, 0), batch_id, queue_id, state, "
+                "CASE WHEN state IN ('processing', 'completed') THEN '' ELSE error_key END, count(*) FROM jobs "
+                "GROUP BY 1, 2, 3, 4, 5"
+            )
 
 
 @pytest.mark.parametrize("version", VERSIONS[:-1])
@@ -67,3 +75,24 @@ async def test_an_older_store_is_brought_up_to_date(
         assert {state: of_batches[state] for state in STATES} == wanted
         assert reader.counts("queue", 1)["uncertain"] == wanted["uncertain"]
         assert reader.check() == []
+
+
+def test_the_checks_of_the_last_version_still_refuse(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "paceline.db", isolation_level=None)) as raw:
+        migrate.apply(raw, 0)
+        raw.execute("INSERT INTO queues (id, name, channel, created_at, updated_at) VALUES (1, 'mail', 'smtp', 0, 0)")
+        raw.execute("INSERT INTO batches (id, kind, state, created_at) VALUES (1, 'start', 'ready', 0)")
+        job = "INSERT INTO jobs (kind, queue_id, batch_id, state, ready, due_at, created_at, updated_at) "
+        raw.execute(f"{job} VALUES ('send', 1, 1, 'pending', 2, 0, 0, 0)")
+        for values in ("('send', 1, 1, 'sent', 0, 0, 0, 0)", "('send', 1, 1, 'pending', 3, 0, 0, 0)"):
+            with pytest.raises(sqlite3.IntegrityError):
+                raw.execute(f"{job} VALUES {values}")
+        with pytest.raises(sqlite3.IntegrityError):
+            raw.execute(
+                "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, finished_at, outcome) "
+                "VALUES (1, 1, 1, 1, 1, 0, 0, 'perhaps')"
+            )
+        [checks] = raw.execute("SELECT group_concat(sql) FROM sqlite_schema WHERE name IN ('jobs', 'attempts')")
+        assert "IN (0, 1, 2)" not in checks[0]
+        assert "(state IN" not in checks[0]
+        assert "(outcome IN" not in checks[0]
