@@ -94,6 +94,9 @@ class Filter:
     terms: tuple[Term | Not, ...] = ()
 
 
+EVERY = Filter()
+
+
 def literal(text: str) -> str:
     """The pattern that matches exactly this text."""
     return text.replace("\\", "\\\\").replace("*", "\\*")

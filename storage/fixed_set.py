@@ -14,7 +14,9 @@ from enum import StrEnum
 from itertools import islice
 
 from storage.acts import CANCELLED
-from storage.filter_terms import Filter, States
+from storage.failure_groups import reason
+from storage.filter_sql import ALL, Where, both
+from storage.filter_terms import EVERY, Filter, States
 from storage.jobs_page import SLICE, Count, Query, Row, all_ids, count
 from storage.model import HeldReason, JobState
 from storage.reader import Reader
@@ -91,13 +93,15 @@ def of_ids(reader: Reader, act: Act, ids: Iterable[int]) -> FixedSet:
     return _sorted_out(reader, act, iter(ids))
 
 
-def of_reason(reader: Reader, error_key: str, campaign_id: int | None = None) -> FixedSet:
-    """What a retry takes of the jobs that stopped for this reason, in one campaign or in all."""
-    condition, values = ("", ()) if campaign_id is None else (" AND campaign_id = ?", (campaign_id,))
-    pages = (
-        _walk(reader, f"error_key = ? AND error_key <> '' AND state = '{state}'{condition}", (error_key, *values))
-        for state in _STOPPED
+def of_reason(
+    reader: Reader, error_key: str, campaign_id: int | None = None, *, narrowed: Filter = EVERY, now: int = 0
+) -> FixedSet:
+    """What a retry takes of the jobs that stopped for this reason, in one campaign or in all; `narrowed` as a filter of
+    failures does (`storage.failure_groups`), its times counted from `now`."""
+    condition = both(
+        reason(error_key, narrowed, now), ALL if campaign_id is None else Where("j.campaign_id = ?", (campaign_id,))
     )
+    pages = (_walk(reader, f"{condition.sql} AND j.state = '{state}'", condition.values) for state in _STOPPED)
     return _sorted_out(reader, Act.RETRY, (id for ids in pages for id in ids))
 
 
@@ -107,7 +111,7 @@ def of_campaign(reader: Reader, campaign_id: int, outcomes: Sequence[str]) -> Fi
         # In the words of the index `jobs_stopped`, so that it applies.
         _walk(
             reader,
-            f"campaign_id = ? AND state = '{state}' AND state IN ('failed', 'held', 'uncertain')",
+            f"j.campaign_id = ? AND j.state = '{state}' AND j.state IN ('failed', 'held', 'uncertain')",
             (campaign_id,),
         )
         for state in _STOPPED
@@ -172,7 +176,7 @@ def _narrowed(query: Query, *states: str) -> Query:
 
 def _walk(reader: Reader, condition: str, values: Sequence[str | int]) -> Iterator[int]:
     after = 0
-    sql = f"SELECT id FROM jobs WHERE {condition} AND id > ? ORDER BY id LIMIT {_PAGE}"
+    sql = f"SELECT j.id FROM jobs j WHERE {condition} AND j.id > ? ORDER BY j.id LIMIT {_PAGE}"
     while rows := reader.select(sql, (*values, after)):
         yield from (row["id"] for row in rows)
         after = rows[-1]["id"]

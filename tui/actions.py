@@ -74,10 +74,15 @@ class Action:
         return ""
 
     def off(self, row: Row, situation: Situation) -> str:
-        """Why this cannot be done now: the surroundings first, then the row; "" when it can."""
-        return self.off_here(situation) or self.why_off(row, situation)
+        """Why this cannot be done now: the surroundings first, then the list that the row stands in (`off`: its filter
+        does not parse), then the row; "" when it can."""
+        in_list = "" if self.reads else str(row.get("off", ""))
+        return self.off_here(situation) or in_list or self.why_off(row, situation)
 
     def command(self, row: Row) -> str:
+        """The command line for this row; a row that is narrowed by its list brings its own (`twin`)."""
+        if self.twin and "twin" in row:
+            return str(row["twin"])
         known = {name: value for name, value in row.items() if isinstance(value, str | int)}
         try:
             return self.twin.format(**known)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from engine.outcomes import TRANSIENT
 from engine.planning.pacing import Pacing, estimate
 from storage.errors import PacelineError
-from storage.filter_sql import exactly
-from storage.filter_terms import Filter, render
+from storage.failure_groups import jobs_filter
+from storage.filter_terms import EVERY, render
 from storage.fixed_set import Act, FixedSet, of_campaign, of_filter, of_ids, of_reason
 from storage.jobs_page import Query, highest
 from storage.reader import Reader
@@ -46,7 +46,7 @@ def marked(act: Act) -> Callable[[Reader, int, Row], Row]:
 
 def _group(reader: Reader, now: int, row: Row) -> Row:
     only = row.get("campaign_id") if row["only_campaign"] else None
-    return {"set": of_reason(reader, row["raw_key"], only)}
+    return {"set": of_reason(reader, row["raw_key"], only, narrowed=row.get("narrowed", EVERY), now=now)}
 
 
 def _campaign(reader: Reader, now: int, row: Row) -> Row:
@@ -84,6 +84,8 @@ class Tally:
     left: list[Row] = field(default_factory=list)
     """What was left alone: `job`, `changed`, `why`."""
     events: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What else is to be known, such as a paused campaign."""
 
     def add(self, result: Row) -> None:
         self.done += result["done"]
@@ -91,13 +93,14 @@ class Tally:
         self.refused += result["refused"]
         self.left += result["left"]
         self.events += result["events"]
+        self.notes += [note for note in result.get("notes", []) if note not in self.notes]
 
     @property
     def text(self) -> str:
         parts = [f"{count(self.done)} done"]
         parts += [f"{count(self.changed)} changed state meanwhile"] if self.changed else []
         parts += [f"{count(self.refused)} refused"] if self.refused else []
-        return ", ".join(parts)
+        return "; ".join([", ".join(parts), *self.notes])
 
 
 async def act_on_set(console: Acting, action: Action, row: Row, given: Row) -> None:
@@ -141,7 +144,7 @@ def _facts(action: Action, reader: Reader, now: int, row: Row) -> Row:
 def chosen_by(row: Row) -> str:
     """What chose the jobs of a set, for the log: a filter, the reason of a group, or "" for marks by hand."""
     if "raw_key" in row:
-        return render(Filter((exactly("error", row["raw_key"]),)))
+        return render(jobs_filter(row["raw_key"], row.get("narrowed", EVERY)))
     return str(row["filter"]) if row.get("all") else ""
 
 

@@ -178,7 +178,7 @@ def parse(line: str, now: int) -> Command | None:
         return Do(action_of("campaign.resolve"), words[2])
     path, context = _read(words)
     if path in LISTS:
-        return Go(LISTS[path])
+        return Go(LISTS[path], str(context.params.get("text") or ""))
     if path in SHOWS:
         return Show(SHOWS[path], str(context.params.get("name", context.params.get("job_id"))))
     return _do(BY_WORDS[path], path, context, now)

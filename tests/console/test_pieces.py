@@ -12,9 +12,10 @@ from storage.model import MINUTE, SECOND, Actor
 from storage.reader import Reader
 from tests.console.world import NOON, World
 from tui import format
+from tui.failure_groups import grouped
 from tui.link import ATTACHED, LOST, EngineLink
 from tui.screens.campaign import counts_line
-from tui.screens.failures import group_detail, grouped
+from tui.screens.failures import group_detail
 from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
 from tui.screens.why import why

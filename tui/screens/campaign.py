@@ -13,11 +13,12 @@ from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.failure_groups import grouped
 from tui.format import bar, clock, count, percent, rate, soon
 from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
 from tui.screens.campaigns import done_of, mark_of
-from tui.screens.failures import JobsScreen, grouped
+from tui.screens.failures import JobsScreen
 from tui.screens.view import PAGE, ViewScreen
 from tui.screens.why import why
 from tui.theme import JOBS

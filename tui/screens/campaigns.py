@@ -7,14 +7,17 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from storage.campaign_list import campaigns, is_scheduled
+from storage.filter_languages import CAMPAIGNS as CAMPAIGN_TERMS
+from storage.filter_terms import Filter
 from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import clock, count, fit, percent, plural, rate
 from tui.pace import campaign_finish, eta_text, limits_of, speed_of
-from tui.screens.shaping import ShapedScreen
-from tui.screens.view import ViewScreen, look_bindings
+from tui.screens.filtered import WholeFilteredScreen
+from tui.screens.view import ViewScreen
 from tui.screens.why import why
 from tui.theme import CAMPAIGNS, Mark
 from tui.widgets.columns import Column
@@ -22,23 +25,19 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
 
-def load(reader: Reader, now: int, limits: dict[str, Row]) -> list[Row]:
-    rows = reader.campaigns()
+def load(reader: Reader, now: int, filter: Filter, limits: dict[str, Row]) -> dict[str, Any]:
+    """`rows`: the campaigns that the filter lets through, with what their pace is told from; how many there are in all
+    (`of`)."""
+    rows, every = campaigns(reader, filter, now)
     add_limits(reader, [row for row in rows if row["state"] == "active"], limits, now)
     for row in rows:
         active = row["state"] == "active"
-        row["due"] = reader.due(row["id"]) if active else {"first": None, "last": None}
         row["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=row["id"]) if active else []
-    return rows
+    return {"rows": rows, "of": every}
 
 
 def mark_of(row: Row, now: int) -> Mark:
-    """An active campaign whose first message is still to come, and none is sent, is scheduled."""
-    first = row["due"]["first"] if "due" in row else None
-    ahead = first is not None and first > now + MINUTE and not row["counts"]["processing"]
-    if row["state"] == "active" and ahead and not row["counts"]["completed"]:
-        return CAMPAIGNS["sched"]
-    return CAMPAIGNS[row["state"]]
+    return CAMPAIGNS["sched" if is_scheduled(row, now) else row["state"]]
 
 
 def done_of(row: Row) -> int:
@@ -105,31 +104,38 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
-class CampaignsScreen(ShapedScreen):
+NO_MATCH = " No campaign matches."
+NO_CAMPAIGN = " No campaign yet: paceline campaign new NAME --account ACCOUNT --template FILE"
+
+
+class CampaignsScreen(WholeFilteredScreen):
     CSS_PATH: ClassVar = ["view.tcss", "campaigns.tcss"]
     MODE = "campaigns"
     LIST = "campaigns"
-    BINDINGS: ClassVar = look_bindings("columns", "order")
+    LANGUAGE = CAMPAIGN_TERMS
 
     def columns(self, now: int) -> list[Column]:
         return columns_at(now)
 
     def reads(self) -> Any:
-        link = self.console.link
-        return lambda reader, now: load(reader, now, limits_of(link.state.status))
+        link, filter = self.console.link, self.filter
+        return lambda reader, now: load(reader, now, filter, limits_of(link.state.status))
 
     def crumb(self) -> str:
-        return "Campaigns"
+        return f"Campaigns  {self.filter_text()}".rstrip()
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
         yield Grid(id="list")
         yield Lines(id="why")
 
-    def show(self, data: list[Row], now: int) -> None:
-        self.crumb_right = plural(len(data), "campaign")
-        nothing = ((" No campaign yet: paceline campaign new NAME --account ACCOUNT --template FILE", ""),)
-        self.show_table(self.in_order(data, now), lambda row: row["id"], now, nothing)
+    def show(self, data: dict[str, Any], now: int) -> None:
+        rows, every = data["rows"], data["of"]
+        self.crumb_right = (
+            f"{count(len(rows))} of {plural(every, 'campaign')}" if self.shown.terms else plural(every, "campaign")
+        )
+        nothing = ((NO_MATCH if every else NO_CAMPAIGN, ""),)
+        self.show_table(self.in_order(rows, now), lambda row: row["id"], now, nothing)
         self.redraw_for_cursor()
 
     def redraw_for_cursor(self) -> None:
@@ -144,7 +150,7 @@ class CampaignsScreen(ShapedScreen):
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return [Target("campaign", row)] if row else []
+        return [Target("campaign", {**row, **self.off()})] if row else []
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.campaign import CampaignScreen

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from engine.advice import advice, kind
-from engine.outcomes import is_retryable
+from storage.failure_groups import STATES, jobs, jobs_filter, narrowing
+from storage.filter_languages import FAILURES
+from storage.filter_terms import EVERY, Filter, render
 from storage.model import HOUR
 from storage.reader import Reader
-from tui.actions import Row, Target
+from tui.actions import Row, Target, job_targets
+from tui.failure_groups import groups
 from tui.format import clock, count, fit, plural, spark, wrap
+from tui.screens.filtered import WholeFilteredScreen
 from tui.screens.job_columns import job_columns
 from tui.screens.shaping import ShapedScreen
 from tui.screens.view import PAGE, ViewScreen, look_bindings
@@ -21,62 +25,7 @@ from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
-RETRY_WORDS = {"failed": "no", "uncertain": "ask", "held": "mend", "pending": "auto"}
 MOST_BARS = 24
-
-
-def grouped(rows: list[Row]) -> list[Row]:
-    """The reader's rows (one a campaign and state) as one row a reason, largest first.
-
-    Each: `error_key`, `n`, `failed, uncertain, held, pending` (how many stand so), `kind`, `advice`, `retry`,
-    `queues`, `campaigns` (as text), `only_campaign` (its name when there is one, else None), `first_at`, `last_at`,
-    `sample`, `hours`.
-    """
-    groups: dict[str, Row] = {}
-    for row in rows:
-        group = groups.setdefault(row["error_key"], _new_group(row))
-        group["n"] += row["n"]
-        group[row["state"]] += row["n"]
-        group["by_campaign"][row["campaign"]] = group["by_campaign"].get(row["campaign"], 0) + row["n"]
-        if row["queue"] not in group["queues"]:
-            group["queues"].append(row["queue"])
-        if row["campaign_id"] not in group["seen"]:
-            group["seen"].append(row["campaign_id"])
-            for hour, n in row["hours"]:
-                group["hours"][hour] = group["hours"].get(hour, 0) + n
-        firsts = [at for at in (group["first_at"], row["first_at"]) if at is not None]
-        lasts = [at for at in (group["last_at"], row["last_at"]) if at is not None]
-        group["first_at"], group["last_at"] = min(firsts, default=None), max(lasts, default=None)
-    for group in groups.values():
-        _finish(group)
-    return sorted(groups.values(), key=lambda group: (-group["n"], group["error_key"]))
-
-
-def _new_group(row: Row) -> Row:
-    return {
-        "error_key": row["error_key"], "raw_key": row.get("raw_key", row["error_key"]), "n": 0, "failed": 0,
-        "uncertain": 0, "held": 0, "pending": 0, "by_campaign": {}, "queues": [], "seen": [], "hours": {},
-        "first_at": None, "last_at": None, "sample": row["sample"], "outcome": row["outcome"],
-    }  # fmt: skip
-
-
-def _finish(group: Row) -> None:
-    state = next(state for state in ("uncertain", "failed", "held", "pending") if group[state])
-    outcome = "uncertain" if state == "uncertain" else group["outcome"]
-    campaigns = sorted(group["by_campaign"].items(), key=lambda entry: -entry[1])
-    group["state"] = state
-    group["kind"] = "held" if state == "held" and not outcome else kind(outcome)
-    group["advice"] = advice(outcome, group["error_key"])
-    if group["kind"] == "held":
-        group["advice"] = "Held for a person: correct the data or the template, then retry."
-    group["retry"] = "yes" if state == "failed" and is_retryable(outcome) else RETRY_WORDS[state]
-    group["campaigns"] = ", ".join(f"{name} ({count(n)})" for name, n in campaigns)
-    group["only_campaign"] = campaigns[0][0] if len(campaigns) == 1 else None
-    group["hours"] = sorted(group["hours"].items())
-
-
-def load(reader: Reader, now: int) -> list[Row]:
-    return grouped(reader.failures())
 
 
 def group_columns(now: int) -> list[Column]:
@@ -136,30 +85,40 @@ def group_detail(row: Row | None, width: int) -> list[Line]:
     return lines
 
 
-class FailuresScreen(ShapedScreen):
+def load(reader: Reader, now: int, filter: Filter) -> dict[str, Any]:
+    """`rows`: the groups that the filter asks for; how many there are in all (`of`)."""
+    rows, every = groups(reader, filter, now)
+    return {"rows": rows, "of": every}
+
+
+class FailuresScreen(WholeFilteredScreen):
     CSS_PATH: ClassVar = ["view.tcss", "failures.tcss"]
     MODE = "failures"
     LIST = "failures"
-    BINDINGS: ClassVar = look_bindings("columns", "order")
+    LANGUAGE = FAILURES
 
     def columns(self, now: int) -> list[Column]:
         return group_columns(now)
 
     def reads(self) -> Any:
-        return load
+        filter = self.filter
+        return lambda reader, now: load(reader, now, filter)
 
     def crumb(self) -> str:
-        return "Failures  grouped by error"
+        text = self.filter_text()
+        return f"Failures  {text}{'  ' if text else ''}grouped by error"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
         yield Grid(id="groups")
         yield Lines(id="detail")
 
-    def show(self, data: list[Row], now: int) -> None:
-        self.crumb_right = f"{plural(len(data), 'group')}, {plural(sum(row['n'] for row in data), 'job')}"
-        nothing = ((" Nothing has failed.", ""),)
-        self.show_table(self.in_order(data, now), lambda row: row["raw_key"], now, nothing)
+    def show(self, data: dict[str, Any], now: int) -> None:
+        rows, every = data["rows"], data["of"]
+        shown = f"{count(len(rows))} of {plural(every, 'group')}" if self.shown.terms else plural(every, "group")
+        self.crumb_right = f"{shown}, {plural(sum(row['n'] for row in rows), 'job')}"
+        nothing = ((" No failure matches." if every else " Nothing has failed.", ""),)
+        self.show_table(self.in_order(rows, now), lambda row: row["raw_key"], now, nothing)
         self.redraw_for_cursor()
 
     def redraw_for_cursor(self) -> None:
@@ -168,11 +127,19 @@ class FailuresScreen(ShapedScreen):
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return [Target("group", row)] if row else []
+        return [Target("group", {**row, **self._narrowed(row), **self.off()})] if row else []
+
+    def _narrowed(self, row: Row) -> Row:
+        """What a retry of the group takes, where that is not all of its jobs."""
+        narrowed = narrowing(self.shown)
+        if not narrowed.terms:
+            return {}
+        chosen = shlex.quote(render(jobs_filter(row["raw_key"], narrowed)))
+        return {"narrowed": narrowed, "twin": f"paceline job retry --filter {chosen}"}
 
     def opens(self) -> ViewScreen | None:
         row = self.query_one(Grid).current
-        return JobsScreen.of_group(row) if row else None
+        return JobsScreen.of_group(row, narrowed=narrowing(self.shown)) if row else None
 
 
 class JobsScreen(ShapedScreen):
@@ -184,29 +151,36 @@ class JobsScreen(ShapedScreen):
     BINDINGS: ClassVar = look_bindings("columns")
 
     def __init__(
-        self, title: str, *, states: tuple[str, ...], error_key: str = "", campaign_id: int | None = None
-    ) -> None:
+        self, title: str, *, states: tuple[str, ...], error_key: str = "", campaign_id: int | None = None,
+        narrowed: Filter = EVERY,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._title = title
-        self._narrowed: tuple[tuple[str, ...], str, int | None] = (states, error_key, campaign_id)
+        self._narrowed = (states, error_key, campaign_id, narrowed)
 
     @classmethod
-    def of_group(cls, row: Row, campaign_id: int | None = None) -> JobsScreen:
-        states = tuple(state for state in ("failed", "uncertain", "held", "pending") if row[state])
-        return cls(row["error_key"], states=states, error_key=row["raw_key"], campaign_id=campaign_id)
+    def of_group(cls, row: Row, campaign_id: int | None = None, *, narrowed: Filter = EVERY) -> JobsScreen:
+        """The jobs of a group, narrowed as the list that it stands in (`storage.failure_groups.narrowing`)."""
+        states = tuple(state for state in STATES if row[state])
+        return cls(
+            row["error_key"], states=states, error_key=row["raw_key"], campaign_id=campaign_id, narrowed=narrowed
+        )
 
     def token(self) -> Hashable:
         return ("jobs", self._narrowed, self.after[-1])
 
     def reads(self) -> Any:
-        states, error_key, campaign_id = self._narrowed
+        states, error_key, campaign_id, narrowed = self._narrowed
         after = self.after[-1]
+        if narrowed.terms:
+            return lambda reader, now: jobs(reader, error_key, narrowed, states, now, after=after, limit=PAGE)
         return lambda reader, now: reader.jobs(
             states=states, error_key=error_key, campaign_id=campaign_id, after=after, limit=PAGE
         )
 
     def crumb(self) -> str:
-        return f"Failures > {self._title}"
+        narrowed = render(self._narrowed[3])
+        return f"Failures > {self._title}{'  ' if narrowed else ''}{narrowed}"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
@@ -233,7 +207,7 @@ class JobsScreen(ShapedScreen):
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return [Target("job", row)] if row else []
+        return job_targets(row) if row else []
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual.binding import BindingType
 from textual.timer import Timer
 
 from storage.errors import FilterError
+from storage.filter_languages import JOBS, Language
 from storage.filter_terms import Filter
 from storage.filters import complete, parse
+from tui.actions import Row
+from tui.feed import Snapshot
 from tui.screens.shaping import ShapedScreen
+from tui.screens.view import back_binding, look_bindings
 
 DEBOUNCE = 0.15
 """Seconds without a key before a filter that is being typed is applied."""
@@ -16,11 +24,14 @@ DEBOUNCE = 0.15
 class FilteredScreen(ShapedScreen):
     """A list with a filter. A subclass shows what it lets through (`show_filtered`)."""
 
+    LANGUAGE: ClassVar[Language] = JOBS
+    """What its filter can ask for."""
+
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self.text = text
         """The filter as it was typed."""
-        self.filter = parse(text)
+        self.filter = parse(text, self.LANGUAGE)
         """The last one that parsed: its rows are shown."""
         self.broken = ""
         """Why the text that stands on row 3 is no filter: actions are off, the rows are those of the last one."""
@@ -48,7 +59,10 @@ class FilteredScreen(ShapedScreen):
 
     def _offers(self, line: str) -> list[str]:
         cut = len(line) - len(line.split(" ")[-1])
-        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names)] if line[cut:] else []
+        return self._completed(line, cut) if line[cut:] else []
+
+    def _completed(self, line: str, cut: int) -> list[str]:
+        return [line[:cut] + offer for offer in complete(line, len(line), self.console.names, self.LANGUAGE)]
 
     def _changed(self, text: str) -> None:
         if self._debounce is not None:
@@ -71,7 +85,7 @@ class FilteredScreen(ShapedScreen):
         """Show what this filter lets through. One that does not parse keeps the rows and turns the actions off."""
         self.text = text
         try:
-            filter = parse(text)
+            filter = parse(text, self.LANGUAGE)
         except FilterError as error:
             self.broken = f"{error.message} - {error.hint}"
             self.console.say(self.broken, "warn")
@@ -87,3 +101,43 @@ class FilteredScreen(ShapedScreen):
     def put_filter_back(self) -> None:
         """The filter before this one, or none."""
         self.narrow(self._before[0] if self.broken and self._before[0] != self.text else "")
+
+    def off(self) -> Row:
+        """What the rows of this list carry for the actions: why they are off."""
+        return {"off": self.filter_off()} if self.broken else {}
+
+
+class WholeFilteredScreen(FilteredScreen):
+    """A filtered list that is read whole: `data` is `rows` and how many there are `of` them without a filter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *look_bindings("shape", only=("view.filter",)),
+        *look_bindings("columns", "order"),
+        back_binding("put_back"),
+    ]
+    HINTS: ClassVar = ("view.open", "view.filter")
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.shown = self.filter
+        """The filter of the rows that stand on the screen: what is typed is a read ahead of them."""
+        self._reading = 0
+
+    def token(self) -> Hashable:
+        # A number beside the filter: frozen, each filter is read once, also one that comes again.
+        return (type(self).__name__, self.filter, self._reading)
+
+    def show_filtered(self, filter: Filter) -> None:
+        self._reading += 1
+        self.watch_data()
+
+    def take(self, snapshot: Snapshot) -> None:
+        if snapshot.token == self.token() and not snapshot.error:
+            self.shown = self.filter
+        super().take(snapshot)
+
+    async def action_put_back(self) -> None:
+        if self.text:
+            self.put_filter_back()
+        else:
+            await self.console.action_back()

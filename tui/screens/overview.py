@@ -15,11 +15,12 @@ from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.failure_groups import grouped
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
 from tui.screens import health_words
-from tui.screens.failures import JobsScreen, grouped
+from tui.screens.failures import JobsScreen
 from tui.screens.needs import Need, need_line, needs
 from tui.screens.queue_words import full_cap
 from tui.screens.queues import QueueScreen
