@@ -11,7 +11,7 @@ from pydantic import Field
 from engine import plans
 from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.control.common import Named, described, find
+from engine.control.common import Named, described, find, lower_ceiling
 from engine.planning.pacing import Pacing
 from storage.campaigns import CampaignSpec
 from storage.errors import RefusedError, UsageError
@@ -75,6 +75,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "state": campaign.state.value,
         "account": campaign.account,
         "pacing": pacing.describe(),
+        "ceiling": lower_ceiling(pacing, account),
         "fields": fields,
         "live": campaign.live,
     }

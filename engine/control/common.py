@@ -8,6 +8,8 @@ from engine.accounts import Account
 from engine.compose.template import compile_template
 from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result
+from engine.planning.durations import format_duration
+from engine.planning.pacing import Pacing
 from storage.errors import RefusedError
 from storage.model import Campaign, CampaignState, Step
 
@@ -31,6 +33,18 @@ async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
     account = context.config.account(campaign.account)
     steps = await context.store.get_steps(campaign.id)
     return account, steps[0]
+
+
+def lower_ceiling(pacing: Pacing, account: Account) -> str:
+    """The account's own ceiling where a steady rate is above it (its minimum gap, or a cap of no longer a period), in
+    words; "" where the rate is what counts."""
+    if pacing.mode != "steady":
+        return ""
+    rate = pacing.rate
+    if rate.n * account.min_gap > rate.period:
+        return f"one every {format_duration(account.min_gap)}"
+    above = [cap for cap in account.caps if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
+    return str(above[0]) if above else ""
 
 
 async def fields_used(context: Context, campaign: Campaign) -> set[str]:

@@ -10,9 +10,8 @@ from engine import plans
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, fields_of, find
+from engine.control.common import Named, described, fields_of, find, lower_ceiling
 from engine.planning.caps import least_time
-from engine.planning.durations import format_duration
 from engine.planning.pacing import Pacing, estimate
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, check_editable
 from storage.errors import RefusedError, UsageError
@@ -123,17 +122,11 @@ async def _planned_anew(context: Context, campaign: Campaign, account: Account, 
 
 
 def refuse_above(pacing: Pacing, account: Account) -> None:
-    """Refuse a steady rate above the account's own ceiling: its minimum gap, or a cap of no longer a period."""
-    if pacing.mode != "steady":
-        return
-    rate = pacing.rate
-    above = [cap for cap in account.caps if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
-    ceiling = str(above[0]) if above else ""
-    if rate.n * account.min_gap > rate.period:
-        ceiling = f"one every {format_duration(account.min_gap)}"
+    """Refuse a steady rate above the account's own ceiling."""
+    ceiling = lower_ceiling(pacing, account)
     if ceiling:
         raise RefusedError(
-            f"{rate} is above the ceiling of account {account.name}: {ceiling}",
+            f"{pacing.rate} is above the ceiling of account {account.name}: {ceiling}",
             hint="choose a lower rate, or raise the account's own limit first",
         )
 

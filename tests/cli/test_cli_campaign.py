@@ -318,3 +318,12 @@ def test_resolve_asks_for_a_word_and_sending_again_for_a_person(drafted: Home) -
     assert drafted("campaign", "resolve", "spring", 1, "--again").code == 4
     done = drafted("campaign", "resolve", "spring", 1, "--sent")
     assert done.code == 4
+
+
+def test_a_new_campaign_says_that_the_accounts_lower_ceiling_wins(home: Home) -> None:
+    account = '[accounts.slow]\nchannel = "outbox"\nfolder = "out"\nfrom_address = "me@example.com"\nrate = "10/min"\n'
+    home.config.write_text(home.config.read_text() + account)
+    new = ("campaign", "new", "spring", "-a", "slow", "-t", home.folder / "message.txt", "--rate", "60/min")
+    done = home(*new)
+    assert done.code == 0, done.err
+    assert "lower ceiling  10/min of account slow: it wins" in done.out

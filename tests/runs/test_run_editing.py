@@ -121,6 +121,14 @@ async def test_a_rate_above_the_accounts_own_ceiling_is_refused(
     assert world.row()["pacing"]["rate"] == "6/min"
 
 
+async def test_a_new_campaign_says_that_the_accounts_lower_ceiling_wins(world: World) -> None:
+    await world.start(min_gap="10s")
+    spec = {"account": "one", "subject": "Hello", "text": "Hi"}
+    fast = await world.call("campaign.new", name="fast", pacing=FAST, **spec)
+    slow = await world.call("campaign.new", name="slow", pacing=SLOW, **spec)
+    assert (fast["ceiling"], slow["ceiling"]) == ("one every 10s", "")
+
+
 async def test_a_campaign_that_ended_keeps_its_pacing(world: World) -> None:
     await world.start()
     await world.campaign(people=1)

@@ -137,6 +137,10 @@ def tell_new(result: Json) -> None:
         (
             ("account", result["account"]),
             ("pacing", result["pacing"]),
+            (
+                "lower ceiling",
+                f"{result['ceiling']} of account {result['account']}: it wins" if result["ceiling"] else "",
+            ),
             ("fields used", ", ".join(result["fields"]) or "none"),
         )
     )
