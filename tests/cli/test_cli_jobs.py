@@ -156,6 +156,24 @@ def test_a_reason_names_a_set_as_well(worked: Home) -> None:
     assert worked("job", "retry", "6", "--error", key).code == 2
 
 
+def test_a_retry_in_a_paused_campaign_says_that_it_waits(worked: Home) -> None:
+    assert worked("campaign", "pause", "letters").code == 0
+    done = worked("campaign", "retry", "letters", "--class", "all", "--yes")
+    assert (done.code, done.out.strip()) == (
+        0, "4 will be tried again; letters is paused: they wait for its resume",
+    )  # fmt: skip
+
+
+def test_nothing_of_a_cancelled_campaign_is_retried(worked: Home) -> None:
+    assert worked("campaign", "cancel", "letters", "--yes").code == 0
+    before = states(worked)
+    done = worked("campaign", "retry", "letters", "--class", "all", "--yes")
+    assert (done.code, "campaign 'letters' is cancelled" in done.err) == (4, True)
+    done = worked("job", "retry", "--filter", "state:failed", "--yes")
+    assert (done.code, "its campaign is cancelled" in done.err) == (1, True)
+    assert states(worked) == before
+
+
 def test_what_is_no_act_cannot_be_undone(worked: Home) -> None:
     done = worked("job", "undo", "1")
     assert done.code == 4
@@ -169,3 +187,40 @@ def test_all_that_is_known_of_an_uncertain_message_is_shown_with_the_question(wo
     for known in (attempt["server"], attempt["phase"], attempt["reply"], job["message_id"]):
         assert known and known in done.out
     assert f"sent or not? paceline campaign resolve letters {job['id']} --sent|--again" in done.err
+
+
+def test_failures_are_grouped_and_narrowed_by_the_filter_of_the_console(worked: Home) -> None:
+    done = worked("job", "failures", "--json")
+    assert (done.json["count"], done.json["total"], done.json["jobs"]) == (3, 3, 5)
+    assert [(row["kind"], row["n"]) for row in done.json["failures"]] == [("hard", 3), ("uncertain", 1), ("held", 1)]
+    chosen = worked("job", "failures", "--filter", "kind:hard campaign:let* since:25m", "--json").json["failures"]
+    # They failed 9, 10.5 and 12 minutes after the start, half an hour ago.
+    assert [(row["error_key"], row["n"], row["campaigns"]) for row in chosen] == [
+        ("550 5.1.1 user unknown", 3, {"letters": 3})
+    ]
+    assert len(listed(worked, "--filter", chosen[0]["filter"])) == 3
+    part = worked("job", "failures", "--filter", "error:~5.1.1 since:20m", "--json").json["failures"]
+    assert part[0]["n"] == len(listed(worked, "--filter", part[0]["filter"])) == 2
+    assert "no failure matches" in worked("job", "failures", "--filter", "queue:other").err
+
+
+def test_campaigns_are_narrowed_by_the_filter_of_the_console(worked: Home) -> None:
+    done = worked("campaign", "list", "--filter", "state:running name:LET*", "--json")
+    assert (done.json["count"], done.json["total"]) == (1, 1)
+    assert worked("campaign", "list", "--filter", "-state:running", "--json").json["campaigns"] == []
+    assert "no campaign matches" in worked("campaign", "list", "--filter", "account:other").err
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "sentence"),
+    [
+        (("campaign", "list"), "try:>3", "campaigns have no field 'try' - there are: state, name, account, channel"),
+        (("job", "failures"), "state:failed", "failures have no field 'state' - there are: since, age, campaign"),
+    ],
+)
+def test_a_field_that_the_list_has_not_is_refused(
+    worked: Home, command: tuple[str, ...], text: str, sentence: str
+) -> None:
+    done = worked(*command, "--filter", text)
+    assert done.code == 5
+    assert sentence.partition(" - ")[0] in done.err and sentence.partition(" - ")[2] in done.err

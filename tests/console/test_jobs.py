@@ -429,6 +429,15 @@ async def test_a_large_set_goes_in_parts_and_what_was_left_alone_keeps_its_mark_
         assert "it is pending now" in app.view.query_one(Grid).text
 
 
+async def test_a_retry_in_a_paused_campaign_says_that_it_waits(long_world: World, link: RecordingLink) -> None:
+    note = "letters is paused: they wait for its resume"
+    link.answers["job.retry"] = {**acted(1), "notes": [note]}
+    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
+        app = await opened(pilot)
+        await pilot.press("space", "R")
+        await until(pilot, lambda: f"ok: retry marked: 1 done; {note}" in message(app))
+
+
 async def test_an_act_that_is_cut_short_tells_what_was_done_until_then(
     long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.durations import LONGEST, exact_duration, format_duration, parse_duration
+from engine.planning.durations import LONGEST, exact_duration, format_duration, parse_duration, parse_spread
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
@@ -67,3 +67,13 @@ def test_a_formatted_duration_is_short_and_never_raises(us):
 )
 def test_a_duration_is_shown_in_two_units(us, text):
     assert format_duration(us) == text
+
+
+@pytest.mark.parametrize(("text", "us"), [("", 0), ("now", 0), ("2h", 2 * HOUR)])
+def test_a_retry_is_spread_over_a_time_or_begins_now(text: str, us: int) -> None:
+    assert parse_spread(text) == us
+
+
+def test_a_spread_that_is_no_duration_is_refused_by_its_name() -> None:
+    with pytest.raises(UsageError, match="spread"):
+        parse_spread("soon")

@@ -102,7 +102,7 @@ def act(
     n = len(fixed.jobs)
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(fixed.taken.items()))
     say(f"{n:,} to {verb}{f': {states}' if states else ''}{f'; left: {fixed.in_words()}' if fixed.left else ''}")
-    result: Json = {"success": True, "done": 0, "changed": 0, "refused": 0, "left": [], "events": []}
+    result: Json = {"success": True, "done": 0, "changed": 0, "refused": 0, "left": [], "events": [], "notes": []}
     if n:
         session.confirm(f"{verb.capitalize()} {n:,} {'job' if n == 1 else 'jobs'}?")
         until: Json = {}
@@ -115,12 +115,14 @@ def act(
                 until = part.get("until", {})
                 for name in ("done", "changed", "refused", "left", "events"):
                     result[name] += part[name]
+                result["notes"] = list(dict.fromkeys([*result["notes"], *part.get("notes", [])]))
     for entry in result["left"][:SHOWN]:
         say(f"job {entry['job']}: {safe_text(entry['why'])}")
     done = {"retry": "will be tried again", "cancel": "cancelled: they are skipped in 10 s"}[verb]
     message = f"{result['done']:,} {done}" if result["done"] else f"nothing to {verb}"
     message += f"; {result['changed']:,} changed meanwhile" if result["changed"] else ""
     message += f"; {result['refused']:,} refused" if result["refused"] else ""
+    message = "; ".join([message, *result["notes"]])
     if result["events"]:
         say(f"take it back: paceline job undo {' '.join(map(str, result['events'][:SHOWN]))}")
     # `retried` is the older name of `done`.
