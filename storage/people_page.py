@@ -79,12 +79,7 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
     Raises NotFoundError for a key that the campaign does not have."""
     query = PeopleQuery(campaign_id)
     if key:
-        rows = reader.select(
-            f"{_PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {_VISIBLE}", (campaign_id, key)
-        )
-        if not rows:
-            raise NotFoundError(f"{key} is not in this campaign", hint="r lists its recipients")
-        rows[0]["fields"] = json.loads(rows[0]["fields"])
+        rows = [by_key(reader, campaign_id, key)]
     elif by < 0:
         rows, _ = people(reader, query, before=person_id, limit=1)
     else:
@@ -97,6 +92,15 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
         (campaign_id, rows[0]["id"]),
     )
     return rows[0], int(place[0]["n"])
+
+
+def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
+    """The person of a campaign whose address compares as `key`. Raises NotFoundError."""
+    rows = reader.select(f"{_PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {_VISIBLE}", (campaign_id, key))
+    if not rows:
+        raise NotFoundError(f"{key} is not in this campaign", hint="r lists its recipients")
+    rows[0]["fields"] = json.loads(rows[0]["fields"])
+    return rows[0]
 
 
 def jobs_of(reader: Reader, person_id: int) -> list[Row]:

@@ -62,6 +62,8 @@ class Action:
     """Opens a screen (`tui.screens.opening`) in which it is done."""
     reads: bool = False
     """Changes nothing: also for a read-only console, and without an engine."""
+    beside: str = ""
+    """Without a twin: what the command line has in its place, for help only."""
 
     def off_here(self, situation: Situation) -> str:
         """Why nothing of this kind can be done in these surroundings, whatever it is for."""
@@ -78,6 +80,11 @@ class Action:
         does not parse), then the row; "" when it can."""
         in_list = "" if self.reads else str(row.get("off", ""))
         return self.off_here(situation) or in_list or self.why_off(row, situation)
+
+    @property
+    def shell(self) -> str:
+        """What help says about the command line."""
+        return self.twin or self.beside or "in the console only"
 
     def command(self, row: Row) -> str:
         """The command line for this row; a row that is narrowed by its list brings its own (`twin`)."""
@@ -188,6 +195,16 @@ def _resolve_off(row: Row, situation: Situation) -> str:
     if row.get("off"):
         return str(row["off"])
     return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
+
+
+def _person_off(row: Row, situation: Situation) -> str:
+    if row["state"] == "processing":
+        return f"a message to {row['address']} is in flight"
+    if row["state"] == "uncertain":
+        return f"a message may have been sent to {row['address']}: U decides first"
+    if row["state"] in ("completed", "bounced"):
+        return f"a message was sent to {row['address']}: what was sent keeps its address and fields"
+    return ""
 
 
 def _resolve_campaign_off(row: Row, situation: Situation) -> str:
@@ -308,6 +325,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name, "", _resolve_campaign_off,
+        beside="paceline campaign resolve {name} JOB --sent",
     ),
     Action(
         "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}", _message_off,
@@ -347,6 +365,11 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign resolve {campaign} {id} --sent", _resolve_off, danger=True,
     ),
     Action(
+        "recipients.edit", "edit person", "e", "person", "",
+        lambda row: {"campaign": row["campaign"], "address": row["address"]},
+        "paceline recipients edit {address} --campaign {campaign}", _person_off, opens=True,
+    ),
+    Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",
         _queue_pause_off, reversible=True,
     ),
@@ -359,7 +382,7 @@ ACTIONS: tuple[Action, ...] = (
         _queue_probe_off,
     ),
     Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
-    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off),
+    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off, beside="paceline job undo EVENT"),
     Action(
         "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",
         _engine_pause_off, reversible=True,
@@ -381,6 +404,15 @@ ACTIONS: tuple[Action, ...] = (
         "paceline engine reload",
     ),
 )  # fmt: skip
+
+
+def job_targets(row: Row) -> list[Target]:
+    """A job, and behind it the person whom it is for, where there is one."""
+    job = Target("job", row)
+    if not row.get("recipient_id") or not row.get("campaign"):
+        return [job]
+    person = {"id": row["recipient_id"], **{name: row[name] for name in ("address", "campaign", "state")}}
+    return [job, Target("person", {**person, "off": row.get("off", "")})]
 
 
 def action(id: str) -> Action:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from engine.intake.addresses import parse_address
 from storage.errors import NotFoundError, PacelineError, UsageError
 from storage.filters import parse as parse_filter
 from storage.jobs_page import Query
+from storage.people_page import by_key
 from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import Row
@@ -67,7 +69,7 @@ class Commanding(Acting, Going):
         if off := action.off_here(self.situation()):
             self.say(f"{action.title} is off: {off}", "warn")
             return
-        row = await self._row(action.scope, wanted.name)
+        row = await self._row(action.scope, wanted.name, str(wanted.more.get("campaign", "")))
         if action.id == "campaign.live" and row["live"] == (not wanted.more.get("off", False)):
             raise UsageError(f"{row['name']} is {'live' if row['live'] else 'not live'} already")
         if off := action.off(row, self.situation()):
@@ -86,10 +88,17 @@ class Commanding(Acting, Going):
         }  # fmt: skip
         await self._guarded(action, row, wanted.more)
 
-    async def _row(self, scope: str, name: str) -> Row:
+    async def _row(self, scope: str, name: str, campaign: str = "") -> Row:
+        """What an action is for, by its name; `campaign` is the one that a person is in."""
+
         def load(reader: Reader, now: int) -> Row:
             if scope in ("campaign", "letter"):
                 return reader.campaign(name)
+            if scope == "person":
+                return {
+                    **by_key(reader, reader.campaign(campaign)["id"], parse_address(name).key),
+                    "campaign": campaign,
+                }
             if scope == "job":
                 if not name.isdigit():
                     raise UsageError(f"'{name}' is no job: a job has a number")

@@ -110,7 +110,7 @@ def _words_of(action: Action) -> tuple[str, ...]:
     return tuple(words[:end])
 
 
-NAMED = ("campaign", "letter", "queue", "job", "engine")
+NAMED = ("campaign", "letter", "queue", "job", "person", "engine")
 """Scopes of what a line can name; a group of failures or a set of marks it cannot."""
 BY_WORDS: dict[tuple[str, ...], Action] = {}
 for _action in ACTIONS:
@@ -131,6 +131,7 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
     "campaign.retry": {"spread": lambda value, now: {"spread": _spread(value)}},
     "campaign.live": {"off": lambda value, now: {"off": True}},
     "campaign.test": {"to": lambda value, now: {"to": value}},
+    "recipients.edit": {"campaign": lambda value, now: {"campaign": value}},
     "recipients.import": {"campaign": lambda value, now: {"campaign": value}},
     "job.retry": {
         "filter": lambda value, now: {"filter": value},
@@ -265,8 +266,10 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     elif len(done) == 1:
         verbs = {path[1] for path in (*BY_WORDS, *SHOWS) if len(path) == 2 and path[0] == done[0]}
         found = [f"{verb} " if _scope((done[0], verb)) != "engine" else verb for verb in sorted(verbs)]
-    elif tuple(done) == ("recipients", "import"):
+    elif tuple(done) in (("recipients", "import"), ("recipients", "edit")):
         found = []
+    elif done[0] == "recipients" and done[-1] in ("-c", "--campaign"):
+        found = [shlex.quote(name) for name in names.get("campaign", ())]
     elif len(done) == 2:
         found = [shlex.quote(name) for name in names.get(_scope((done[0], done[1])), ())]
     else:

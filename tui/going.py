@@ -15,14 +15,16 @@ class Going(ConsoleBase):
         """Open the view that was left last."""
         kept = self.kept.text("view")
         if kept in self.MODES and kept != self.current_mode:
-            self.action_view(kept)
+            self._last_mode = self.current_mode
+            self.switch_mode(kept)
 
     def keep_view(self) -> None:
         """Remember the open view for the next run."""
         self.kept.keep_text("view", self.current_mode)
 
     def action_view(self, name: str) -> None:
-        """Open a view; the open one goes back to its top."""
+        """Open a view; the open one goes back to its top. What was said belonged to the view that is left."""
+        self.say("")
         if name != self.current_mode:
             self._last_mode = self.current_mode
             self.switch_mode(name)
@@ -35,11 +37,13 @@ class Going(ConsoleBase):
 
     async def action_back(self) -> None:
         if len(self.screen_stack) > 1:
+            self.say("")
             self.pop_screen()
 
     async def action_leave(self) -> None:
         """One step back; at the top, quit."""
         if len(self.screen_stack) > 1:
+            self.say("")
             self.pop_screen()
         else:
             await self.run_action("ask_quit")

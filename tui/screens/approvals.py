@@ -13,7 +13,7 @@ from storage.errors import PacelineError
 from storage.filters import parse
 from storage.jobs_page import Place, Query, page
 from storage.reader import Reader
-from tui.actions import Row, Target
+from tui.actions import Row, Target, job_targets
 from tui.cli.previewing import preview_of
 from tui.format import ago, count, fit
 from tui.screens.view import PAGE, ViewScreen
@@ -130,7 +130,7 @@ class ApprovalsScreen(ViewScreen):
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return [Target("job", row)] if row else []
+        return job_targets(row) if row else []
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

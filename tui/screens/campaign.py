@@ -176,8 +176,9 @@ class CampaignScreen(ViewScreen):
             return [own]
         if self._tab == "failures":
             return [Target("group", row), own]
-        if self._tab == "recipients" and row["job_id"] is not None:
-            return [Target("job", {**row, "id": row["job_id"]}), own]
+        if self._tab == "recipients":
+            person = Target("person", {**row, "campaign": self._campaign})
+            return [*([Target("job", {**row, "id": row["job_id"]})] if row["job_id"] is not None else []), person, own]
         return [own]
 
     def opens(self) -> ViewScreen | None:

@@ -13,7 +13,7 @@ from storage.filter_languages import FAILURES
 from storage.filter_terms import EVERY, Filter, render
 from storage.model import HOUR
 from storage.reader import Reader
-from tui.actions import Row, Target
+from tui.actions import Row, Target, job_targets
 from tui.failure_groups import groups
 from tui.format import clock, count, fit, plural, spark, wrap
 from tui.screens.filtered import WholeFilteredScreen
@@ -207,7 +207,7 @@ class JobsScreen(ShapedScreen):
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return [Target("job", row)] if row else []
+        return job_targets(row) if row else []
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

@@ -25,6 +25,7 @@ SCOPES = {
     "group": "a group of failures",
     "marked": "the marked jobs",
     "job": "a job",
+    "person": "a person",
     "queue": "a queue",
     "engine": "everywhere",
 }
@@ -38,7 +39,7 @@ PARTS = (
 )
 PLACES = re.compile(r"\{(\w+)\}")
 WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
-    "filter": "FILTER",
+    "filter": "FILTER", "address": "ADDRESS",
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def rows(keymap: Keymap | None = None) -> list[tuple[str, str, str, str]]:
     keys = keymap or Keymap()
     found = [
         ("Act everywhere" if action.scope == "engine" else f"Act on {SCOPES[action.scope]}",
-         keys.shown(action.id) or ":", action.title, PLACES.sub(lambda place: WORDS[place[1]], action.twin))
+         keys.shown(action.id) or ":", action.title, PLACES.sub(lambda place: WORDS[place[1]], action.shell))
         for action in ACTIONS
     ]  # fmt: skip
     for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
@@ -68,7 +69,8 @@ def markdown() -> str:
             part = row[0]
             lines += ["", f"### {part}", "", "| key | does | command line |", "|---|---|---|"]
         keys = " ".join(f"`{key}`" for key in row[1].split())
-        lines.append(f"| {keys} | {row[2]} | {f'`{row[3]}`' if row[3] else ''} |".replace("|  |", "| |"))
+        shell = f"`{row[3]}`" if row[3].startswith("paceline") else row[3]
+        lines.append(f"| {keys} | {row[2]} | {shell} |".replace("|  |", "| |"))
     return "\n".join(lines).strip() + "\n"
 
 

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from storage.model import SECOND
 from storage.reader import Reader
-from tui.actions import Row, Target
+from tui.actions import Row, Target, job_targets
 from tui.format import clock, fit, soon, wrap
 from tui.screens.view import ViewScreen
 from tui.theme import job_mark
@@ -101,4 +101,4 @@ class JobScreen(ViewScreen):
         self.query_one(Grid).show(Sections(items))
 
     def targets(self) -> list[Target]:
-        return [Target("job", self.data)] if self.data else []
+        return job_targets(self.data) if self.data else []

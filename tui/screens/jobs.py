@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from storage.filter_terms import Filter
 from storage.jobs_page import Query, Sort
-from tui.actions import Target
+from tui.actions import Target, job_targets
 from tui.feed import Snapshot
 from tui.format import count, short
 from tui.looks import Look
@@ -278,7 +278,7 @@ class AllJobsScreen(FilteredScreen):
                 "query": self._query, "marks": self.marks, **off,
             }  # fmt: skip
             found.append(Target("marked", marked))
-        return [*found, Target("job", {**row, **off})] if row else found
+        return [*found, *job_targets({**row, **off})] if row else found
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

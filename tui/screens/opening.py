@@ -41,6 +41,12 @@ def _recipients(row: Row) -> ViewScreen:
     return RecipientsScreen(row["name"], row["id"])
 
 
+def _person(row: Row) -> ViewScreen:
+    from tui.screens.recipient_edit import RecipientEditScreen
+
+    return RecipientEditScreen(row["campaign"], row["id"], row["address"])
+
+
 def _import(row: Row) -> ViewScreen:
     making = Making(row["name"], alone=True)
     making.file.path = row.get("path", "")
@@ -54,6 +60,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.pace": _alone("pacing"),
     "campaign.edit": _alone("letter"),
     "recipients.import": _import,
+    "recipients.edit": _person,
     "campaign.preview": _preview,
     "campaign.recipients": _recipients,
 }

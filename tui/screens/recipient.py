@@ -77,7 +77,8 @@ class RecipientScreen(ViewScreen):
         return lambda reader, now: load(reader, name, person_id)
 
     def crumb(self) -> str:
-        return f"Campaigns > {self._campaign} > {self._address}"
+        address = self.data["person"]["address"] if self.data else self._address
+        return f"Campaigns > {self._campaign} > {address}"
 
     def body(self) -> Iterable[Widget]:
         yield Grid(id="facts")
@@ -105,8 +106,8 @@ class RecipientScreen(ViewScreen):
         current = self.query_one(Grid).current
         job = next((job for job in jobs if current and job["id"] == current.get("job_id", current["id"])), None)
         job = job or (jobs[0] if jobs else None)
-        own = Target("campaign", self.data["campaign"])
-        return [Target("job", job), own] if job else [own]
+        person = Target("person", {**self.data["person"], "campaign": self._campaign})
+        return [*([Target("job", job)] if job else []), person, Target("campaign", self.data["campaign"])]
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

@@ -136,10 +136,12 @@ class RecipientsScreen(FilteredScreen):
             return []
         own = Target("campaign", self.data["campaign"])
         row: Row | None = self.query_one(Grid).current
-        if row is None or row["job_id"] is None:
+        if row is None:
             return [own]
         off = {"off": self.filter_off()} if self.broken else {}
-        return [Target("job", {**row, "id": row["job_id"], "campaign": self._campaign, **off}), own]
+        person = {**row, "campaign": self._campaign, **off}
+        job = [Target("job", {**person, "id": row["job_id"]})] if row["job_id"] is not None else []
+        return [*job, Target("person", person), own]
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.recipient import RecipientScreen

@@ -149,8 +149,8 @@ class StepScreen(FormScreen):
         self.console.switch_screen(step_screen(step, self.making))
 
     def leave(self) -> None:
-        if self.making.name and not self.making.alone:
-            self.console.say(f"{self.making.name} stays a draft: A on it goes on where you were")
+        draft = self.making.name and not self.making.alone
+        self.console.say(f"{self.making.name} stays a draft: C on it goes on where you were" if draft else "")
         if len(self.console.screen_stack) > 1:
             self.console.pop_screen()
 
