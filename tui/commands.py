@@ -27,7 +27,12 @@ PLACES: dict[str, str] = {
     "performance": "performance", "perf": "performance", "log": "log", "events": "log",
 }  # fmt: skip
 """Words that go to a view."""
-LISTS = {("campaign", "list"): "campaigns", ("job", "list"): "jobs", ("queue", "list"): "queues"}
+LISTS = {
+    ("campaign", "list"): "campaigns",
+    ("job", "list"): "jobs",
+    ("job", "failures"): "failures",
+    ("queue", "list"): "queues",
+}
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
 MAKE = ("campaign", "new")
 """Here the name alone is enough, or nothing at all: the rest is asked for."""

@@ -42,17 +42,24 @@ def campaign() -> None:
 
 
 @click.command("list", cls=Verb)
+@click.option("--filter", "text", default="", help='As in the console: "state:active,recent name:spring*".')
 @click.pass_obj
-def list_(session: Session) -> None:
-    """Every campaign with its progress."""
+def list_(session: Session, text: str) -> None:
+    """Every campaign with its progress, or those that a filter lets through."""
+    from storage.campaign_list import campaigns
+    from storage.filter_languages import CAMPAIGNS
+    from storage.filters import parse
     from tui.cli.facts import by_state, progress
+    from tui.cli.times import now_us
 
+    filter = parse(text, CAMPAIGNS)
     with session.reader() as reader:
-        rows = reader.campaigns()
+        rows, every = campaigns(reader, filter, now_us())
     if session.json:
         emit(
             {
                 "count": len(rows),
+                "total": every,
                 "campaigns": [
                     {
                         "campaign": row["name"],
@@ -82,7 +89,8 @@ def list_(session: Session) -> None:
             )
         )  # fmt: skip
     titles = ("campaign", "state", "account", "live", "total", "sent", "failed", "needs you", "done")
-    table(titles, shown, empty="no campaign yet: paceline campaign new --help")
+    empty = "no campaign matches" if every else "no campaign yet: paceline campaign new --help"
+    table(titles, shown, empty=empty)
 
 
 @click.command("show", cls=Verb)
