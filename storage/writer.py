@@ -281,14 +281,12 @@ class Writer:
         """On a full disk give the ballast up and try the same group again."""
         if not _is_full(error) or not self._on_full():
             return False
-        self._begun.clear()
         self._waiting.extendleft(reversed(group))
         return True
 
     def _fail(self, group: list[_Request], error: Exception) -> bool:
         """Answer a group that could not be written. What must not be lost (outcomes of messages that left) waits and
         is tried again; true when something does."""
-        self._begun.clear()
         failure = error if isinstance(error, StoreError | StaleEpochError) else describe(error)
         waits = isinstance(error, sqlite3.OperationalError) and not self._closed
         if isinstance(failure, StoreError):
@@ -301,11 +299,14 @@ class Writer:
         return bool(kept)
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Request]) -> list[tuple[Any, Exception | None]]:
-        """One transaction for the group. When the database refuses something of what runs for many at once, the
-        same group runs again with a savepoint for each, so that only the culprit fails."""
+        """One transaction for the group. When something of what runs without a savepoint fails, the same group runs
+        again with a savepoint for each, so that only the culprit fails: a claim never takes an outcome with it."""
         try:
             return self._transaction(connection, group, together=True)
-        except (sqlite3.IntegrityError, sqlite3.DataError, UnicodeError, OverflowError):
+        except Exception as error:
+            # A full disk, a locked or damaged file and another engine concern everybody: the group fails as a whole.
+            if isinstance(error, sqlite3.OperationalError | StaleEpochError) or type(error) is sqlite3.DatabaseError:
+                raise
             return self._transaction(connection, group, together=False)
 
     def _transaction(
@@ -339,10 +340,11 @@ class Writer:
                         results[place] = self._alone(connection, merged, _of_one(run, group[place].item))
             for place in hot:
                 if (ask := group[place].run) is not None:
-                    results[place] = (ask(merged), None)
+                    results[place] = (ask(merged), None) if together else self._alone(connection, merged, ask)
             merged._flush()
             connection.execute("COMMIT")
         except BaseException:
+            self._begun.clear()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -359,6 +361,7 @@ class Writer:
         except sqlite3.OperationalError:
             raise
         except Exception as error:
+            self._begun.clear()
             connection.execute("ROLLBACK TO request")
             connection.execute("RELEASE request")
             return None, describe(error) if isinstance(error, sqlite3.Error) else error
@@ -368,8 +371,10 @@ class Writer:
 
 
 def _made(request: _Request) -> bool:
-    """Make a late request; false when that failed, which then is its answer."""
+    """Make a late request; false when that failed, which then is its answer, or when its asker has left."""
     if request.late is not None:
+        if request.future.done():
+            return False
         try:
             request.run = request.late()
         except Exception as error:

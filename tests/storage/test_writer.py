@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.dispatch import ClaimRequest
+from storage.dispatch import ClaimRequest, Intent
 from storage.errors import RefusedError, StaleEpochError, StoreError
 from storage.events import Event
 from storage.lock import lock_path
@@ -210,3 +210,47 @@ async def test_every_opening_begins_a_new_epoch(store: SqliteStore) -> None:
     again = await open_sqlite(store.path, HandClock())
     assert again.epoch > first
     await again.close()
+
+
+# what the database refuses of a group
+
+
+async def test_a_claim_that_breaks_takes_no_outcome_of_its_commit_with_it(tmp_path: Path) -> None:
+    desk = await Desk.open("sqlite", tmp_path / "paceline.db")
+    await desk.campaign(2)
+    job, other = (await desk.claim()).jobs
+    attempt_id = await desk.intent(job)
+    finished, broken, begun = await asyncio.gather(
+        desk.end(job, attempt_id, JobState.COMPLETED),
+        desk.claim(queue_id=999),
+        desk.ask(other),
+        return_exceptions=True,
+    )
+    assert finished is True
+    assert isinstance(broken, Exception)
+    assert isinstance(begun, Intent) and begun.attempt_id is not None
+    assert desk.state(job.id) == "completed"
+    assert await desk.store.recount() == []
+    await desk.close()
+
+
+async def test_the_first_start_of_a_batch_is_noted_also_when_its_commit_had_to_be_run_again(tmp_path: Path) -> None:
+    desk = await Desk.open("sqlite", tmp_path / "paceline.db")
+    await desk.campaign(2)
+    job, other = (await desk.claim()).jobs
+    begun, refused = await asyncio.gather(desk.ask(job), desk.ask(other, server="\ud800"), return_exceptions=True)
+    assert isinstance(begun, Intent) and begun.attempt_id is not None
+    assert isinstance(refused, Exception)
+    assert desk.look._one("SELECT started_at FROM batches") == {"started_at": desk.clock()}
+    await desk.close()
+
+
+async def test_nothing_is_claimed_for_an_asker_who_left(tmp_path: Path) -> None:
+    desk = await Desk.open("sqlite", tmp_path / "paceline.db")
+    batch = await desk.campaign(1)
+    leaving = asyncio.ensure_future(desk.claim())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await desk.store.add_event(said())
+    assert desk.state(batch.jobs[0]) == "pending"
+    await desk.close()
