@@ -56,7 +56,7 @@ class QueueRunner:
         self._clock = clock
         self._pool = SessionPool(channel, clock)
         self._wake = asyncio.Event()
-        self._draining = False
+        self._draining = self._cut = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = Slots(self.wake)
         self._gate = ClosedGate(clock)
@@ -134,6 +134,7 @@ class QueueRunner:
 
     def cut(self) -> None:
         """End now, also inside the send window: what may have left becomes `uncertain` (see `Engine.cut`)."""
+        self._cut = True
         self.drain()
         for task in self._tasks:
             task.cancel()
@@ -151,6 +152,9 @@ class QueueRunner:
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
         claim = await self._store.claim(self._request)
+        if self._cut:
+            # What this claim took is settled as what was cut: pending again, or `uncertain` where its intent stands.
+            return None
         self.health.seen(claim)
         self._gate.by, self.trouble = claim.blocked_by, ""
         begun = self._attempts.head_start.begun(claim)
@@ -174,6 +178,8 @@ class QueueRunner:
         task.add_done_callback(self._tasks.discard)
 
     def _request(self, *, peek: bool = False) -> ClaimRequest:
+        # Told to drain between asking and the commit: take nothing any more.
+        peek = peek or self._draining
         now = self._clock.now()
         return ClaimRequest(
             queue_id=self.queue.id,
