@@ -2,7 +2,8 @@
 
 Beyond what Textual's own one does (8.2.8): drawing never waits for the terminal; a terminal that has gone ends the
 console in order, where Textual's input thread would spin on its end of file; bytes that are no text are read as `?`
-characters instead of ending the program; and SIGTSTP, which would freeze an engine inside the send window, is refused.
+characters instead of ending the program; of many sizes in a row the last one counts; and SIGTSTP, which would freeze an
+engine inside the send window, is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import signal
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 
 from tui import terminal
@@ -68,6 +72,7 @@ class TerminalDriver(LinuxDriver):
         )
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGWINCH, self._window_changed)
 
     def stop_application_mode(self) -> None:
         if self._output is not None:
@@ -95,6 +100,16 @@ class TerminalDriver(LinuxDriver):
         except OSError:
             width = height = 0
         return width or 80, height or 24
+
+    def _window_changed(self, *_: object) -> None:
+        """Ask for the size in the event loop, never here: a handler is itself interrupted by the next signal, and of a
+        storm of sizes an old one would be told last."""
+        self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(Resize(size, size))
 
     # in
 

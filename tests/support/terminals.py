@@ -98,10 +98,11 @@ class Terminal:
 
 
 def console(folder: Path, *options: str, size: tuple[int, int] = (80, 24), **environment: str) -> Terminal:
-    """A console on the store in `folder`."""
+    """A console on the store in `folder`, with nothing kept from a former run."""
+    state = folder / f"state-{os.urandom(4).hex()}"
     return Terminal(
         sys.executable, "-m", "tui", "--db", str(folder / "paceline.db"), "--config", str(folder / "paceline.toml"),
-        *options, size=size, **{"XDG_STATE_HOME": str(folder / "state"), **environment},
+        *options, size=size, **{"XDG_STATE_HOME": str(state), **environment},
     )  # fmt: skip
 
 
