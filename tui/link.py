@@ -236,7 +236,7 @@ class EngineLink:
     def _connect(self, patience: float) -> Iterator[SocketControl]:
         holder = read_holder(self._database)
         if holder is None or not holder.socket:
-            raise EngineUnavailableError("no engine runs on this database", hint="^r looks again")
+            raise EngineUnavailableError("no engine runs on this database", hint="`paceline engine run` starts one")
         control = SocketControl(holder.socket, self._actor, patience=patience)
         self._connected.add(control)
         try:
@@ -248,7 +248,8 @@ class EngineLink:
     def start_here(self) -> None:
         """Start an engine in this process, because a person asked for it: an engine that died by a fault is never
         started again by itself. Blocks until it listens; raises the PacelineError that kept it from starting."""
-        if self._read_only or self._embed is None:
+        self._refuse_read_only()
+        if self._embed is None:
             raise RefusedError("this console starts no engine", hint="elsewhere: paceline engine run")
         if self._embedded is not None and self._embedded.alive:
             raise RefusedError("the engine of this console has not ended yet")

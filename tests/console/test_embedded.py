@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from engine.control import actions as control
+from engine.control import all_actions
 from engine.scheduler import Scheduler
 from storage.errors import LockHeldError, RefusedError
 from storage.lock import read_holder
 from storage.model import Actor
 from storage.reader import Reader
 from tests.console.world import World
+from tui.actions import ACTIONS
 from tui.embedded import EmbeddedEngine
-from tui.link import EMBEDDED, LOST, EngineLink
+from tui.link import EMBEDDED, LOST, READS, EngineLink
+from tui.undo import REVERSE
 
 
 @pytest.fixture
@@ -76,9 +82,26 @@ def test_an_engine_that_died_by_a_fault_is_lost_until_a_person_starts_another(
 
 
 def test_read_only_is_refused_below_the_screen(database: Path) -> None:
-    link = EngineLink(database, Actor("ana"), read_only=True)
-    with pytest.raises(Exception, match="--read-only"):
-        link.call("campaign.pause", {"name": "letters"}).result(5)
-    with pytest.raises(RefusedError):
-        link.start_here()
+    """Whatever the engine can be asked to change, by whichever key, word or screen: one sentence, and no connection."""
+    link = EngineLink(database, Actor("ana"), embed=refuses_to_be_made, read_only=True)
+    all_actions()
+    changes = {name for name, action in control.ACTIONS.items() if not action.reads}
+    assert {action.control for action in ACTIONS if action.control} <= changes
+    assert {name for name, _ in REVERSE.values()} <= changes
+    assert not changes & READS
+    asked = [partial(link.call, name, {}) for name in sorted(changes)]
+    said = {refusal(lambda ask=ask: ask().result(5)) for ask in asked}
+    said |= {refusal(lambda: link.run(lambda engine: engine.call("campaign.new", {})).result(5))}
+    said |= {refusal(link.start_here)}
     link.close()
+    assert said == {"this console was started with --read-only: changes are refused"}
+
+
+def refuses_to_be_made() -> EmbeddedEngine:
+    raise AssertionError("a read-only console makes no engine")
+
+
+def refusal(ask: Callable[[], object]) -> str:
+    with pytest.raises(RefusedError) as caught:
+        ask()
+    return caught.value.message

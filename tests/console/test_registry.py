@@ -76,6 +76,15 @@ def test_the_hints_row_leaves_out_what_is_off() -> None:
     assert "campaign.cancel" not in shown
 
 
+def test_read_only_every_change_is_off_with_one_sentence_and_every_look_is_on() -> None:
+    read_only = Situation(read_only=True)
+    assert {a.off_here(read_only) for a in ACTIONS if not a.reads} == {
+        "read-only: this console was started with --read-only"
+    }
+    assert {a.off_here(read_only) for a in ACTIONS if a.reads} == {""}
+    assert not [a.id for a in ACTIONS if a.reads and (a.control or a.danger or a.reversible)]
+
+
 @pytest.mark.parametrize("action", [a for a in ACTIONS if a.twin], ids=lambda action: action.id)
 def test_the_command_line_twin_of_an_action_exists(action: Action) -> None:
     words = re.sub(r"\{\w+\}|\".*?\"", "X", action.twin).split()[1:]
