@@ -98,7 +98,7 @@ def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
     """The person of a campaign whose address compares as `key`. Raises NotFoundError."""
     rows = reader.select(f"{_PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {_VISIBLE}", (campaign_id, key))
     if not rows:
-        raise NotFoundError(f"{key} is not in this campaign", hint="r lists its recipients")
+        raise NotFoundError(f"{key} is not in this campaign", hint="see `paceline campaign recipients`")
     rows[0]["fields"] = json.loads(rows[0]["fields"])
     return rows[0]
 
@@ -113,7 +113,7 @@ def person(reader: Reader, person_id: int) -> Row:
     """One person with their job's state. Raises NotFoundError."""
     rows = reader.select(f"{_PERSON} WHERE r.id = ? AND {_VISIBLE}", (person_id,))
     if not rows:
-        raise NotFoundError("this person is not in the campaign any more", hint="r lists its recipients")
+        raise NotFoundError("this person is not in the campaign any more", hint="see `paceline campaign recipients`")
     rows[0]["fields"] = json.loads(rows[0]["fields"])
     return rows[0]
 

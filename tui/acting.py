@@ -159,7 +159,9 @@ class Acting(ConsoleBase):
                 return await asyncio.to_thread(load, reader, self.now())
             except StoreError:
                 if self._stopped:
-                    raise PacelineError("nothing was changed: esc ended the count") from None
+                    raise PacelineError(
+                        f"nothing was changed: {self.keymap.named('app.back')} ended the count"
+                    ) from None
                 raise
             finally:
                 self.counting = None

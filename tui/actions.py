@@ -7,11 +7,23 @@ can be undone, upper-case ones are consequential, no ctrl key changes data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 Row = dict[str, Any]
+NAMED = ("campaign", "letter", "queue", "job", "person", "engine")
+"""Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
+_WORD = re.compile(r"[a-z]+(-[a-z]+)*")
+KeyOf = Callable[[str], str]
+"""The key of an action's id, "" where it has none; in sentences (`Keymap.named`) what asks for it then."""
+
+
+def own_key(id: str) -> str:
+    """The key that the program itself gives an action."""
+    return action(id).key
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,8 @@ class Situation:
     undo: str = ""
     """What `z` would undo, "" for nothing."""
     now: int = 0
+    named: KeyOf = own_key
+    """What a sentence calls the key of an action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,13 @@ class Action:
     def shell(self) -> str:
         """What help says about the command line."""
         return self.twin or self.beside or "in the console only"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it is called at `:`, as on the command line; () where only a key asks for it."""
+        if self.scope not in NAMED:
+            return ()
+        return tuple(takewhile(_WORD.fullmatch, self.twin.split()[1:])) or ((self.id,) if self.id == "undo" else ())
 
     def command(self, row: Row) -> str:
         """The command line for this row; a row that is narrowed by its list brings its own (`twin`)."""
@@ -159,7 +180,7 @@ def _retry_group_off(row: Row, situation: Situation) -> str:
     if row["failed"] or row["held"]:
         return ""
     if row["uncertain"]:
-        return "uncertain messages are never retried in bulk: enter, then decide each"
+        return "uncertain messages are never retried in bulk: open the group, then decide each"
     return "these are retried by themselves"
 
 
@@ -171,11 +192,11 @@ def _retry_job_off(row: Row, situation: Situation) -> str:
     if row.get("off"):
         return str(row["off"])
     if row["state"] == "uncertain":
-        return "uncertain: it may have been sent. U decides"
+        return f"uncertain: it may have been sent. {situation.named('job.resolve')} decides"
     if row["state"] == "held" and row.get("reason") == "approval":
         return "held for approval"
     if row["state"] == "held" and row.get("reason") == "cancelled":
-        return "it is being cancelled: z takes it back"
+        return f"it is being cancelled: {situation.named('undo')} takes it back"
     if row["state"] not in ("failed", "held"):
         return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
     return ""
@@ -188,7 +209,7 @@ def _cancel_job_off(row: Row, situation: Situation) -> str:
         return f"job {row['id']} is in flight: it finishes and is counted"
     if row["state"] not in ("pending", "held"):
         return f"job {row['id']} is {row['state']}: there is nothing to cancel"
-    return "it is being cancelled: z takes it back" if row.get("reason") == "cancelled" else ""
+    return f"it is being cancelled: {situation.named('undo')} takes it back" if row.get("reason") == "cancelled" else ""
 
 
 def _resolve_off(row: Row, situation: Situation) -> str:
@@ -201,7 +222,7 @@ def _person_off(row: Row, situation: Situation) -> str:
     if row["state"] == "processing":
         return f"a message to {row['address']} is in flight"
     if row["state"] == "uncertain":
-        return f"a message may have been sent to {row['address']}: U decides first"
+        return f"a message may have been sent to {row['address']}: {situation.named('job.resolve')} decides first"
     if row["state"] in ("completed", "bounced"):
         return f"a message was sent to {row['address']}: what was sent keeps its address and fields"
     return ""
@@ -217,7 +238,9 @@ def _continue_off(row: Row, situation: Situation) -> str:
 
 def _message_off(row: Row, situation: Situation) -> str:
     if row["state"] == "active":
-        return f"{row['name']} is running: p pauses it, then its message can be changed"
+        return (
+            f"{row['name']} is running: {situation.named('campaign.pause')} pauses it, then its message can be changed"
+        )
     return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
 
 
@@ -265,7 +288,7 @@ def _queue_resume_off(row: Row, situation: Situation) -> str:
 
 def _queue_probe_off(row: Row, situation: Situation) -> str:
     if row["state"] == "paused":
-        return f"queue {row['name']} is paused: P resumes it"
+        return f"queue {row['name']} is paused: {situation.named('queue.resume')} resumes it"
     if row["state"] in ("ready", "probing"):
         return f"queue {row['name']} is {row['state']}: there is nothing to probe"
     return ""
@@ -417,15 +440,6 @@ def job_targets(row: Row) -> list[Target]:
 
 def action(id: str) -> Action:
     return next(found for found in ACTIONS if found.id == id)
-
-
-KeyOf = Callable[[str], str]
-"""The key of an action's id, "" where it has none."""
-
-
-def own_key(id: str) -> str:
-    """The key that the program itself gives an action."""
-    return action(id).key
 
 
 def for_key(

@@ -71,7 +71,12 @@ class ConsoleBase(App[int]):
         self.frozen_at: int | None = None
         """When the screen was frozen (us); None: live."""
         self.draining = False
-        self._place = Situation(environment=environment, production=is_production(environment), read_only=read_only)
+        self._place = Situation(
+            environment=environment,
+            production=is_production(environment),
+            read_only=read_only,
+            named=self.keymap.named,
+        )
         self._host = safe_text(host, 40)
         self._snapshot: Snapshot | None = None
         self._message = ("", "")

@@ -6,7 +6,6 @@ when `paceline campaign pause x` is. Whether it is on, and what it asks, the reg
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,18 +108,10 @@ UNDO = ("undo",)
 Command = Run | Go | Show | Do | DoMany | Leave | Help
 
 
-def _words_of(action: Action) -> tuple[str, ...]:
-    words = action.twin.split()[1:]
-    end = next((i for i, word in enumerate(words) if not re.fullmatch(r"[a-z]+(-[a-z]+)*", word)), len(words))
-    return tuple(words[:end])
-
-
-NAMED = ("campaign", "letter", "queue", "job", "person", "engine")
-"""Scopes of what a line can name; a group of failures or a set of marks it cannot."""
 BY_WORDS: dict[tuple[str, ...], Action] = {}
 for _action in ACTIONS:
-    if _action.twin and _action.scope in NAMED:
-        BY_WORDS.setdefault(_words_of(_action), _action)
+    if _action.twin and _action.words:
+        BY_WORDS.setdefault(_action.words, _action)
 
 
 def _spread(value: str) -> int:
@@ -195,7 +186,7 @@ def _unknown(words: Sequence[str]) -> PacelineError:
 
     if words[0] in cli.list_commands(click.Context(cli)):
         return _for_the_shell(words)
-    return UsageError(f"there is no command ':{words[0][:40]}'", hint="tab shows what there is, ? every key")
+    return UsageError(f"there is no command ':{words[0][:40]}'", hint="tab shows what there is, :help every key")
 
 
 def _for_the_shell(words: Sequence[str]) -> PacelineError:

@@ -23,7 +23,7 @@ class Freezing(ConsoleBase):
         if self.frozen_at is None:
             self.frozen_at, self._missed = self.now(), (0, 0, 0)
             self._seen: set[Hashable] = {view.token()} if view.data is not None else set()
-            self.say("frozen: the engine goes on, f catches up")
+            self.say(f"frozen: the engine goes on, {self.keymap.named('app.freeze')} catches up")
             view.watch_data()
         else:
             self.frozen_at = None
@@ -40,7 +40,8 @@ class Freezing(ConsoleBase):
             return True
         missed = view.missed(snapshot.data)
         if missed != self._missed and any(missed):
-            self.say(f"f: {in_words(missed)} while frozen - press f to catch up")
+            key = self.keymap.named("app.freeze")
+            self.say(f"{key}: {in_words(missed)} while frozen - press {key} to catch up")
         if missed != self._missed:
             view.show_gone(snapshot.data)
             view.redraw()

@@ -62,6 +62,11 @@ class Keymap:
         """All keys of an id, as an operator reads them."""
         return " ".join(shown_key(key) for key in self.keys.get(id, ()))
 
+    def named(self, id: str) -> str:
+        """What a sentence calls the way to an id: its first key, else its word at `:`, else its title."""
+        key = self.key(id)
+        return shown_key(key) if key else _word_of(id) or title_of(id)
+
     def for_toolkit(self) -> dict[str, str]:
         """Every id with its keys, as `App.set_keymap` takes them; {} where nothing is changed.
 
@@ -172,6 +177,14 @@ def _may_share(one: str, other: str, key: str, own: Mapping[str, tuple[str, ...]
 
 _ACTIONS: dict[str, Action] = {action.id: action for action in ACTIONS}
 _LOOKS: dict[str, Look] = {look.id: look for look in LOOKS}
+
+
+def _word_of(id: str) -> str:
+    """What asks for this id at `:`, with the colon; "" where only a key does."""
+    if id in _ACTIONS:
+        return f":{' '.join(_ACTIONS[id].words)}" if _ACTIONS[id].words else ""
+    look = _LOOKS[id]
+    return f":{look.word}" if look.asked else ""
 
 
 def title_of(id: str) -> str:

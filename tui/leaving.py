@@ -68,7 +68,8 @@ class Leaving(Acting):
     async def drain_and_end(self, code: int) -> None:
         """Let the embedded engine finish what is in flight, then end the screen."""
         self.draining = True
-        self.say("draining: nothing new begins, what is in flight finishes; ^c ends at once")
+        key = self.keymap.named("app.quit")
+        self.say(f"draining: nothing new begins, what is in flight finishes; {key} ends at once")
         self.link.drain("the console was closed")
         await asyncio.to_thread(self.link.join, DRAIN_LIMIT)
         self.exit(1 if self._cut_short else code)

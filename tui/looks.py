@@ -22,6 +22,13 @@ class Look:
         """What `:` calls it."""
         return self.id.partition(".")[2].replace("_", "-")
 
+    @property
+    def asked(self) -> bool:
+        """Whether `:` knows its word; the rest needs the key."""
+        if self.id in ("app.command", "app.back", "app.leave"):
+            return False
+        return self.id.startswith("app.") or self.does.startswith("view(")
+
 
 LOOKS: tuple[Look, ...] = (
     Look("move.down", "down", ("j", "down"), "move('down')", "move"),

@@ -14,8 +14,8 @@ from storage.model import HOUR, SECOND
 from tests.console.conftest import console, shown, until
 from tests.console.test_controls import answered, asked, message
 from tests.console.world import NOON, RecordingLink, World
-from tui.actions import ACTIONS, action
-from tui.commands import BY_WORDS, NAMED, Do, DoMany, Go, Help, Leave, Show, offers, parse
+from tui.actions import ACTIONS, NAMED, action
+from tui.commands import BY_WORDS, Do, DoMany, Go, Help, Leave, Show, offers, parse
 from tui.console import PacelineApp
 from tui.link import LOST, LinkState
 from tui.screens.campaign import CampaignScreen

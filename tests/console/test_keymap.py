@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from textual.keys import _character_to_key
@@ -12,13 +14,18 @@ from textual.keys import _character_to_key
 from tests.console.conftest import console, shown, until
 from tests.console.test_controls import message
 from tests.console.world import RecordingLink, World
-from tui.actions import ACTIONS
+from tui import screens
+from tui.actions import ACTIONS, Situation, action
+from tui.commands import BY_WORDS, parse
 from tui.console import PacelineApp
-from tui.keymap import KEPT, UNBOUND, Keymap, changed_by, defaults, load_keymap
+from tui.keymap import KEPT, NEEDED, UNBOUND, Keymap, changed_by, defaults, load_keymap
 from tui.keynames import name_of, read_key, shown_key
 from tui.looks import LOOKS
 from tui.preferences import Preferences
 from tui.screens.help import rows
+from tui.screens.jobs import AllJobsScreen
+from tui.screens.view import ViewScreen
+from tui.widgets.grid import Grid
 
 
 def mapped(text: str) -> Keymap:
@@ -158,6 +165,69 @@ async def test_a_new_key_acts_the_old_one_does_not_and_others_keep_theirs(
         await shown(pilot)
         await pilot.press("p")
         await until(pilot, lambda: [call[0] for call in link.calls] == ["campaign.pause", "queue.pause"])
+
+
+def test_a_sentence_names_the_key_that_counts_or_the_word_that_asks_for_it() -> None:
+    keymap = mapped('job.resolve = "D"\nundo = ""\nengine.start = ""\napp.refresh = ""\nview.tab = ""')
+    assert [keymap.named(id) for id in ("job.resolve", "undo", "engine.start", "app.refresh", "view.tab")] == [
+        "D", ":undo", ":engine run", ":refresh", "next tab or pane",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("id", sorted(set(defaults()) - set(NEEDED)))
+def test_a_word_in_a_sentence_is_one_that_the_prompt_knows(id: str) -> None:
+    word = Keymap({**defaults(), id: ()}).named(id)
+    if not word.startswith(":"):
+        return
+    words = tuple(word[1:].split())
+    assert words in BY_WORDS or parse(word[1:], 0) is not None
+
+
+def test_why_an_action_is_off_follows_the_keys() -> None:
+    keymap = mapped('job.resolve = "D"\nundo = "W"\ncampaign.pause = "x"')
+    situation = Situation(named=keymap.named)
+    job = {"id": 7, "name": "letters", "state": "uncertain", "reason": ""}
+    assert action("job.retry").off(job, situation) == "uncertain: it may have been sent. D decides"
+    cancelled = {**job, "state": "held", "reason": "cancelled"}
+    assert action("job.cancel").off(cancelled, situation) == "it is being cancelled: W takes it back"
+    assert "running: x pauses it" in action("campaign.edit").off({**job, "state": "active"}, situation)
+
+
+async def test_what_a_screen_says_about_keys_follows_them(busy_world: World, link: RecordingLink) -> None:
+    app = with_keys(busy_world, link, 'app.freeze = "0"\nview.queues = "F6"\napp.help = "F1"\nview.open = "o"')
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        assert app.view is not None
+        row = app.view.query_one("#views").text
+        assert " F6Queue " in row
+        assert "F1help" in row
+        await until(pilot, lambda: "o: open it" in app.view.query_one(Grid).text)
+        await pilot.press("0")
+        assert message(app).strip() == "frozen: the engine goes on, 0 catches up"
+
+
+async def test_one_step_back_has_the_same_key_on_every_screen(busy_world: World, link: RecordingLink) -> None:
+    app = with_keys(busy_world, link, 'app.back = "B"')
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("3")
+        await shown(pilot)
+        await pilot.press("v")
+        assert "v ends it, B too" in message(app)
+        screen = app.view
+        assert isinstance(screen, AllJobsScreen)
+        await pilot.press("escape")
+        assert screen.marks.ranging
+        await pilot.press("B")
+        assert not screen.marks.ranging
+        assert app.view is screen
+
+
+def test_every_binding_of_every_screen_is_in_the_registry() -> None:
+    for module in iter_modules(screens.__path__):
+        for name, screen in vars(import_module(f"tui.screens.{module.name}")).items():
+            if isinstance(screen, type) and issubclass(screen, ViewScreen):
+                assert {binding.id for binding in screen.__dict__.get("BINDINGS", ())} <= set(defaults()), name
 
 
 async def test_what_only_the_prompt_could_ask_for_can_get_a_key(busy_world: World, link: RecordingLink) -> None:

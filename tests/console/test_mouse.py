@@ -7,6 +7,7 @@ import pytest
 from engine.config import Config
 from tests.console.conftest import console, shown, until
 from tests.console.world import RecordingLink, World
+from tui.keymap import changed_by
 from tui.screens.campaign import CampaignScreen
 from tui.widgets.frame import VIEWS, views
 from tui.widgets.grid import Grid
@@ -17,12 +18,15 @@ def test_it_is_not_taken_by_itself() -> None:
     assert Config().console.mouse is False
 
 
-@pytest.mark.parametrize(("name", "key", "word"), VIEWS)
-def test_each_word_of_row_two_is_its_view(name: str, key: str, word: str) -> None:
-    row = "".join(text for text, _ in views("overview", 80))
-    at = row.index(f"{key}{word}")
-    assert view_at(at) == view_at(at + len(word)) == name
-    assert view_at(at - 1) is None
+@pytest.mark.parametrize(("name", "word"), VIEWS)
+@pytest.mark.parametrize("key", ["", "0", "F5"])
+def test_each_word_of_row_two_is_its_view(name: str, word: str, key: str) -> None:
+    keymap, wrong = changed_by({f"view.{name}": key})
+    assert wrong == ()
+    row = "".join(text for text, _ in views("overview", 80, keymap))
+    at = row.index(f" {key}{word} ") + 1
+    assert view_at(at, keymap) == view_at(at + len(key) + len(word) - 1, keymap) == name
+    assert view_at(at - 1, keymap) is None
 
 
 async def test_a_click_goes_to_a_view_moves_the_cursor_and_opens(busy_world: World, link: RecordingLink) -> None:

@@ -111,4 +111,4 @@ def test_a_spent_cap_is_why_a_campaign_stands(world: World) -> None:
         assert why(row, now) == "due now: waits for its gap or a slot of the queue"
         add_limits(reader, [row], {"smtp-eu-1": {"caps": [], "min_gap": MINUTE}}, now)
         assert why(row, now) == "waits for the gap of its queue (1m), next slot 14:03:06Z"
-    assert why(row, now, engine_paused=True, keys=False) == "everything is paused: paceline engine resume"
+    assert why(row, now, engine_paused=True, named=None) == "everything is paused: paceline engine resume"

@@ -165,7 +165,7 @@ def _why(session: Session, row: Json, now: int, *, paused: bool) -> str:
     set_times(Times.LOCAL, session.zone)
     holder = read_holder(session.db)
     lost = holder is None or holder.role == "command"
-    return why(row, now, engine_paused=paused, lost=lost, keys=False)
+    return why(row, now, engine_paused=paused, lost=lost, named=None)
 
 
 @click.command("recipients", cls=Verb)

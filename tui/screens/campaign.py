@@ -142,11 +142,15 @@ class CampaignScreen(ViewScreen):
     def show(self, data: dict[str, Any], now: int) -> None:
         campaign, width = data["campaign"], self.size.width
         situation = self.console.situation()
-        sentence = why(campaign, now, engine_paused=situation.engine_paused, lost=bool(situation.lost))
+        sentence = why(
+            campaign, now, engine_paused=situation.engine_paused, lost=bool(situation.lost), named=self.named
+        )
         self.query_one("#overview", Lines).show(overview(campaign, now, width, sentence))
         self.query_one("#tabs", Lines).show([self._tabs()])
         self.crumb_right = (
-            self.page_text("recipient", campaign["recipients"]) if self._tab == "recipients" else "tab: next pane"
+            self.page_text("recipient", campaign["recipients"])
+            if self._tab == "recipients"
+            else f"{self.named('view.tab')}: next pane"
         )
         columns = COLUMNS[data["tab"]](now)
         self.query_one("#head", Lines).show([header(columns, width) if data["rows"] else self._nothing(data["tab"])])

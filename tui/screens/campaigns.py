@@ -143,7 +143,13 @@ class CampaignsScreen(WholeFilteredScreen):
         text = ""
         if row is not None:
             situation = self.console.situation()
-            sentence = why(row, situation.now, engine_paused=situation.engine_paused, lost=bool(situation.lost))
+            sentence = why(
+                row,
+                situation.now,
+                engine_paused=situation.engine_paused,
+                lost=bool(situation.lost),
+                named=situation.named,
+            )
             text = f"{row['name']}: {sentence}"
         line = ((" WHY  ", "head"), (fit(text, self.size.width - 7), "")) if text else ()
         self.query_one("#why", Lines).show([line])

@@ -17,6 +17,7 @@ from tui.safe_text import safe_text
 from tui.screens.form import FormScreen, in_words
 from tui.screens.letter_parts import changes, fields_of, line_of, unshown_line
 from tui.screens.questions import Question, Reply
+from tui.screens.view import back_binding
 from tui.widgets.lines import Line
 
 REST = 0.3
@@ -56,7 +57,7 @@ class EditorScreen(FormScreen):
     being stored. Esc leaves; what was changed is asked about first."""
 
     CSS_PATH: ClassVar[Any] = ["view.tcss", "form.tcss", "editor.tcss"]
-    BINDINGS: ClassVar = [Binding("escape", "done", "done", id="editor.done", show=False, priority=True)]
+    BINDINGS: ClassVar = [back_binding("done", priority=True)]
     HINTS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, name: str, part: str, content: str, keep: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
@@ -104,7 +105,8 @@ class EditorScreen(FormScreen):
     def hints(self, width: int) -> Line:
         if self.console.held:
             return super().hints(width)
-        return ((" esc", "key"), (" done, or leave it", ""), ("   {{ field }} is filled in for each person", "dim"))
+        key = self.named("app.back")
+        return ((f" {key}", "key"), (" done, or leave it", ""), ("   {{ field }} is filled in for each person", "dim"))
 
     # checking
 

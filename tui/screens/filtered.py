@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.timer import Timer
 
 from storage.errors import FilterError
@@ -15,7 +15,7 @@ from storage.filters import complete, parse
 from tui.actions import Row
 from tui.feed import Snapshot
 from tui.screens.shaping import ShapedScreen
-from tui.screens.view import look_bindings
+from tui.screens.view import back_binding, look_bindings
 
 DEBOUNCE = 0.15
 """Seconds without a key before a filter that is being typed is applied."""
@@ -113,7 +113,7 @@ class WholeFilteredScreen(FilteredScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *look_bindings("shape", only=("view.filter",)),
         *look_bindings("columns", "order"),
-        Binding("escape", "put_back", "back one step", id="list.put_back", show=False),
+        back_binding("put_back"),
     ]
     HINTS: ClassVar = ("view.open", "view.filter")
 

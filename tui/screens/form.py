@@ -78,7 +78,11 @@ class FormScreen(ViewScreen):
 
     def ways(self) -> tuple[tuple[str, str], ...]:
         """Keys of this screen and what they do, for the last row."""
-        return (("enter", "change"), ("esc", "back"))
+        return self.ways_of(("view.open", "change"), ("app.back", "back"))
+
+    def ways_of(self, *ways: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+        """Ids and what they do here, as `ways` gives them."""
+        return tuple((self.named(id), does) for id, does in ways)
 
     def own_actions(self) -> list[Action]:
         """The actions of this screen that are on; those of the whole program stand in every other view."""

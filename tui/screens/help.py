@@ -112,7 +112,7 @@ class HelpScreen(ViewScreen):
         yield Grid(id="help")
 
     def show(self, data: Any, now: int) -> None:
-        self.crumb_right = "esc close"
+        self.crumb_right = f"{self.named('app.back')} close"
         self.query_one(Grid).show(Sections(self._items()))
 
     def _items(self) -> list[Item]:

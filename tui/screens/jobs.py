@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widget import Widget
@@ -24,7 +23,7 @@ from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs_order import ONLY, narrowed, orders
 from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
 from tui.screens.marks import Marks
-from tui.screens.view import ViewScreen, Written, look_bindings
+from tui.screens.view import ViewScreen, Written, back_binding, look_bindings
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -39,7 +38,7 @@ class AllJobsScreen(FilteredScreen):
     HINTS: ClassVar = ("view.open", "view.filter", "mark.one", "mark.all")
     BINDINGS: ClassVar = [
         *look_bindings("shape", "columns", "order", "mark"),
-        Binding("escape", "put_back", "back one step", id="jobs.put_back", show=False),
+        back_binding("put_back"),
     ]
 
     def __init__(self, text: str = "") -> None:
@@ -250,7 +249,7 @@ class AllJobsScreen(FilteredScreen):
             self.marks.end_range()
         elif grid.current is not None:
             self.marks.begin_range(grid.current["id"])
-            self.console.say("range: move, then v ends it, esc too")
+            self.console.say(f"range: move, then {self.named('mark.range')} ends it, {self.named('app.back')} too")
         self._marked()
 
     def action_mark_all(self) -> None:

@@ -103,7 +103,9 @@ class LogScreen(ViewScreen):
 
     def redraw_for_cursor(self) -> None:
         grid = self.query_one(Grid)
-        self.query_one("#about", Lines).show(about(grid.current, self.console.present(), self.size.width))
+        self.query_one("#about", Lines).show(
+            about(grid.current, self.console.present(), self.size.width, self.named("view.open"))
+        )
         if 0 <= grid.cursor < NEAR and not self._whole and not self._reading and len(self.rows) >= PAGE:
             self.run_worker(self._older(), group="older")
 

@@ -74,7 +74,7 @@ def target_of(row: Row) -> str:
     return f"queue {row['queue']}" if row["queue"] else ""
 
 
-def about(row: Row | None, now: int, width: int) -> list[Line]:
+def about(row: Row | None, now: int, width: int, enter: str = "enter") -> list[Line]:
     """Who, from where, what, how many, with what result: four lines."""
     if row is None:
         return []
@@ -88,5 +88,5 @@ def about(row: Row | None, now: int, width: int) -> list[Line]:
         ((" WHO     ", "head"), (fit(f"{clock(row['at'], now, seconds=True)}  {who}", width - 10), "")),
         ((" WHAT    ", "head"), (words[0], "")),
         ((f"         {words[1]}", ""),),
-        ((" ABOUT   ", "head"), (f"{target} (enter opens it)" if target else "the engine as a whole", "")),
+        ((" ABOUT   ", "head"), (f"{target} ({enter} opens it)" if target else "the engine as a whole", "")),
     ]

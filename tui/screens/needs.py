@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.model import SECOND
-from tui.actions import Row
+from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, fit, plural, soon
 from tui.screens.health_words import FULL, disk_used
 from tui.screens.queue_words import cap_text, full_cap
@@ -32,9 +32,9 @@ class Need:
     row: Row
 
 
-def needs(data: dict[str, Any], now: int) -> list[Need]:
+def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
     """Everything that waits for a person, most urgent first; of equals the newest first."""
-    found = _of_engine(data)
+    found = _of_engine(data, named)
     for row in data["queues"]:
         found += _of_queue(row, now)
     for row in data["campaigns"]:
@@ -47,10 +47,11 @@ def needs(data: dict[str, Any], now: int) -> list[Need]:
     return sorted(found, key=lambda need: (need.urgency, -(need.at or 0)))
 
 
-def _of_engine(data: dict[str, Any]) -> list[Need]:
+def _of_engine(data: dict[str, Any], named: KeyOf) -> list[Need]:
     found: list[Need] = []
     if data["engine"].get("paused"):
-        found.append(Need(0, "|", "stopped", "everything", "is paused: E resumes all", None, "engine", "engine", {}))
+        text = f"is paused: {named('engine.resume')} resumes all"
+        found.append(Need(0, "|", "stopped", "everything", text, None, "engine", "engine", {}))
     if trouble := data.get("status", {}).get("store_trouble"):
         found.append(Need(0, "!", "bad", "store", trouble, None, "store", "engine", {}))
     if (used := disk_used(data["sizes"])) >= FULL:

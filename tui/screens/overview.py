@@ -186,14 +186,14 @@ class OverviewScreen(ViewScreen):
         self.query_one("#last", Lines).show([last_line(data["actions"], now, width)])
 
     def _items(self, data: dict[str, Any], now: int) -> list[Item]:
-        found, running = needs(data, now), under_way(data["campaigns"])
+        found, running = needs(data, now, self.named), under_way(data["campaigns"])
         title = f" NEEDS YOU ({len(found)})" if found else " NEEDS YOU   nothing"
-        opens = (("enter: open it ", "dim"),) if found else ()
+        opens = ((f"{self.named('view.open')}: open it ", "dim"),) if found else ()
         items = [Item(lambda width: spread(((title, "head"),), opens, width))]
         shown = found[: self._room(len(found), len(running))]
         items += [Item(partial(need_line, need, now), need.key, need) for need in shown]
         if more := len(found) - len(shown):
-            rest = f"  and {count(more)} more: enter shows them"
+            rest = f"  and {count(more)} more: {self.named('view.open')} shows them"
             items.append(Item(lambda width: ((rest, "dim"),), MORE_NEEDS.key, MORE_NEEDS))
         items += [blank(), heading("RUNNING" if running else "RUNNING     nothing: no campaign is active or paused")]
         items += [

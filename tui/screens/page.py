@@ -46,7 +46,7 @@ class Page(ViewScreen):
         yield Grid(id="page")
 
     def show(self, data: Any, now: int) -> None:
-        self.crumb_right = "esc close"
+        self.crumb_right = f"{self.named('app.back')} close"
         self.query_one(Grid).show(Sections(self.items(data, now)))
 
     def action_open(self) -> None:

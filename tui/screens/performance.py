@@ -163,7 +163,8 @@ class PerformanceScreen(ViewScreen):
             lines = self._plots(data, now)
             plots.styles.height = len(lines)
             plots.show(lines)
-        self.crumb_right = "" if self._both else "[lists] tab: trends" if self._lists else "[trends] tab: lists"
+        here, other = ("lists", "trends") if self._lists else ("trends", "lists")
+        self.crumb_right = "" if self._both else f"[{here}] {self.named('view.tab')}: {other}"
         self.query_one(Grid).show(Sections(lists(data, link.status, now)))
 
     def _plots(self, data: Row, now: int) -> list[Line]:

@@ -149,7 +149,12 @@ class PreviewScreen(FormScreen):
         return items
 
     def ways(self) -> tuple[tuple[str, str], ...]:
-        return (("]", "next"), ("[", "previous"), ("/", "address"), ("tab", FACES[(self._face + 1) % len(FACES)]))
+        return self.ways_of(
+            ("view.next_page", "next"),
+            ("view.previous_page", "previous"),
+            ("view.filter", "address"),
+            ("view.tab", FACES[(self._face + 1) % len(FACES)]),
+        )
 
     # keys
 

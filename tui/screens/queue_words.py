@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.planning.caps import Cap
 from engine.planning.durations import format_duration
 from storage.model import SECOND
-from tui.actions import Row
+from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, count, fit, soon
 from tui.theme import QUEUES, Mark
 from tui.widgets.columns import Column
@@ -99,7 +99,7 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
-def why_stopped(row: Row, now: int) -> str:
+def why_stopped(row: Row, now: int, named: KeyOf = own_key) -> str:
     """One sentence: what holds the queue, or that nothing does."""
     state, reason = row["state"], row["reason"] or "no reason given"
     if state == "cooling":
@@ -107,7 +107,8 @@ def why_stopped(row: Row, now: int) -> str:
     if state == "probing":
         return f"the next message is the probe: {row['reason'] or 'its success makes the queue ready'}"
     if state in STOPPED:
-        return f"{mark_of(row).word} since {clock(row['updated_at'], now)}: {reason}; P resumes it"
+        since = clock(row["updated_at"], now)
+        return f"{mark_of(row).word} since {since}: {reason}; {named('queue.resume')} resumes it"
     last = full_cap(row, now)
     if last is not None:
         return f"cap full {cap_text(last)}, next slot {clock(last['frees_at'], now, seconds=True)}"
@@ -115,7 +116,7 @@ def why_stopped(row: Row, now: int) -> str:
     return trouble or row["engine"].get("held_by") or "ready, nothing holds it"
 
 
-def facts_of(row: Row, now: int, width: int) -> list[Line]:
+def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Line]:
     """Everything about one queue, in six lines."""
     mark, engine, timed = mark_of(row), row["engine"], row["latency"]
     caps = "   ".join(cap_text(cap) for cap in row["caps"])
@@ -135,7 +136,7 @@ def facts_of(row: Row, now: int, width: int) -> list[Line]:
     return [
         ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
          (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
-        ((" WHY     ", "head"), (fit(why_stopped(row, now), width - 10), "")),
+        ((" WHY     ", "head"), (fit(why_stopped(row, now, named), width - 10), "")),
         ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}", width - 10), "")),
         ((" SLOT    ", "head"), (f"next {slot_text(row, now)}   last start {started}   breaker {breaker(row)}", "")),
         ((" LATENCY ", "head"), (measured if timed["n"] else "nothing was handed over in the last hour", "")),

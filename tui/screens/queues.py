@@ -80,7 +80,7 @@ class QueuesScreen(ViewScreen):
 
     def redraw_for_cursor(self) -> None:
         row = self.query_one(Grid).current
-        lines = facts_of(row, self.console.present(), self.size.width) if row else []
+        lines = facts_of(row, self.console.present(), self.size.width, self.named) if row else []
         self.query_one("#facts", Lines).show(lines)
 
     def targets(self) -> list[Target]:
@@ -117,7 +117,7 @@ class QueueScreen(ViewScreen):
         yield Grid(id="log")
 
     def show(self, data: Row, now: int) -> None:
-        self.query_one("#facts", Lines).show(facts_of(data, now, self.size.width))
+        self.query_one("#facts", Lines).show(facts_of(data, now, self.size.width, self.named))
         self.query_one(Grid).show(Sections(self._items(data, now)))
 
     def _items(self, data: Row, now: int) -> list[Item]:

@@ -93,9 +93,7 @@ class RecipientEditScreen(FormScreen):
         return [*items, blank(), *told("A change is made at once and z takes it back; the Message-ID stays.", width)]
 
     def targets(self) -> list[Target]:
-        if self.data is None:
-            return []
-        return [*(Target("job", job) for job in self.data["jobs"][:1]), Target("campaign", self.data["campaign"])]
+        return [Target("job", job) for job in self.data["jobs"][:1]] if self.data else []
 
     # changing
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.binding import Binding
 from textual.widget import Widget
 
 from storage.filter_terms import Filter
@@ -17,7 +16,7 @@ from tui.screens.campaign_tabs import recipient_columns
 from tui.screens.filtered import FilteredScreen
 from tui.screens.jobs import FAULTS
 from tui.screens.jobs_window import HALF, wants_move
-from tui.screens.view import ViewScreen, look_bindings
+from tui.screens.view import ViewScreen, back_binding, look_bindings
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -52,7 +51,7 @@ class RecipientsScreen(FilteredScreen):
     HINTS: ClassVar = ("view.open", "view.filter")
     BINDINGS: ClassVar = [
         *look_bindings("shape", "columns"),
-        Binding("escape", "put_back", "back one step", id="recipients.put_back", show=False),
+        back_binding("put_back"),
     ]
 
     def __init__(self, name: str, campaign_id: int, text: str = "") -> None:
@@ -85,7 +84,8 @@ class RecipientsScreen(FilteredScreen):
 
     def show(self, data: dict[str, Any], now: int) -> None:
         rows, grid = data["rows"], self.query_one(Grid)
-        nothing = ((" Nobody matches." if self.text else " Nobody is in it yet: I imports people from a file.", ""),)
+        empty = f" Nobody is in it yet: {self.named('recipients.import')} imports people from a file."
+        nothing = ((" Nobody matches." if self.text else empty, ""),)
         self.show_table(rows, lambda row: (row["id"], row["job_id"]), now, nothing)
         if self._go and rows:
             grid.move_to(0 if self._go == "top" else len(rows) - 1)

@@ -61,6 +61,12 @@ def look_bindings(*where: str, only: tuple[str, ...] = ()) -> list[BindingType]:
     ]
 
 
+def back_binding(does: str, *, priority: bool = False) -> Binding:
+    """`app.back` for a screen whose step back is an action of its own: it follows that id's key."""
+    back = next(look for look in LOOKS if look.id == "app.back")
+    return Binding(",".join(back.keys), does, back.title, id=back.id, show=False, priority=priority)
+
+
 class ViewScreen(Screen[None]):
     """One view. A subclass says what it reads (`reads`), how it shows that (`show`), and what its cursor is on."""
 
@@ -87,6 +93,10 @@ class ViewScreen(Screen[None]):
     @property
     def console(self) -> PacelineApp:
         return cast("PacelineApp", self.app)
+
+    def named(self, id: str) -> str:
+        """What a sentence calls the key of an action or a look."""
+        return self.console.keymap.named(id)
 
     # what a view is
 
@@ -150,7 +160,7 @@ class ViewScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(id="status", over="status")
-        yield Views(id="views")
+        yield Views(self.console.keymap, id="views")
         yield Lines(id="crumb")
         with Container(id="content"):
             yield from self.body()
@@ -213,13 +223,13 @@ class ViewScreen(Screen[None]):
         width = self.size.width
         top = self.query_one("#status", Lines)
         top.show([frame.status(state, width)], over=frame.status_style(state))
-        self.query_one("#views", Lines).show([frame.views(self.tab, width)])
+        self.query_one("#views", Lines).show([frame.views(self.tab, width, self.console.keymap)])
         right = "STALE: actions are off" if self.console.situation().lost else self.crumb_right
         self.query_one("#crumb", Lines).show([frame.crumb(self.crumb(), right, width)])
         lost = state.link.word == LOST
         self.set_class(lost, "-lost")
         if lost:
-            self.query_one("#lost", Lines).show(frame.lost_lines(state))
+            self.query_one("#lost", Lines).show(frame.lost_lines(state, self.console.keymap))
         self.query_one("#message", Lines).show([self.console.message_line()])
         self.query_one("#hints", Lines).show([self.hints(width)])
 
@@ -279,7 +289,8 @@ class ViewScreen(Screen[None]):
             return f"no {noun}s"
         if first == 0 and len(rows) < PAGE:
             return plural(len(rows), noun) if total is None or total == len(rows) else f"{len(rows):,}{of} {noun}s"
-        return f"{noun}s {first + 1:,}-{first + len(rows):,}{of}  ] [ page"
+        keys = f"{self.named('view.next_page')} {self.named('view.previous_page')}"
+        return f"{noun}s {first + 1:,}-{first + len(rows):,}{of}  {keys} page"
 
     def on_grid_moved(self) -> None:
         self.redraw_for_cursor()

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from engine.planning.durations import format_duration
 from storage.model import SECOND
-from tui.actions import Row
+from tui.actions import KeyOf, Row, own_key
 from tui.format import clock, count, plural, soon, span
 from tui.screens.queue_words import cap_text, full_cap
 from tui.undo import CANCEL_GRACE
 
 
-def why(row: Row, now: int, *, engine_paused: bool = False, lost: bool = False, keys: bool = True) -> str:
+def why(row: Row, now: int, *, engine_paused: bool = False, lost: bool = False, named: KeyOf | None = own_key) -> str:
     """`row` is a campaign of the reader, with `due` (first and last open due time) where it is known, and with `caps`
-    and `min_gap` (`queue_facts.add_limits`) where its account's limits are. `keys`: what helps is named by its key,
-    else by its command."""
+    and `min_gap` (`queue_facts.add_limits`) where its account's limits are. What helps is called by its key
+    as `named` has it, without that by its command."""
     state = row["state"]
     if state == "draft":
-        return _draft(row, keys)
+        return _draft(row, named)
     if state == "paused":
         return _paused(row, now)
     if state == "cancelled":
-        return _cancelled(row, now, keys)
+        return _cancelled(row, now, named)
     if state == "completed":
         return _completed(row, now)
     if lost:
         return "no engine runs: nothing is sent"
     if engine_paused:
-        return f"everything is paused: {'E resumes all' if keys else 'paceline engine resume'}"
+        resume = f"{named('engine.resume')} resumes all" if named else "paceline engine resume"
+        return f"everything is paused: {resume}"
     return _active(row, now)
 
 
-def _draft(row: Row, keys: bool) -> str:
+def _draft(row: Row, named: KeyOf | None) -> str:
     if not row.get("recipients", 1):
         return f"draft, nobody in it: paceline recipients import FILE --campaign {row['name']}"
-    live, start = ("L makes", "P starts") if keys else ("`campaign live` makes", "`campaign start` starts")
-    reach = "" if row["live"] or row["channel"] == "outbox" else f", reaches only the allow-list ({live} it live)"
-    return f"draft, not started: {start} it{reach}"
+    live = named("campaign.live") if named else "`campaign live`"
+    start = named("campaign.start") if named else "`campaign start`"
+    reach = "" if row["live"] or row["channel"] == "outbox" else f", reaches only the allow-list ({live} makes it live)"
+    return f"draft, not started: {start} starts it{reach}"
 
 
 def _paused(row: Row, now: int) -> str:
@@ -46,10 +48,10 @@ def _paused(row: Row, now: int) -> str:
     return f"paused by guard ({row['pause_reason']}): {row['pause_detail']} at {at}, {unsent} unsent"
 
 
-def _cancelled(row: Row, now: int, keys: bool) -> str:
+def _cancelled(row: Row, now: int, named: KeyOf | None) -> str:
     left = (row["cancelled_at"] or 0) + CANCEL_GRACE - now
     if row["before_cancel"] and left > 0:
-        undo = "z" if keys else "`campaign undo-cancel`"
+        undo = named("undo") if named else "`campaign undo-cancel`"
         return f"cancelled: {undo} undoes it for {span(left + SECOND - 1)} more"
     return f"cancelled at {clock(row['cancelled_at'], now)}, {count(row['counts']['skipped'])} skipped"
 

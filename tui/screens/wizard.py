@@ -10,13 +10,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from textual.binding import Binding
-
 from storage.errors import NotFoundError
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.screens.form import FormScreen
 from tui.screens.people_file import PeopleFile
+from tui.screens.view import back_binding
 from tui.widgets.lines import Line, Lines, Span
 
 STEPS = (("name", "Name"), ("people", "People"), ("letter", "Message"), ("pacing", "Pacing"), ("check", "Check"))
@@ -67,7 +66,7 @@ class StepScreen(FormScreen):
 
     STEP: ClassVar[str] = ""
     HINTS: ClassVar[tuple[str, ...]] = ("view.open", "view.tab")
-    BINDINGS: ClassVar = [Binding("escape", "step_back", "back one step", id="wizard.back", show=False)]
+    BINDINGS: ClassVar = [back_binding("step_back")]
 
     def __init__(self, making: Making) -> None:
         super().__init__()
@@ -117,7 +116,8 @@ class StepScreen(FormScreen):
         if self.making.alone:
             return super().ways()
         last = STEPS[-1][0] == self.STEP
-        return (("enter", "change"), *(() if last else (("tab", "next step"),)), ("esc", "step back"), ("q", "leave"))
+        on = () if last else (("view.tab", "next step"),)
+        return self.ways_of(("view.open", "change"), *on, ("app.back", "step back"), ("app.leave", "leave"))
 
     # going
 
@@ -126,13 +126,13 @@ class StepScreen(FormScreen):
         names = [name for name, _ in STEPS]
         at = names.index(self.STEP)
         if self.making.alone:
-            self.console.say("esc goes back")
+            self.console.say(f"{self.named('app.back')} goes back")
         elif not self.making.name:
             self.console.say("give it a name and an account first", "warn")
         elif at + 1 < len(names):
             self.go(names[at + 1])
         else:
-            self.console.say("this is the last step: P starts the campaign")
+            self.console.say(f"this is the last step: {self.named('campaign.start')} starts the campaign")
 
     def action_step_back(self) -> None:
         names = [name for name, _ in STEPS]

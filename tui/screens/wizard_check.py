@@ -81,7 +81,10 @@ class CheckScreen(StepScreen):
         live = bool(campaign["live"])
         items = [
             value(
-                "preview", "MESSAGE", campaign["steps"][0]["subject"] or "no subject", "enter: as each person sees it"
+                "preview",
+                "MESSAGE",
+                campaign["steps"][0]["subject"] or "no subject",
+                f"{self.named('view.open')}: as each person sees it",
             ),
             value("test", "TEST", "send one to yourself", "no job, no count"),
             value("live", "LIVE" if live else "NOT LIVE", LIVE if live else NOT_LIVE, style="warn" if live else ""),
@@ -99,7 +102,8 @@ class CheckScreen(StepScreen):
             items += told(checked.refused, width, style="bad")
         if campaign["state"] == "draft":
             ready = bool(plan.get("queued"))
-            note = "enter or P; it asks first" if ready else "see below what is missing"
+            ways = f"{self.named('view.open')} or {self.named('campaign.start')}"
+            note = f"{ways}; it asks first" if ready else "see below what is missing"
             people = plan.get("queued", found.people)
             items.append(value("start", "START", f"send to {count(people)} people", note,
                                style="good" if ready else "dim"))  # fmt: skip

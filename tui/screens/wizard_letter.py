@@ -50,9 +50,10 @@ class LetterScreen(StepScreen):
         except PacelineError:
             editor = ""
         outside = f"in {editor}" if editor else "in $EDITOR (none is set)"
+        enter = self.named("view.open")
         items = [
-            field("subject", "SUBJECT", parts.subject or "-", "enter changes it"),
-            field(("inside", "text"), "TEXT", _size(parts.text), "enter: write it here, headers on top"),
+            field("subject", "SUBJECT", parts.subject or "-", f"{enter} changes it"),
+            field(("inside", "text"), "TEXT", _size(parts.text), f"{enter}: write it here, headers on top"),
             field(("outside", "text"), "", outside, "the text in your own editor"),
             field(("inside", "html"), "HTML", _size(parts.html), "beside the text, or alone"),
             field(("outside", "html"), "", outside, "the HTML in your own editor"),

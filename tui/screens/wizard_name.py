@@ -39,8 +39,9 @@ class NameScreen(StepScreen):
     def items(self, data: dict[str, Any], now: int, width: int) -> Sequence[Item]:
         campaign = data["campaign"]
         name = self.making.name or self.making.wanted
-        items = [field("name", "NAME", name or "-", "letters, digits, . _ -   enter changes it"), blank()]
-        items.append(heading("ACCOUNTS    enter chooses who sends"))
+        enter = self.named("view.open")
+        items = [field("name", "NAME", name or "-", f"letters, digits, . _ -   {enter} changes it"), blank()]
+        items.append(heading(f"ACCOUNTS    {enter} chooses who sends"))
         if self._problem:
             items += told(self._problem, width, style="bad")
         elif not self._accounts:
@@ -53,7 +54,8 @@ class NameScreen(StepScreen):
         if campaign is None:
             text = "With a name and an account the draft is made. Nothing is sent before the last step."
         else:
-            text = "The draft is made; tab goes on. X on it in Campaigns throws it away."
+            on, away = self.named("view.tab"), self.named("campaign.cancel")
+            text = f"The draft is made; {on} goes on. {away} on it in Campaigns throws it away."
         return [*items, *told(text, width)]
 
     def chosen(self, key: Hashable, row: Any) -> None:
@@ -74,7 +76,7 @@ class NameScreen(StepScreen):
             self.work(self._rename(name))
         else:
             self.making.wanted = name
-            self.console.say("now the account that sends it: enter chooses")
+            self.console.say(f"now the account that sends it: {self.named('view.open')} chooses")
             self.redraw()
 
     async def _rename(self, name: str) -> None:

@@ -103,7 +103,8 @@ class PacingScreen(StepScreen):
         account = self._config.accounts.get(campaign["account"])
         people = left(campaign) or SOME
         items: list[Item] = told(self._problem, width, style="bad") if self._problem else []
-        items.append(heading(f" {fit('', LABEL)} {fit('enter takes it', SHAPE)} TAKES"))
+        title = f"{self.named('view.open')} takes it"
+        items.append(heading(f" {fit('', LABEL)} {fit(title, SHAPE)} TAKES"))
         for number, way in enumerate(ways(present)):
             same = way.pacing == present and not (way.asks and present.risk)
             text = takes(way.pacing, people, account, campaign["seed"], now)
@@ -114,7 +115,8 @@ class PacingScreen(StepScreen):
         ceiling = f"; account {account.name} sends at most {account.concurrency} at once" if account else ""
         after = ""
         if campaign["state"] == "active":
-            after = " It runs: what has not left is planned anew at once, order kept. z takes it back."
+            undo = self.named("undo")
+            after = f" It runs: what has not left is planned anew at once, order kept. {undo} takes it back."
         return [*items, blank(), *told(f"Figures for {who}{ceiling}.{after}", width)]
 
     def chosen(self, key: Hashable, row: Any) -> None:

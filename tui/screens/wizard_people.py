@@ -57,22 +57,22 @@ class PeopleScreen(StepScreen):
     def _reading_items(self) -> list[Item]:
         file, seen = self.making.file, self.making.file.glance
         assert seen is not None  # noqa: S101
-        items = []
+        items, enter = [], self.named("view.open")
         if seen.format == "xlsx":
-            items.append(field("sheet", "SHEET", seen.sheet, _by(file.sheet)))
+            items.append(field("sheet", "SHEET", seen.sheet, _by(file.sheet, enter)))
         if seen.format == "csv":
             items.append(field("delimiter", "DELIMITER", DELIMITERS.get(seen.delimiter, seen.delimiter),
-                               _by(file.delimiter)))  # fmt: skip
+                               _by(file.delimiter, enter)))  # fmt: skip
         if seen.format != "xlsx":
-            items.append(field("encoding", "ENCODING", seen.encoding, _by(file.encoding)))
+            items.append(field("encoding", "ENCODING", seen.encoding, _by(file.encoding, enter)))
         grouped = "one message an address, its rows become a list" if file.grouped else "one message a row"
-        items.append(field("grouped", "GROUP", grouped, "enter changes it"))
+        items.append(field("grouped", "GROUP", grouped, f"{enter} changes it"))
         return items
 
     def _column_items(self, width: int) -> list[Item]:
         seen = self.making.file.glance
         assert seen is not None  # noqa: S101
-        title = f"{fit('COLUMN', COLUMN)} {fit('FIELD', FIELD)} FIRST ROWS    enter names the field"
+        title = f"{fit('COLUMN', COLUMN)} {fit('FIELD', FIELD)} FIRST ROWS    {self.named('view.open')} names the field"
         items = [blank(), heading(f" {title}")]
         for column, name in seen.mapping.items():
             values = " | ".join(row.get(column, "") for row in seen.rows)
@@ -96,14 +96,16 @@ class PeopleScreen(StepScreen):
             items += told(f"{count(bad)} rows will stand in {rejects_path(source).name}, with number and reason", width)
         if counts.imported and not self._importing:
             items.append(field("import", "IMPORT", f"{plural(counts.imported, 'person')}".replace("persons", "people"),
-                               "enter does it"))  # fmt: skip
+                               f"{self.named('view.open')} does it"))  # fmt: skip
         return items
 
     def _imported_items(self, campaign: Row | None, now: int) -> list[Item]:
         imports = [row for row in campaign["imports"] if row["state"] == "done"] if campaign else []
         if not imports:
             return [blank(), *told("Nobody is in it yet.", 80)]
-        note = "   X takes one back" if campaign and campaign["state"] == "draft" else ""
+        note = (
+            f"   {self.named('recipients.forget')} takes one back" if campaign and campaign["state"] == "draft" else ""
+        )
         items = [blank(), heading(f"IN IT    {count(campaign['recipients'])} people{note}")] if campaign else []
         for row in imports:
             text = f"{clock(row['finished_at'], now)}  {count(row['imported'])} of {count(row['rows'])} rows"
@@ -234,5 +236,5 @@ def added(campaign: Row, people: int, console: Any) -> Question:
     return Question(f"Import into {campaign['name']}{where(console.situation())}?", lines)
 
 
-def _by(overruled: str) -> str:
-    return "as you said   enter changes it" if overruled else "detected   enter changes it"
+def _by(overruled: str, enter: str) -> str:
+    return f"{'as you said' if overruled else 'detected'}   {enter} changes it"

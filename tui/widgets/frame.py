@@ -17,16 +17,17 @@ from tui.pace import limits_of, pace_text, planned
 from tui.widgets.lines import Line, Span, spread
 
 VIEWS = (
-    ("overview", "1", "Over"),
-    ("campaigns", "2", "Camp"),
-    ("jobs", "3", "Jobs"),
-    ("failures", "4", "Fail"),
-    ("approvals", "5", "Appr"),
-    ("queues", "6", "Queue"),
-    ("schedules", "7", "Sched"),
-    ("performance", "8", "Perf"),
-    ("log", "9", "Log"),
+    ("overview", "Over"),
+    ("campaigns", "Camp"),
+    ("jobs", "Jobs"),
+    ("failures", "Fail"),
+    ("approvals", "Appr"),
+    ("queues", "Queue"),
+    ("schedules", "Sched"),
+    ("performance", "Perf"),
+    ("log", "Log"),
 )
+"""Every view with its word in row 2."""
 
 SMALLEST = (60, 15)
 """Columns and rows without which no view is drawn."""
@@ -105,13 +106,21 @@ def status_style(state: FrameState) -> str:
     return "production" if state.production else "status"
 
 
-def views(current: str, width: int) -> Line:
+def view_words(keymap: Keymap) -> list[tuple[str, str]]:
+    """Every view with what row 2 shows of it: its key and its word."""
+    return [(name, f"{shown_key(keymap.key(f'view.{name}'))}{word}") for name, word in VIEWS]
+
+
+def views(current: str, width: int, keymap: Keymap | None = None) -> Line:
     """Row 2: the views that exist, the open one marked by brackets as well as by colour."""
+    keys = keymap or Keymap()
     spans: list[Span] = [(" ", "")]
-    for name, key, word in VIEWS:
-        spans.append((f"{key}{word}", "tab" if name == current else ""))
+    for name, text in view_words(keys):
+        spans.append((text, "tab" if name == current else ""))
         spans.append((" ", ""))
-    return spread(tuple(spans), ((":cmd  ?help ", "dim"),), width)
+    help = shown_key(keys.key("app.help"))
+    ways = f"{shown_key(keys.key('app.command'))}cmd  {f'{help}help ' if help else ''}"
+    return spread(tuple(spans), ((ways, "dim"),), width)
 
 
 def crumb(left: str, right: str, width: int) -> Line:
@@ -160,8 +169,11 @@ def too_small(width: int, height: int) -> list[Line]:
     ]
 
 
-def lost_lines(state: FrameState) -> list[Line]:
+def lost_lines(state: FrameState, keymap: Keymap | None = None) -> list[Line]:
     """The block that says what a lost engine means, and what can be done."""
+    keys = keymap or Keymap()
+    again, leave = keys.named("app.refresh"), keys.named("app.leave")
+    ways = f"{again} retry now   :start an engine here   :diag details   {leave} quit"
     engine = state.frame.get("engine", {})
     beat = engine.get("heartbeat_at")
     running = state.frame.get("counts", {}).get("processing", 0)
@@ -172,5 +184,5 @@ def lost_lines(state: FrameState) -> list[Line]:
         ((f" ENGINE  {state.link.reason}{silent}.", "bad"),),
         (("         Nothing is sent while no engine runs.", ""),),
         ((f"         {seen}Jobs then running: {running} (recovered on start).", ""),),
-        (("         ^r retry now   :start an engine here   :diag details   q quit", ""),),
+        ((f"         {ways}", ""),),
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from textual.events import Click
 
-from tui.widgets.frame import VIEWS
+from tui.keymap import Keymap
+from tui.widgets.frame import view_words
 from tui.widgets.lines import Lines
 
 
@@ -13,16 +14,20 @@ class Views(Lines):
 
     DEFAULT_CSS = "Views { height: 1; width: 1fr; }"
 
+    def __init__(self, keymap: Keymap, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._keymap = keymap
+
     async def on_click(self, event: Click) -> None:
-        if (name := view_at(event.x)) is not None:
+        if (name := view_at(event.x, self._keymap)) is not None:
             await self.run_action(f"app.view({name!r})")
 
 
-def view_at(column: int) -> str | None:
+def view_at(column: int, keymap: Keymap) -> str | None:
     """The view whose words stand in this column, counted from 0."""
     begin = 1
-    for name, key, word in VIEWS:
-        end = begin + len(key) + len(word)
+    for name, text in view_words(keymap):
+        end = begin + len(text)
         if begin <= column < end:
             return name
         begin = end + 1
