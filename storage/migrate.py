@@ -112,6 +112,17 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def check_current(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a store that waits for a migration: who only reads cannot make it, and knows later tables only."""
+    have, newest = version_of(connection), migrations()[-1].number
+    if have < newest:
+        raise StoreError(
+            f"the store {path} was written by an older Paceline (schema {have}, this program reads {newest})",
+            hint=f"bring it up to date, a backup is kept beside it: paceline --db {path} db recount --yes, "
+            "or start its engine",
+        )
+
+
 def _check_ledger(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a store whose applied migrations differ from this program's: its tables are not what is expected."""
     try:

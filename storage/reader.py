@@ -65,9 +65,17 @@ class Reader:
             # A third of the time that a dict of a sqlite3.Row takes, and screens read pages of ten thousand cells.
             return [dict(zip(names, row, strict=True)) for row in cursor]
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the store {self.path} cannot be read: {error}", hint="run `paceline db check`"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: sqlite3.DatabaseError) -> StoreError:
+        """Why a statement failed: tables that a migration has yet to make, or the database's own words."""
+        try:
+            migrate.check_current(self._connection, self.path)
+        except StoreError as older:
+            return older
+        except sqlite3.Error:
+            pass
+        return StoreError(f"the store {self.path} cannot be read: {error}", hint="run `paceline db check`")
 
     def select(self, sql: str, parameters: Any = ()) -> list[Row]:
         """For the other modules of this floor that read: rows of one statement. Raises StoreError."""

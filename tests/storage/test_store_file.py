@@ -219,6 +219,20 @@ async def test_a_newer_store_says_both_versions(used: Path) -> None:
     assert f"schema 999, this program knows {migrate.migrations()[-1].number}" in (await refusal(used)).message
 
 
+async def test_a_store_that_waits_for_a_migration_says_so_to_who_only_reads(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = later("CREATE TABLE later (n INTEGER);\n")
+    monkeypatch.setattr(migrate, "migrations", lambda: steps)
+    with Reader(used) as reader, pytest.raises(StoreError) as refused:
+        reader.select("SELECT n FROM later")
+    assert f"schema {steps[-2].number}, this program reads {steps[-1].number}" in refused.value.message
+    assert "db recount" in refused.value.hint
+    await (await open_sqlite(used, HandClock())).close()
+    with Reader(used) as reader:
+        assert reader.select("SELECT n FROM later") == []
+
+
 async def test_init_on_a_store_keeps_what_is_in_it(used: Path) -> None:
     store = await open_sqlite(used, HandClock(), create=True)
     with Reader(used) as reader:
