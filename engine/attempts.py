@@ -111,7 +111,8 @@ class Attempts:
     async def _offer(self, session: Session, message: Message, *, begun: bool = False) -> Outcome | None:
         began = self._clock.monotonic()
         refusal = await session.prepare(message, begun=begun)
-        self.head_start.answered(self._clock.monotonic() - began)
+        if refusal is None:
+            self.head_start.answered(self._clock.monotonic() - began)
         return refusal
 
     async def _put_back(self, session: Session) -> None:

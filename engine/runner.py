@@ -173,6 +173,7 @@ class QueueRunner:
         slot = self._slots.take(job.campaign_id)
         if begun is not None:
             slot.started()
+        self._held.add(job.id)
         task = asyncio.create_task(self._send(job, slot, begun), name=f"send-{job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -223,7 +224,6 @@ class QueueRunner:
 
     async def _send(self, job: ClaimedJob, slot: Slot, begun: Begun | None) -> None:
         """One claimed job from gate to durable outcome. Never cancelled inside the send window."""
-        self._held.add(job.id)
         try:
             if begun is None:
                 await self._attempts.from_claim(job, slot)
