@@ -281,7 +281,8 @@ def test_in_tmux_it_draws_detaches_comes_back_in_another_size_and_ends(folder: P
         return text
 
     command = " ".join(PACELINE) + f" --db {folder}/paceline.db --config {folder}/paceline.toml --read-only"
-    tmux("new-session", "-d", "-x", "80", "-y", "24", f"env TERM={term} {command}; echo ended $?; exec cat")
+    within = f"env TERM={term} XDG_STATE_HOME={tmp_path} {command}"
+    tmux("new-session", "-d", "-x", "80", "-y", "24", f"{within}; echo ended $?; exec cat")
     try:
         shows("PACELINE", "Overview")
         tmux("send-keys", "3")
