@@ -83,6 +83,7 @@ class ViewScreen(Screen[None]):
         """Where each page that was turned to begins; the last one is shown."""
         self.data: Any = None
         self.crumb_right = ""
+        self._composed = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`/` comes before the list's own keys, as `:` does: what is typed behind it at once belongs to the prompt."""
@@ -182,10 +183,12 @@ class ViewScreen(Screen[None]):
 
     @property
     def _stands(self) -> bool:
-        """Whether the widgets are there: a snapshot may come before they are, and after they have gone."""
-        return self.query_one_optional("#small") is not None
+        """Whether the widgets are there: a snapshot may come before they are, and after they have gone. Those inside
+        the content come after those beside it, so the rows of the frame alone do not tell."""
+        return self._composed and self.query_one_optional("#small") is not None
 
     def on_mount(self) -> None:
+        self._composed = True
         if (grid := self.grid()) is not None:
             grid.focus()
         self.redraw()
