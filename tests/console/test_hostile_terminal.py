@@ -139,17 +139,18 @@ def test_no_view_lets_a_string_act_on_the_terminal(place: Path, watching: Termin
 @given(text=st.one_of(st.sampled_from(SHARP), SOUP))
 def test_what_is_typed_or_pasted_is_text(watching: Terminal, text: str) -> None:
     start = len(watching.raw)
-    for keys in WORDS.values():
+    for name, keys in WORDS.items():
         watching.press(keys)
         watching.child.write(b"\x1b[200~" + text.replace("\x1b", "").encode("utf-8", "replace") + b"\x1b[201~")
         watching.quiet()
-        watching.press("\r")
-        watching.quiet()
+        if name != "palette":  # it would run what it found, quit for one
+            watching.press("\r")
+            watching.quiet()
         for _ in range(3):
             watching.press("\x1b")
             watching.quiet()
-    watching.press("1")
-    watching.shows("Overview")
+    # Asked again until it is there: right behind an escape a key is read as one with alt.
+    watching.until(lambda: "Overview" in watching.screen.display[2] or watching.press("1"))
     harmless(watching, start)
 
 
