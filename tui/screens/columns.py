@@ -47,7 +47,9 @@ class ColumnsScreen(ModalScreen[Choice | None]):
         self._draw()
 
     def _draw(self) -> None:
-        box = self.query_one("#dialog", Lines)
+        box = self.query_one_optional("#dialog", Lines)
+        if box is None:  # answered before its first size came
+            return
         width = min(WIDTH, self.app.size.width - 2)
         room = max(1, min(len(self._columns), self.app.size.height - 7))
         self._top = min(max(self._top, self._at - room + 1), self._at)

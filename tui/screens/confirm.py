@@ -51,7 +51,9 @@ class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
         self._draw()
 
     def _draw(self) -> None:
-        box = self.query_one("#dialog", Lines)
+        box = self.query_one_optional("#dialog", Lines)
+        if box is None:  # answered before its first size came
+            return
         width = min(78, self.app.size.width - 2)
         lines = self._lines(width - 4)
         box.styles.width, box.styles.height = width, len(lines) + 2

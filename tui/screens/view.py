@@ -204,7 +204,9 @@ class ViewScreen(Screen[None]):
         width, height = event.size
         self.set_class(frame.is_too_small(width, height), "-small")
         self.set_class(height < 20, "-short")
-        self.query_one("#small", Lines).show(frame.too_small(width, height))
+        if (small := self.query_one_optional("#small", Lines)) is None:  # left before its first size came
+            return
+        small.show(frame.too_small(width, height))
         self.call_after_refresh(self.redraw)
 
     # data and time
