@@ -269,6 +269,9 @@ class Writer:
 
     async def _gather(self) -> None:
         """Let what is ready to ask, or a moment away, join the next commit."""
+        # First the messages that the last commit began say that they are on their way, then those are waited for.
+        for _ in range(GATHER + 1):
+            await asyncio.sleep(0)
         if self._expected > 0 and HOLD:
             self._complete.clear()
             enough = self._loop.call_later(HOLD, self._complete.set)
