@@ -68,7 +68,7 @@ def test_behind_a_stalled_terminal_it_sends_obeys_and_stays_small_and_the_screen
 ) -> None:
     before = memory(terminal.child.pid)
     sent = reader.counts()["completed"]
-    for _ in range(100):
+    for _ in range(30):
         terminal.press("246921")  # six whole screens, none of which is read
     wait(terminal, lambda: reader.counts()["completed"] > sent + 100, reads=False)
     terminal.press("2p")
