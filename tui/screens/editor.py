@@ -14,10 +14,10 @@ from textual.widgets import TextArea
 from storage.errors import PacelineError
 from storage.reader import Reader
 from tui.safe_text import safe_text
-from tui.screens.form import FormScreen, in_words
 from tui.screens.letter_parts import changes, fields_of, line_of, unshown_line
 from tui.screens.questions import Question, Reply
 from tui.screens.view import back_binding
+from tui.screens.working import WorkingScreen, in_words
 from tui.widgets.lines import Line
 
 REST = 0.3
@@ -52,7 +52,7 @@ class LetterArea(TextArea):
         self.insert(clean)
 
 
-class EditorScreen(FormScreen):
+class EditorScreen(WorkingScreen):
     """`content` is one part of a message; `keep` stores its changes and raises the PacelineError that keeps it from
     being stored. Esc leaves; what was changed is asked about first."""
 

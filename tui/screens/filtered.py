@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable
 from typing import ClassVar
 
@@ -38,9 +39,9 @@ class FilteredScreen(ShapedScreen):
         self._before = (text, "")
         self._debounce: Timer | None = None
 
+    @abstractmethod
     def show_filtered(self, filter: Filter) -> None:
         """Show what this filter lets through."""
-        raise NotImplementedError
 
     def filter_text(self) -> str:
         """What row 3 says of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
@@ -26,9 +27,9 @@ class Page(ViewScreen):
     def tab(self) -> str:
         return self._tab
 
+    @abstractmethod
     def items(self, data: Any, now: int) -> list[Item]:
         """The rows, from what was read."""
-        raise NotImplementedError
 
     def chosen(self, row: Any) -> None:
         """Enter was pressed on this row."""

@@ -18,8 +18,8 @@ from tui.actions import Row, Target
 from tui.cli.previewing import preview_of
 from tui.format import count, wrap
 from tui.safe_text import safe_text
-from tui.screens.form import FormScreen, in_words
 from tui.screens.view import look_bindings
+from tui.screens.working import WorkingScreen, in_words
 from tui.widgets.columns import Item, Sections
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span
@@ -41,7 +41,7 @@ class Seen:
     problem: str = ""
 
 
-class PreviewScreen(FormScreen):
+class PreviewScreen(WorkingScreen):
     CSS_PATH: ClassVar = ["view.tcss", "form.tcss", "preview.tcss"]
     HINTS: ClassVar = ("view.tab", "view.next_page", "view.previous_page", "view.filter")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -23,9 +24,9 @@ class ShapedScreen(ViewScreen):
     _shape: ListShape | None = None
     _aside = 0
 
+    @abstractmethod
     def columns(self, now: int) -> list[Column]:
         """Every column of the list, those that are shown only when chosen among them."""
-        raise NotImplementedError
 
     @property
     def shape(self) -> ListShape:

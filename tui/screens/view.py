@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -105,19 +106,19 @@ class ViewScreen(Screen[None]):
         """Names what is read: a snapshot for another token is not this screen's."""
         return (type(self).__name__, self.after[-1])
 
-    def reads(self) -> Callable[[Reader, int], Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def reads(self) -> Callable[[Reader, int], Any]: ...
 
+    @abstractmethod
     def show(self, data: Any, now: int) -> None:
         """Put what was read on the screen; called again, with the same data, when only the time has moved."""
-        raise NotImplementedError
 
-    def crumb(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def crumb(self) -> str: ...
 
+    @abstractmethod
     def body(self) -> Iterable[Widget]:
         """The widgets between row 3 and the message row."""
-        raise NotImplementedError
 
     def targets(self) -> list[Target]:
         """What actions are for, nearest first: the cursor's row, then the view's own thing."""

@@ -13,9 +13,10 @@ from tui.actions import Row, Target
 from tui.cli.preflight import Finding, Preflight, examine
 from tui.format import clock, count
 from tui.screens.form import field as value
-from tui.screens.form import in_words, told
+from tui.screens.form import told
 from tui.screens.opening import open_screen
 from tui.screens.wizard import Making, StepScreen, has_message
+from tui.screens.working import in_words
 from tui.widgets.columns import Item, blank, heading
 
 NOT_LIVE = "reaches only the allow-list and outbox accounts"

@@ -12,10 +12,11 @@ from tui.cli import letters
 from tui.format import plural
 from tui.screens.editor import EditorScreen
 from tui.screens.external_editor import editor_command, write_in
-from tui.screens.form import field, in_words, told
+from tui.screens.form import field, told
 from tui.screens.letter_parts import Parts, changes, fields_of, read_parts
 from tui.screens.people_file import path_offers
 from tui.screens.wizard import StepScreen
+from tui.screens.working import in_words
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 

@@ -10,8 +10,9 @@ from engine.config import Config
 from storage.errors import PacelineError
 from tui.cli.campaign_make import new_args
 from tui.cli.letters import Letter
-from tui.screens.form import field, in_words, told
+from tui.screens.form import field, told
 from tui.screens.wizard import StepScreen
+from tui.screens.working import in_words
 from tui.widgets.columns import Item, blank, heading
 
 

@@ -14,8 +14,9 @@ from engine.planning.pacing import PRESETS, Pacing, estimate
 from storage.errors import PacelineError, UsageError
 from tui.actions import Row
 from tui.format import count, fit
-from tui.screens.form import LABEL, field, in_words, told
+from tui.screens.form import LABEL, field, told
 from tui.screens.wizard import StepScreen
+from tui.screens.working import in_words
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 
