@@ -24,6 +24,16 @@ Row = dict[str, Any]
 STATES = ("held", "pending", "processing", "completed", "failed", "uncertain", "skipped", "bounced")
 
 
+DRIFT = (
+    "SELECT campaign_id, batch_id, queue_id, state, error_key, SUM(kept) AS kept, SUM(counted) AS counted FROM ("
+    "SELECT COALESCE(campaign_id, 0) AS campaign_id, batch_id, queue_id, state, "
+    "CASE WHEN state IN ('processing', 'completed') THEN '' ELSE error_key END AS error_key, "
+    "0 AS kept, count(*) AS counted FROM jobs GROUP BY 1, 2, 3, 4, 5 "
+    "UNION ALL SELECT campaign_id, batch_id, queue_id, state, error_key, n, 0 FROM counters) "
+    "GROUP BY 1, 2, 3, 4, 5 HAVING SUM(kept) <> SUM(counted) ORDER BY 1, 2, 3, 4, 5"
+)
+"""Where the counters differ from a recount of the jobs. One statement is one snapshot: an engine may go on writing."""
+
 _SCOPES = {"all": "1", "campaign": "campaign_id = ?", "batch": "batch_id = ?", "queue": "queue_id = ?"}
 """The counters that make up a sum."""
 
@@ -398,18 +408,11 @@ class Reader:
 
     def counter_drift(self) -> list[str]:
         """Where the counters differ from a recount of the jobs, in words; [] when they agree. Reads every job."""
-        # One statement is one snapshot: an engine may go on writing meanwhile.
-        rows = self._all(
-            "SELECT campaign_id, batch_id, queue_id, state, SUM(counted) AS counted, SUM(kept) AS kept FROM ("
-            "SELECT COALESCE(campaign_id, 0) AS campaign_id, batch_id, queue_id, state, count(*) AS counted, 0 AS kept "
-            "FROM jobs GROUP BY campaign_id, batch_id, queue_id, state "
-            "UNION ALL SELECT campaign_id, batch_id, queue_id, state, 0, n FROM counters) "
-            "GROUP BY campaign_id, batch_id, queue_id, state HAVING SUM(counted) <> SUM(kept) ORDER BY 1, 2, 3, 4"
-        )
         return [
             f"counter of campaign {row['campaign_id']}, batch {row['batch_id']}, queue {row['queue_id']}: "
-            f"{row['state']} says {row['kept']}, there are {row['counted']} jobs"
-            for row in rows
+            f"{row['state']}{' of ' + repr(row['error_key']) if row['error_key'] else ''} says {row['kept']}, "
+            f"there are {row['counted']} jobs"
+            for row in self._all(DRIFT)
         ]
 
     def backup(self, target: Path) -> None:

@@ -10,6 +10,7 @@ from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import JobState
+from storage.reader import DRIFT
 from storage.recipients import SLICE
 from storage.writer import Tx
 
@@ -171,12 +172,4 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
 def recount(tx: Tx) -> list[tuple[int, int, int, str, str, int, int]]:
     """Where the counters differ from a recount of the job rows: (campaign id or 0, batch id, queue id, state, error
     key, counter, rows)."""
-    rows = tx.all(
-        "SELECT campaign_id, batch_id, queue_id, state, error_key, SUM(kept) AS kept, SUM(counted) AS counted FROM ("
-        "SELECT COALESCE(campaign_id, 0) AS campaign_id, batch_id, queue_id, state, "
-        "CASE WHEN state IN ('processing', 'completed') THEN '' ELSE error_key END AS error_key, "
-        "0 AS kept, count(*) AS counted FROM jobs GROUP BY 1, 2, 3, 4, 5 "
-        "UNION ALL SELECT campaign_id, batch_id, queue_id, state, error_key, n, 0 FROM counters) "
-        "GROUP BY 1, 2, 3, 4, 5 HAVING SUM(kept) <> SUM(counted) ORDER BY 1, 2, 3, 4, 5"
-    )
-    return [tuple(row) for row in rows]
+    return [tuple(row) for row in tx.all(DRIFT)]

@@ -140,6 +140,20 @@ async def test_a_sound_store_passes_its_check(desk: Desk) -> None:
     assert desk.look.check() == []
 
 
+async def test_a_counter_that_holds_failures_under_another_reason_is_found(desk: Desk) -> None:
+    batch = await desk.settled_campaign(JobState.FAILED)
+    reason = desk.look.job(batch.jobs[0])["error_key"]
+    with closing(sqlite3.connect(desk.path)) as by_hand:
+        by_hand.execute("UPDATE counters SET error_key = 'another' WHERE state = 'failed'")
+        by_hand.commit()
+    drift = desk.look.counter_drift()
+    with closing(sqlite3.connect(desk.path)) as by_hand:
+        by_hand.execute("UPDATE counters SET error_key = ? WHERE state = 'failed'", (reason,))
+        by_hand.commit()
+    place = "counter of campaign 1, batch 1, queue 1: failed of"
+    assert drift == [f"{place} 'another' says 1, there are 0 jobs", f"{place} {reason!r} says 0, there are 1 jobs"]
+
+
 async def test_counters_that_were_changed_by_hand_are_found(tmp_path: Path) -> None:
     desk = await Desk.open("sqlite", tmp_path / "paceline.db")
     await desk.campaign(2)
