@@ -1,4 +1,4 @@
-"""What the campaign actions share: finding one, what its messages need, how its state is told."""
+"""What the campaign actions share: finding one, what its messages need, when they end, how its state is told."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from engine.accounts import Account
 from engine.compose.template import compile_template
 from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result
+from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
-from engine.planning.pacing import Pacing
+from engine.planning.pacing import Estimate, Pacing, estimate
 from storage.errors import RefusedError
 from storage.model import Campaign, CampaignState, Step
 
@@ -33,6 +34,18 @@ async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
     account = context.config.account(campaign.account)
     steps = await context.store.get_steps(campaign.id)
     return account, steps[0]
+
+
+def estimated(campaign: Campaign, account: Account, pacing: Pacing, n: int, start: int) -> Estimate:
+    """When `n` messages from `start` (us) on finish by this pacing, within what campaign and account allow."""
+    return estimate(
+        pacing,
+        n,
+        start=start,
+        seed=campaign.seed,
+        concurrency=min(campaign.concurrency, account.concurrency),
+        least=least_time(n, min_gap=account.min_gap, caps=account.caps),
+    )
 
 
 def lower_ceiling(pacing: Pacing, account: Account) -> str:

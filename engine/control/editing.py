@@ -10,9 +10,8 @@ from engine import plans
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, fields_of, find, lower_ceiling
-from engine.planning.caps import least_time
-from engine.planning.pacing import Pacing, estimate
+from engine.control.common import Named, described, estimated, fields_of, find, lower_ceiling
+from engine.planning.pacing import Pacing
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, check_editable
 from storage.errors import RefusedError, UsageError
 from storage.model import Actor, Campaign, CampaignState, Step
@@ -115,10 +114,8 @@ async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
 async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
     now = context.clock.now()
     planned, first, last = await plans.replan(context.store, campaign, now=now)
-    least = least_time(planned, min_gap=account.min_gap, caps=account.caps)
-    at_once = min(campaign.concurrency, account.concurrency)
-    range_ = estimate(pacing, planned, start=now, seed=campaign.seed, concurrency=at_once, least=least)
-    return {"queued": planned, "first_due": first, "last_due": last, "estimate": range_.text}
+    text = estimated(campaign, account, pacing, planned, now).text
+    return {"queued": planned, "first_due": first, "last_due": last, "estimate": text}
 
 
 def refuse_above(pacing: Pacing, account: Account) -> None:

@@ -8,10 +8,9 @@ from engine.compose.message import MessageFactory
 from engine.composer import make_factory
 from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
-from engine.control.common import Named, find, ready
-from engine.planning.caps import least_time
+from engine.control.common import Named, estimated, find, ready
 from engine.planning.durations import format_duration
-from engine.planning.pacing import Estimate, Pacing, estimate
+from engine.planning.pacing import Pacing
 from storage.errors import PacelineError, RefusedError
 from storage.model import Actor, Campaign, CampaignState, Step
 
@@ -91,7 +90,7 @@ def _nothing_to_start(campaign: Campaign) -> Result:
 def _started(context: Context, campaign: Campaign, account: Account, planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = planned.queued - planned.held
-    range_ = _estimate(campaign, account, pacing, to_send, begin)
+    range_ = estimated(campaign, account, pacing, to_send, begin)
     last = planned.last_due or begin
     held = _and_held(planned.held)
     now = context.clock.now()
@@ -112,17 +111,6 @@ def _started(context: Context, campaign: Campaign, account: Account, planned: pl
     }
 
 
-def _estimate(campaign: Campaign, account: Account, pacing: Pacing, n: int, begin: int) -> Estimate:
-    return estimate(
-        pacing,
-        n,
-        start=begin,
-        seed=campaign.seed,
-        concurrency=min(campaign.concurrency, account.concurrency),
-        least=least_time(n, min_gap=account.min_gap, caps=account.caps),
-    )
-
-
 def _and_held(held: int) -> str:
     return f", {held:,} held for a person" if held else ""
 
@@ -137,7 +125,7 @@ async def _dry_start(
         after = page[-1][0]
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = people - held
-    range_ = _estimate(campaign, account, pacing, to_send, begin)
+    range_ = estimated(campaign, account, pacing, to_send, begin)
     return {
         "success": True,
         "dry_run": True,

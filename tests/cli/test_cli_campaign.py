@@ -141,6 +141,18 @@ def test_preflight_passes_what_can_start(drafted: Home) -> None:
     assert re.fullmatch(ISO, done.json["estimated_completion"])
 
 
+def test_preflight_estimates_as_a_start_does_by_the_account_s_own_limits_too(home: Home) -> None:
+    limits = 'daily_cap = 1\nrate = "1/min"\n'
+    account = '[accounts.slow]\nchannel = "outbox"\nfolder = "o"\nfrom_address = "a@example.com"\n'
+    home.config.write_text(account + limits)
+    assert home("campaign", "new", "tight", "-a", "slow", "-t", home.folder / "message.txt").code == 0
+    home("recipients", "import", home.folder / "people.csv", "-c", "tight")
+    checked = home("campaign", "preflight", "tight", "--json").json
+    assert checked["estimate"] == home("campaign", "start", "tight", "--dry-run", "--json").json["estimate"]
+    assert checked["estimate"].endswith("takes 2d (the account's limits)")
+    assert [note["code"] for note in checked["notes"]].count("cap") == 2
+
+
 def test_preflight_lists_everything_that_would_go_wrong(home: Home) -> None:
     add_relay(home, 2525, "--username", "u", "--password-env", "NOT_SET_HERE")
     assert home("campaign", "new", "cold", "-a", "relay", "-t", home.folder / "message.txt").code == 0

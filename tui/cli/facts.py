@@ -182,7 +182,7 @@ def campaign_of(row: Json) -> Campaign:
     return Campaign(
         row["id"], row["name"], CampaignState(row["state"]), row["pause_reason"], row["pause_detail"],
         row["queue_id"], row["account"], row["priority"], row["concurrency"], row["pacing"], row["settings"],
-        row["live"], 0, row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
+        row["live"], row["seed"], row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
         row["last_start"], row["version"],
     )  # fmt: skip
 

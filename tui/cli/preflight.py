@@ -11,6 +11,8 @@ from engine.compose.errors import ComposeError
 from engine.compose.message import MessageFactory
 from engine.composer import make_factory
 from engine.config import Config, allow_listed
+from engine.control.common import estimated
+from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.pacing import Pacing, estimate
 from storage.errors import PacelineError
@@ -195,13 +197,15 @@ def _state(found: Preflight, reader: Reader, row: Json) -> None:
 
 
 def _time(found: Preflight, row: Json, account: Account, pacing: Pacing, now: int) -> None:
-    at_once = min(row["concurrency"], account.concurrency)
-    range_ = estimate(pacing, found.people, start=now, seed=row["seed"], concurrency=at_once)
+    """As a start estimates it, and which caps are what it waits for."""
+    campaign = campaign_of(row)
+    range_ = estimated(campaign, account, pacing, found.people, now)
     found.estimate, found.completion = range_.text, range_.last_high
+    at_once = min(campaign.concurrency, account.concurrency)
+    alone = estimate(pacing, found.people, start=now, seed=campaign.seed, concurrency=at_once)
     for cap in account.caps:
-        takes = (found.people - 1) // cap.n * cap.period
-        if takes > max(range_.last_high - now, SECOND):
+        takes = least_time(found.people, min_gap=0, caps=[cap])
+        if takes > max(alone.last_high - now, SECOND):
             length = f"{takes // DAY} more days" if takes >= DAY else format_duration(takes)
             message = f"the cap {cap} of account {account.name} stretches {found.people:,} messages over {length}"
             found.note("cap", message)
-            found.completion = max(found.completion, now + takes)
