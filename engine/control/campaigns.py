@@ -13,6 +13,7 @@ from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling
 from engine.planning.pacing import Pacing
+from engine.scheduler import CANCEL_GRACE
 from storage.campaigns import CampaignSpec
 from storage.errors import RefusedError, UsageError
 from storage.model import Actor, Campaign, CampaignState, PauseReason, Step
@@ -153,8 +154,6 @@ async def cancel(context: Context, args: Named, actor: Actor) -> Result:
 
 @action("campaign.undo_cancel", Named)
 async def undo_cancel(context: Context, args: Named, actor: Actor) -> Result:
-    from engine.scheduler import CANCEL_GRACE
-
     campaign = await find(context, args)
     back = await context.store.undo_cancel(
         campaign.id, audit("campaign.cancel_undone", f"undid the cancel of {campaign.name}", actor), CANCEL_GRACE
