@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from tui import refusals
+
 Row = dict[str, Any]
 NAMED = ("campaign", "letter", "queue", "job", "person", "engine")
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
@@ -140,184 +142,36 @@ def _no_args(row: Row) -> dict[str, Any]:
     return {}
 
 
-def _state_is(*states: str, verb: str) -> Callable[[Row, Situation], str]:
-    def why(row: Row, situation: Situation) -> str:
-        if row["state"] in states:
-            return ""
-        return f"{row['name']} is {row['state']}: only {' or '.join(states)} campaigns can be {verb}"
-
-    return why
-
-
-def _start_off(row: Row, situation: Situation) -> str:
-    if row["state"] != "draft":
-        return f"{row['name']} is {row['state']}: only a draft can be started"
-    return ""
-
-
-def _cancel_off(row: Row, situation: Situation) -> str:
-    if row["state"] in ("completed", "cancelled"):
-        return f"{row['name']} is {row['state']} already"
-    return ""
-
-
-def _live_off(row: Row, situation: Situation) -> str:
-    if row["state"] in ("completed", "cancelled"):
-        return f"{row['name']} is {row['state']}: nothing of it can be sent"
-    return ""
-
-
-def _retry_campaign_off(row: Row, situation: Situation) -> str:
-    if row["state"] == "cancelled":
-        return f"{row['name']} is cancelled"
-    counts = row["counts"]
-    if not counts["failed"] and not counts["held"]:
-        return f"nothing of {row['name']} has failed or is held"
-    return ""
-
-
-def _retry_group_off(row: Row, situation: Situation) -> str:
-    if row["failed"] or row["held"]:
-        return ""
-    if row["uncertain"]:
-        return "uncertain messages are never retried in bulk: open the group, then decide each"
-    return "these are retried by themselves"
-
-
-def _marked_off(row: Row, situation: Situation) -> str:
-    return str(row.get("off", ""))
-
-
-def _retry_job_off(row: Row, situation: Situation) -> str:
-    if row.get("off"):
-        return str(row["off"])
-    if row["state"] == "uncertain":
-        return f"uncertain: it may have been sent. {situation.named('job.resolve')} decides"
-    if row["state"] == "held" and row.get("reason") == "approval":
-        return "held for approval"
-    if row["state"] == "held" and row.get("reason") == "cancelled":
-        return f"it is being cancelled: {situation.named('undo')} takes it back"
-    if row["state"] not in ("failed", "held"):
-        return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
-    return ""
-
-
-def _cancel_job_off(row: Row, situation: Situation) -> str:
-    if row.get("off"):
-        return str(row["off"])
-    if row["state"] == "processing":
-        return f"job {row['id']} is in flight: it finishes and is counted"
-    if row["state"] not in ("pending", "held"):
-        return f"job {row['id']} is {row['state']}: there is nothing to cancel"
-    return f"it is being cancelled: {situation.named('undo')} takes it back" if row.get("reason") == "cancelled" else ""
-
-
-def _resolve_off(row: Row, situation: Situation) -> str:
-    if row.get("off"):
-        return str(row["off"])
-    return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
-
-
-def _person_off(row: Row, situation: Situation) -> str:
-    if row["state"] == "processing":
-        return f"a message to {row['address']} is in flight"
-    if row["state"] == "uncertain":
-        return f"a message may have been sent to {row['address']}: {situation.named('job.resolve')} decides first"
-    if row["state"] in ("completed", "bounced"):
-        return f"a message was sent to {row['address']}: what was sent keeps its address and fields"
-    return ""
-
-
-def _resolve_campaign_off(row: Row, situation: Situation) -> str:
-    return "" if row["counts"].get("uncertain") else f"nothing of {row['name']} is uncertain"
-
-
-def _continue_off(row: Row, situation: Situation) -> str:
-    return "" if row["state"] == "draft" else f"{row['name']} is {row['state']}: only a draft is still being made"
-
-
-def _message_off(row: Row, situation: Situation) -> str:
-    if row["state"] == "active":
-        return (
-            f"{row['name']} is running: {situation.named('campaign.pause')} pauses it, then its message can be changed"
-        )
-    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
-
-
-def _pacing_off(row: Row, situation: Situation) -> str:
-    return f"{row['name']} is {row['state']}" if row["state"] in ("completed", "cancelled") else ""
-
-
-def _import_off(row: Row, situation: Situation) -> str:
-    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
-
-
-def _forget_off(row: Row, situation: Situation) -> str:
-    return "" if row["state"] == "draft" else f"the campaign is {row['state']}: only a draft gives people back"
-
-
 def _test_args(row: Row) -> dict[str, Any]:
     """For the person who is looked at, or nobody in particular."""
     person = row.get("person") or {}
     return {"name": row["name"], "fields": person.get("fields", {})}
 
 
-def _engine_pause_off(row: Row, situation: Situation) -> str:
-    return "everything is paused already" if situation.engine_paused else ""
-
-
-def _engine_resume_off(row: Row, situation: Situation) -> str:
-    return "" if situation.engine_paused else "nothing is paused as a whole"
-
-
-def _engine_start_off(row: Row, situation: Situation) -> str:
-    return "" if situation.lost else "an engine runs"
-
-
-def _undo_off(row: Row, situation: Situation) -> str:
-    return "" if situation.undo else "nothing to undo"
-
-
-def _queue_pause_off(row: Row, situation: Situation) -> str:
-    return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
-
-
-def _queue_resume_off(row: Row, situation: Situation) -> str:
-    return f"queue {row['name']} is ready" if row["state"] == "ready" else ""
-
-
-def _queue_probe_off(row: Row, situation: Situation) -> str:
-    if row["state"] == "paused":
-        return f"queue {row['name']} is paused: {situation.named('queue.resume')} resumes it"
-    if row["state"] in ("ready", "probing"):
-        return f"queue {row['name']} is {row['state']}: there is nothing to probe"
-    return ""
-
-
 ACTIONS: tuple[Action, ...] = (
     Action(
         "campaign.pause", "pause", "p", "campaign", "campaign.pause", _name, "paceline campaign pause {name}",
-        _state_is("active", verb="paused"), reversible=True,
+        refusals.state_is("active", verb="paused"), reversible=True,
     ),
     Action(
         "campaign.start", "start", "P", "campaign", "campaign.start", _named_version, "paceline campaign start {name}",
-        _start_off, danger=True,
+        refusals.start, danger=True,
     ),
     Action(
         "campaign.resume", "resume", "P", "campaign", "campaign.resume", _named_version,
-        "paceline campaign resume {name}", _state_is("paused", verb="resumed"), reversible=True,
+        "paceline campaign resume {name}", refusals.state_is("paused", verb="resumed"), reversible=True,
     ),
     Action(
         "campaign.retry", "retry failed", "R", "campaign", "job.retry", _fixed_set, "paceline campaign retry {name}",
-        _retry_campaign_off, danger=True, reversible=True,
+        refusals.retry_campaign, danger=True, reversible=True,
     ),
     Action(
         "campaign.cancel", "cancel", "X", "campaign", "campaign.cancel", _named_version,
-        "paceline campaign cancel {name}", _cancel_off, danger=True, reversible=True,
+        "paceline campaign cancel {name}", refusals.cancel, danger=True, reversible=True,
     ),
     Action(
         "campaign.live", "live", "L", "campaign", "campaign.live",
-        lambda row: {"name": row["name"], "live": not row["live"]}, "paceline campaign live {name}", _live_off,
+        lambda row: {"name": row["name"], "live": not row["live"]}, "paceline campaign live {name}", refusals.live,
         danger=True, reversible=True,
     ),
     Action(
@@ -333,90 +187,91 @@ ACTIONS: tuple[Action, ...] = (
         opens=True, reads=True,
     ),
     Action(
-        "campaign.pace", "pacing", "e", "campaign", "", _name, "paceline campaign pace {name}", _pacing_off, opens=True,
+        "campaign.pace", "pacing", "e", "campaign", "", _name, "paceline campaign pace {name}", refusals.pacing,
+        opens=True,
     ),
     Action(
         "recipients.import", "import people", "I", "campaign", "", _name,
-        "paceline recipients import FILE --campaign {name}", _import_off, opens=True,
+        "paceline recipients import FILE --campaign {name}", refusals.import_people, opens=True,
     ),
     Action(
-        "campaign.continue", "continue this draft", "C", "campaign", "", _name, "", _continue_off, opens=True,
+        "campaign.continue", "continue this draft", "C", "campaign", "", _name, "", refusals.continue_draft, opens=True,
     ),
     Action(
         "campaign.test", "send a test", "T", "campaign", "campaign.test_send", _test_args,
         "paceline campaign test-send {name} --to ADDRESS",
     ),
     Action(
-        "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name, "", _resolve_campaign_off,
+        "campaign.resolve", "decide what is uncertain", "U", "campaign", "", _name, "", refusals.resolve_campaign,
         beside="paceline campaign resolve {name} JOB --sent",
     ),
     Action(
-        "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}", _message_off,
-        opens=True,
+        "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}",
+        refusals.message, opens=True,
     ),
     Action(
         "recipients.forget", "take it back", "X", "import", "recipients.forget",
         lambda row: {"campaign": row["campaign"], "import_id": row["id"]},
-        "paceline recipients forget {id} --campaign {campaign}", _forget_off, danger=True,
+        "paceline recipients forget {id} --campaign {campaign}", refusals.forget, danger=True,
     ),
     Action(
         "failures.retry", "retry group", "R", "group", "job.retry", _fixed_set,
-        "paceline job retry --error \"{error_key}\"", _retry_group_off, danger=True, reversible=True,
+        "paceline job retry --error \"{error_key}\"", refusals.retry_group, danger=True, reversible=True,
     ),
     Action(
         "jobs.retry", "retry marked", "R", "marked", "job.retry", _fixed_set,
-        "paceline job retry --filter \"{filter}\"", _marked_off, danger=True, reversible=True,
+        "paceline job retry --filter \"{filter}\"", danger=True, reversible=True,
     ),
     Action(
         "jobs.cancel", "cancel marked", "X", "marked", "job.cancel", _fixed_set,
-        "paceline job cancel --filter \"{filter}\"", _marked_off, danger=True, reversible=True,
+        "paceline job cancel --filter \"{filter}\"", danger=True, reversible=True,
     ),
     Action(
         "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
-        "paceline job sent --filter \"{filter}\"", _marked_off, danger=True,
+        "paceline job sent --filter \"{filter}\"", danger=True,
     ),
     Action(
-        "job.retry", "retry", "R", "job", "job.retry", _as_seen, "paceline job retry {id}", _retry_job_off,
+        "job.retry", "retry", "R", "job", "job.retry", _as_seen, "paceline job retry {id}", refusals.retry_job,
         danger=True, reversible=True,
     ),
     Action(
-        "job.cancel", "cancel", "X", "job", "job.cancel", _as_seen, "paceline job cancel {id}", _cancel_job_off,
+        "job.cancel", "cancel", "X", "job", "job.cancel", _as_seen, "paceline job cancel {id}", refusals.cancel_job,
         danger=True, reversible=True,
     ),
     Action(
         "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
-        "paceline campaign resolve {campaign} {id} --sent", _resolve_off, danger=True,
+        "paceline campaign resolve {campaign} {id} --sent", refusals.resolve, danger=True,
     ),
     Action(
         "recipients.edit", "edit person", "e", "person", "",
         lambda row: {"campaign": row["campaign"], "address": row["address"]},
-        "paceline recipients edit {address} --campaign {campaign}", _person_off, opens=True,
+        "paceline recipients edit {address} --campaign {campaign}", refusals.person, opens=True,
     ),
     Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",
-        _queue_pause_off, reversible=True,
+        refusals.queue_pause, reversible=True,
     ),
     Action(
         "queue.resume", "resume queue", "P", "queue", "queue.resume", _name, "paceline queue resume {name}",
-        _queue_resume_off, danger=True,
+        refusals.queue_resume, danger=True,
     ),
     Action(
         "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
-        _queue_probe_off,
+        refusals.queue_probe,
     ),
     Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
-    Action("undo", "undo", "z", "engine", "", _no_args, "", _undo_off, beside="paceline job undo EVENT"),
+    Action("undo", "undo", "z", "engine", "", _no_args, "", refusals.undo, beside="paceline job undo EVENT"),
     Action(
         "engine.pause", "pause all", "E", "engine", "engine.pause", _no_args, "paceline engine pause",
-        _engine_pause_off, reversible=True,
+        refusals.engine_pause, reversible=True,
     ),
     Action(
         "engine.resume", "resume all", "E", "engine", "engine.resume", _no_args, "paceline engine resume",
-        _engine_resume_off, danger=True, reversible=True,
+        refusals.engine_resume, danger=True, reversible=True,
     ),
     Action(
         "engine.start", "start an engine here", "E", "engine", "", _no_args, "paceline engine run",
-        _engine_start_off, without_engine=True,
+        refusals.engine_start, without_engine=True,
     ),
     Action(
         "engine.drain", "drain and end the engine", "", "engine", "engine.drain", _no_args, "paceline engine drain",

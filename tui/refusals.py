@@ -1,0 +1,150 @@
+"""Why an action cannot be done for a row, in the words that every screen shows; "" when it can.
+
+Each takes the row of what the action is for, and the situation around it. `tui.actions` says which belongs to which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui.actions import Row, Situation
+
+
+def state_is(*states: str, verb: str) -> Callable[[Row, Situation], str]:
+    def why(row: Row, situation: Situation) -> str:
+        if row["state"] in states:
+            return ""
+        return f"{row['name']} is {row['state']}: only {' or '.join(states)} campaigns can be {verb}"
+
+    return why
+
+
+def start(row: Row, situation: Situation) -> str:
+    if row["state"] != "draft":
+        return f"{row['name']} is {row['state']}: only a draft can be started"
+    return ""
+
+
+def cancel(row: Row, situation: Situation) -> str:
+    if row["state"] in ("completed", "cancelled"):
+        return f"{row['name']} is {row['state']} already"
+    return ""
+
+
+def live(row: Row, situation: Situation) -> str:
+    if row["state"] in ("completed", "cancelled"):
+        return f"{row['name']} is {row['state']}: nothing of it can be sent"
+    return ""
+
+
+def retry_campaign(row: Row, situation: Situation) -> str:
+    if row["state"] == "cancelled":
+        return f"{row['name']} is cancelled"
+    counts = row["counts"]
+    if not counts["failed"] and not counts["held"]:
+        return f"nothing of {row['name']} has failed or is held"
+    return ""
+
+
+def retry_group(row: Row, situation: Situation) -> str:
+    if row["failed"] or row["held"]:
+        return ""
+    if row["uncertain"]:
+        return "uncertain messages are never retried in bulk: open the group, then decide each"
+    return "these are retried by themselves"
+
+
+def retry_job(row: Row, situation: Situation) -> str:
+    if row["state"] == "uncertain":
+        return f"uncertain: it may have been sent. {situation.named('job.resolve')} decides"
+    if row["state"] == "held" and row.get("reason") == "approval":
+        return "held for approval"
+    if row["state"] == "held" and row.get("reason") == "cancelled":
+        return f"it is being cancelled: {situation.named('undo')} takes it back"
+    if row["state"] not in ("failed", "held"):
+        return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
+    return ""
+
+
+def cancel_job(row: Row, situation: Situation) -> str:
+    if row["state"] == "processing":
+        return f"job {row['id']} is in flight: it finishes and is counted"
+    if row["state"] not in ("pending", "held"):
+        return f"job {row['id']} is {row['state']}: there is nothing to cancel"
+    return f"it is being cancelled: {situation.named('undo')} takes it back" if row.get("reason") == "cancelled" else ""
+
+
+def resolve(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
+
+
+def person(row: Row, situation: Situation) -> str:
+    if row["state"] == "processing":
+        return f"a message to {row['address']} is in flight"
+    if row["state"] == "uncertain":
+        return f"a message may have been sent to {row['address']}: {situation.named('job.resolve')} decides first"
+    if row["state"] in ("completed", "bounced"):
+        return f"a message was sent to {row['address']}: what was sent keeps its address and fields"
+    return ""
+
+
+def resolve_campaign(row: Row, situation: Situation) -> str:
+    return "" if row["counts"].get("uncertain") else f"nothing of {row['name']} is uncertain"
+
+
+def continue_draft(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "draft" else f"{row['name']} is {row['state']}: only a draft is still being made"
+
+
+def message(row: Row, situation: Situation) -> str:
+    if row["state"] == "active":
+        return (
+            f"{row['name']} is running: {situation.named('campaign.pause')} pauses it, then its message can be changed"
+        )
+    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
+
+
+def pacing(row: Row, situation: Situation) -> str:
+    return f"{row['name']} is {row['state']}" if row["state"] in ("completed", "cancelled") else ""
+
+
+def import_people(row: Row, situation: Situation) -> str:
+    return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
+
+
+def forget(row: Row, situation: Situation) -> str:
+    return "" if row["state"] == "draft" else f"the campaign is {row['state']}: only a draft gives people back"
+
+
+def engine_pause(row: Row, situation: Situation) -> str:
+    return "everything is paused already" if situation.engine_paused else ""
+
+
+def engine_resume(row: Row, situation: Situation) -> str:
+    return "" if situation.engine_paused else "nothing is paused as a whole"
+
+
+def engine_start(row: Row, situation: Situation) -> str:
+    return "" if situation.lost else "an engine runs"
+
+
+def undo(row: Row, situation: Situation) -> str:
+    return "" if situation.undo else "nothing to undo"
+
+
+def queue_pause(row: Row, situation: Situation) -> str:
+    return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
+
+
+def queue_resume(row: Row, situation: Situation) -> str:
+    return f"queue {row['name']} is ready" if row["state"] == "ready" else ""
+
+
+def queue_probe(row: Row, situation: Situation) -> str:
+    if row["state"] == "paused":
+        return f"queue {row['name']} is paused: {situation.named('queue.resume')} resumes it"
+    if row["state"] in ("ready", "probing"):
+        return f"queue {row['name']} is {row['state']}: there is nothing to probe"
+    return ""
