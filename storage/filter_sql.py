@@ -58,14 +58,14 @@ def term_sql(term: Term | Not, now: int) -> Where:
         return Where(f"({inside.sql}) IS NOT TRUE", inside.values)
     match term:
         case States(words):
-            return _any([_state(word, now) for word in words])
+            return either([_state(word, now) for word in words])
         case Match(field, patterns):
             likes = like(_COLUMNS[field], patterns)
             return Where(_MATCH[field].format(like=likes.sql), likes.values)
         case Contains(texts):
             found = [Where(_like("j.last_error"), (_holding(text),)) for text in texts]
             found += [Where(_like("j.error_key"), (_holding(text),)) for text in texts]
-            return _any(found)
+            return either(found)
         case Number(field, low, high):
             return _between(_NUMBERS[field], low, high)
         case Time(field, more, duration):
@@ -76,10 +76,11 @@ def term_sql(term: Term | Not, now: int) -> Where:
 
 def like(column: str, patterns: tuple[str, ...]) -> Where:
     """Whether a column is like one of a filter's patterns."""
-    return _any([Where(_like(column), (_percent(pattern),)) for pattern in patterns])
+    return either([Where(_like(column), (_percent(pattern),)) for pattern in patterns])
 
 
-def _any(conditions: list[Where]) -> Where:
+def either(conditions: list[Where]) -> Where:
+    """One of these conditions holds."""
     joined = " OR ".join(condition.sql for condition in conditions)
     return Where(f"({joined})", tuple(value for condition in conditions for value in condition.values))
 
@@ -133,7 +134,7 @@ def _word(text: str) -> Where:
     ]  # fmt: skip
     if text.isascii() and text.isdigit() and len(text) <= 18:
         found.append(Where("j.id = ?", (int(text),)))
-    return _any(found)
+    return either(found)
 
 
 def exactly(field: str, text: str) -> Match:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from storage.errors import NotFoundError
-from storage.filter_sql import Where, both, like, term_sql
+from storage.filter_sql import Where, both, either, like, term_sql
 from storage.filter_terms import Filter, Match, Not, Term, Word, literal
 from storage.jobs_page import COUNT_LIMIT, Count
 from storage.reader import Reader
 
 Row = dict[str, Any]
-
-_VISIBLE = "r.import_id NOT IN (SELECT id FROM imports WHERE state = 'loading')"
-_PERSON = (
-    "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, r.created_at, j.id AS job_id, "
-    "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, COALESCE(j.attempts, 0) AS attempts, "
-    "COALESCE(j.last_error, '') AS error, COALESCE(j.error_key, '') AS error_key, j.due_at, j.sent_at, j.updated_at, "
-    "j.message_id, j.outcome, j.lease, j.campaign_id FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +31,9 @@ def people(
     way. In the order of the file."""
     down = before is not None
     bound = Where("r.id < ?", (before,)) if before is not None else Where("r.id > ?", (after,))
-    condition = both(Where(f"r.campaign_id = ? AND {_VISIBLE}", (query.campaign_id,)), bound, _where(query))
+    condition = both(Where(f"r.campaign_id = ? AND {reader.VISIBLE}", (query.campaign_id,)), bound, _where(query))
     rows = reader.select(
-        f"{_PERSON} WHERE {condition.sql} ORDER BY r.id {'DESC' if down else 'ASC'} LIMIT ?",
+        f"{reader.PERSON} WHERE {condition.sql} ORDER BY r.id {'DESC' if down else 'ASC'} LIMIT ?",
         (*condition.values, limit + 1),
     )
     more, rows = len(rows) > limit, rows[:limit]
@@ -55,7 +46,7 @@ def count(reader: Reader, query: PeopleQuery) -> Count:
     """How many match, counted to `COUNT_LIMIT`; all of a campaign come from its imports' sums."""
     if not query.filter.terms:
         return Count(total(reader, query.campaign_id))
-    condition = both(Where(f"r.campaign_id = ? AND {_VISIBLE}", (query.campaign_id,)), _where(query))
+    condition = both(Where(f"r.campaign_id = ? AND {reader.VISIBLE}", (query.campaign_id,)), _where(query))
     rows = reader.select(
         "SELECT count(*) AS n FROM (SELECT 1 FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id "
         f"WHERE {condition.sql} LIMIT ?)",
@@ -88,7 +79,7 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
     if not rows:
         return None
     place = reader.select(
-        f"SELECT count(*) AS n FROM recipients r WHERE r.campaign_id = ? AND r.id <= ? AND {_VISIBLE}",
+        f"SELECT count(*) AS n FROM recipients r WHERE r.campaign_id = ? AND r.id <= ? AND {reader.VISIBLE}",
         (campaign_id, rows[0]["id"]),
     )
     return rows[0], int(place[0]["n"])
@@ -96,7 +87,9 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
 
 def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
     """The person of a campaign whose address compares as `key`. Raises NotFoundError."""
-    rows = reader.select(f"{_PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {_VISIBLE}", (campaign_id, key))
+    rows = reader.select(
+        f"{reader.PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {reader.VISIBLE}", (campaign_id, key)
+    )
     if not rows:
         raise NotFoundError(f"{key} is not in this campaign", hint="see `paceline campaign recipients`")
     rows[0]["fields"] = json.loads(rows[0]["fields"])
@@ -111,7 +104,7 @@ def jobs_of(reader: Reader, person_id: int) -> list[Row]:
 
 def person(reader: Reader, person_id: int) -> Row:
     """One person with their job's state. Raises NotFoundError."""
-    rows = reader.select(f"{_PERSON} WHERE r.id = ? AND {_VISIBLE}", (person_id,))
+    rows = reader.select(f"{reader.PERSON} WHERE r.id = ? AND {reader.VISIBLE}", (person_id,))
     if not rows:
         raise NotFoundError("this person is not in the campaign any more", hint="see `paceline campaign recipients`")
     rows[0]["fields"] = json.loads(rows[0]["fields"])
@@ -130,10 +123,5 @@ def _term(term: Term | Not, now: int) -> Where:
     if isinstance(term, Match) and term.field == "to":
         return like("r.address", term.patterns)
     if isinstance(term, Word):
-        return _either([like("r.address", (f"*{literal(term.text)}*",)), term_sql(term, now)])
+        return either([like("r.address", (f"*{literal(term.text)}*",)), term_sql(term, now)])
     return term_sql(term, now)
-
-
-def _either(conditions: Sequence[Where]) -> Where:
-    sql = " OR ".join(f"({condition.sql})" for condition in conditions)
-    return Where(f"({sql})", tuple(value for condition in conditions for value in condition.values))

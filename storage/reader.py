@@ -195,16 +195,21 @@ class Reader:
         ]
         return {"first": due[0] and due[0]["due_at"], "last": due[1] and due[1]["due_at"]}
 
+    PERSON = (
+        "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, r.created_at, j.id AS job_id, "
+        "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, COALESCE(j.attempts, 0) AS attempts, "
+        "COALESCE(j.last_error, '') AS error, COALESCE(j.error_key, '') AS error_key, j.due_at, j.sent_at, "
+        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id "
+        "FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id"
+    )
+    VISIBLE = "r.import_id NOT IN (SELECT id FROM imports WHERE state = 'loading')"
+    """Nobody of an unfinished import counts."""
+
     def recipients(self, campaign_id: int, *, after: int = 0, limit: int = 200) -> list[Row]:
-        """A keyset page of people with their job: `id, address, fields, stopped, row_number, job_id, state, reason,
-        attempts, error, due_at, sent_at, message_id`. State is `draft` before a start."""
+        """A keyset page of people with their job, among the rest `id, address, fields, row_number, job_id, state,
+        error, due_at, sent_at, message_id`. State is `draft` before a start. `storage.people_page` filters them."""
         rows = self._all(
-            "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, j.id AS job_id, "
-            "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, "
-            "COALESCE(j.attempts, 0) AS attempts, COALESCE(j.last_error, '') AS error, j.due_at, j.sent_at, "
-            "j.message_id FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id "
-            "WHERE r.campaign_id = ? AND r.id > ? AND r.import_id NOT IN "
-            "(SELECT id FROM imports WHERE state = 'loading') ORDER BY r.id LIMIT ?",
+            f"{self.PERSON} WHERE r.campaign_id = ? AND r.id > ? AND {self.VISIBLE} ORDER BY r.id LIMIT ?",
             (campaign_id, after, limit),
         )
         for row in rows:
@@ -217,23 +222,6 @@ class Reader:
         while page := self.recipients(campaign_id, after=after, limit=1000):
             yield from page
             after = page[-1]["id"]
-
-    def recipient(self, campaign_id: int, *, key: str = "", position: int = 1) -> Row | None:
-        """One person by address key, or the n-th of the campaign (1-based)."""
-        if key:
-            row = self._one(
-                "SELECT id, address, fields, row_number FROM recipients WHERE campaign_id = ? AND address_key = ?",
-                (campaign_id, key),
-            )
-        else:
-            row = self._one(
-                "SELECT id, address, fields, row_number FROM recipients WHERE campaign_id = ? ORDER BY id "
-                "LIMIT 1 OFFSET ?",
-                (campaign_id, max(0, position - 1)),
-            )
-        if row is not None:
-            row["fields"] = json.loads(row["fields"])
-        return row
 
     def executions(self, limit: int = 50) -> list[Row]:
         return self._all(

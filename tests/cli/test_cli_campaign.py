@@ -178,6 +178,7 @@ def test_preview_shows_the_person_asked_for(drafted: Home) -> None:
     assert "Subject: Hello Ben" in drafted("campaign", "preview", "spring", "--recipient", "BEN@example.org").out
     assert "Subject: Hello Cleo" in drafted("campaign", "preview", "spring", "--row", 4).out
     assert drafted("campaign", "preview", "spring", "--row", 99).code == 2
+    assert drafted("campaign", "preview", "spring", "--recipient", "nobody@example.org").code == 2
 
 
 def test_a_test_send_reaches_the_operator_and_makes_no_job(drafted: Home) -> None:

@@ -14,7 +14,8 @@ import pytest
 from storage.errors import NotFoundError, StoreError
 from storage.events import Event
 from storage.files import backup, read_only_uri
-from storage.model import HOUR, MINUTE, JobState
+from storage.model import HOUR, MINUTE, JobState, RecipientRow
+from storage.people_page import beside, by_key
 from storage.reader import Reader
 from tests.support.stores import Desk
 
@@ -66,12 +67,16 @@ async def test_people_are_read_in_pages_with_the_state_of_their_message(desk: De
     assert first[0]["fields"] == {"n": 1}
 
 
-async def test_a_person_is_found_by_address_and_by_place(desk: Desk) -> None:
+async def test_a_person_is_found_by_address_and_by_place_but_not_in_an_unfinished_import(desk: Desk) -> None:
     batch = await desk.campaign(3)
-    by_key = desk.look.recipient(batch.id, key="spring-1@example.org")
-    assert by_key == desk.look.recipient(batch.id, position=2)
-    assert desk.look.recipient(batch.id, key="nobody@example.org") is None
-    assert desk.look.recipient(batch.id, position=9) is None
+    loading = await desk.store.begin_import(batch.id, "more.csv", "", "ada")
+    await desk.store.add_recipients(loading, [RecipientRow(1, "late@example.org", "late@example.org", {})])
+    second = by_key(desk.look, batch.id, "spring-1@example.org")
+    assert beside(desk.look, batch.id, 0, 0, key="spring-1@example.org") == (second, 2)
+    assert beside(desk.look, batch.id, second["id"], -1) == (desk.look.recipients(batch.id)[0], 1)
+    for key in ("late@example.org", "nobody@example.org"):
+        with pytest.raises(NotFoundError, match="is not in this campaign"):
+            by_key(desk.look, batch.id, key)
 
 
 async def test_jobs_are_read_in_pages_narrowed_by_what_is_asked(desk: Desk) -> None:

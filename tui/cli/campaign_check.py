@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,9 @@ from tui.cli.output import Json, dated, emit, out, pairs, say
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Verb
 from tui.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from storage.reader import Reader
 
 
 @click.command("preflight", cls=Verb)
@@ -45,22 +48,18 @@ def preflight(session: Session, name: str) -> int:
     return 0 if found.ok else 1
 
 
-def _person(reader: Any, row: Json, address: str | None, number: int | None) -> Json:
+def _person(reader: Reader, row: Json, address: str | None, number: int | None) -> Json:
     """The person asked for, or the first one. Raises NotFoundError, UsageError."""
     from engine.intake.addresses import parse_address
+    from storage.people_page import by_key
 
-    key = parse_address(address).key if address else ""
-    for person in reader.all_recipients(row["id"]):
-        if (
-            (not key and number is None)
-            or (key and parse_address(person["address"]).key == key)
-            or (number is not None and person["row_number"] == number)
-        ):
-            found: Json = person
-            return found
-    if address or number is not None:
-        wanted = address or f"row {number}"
-        raise NotFoundError(f"{wanted} is not in campaign '{row['name']}'", hint="see `paceline campaign recipients`")
+    if address:
+        return by_key(reader, row["id"], parse_address(address).key)
+    found = next((p for p in reader.all_recipients(row["id"]) if number is None or p["row_number"] == number), None)
+    if found is not None:
+        return found
+    if number is not None:
+        raise NotFoundError(f"row {number} is not in this campaign", hint="see `paceline campaign recipients`")
     raise UsageError(
         f"campaign '{row['name']}' has nobody yet", hint=f"paceline recipients import FILE --campaign {row['name']}"
     )
