@@ -113,7 +113,12 @@ class EditorScreen(WorkingScreen):
     def on_text_area_changed(self) -> None:
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(REST, self._check)
+        self._rest = self.set_timer(REST, self._rested)
+
+    def _rested(self) -> None:
+        # Behind a question, and after it, a check would speak over what was said last.
+        if self.is_current:
+            self._check()
 
     def _check(self) -> PacelineError | None:
         """Say what is wrong with the text as it stands, or which fields it uses."""
