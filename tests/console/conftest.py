@@ -34,6 +34,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
+def fresh(tmp_path: Path) -> World:
+    """For `operating`, which closes it."""
+    return World(tmp_path)
+
+
+@pytest.fixture
 def link() -> RecordingLink:
     return RecordingLink()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ from tui.console import PacelineApp
 from tui.embedded import EmbeddedEngine
 from tui.link import EngineLink
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.editor import EditorScreen, LetterArea
 from tui.screens.view import ViewScreen
+from tui.screens.wizard_letter import LetterScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -53,6 +55,16 @@ class Operator:
         self.view.prompt._set(text, len(text))
         await self.pilot.press("enter")
         await shown(self.pilot)
+
+    async def on_campaign(self, name: str = "letters") -> None:
+        """Go to the list of campaigns, and move to this one."""
+        await self.press("2")
+        await self.row(name=name)
+
+    async def choose(self, key: Any) -> None:
+        """Enter on this value of a form."""
+        await self.on(key)
+        await self.press("enter")
 
     async def on(self, key: Any) -> None:
         """Move down from the top until the cursor stands on this value of a form."""
@@ -85,8 +97,9 @@ class Operator:
         """Wait for a message."""
         await self.until(lambda: text in self.message)
 
-    async def open(self, kind: type[ViewScreen]) -> Any:
-        """Wait until a screen of this kind is open and shows something."""
+    async def open(self, kind: type[ViewScreen], *keys: str) -> Any:
+        """Press the keys, and wait until a screen of this kind is open and shows something."""
+        await self.press(*keys)
         await self.until(lambda: isinstance(self.app.screen, kind) and self.app.screen.data is not None)
         return self.app.screen
 
@@ -94,6 +107,20 @@ class Operator:
         """Wait for a question; its text."""
         await self.until(lambda: isinstance(self.app.screen, ConfirmScreen))
         return self.app.screen.query_one("#dialog", Lines).text
+
+    async def answer(self, key: str) -> str:
+        """Wait for a question and answer it by a key; its text."""
+        text = await self.asked()
+        await self.press(key)
+        return text
+
+    async def write(self, part: str, *keys: str) -> LetterArea:
+        """Open the message by these keys, and the editor on one of its parts."""
+        await self.open(LetterScreen, *keys)
+        await self.sees("SUBJECT")
+        await self.choose(("inside", part))
+        await self.open(EditorScreen)
+        return self.view.query_one(LetterArea)
 
     async def sees(self, text: str) -> None:
         await self.until(lambda: text in self.screen)
@@ -122,10 +149,14 @@ class Operator:
 
 @asynccontextmanager
 async def operating(
-    world: World, *, size: tuple[int, int] = (80, 24), read_only: bool = False
+    world: World,
+    fill: Callable[[World], object] = lambda world: None,
+    *,
+    read_only: bool = False,
 ) -> AsyncIterator[Operator]:
-    """Close a world that was filled, and sit down at a console on it with an engine whose channel is scripted."""
+    """Fill a world and close it, and sit down at a console on it with an engine whose channel is scripted."""
     # On another thread: the world has an event loop of its own.
+    await asyncio.to_thread(fill, world)
     await asyncio.to_thread(world.close)
     relay = ScriptedChannel(SystemClock())
     engine = EmbeddedEngine(world.database, world.config_path, channels=lambda account: relay)
@@ -137,7 +168,7 @@ async def operating(
         config=lambda: load_config(world.config_path), monotonic=lambda: float(next(ticks)),
     )  # fmt: skip
     try:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=(80, 24)) as pilot:
             await shown(pilot)
             yield Operator(pilot, app, relay, world.database)
     finally:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.console.operating import Operator, operating
 from tests.console.world import FIELD, SENT, UNKNOWN, World
@@ -19,11 +15,6 @@ from tui.screens.recipient_edit import RecipientEditScreen
 from tui.screens.recipients import RecipientsScreen
 
 WRONG, RIGHT = "wrong@example.org", "right@example.org"
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> World:
-    return World(tmp_path)
 
 
 def letters(*outcomes: dict[str, Any], start: bool = True, **fields: Any) -> Callable[[World], None]:
@@ -44,16 +35,13 @@ def letters(*outcomes: dict[str, Any], start: bool = True, **fields: Any) -> Cal
 
 
 async def on_job(operator: Operator, state: str) -> None:
-    await operator.press("3")
-    await operator.open(AllJobsScreen)
+    await operator.open(AllJobsScreen, "3")
     await operator.row(state=state)
 
 
 async def corrected(operator: Operator, key: Any, text: str) -> None:
-    await operator.press("e")
-    await operator.open(RecipientEditScreen)
-    await operator.on(key)
-    await operator.press("enter")
+    await operator.open(RecipientEditScreen, "e")
+    await operator.choose(key)
     await operator.says(text)
 
 
@@ -63,15 +51,12 @@ def person(operator: Operator) -> dict[str, Any]:
 
 
 async def test_a_refused_address_is_corrected_and_retried_and_gets_the_message_once(fresh: World) -> None:
-    await asyncio.to_thread(letters(UNKNOWN, SENT), fresh)
-    async with operating(fresh) as operator:
+    async with operating(fresh, letters(UNKNOWN, SENT)) as operator:
         before = operator.rows("SELECT id, message_id FROM jobs ORDER BY id")[0]
         await on_job(operator, "failed")
-        await operator.press("enter")
-        await operator.open(JobScreen)
+        await operator.open(JobScreen, "enter")
         await corrected(operator, "address", RIGHT)
-        assert f"Retry now to {RIGHT} on dev?" in await operator.asked()
-        await operator.press("y")
+        assert f"Retry now to {RIGHT} on dev?" in await operator.answer("y")
         await operator.until(lambda: operator.campaign("letters")["counts"]["completed"] == 2)
         assert [(found.recipient, found.message_id) for found in operator.relay.deliveries] == [
             (RIGHT, before["message_id"])
@@ -83,63 +68,51 @@ async def test_a_refused_address_is_corrected_and_retried_and_gets_the_message_o
             ("recipients.edited", "ana", "console"), ("campaign.retried", "ana", "console"),
         ]  # fmt: skip
         # Now it was sent: it says why nothing of the person changes any more.
-        await operator.press("escape")
-        await operator.open(JobScreen)
+        await operator.open(JobScreen, "escape")
         await operator.sees("+ sent")
         await operator.press("e")
         await operator.told("what was sent keeps its address")
 
 
 async def test_no_is_no_retry_and_z_takes_the_correction_back(fresh: World) -> None:
-    await asyncio.to_thread(letters(UNKNOWN, SENT), fresh)
-    async with operating(fresh) as operator:
+    async with operating(fresh, letters(UNKNOWN, SENT)) as operator:
         await on_job(operator, "failed")
         await corrected(operator, "address", RIGHT)
-        await operator.asked()
-        await operator.press("enter")
+        await operator.answer("enter")
         await operator.told(f"changed the address of {WRONG} to {RIGHT}")
         assert person(operator)["address"] == RIGHT
         await operator.press("z")
-        assert f"edit of {WRONG}" in await operator.asked()
-        await operator.press("y")
+        assert f"edit of {WRONG}" in await operator.answer("y")
         await operator.until(lambda: person(operator)["address"] == WRONG)
         assert operator.relay.offers == []
 
 
 async def test_a_missing_field_of_a_held_message_is_filled_in(fresh: World) -> None:
-    await asyncio.to_thread(letters(FIELD, SENT, company=""), fresh)
-    async with operating(fresh) as operator:
+    async with operating(fresh, letters(FIELD, SENT, company="")) as operator:
         await on_job(operator, "held")
         await corrected(operator, ("field", "company"), "Alder")
-        assert "changed company" in await operator.asked()
-        await operator.press("y")
+        assert "changed company" in await operator.answer("y")
         await operator.until(lambda: [found.recipient for found in operator.relay.deliveries] == [WRONG])
         assert person(operator)["company"] == "Alder"
 
 
 async def test_a_person_of_a_draft_is_corrected_from_the_list_and_nothing_is_asked(fresh: World) -> None:
-    await asyncio.to_thread(letters(start=False), fresh)
-    async with operating(fresh) as operator:
-        await operator.press("2")
-        await operator.row(name="letters")
-        await operator.press("r")
-        await operator.open(RecipientsScreen)
-        await operator.press("enter")
-        await operator.open(RecipientScreen)
+    async with operating(fresh, letters(start=False)) as operator:
+        await operator.on_campaign()
+        await operator.open(RecipientsScreen, "r")
+        await operator.open(RecipientScreen, "enter")
         for text, words in (
             ("nobody", "-sign"), ("OTHER@example.org", "already a recipient"), (RIGHT, f"to {RIGHT} in"),
         ):  # fmt: skip
             await corrected(operator, "address", text)
             await operator.told(words if text != RIGHT else f"to {RIGHT}")
-            await operator.press("escape")
-            await operator.open(RecipientScreen)
+            await operator.open(RecipientScreen, "escape")
         await operator.sees(RIGHT)
         assert person(operator)["address"] == RIGHT
 
 
 async def test_a_line_names_the_person_and_says_who_is_not_there(fresh: World) -> None:
-    await asyncio.to_thread(letters(start=False), fresh)
-    async with operating(fresh) as operator:
+    async with operating(fresh, letters(start=False)) as operator:
         await operator.press("colon")
         await operator.says("recipients edit zoe@example.org -c letters")
         await operator.told("zoe@example.org is not in this campaign")
@@ -150,23 +123,17 @@ async def test_a_line_names_the_person_and_says_who_is_not_there(fresh: World) -
 
 
 async def test_what_a_line_cannot_show_is_not_edited_blindly(fresh: World) -> None:
-    await asyncio.to_thread(letters(start=False, note="one\ntwo\x1b[31m"), fresh)
-    async with operating(fresh) as operator:
-        await operator.press("2")
-        await operator.row(name="letters")
-        await operator.press("r")
-        await operator.open(RecipientsScreen)
-        await operator.press("e")
-        await operator.open(RecipientEditScreen)
-        await operator.on(("field", "note"))
-        await operator.press("enter")
+    async with operating(fresh, letters(start=False, note="one\ntwo\x1b[31m")) as operator:
+        await operator.on_campaign()
+        await operator.open(RecipientsScreen, "r")
+        await operator.open(RecipientEditScreen, "e")
+        await operator.choose(("field", "note"))
         await operator.told("note holds what a line cannot show")
         assert not operator.view.prompt.is_open
 
 
 async def test_a_read_only_console_changes_nobody(fresh: World) -> None:
-    await asyncio.to_thread(letters(UNKNOWN, SENT), fresh)
-    async with operating(fresh, read_only=True) as operator:
+    async with operating(fresh, letters(UNKNOWN, SENT), read_only=True) as operator:
         await on_job(operator, "failed")
         await operator.press("e")
         await operator.told("read-only")

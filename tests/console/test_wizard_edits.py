@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -14,10 +13,9 @@ import pytest
 from textual.events import Key, Paste
 
 from storage.errors import UsageError
-from tests.console.operating import Operator, operating
+from tests.console.operating import operating
 from tests.console.world import DOUBT, SENT, World
 from tui.screens.campaign import CampaignScreen
-from tui.screens.editor import EditorScreen, LetterArea
 from tui.screens.external_editor import editor_command, write_in
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.letter_parts import unshown_line
@@ -33,52 +31,35 @@ from tui.screens.wizard_people import PeopleScreen
 SLOW = {"mode": "steady", "rate": "1/h"}
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-async def filled(world: World, fill: Callable[[World], Any]) -> None:
-    """Fill a world on another thread: it has an event loop of its own."""
-    await asyncio.to_thread(fill, world)
-
-
-async def campaign(operator: Operator, name: str = "letters") -> None:
-    await operator.press("2")
-    await operator.row(name=name)
+def letters(people: int, **options: Any) -> Callable[[World], None]:
+    """A campaign for so many people, as `World.campaign` makes it."""
+    return lambda world: world.campaign("letters", people, **options)
 
 
 # pacing
 
 
 async def test_the_pacing_of_a_running_campaign_is_changed_and_z_takes_it_back(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 4, pacing=SLOW))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("e")
-        await operator.open(PacingScreen)
-        await operator.on(("way", 5))
-        await operator.press("enter")
+    async with operating(fresh, letters(4, pacing=SLOW)) as operator:
+        await operator.on_campaign()
+        await operator.open(PacingScreen, "e")
+        await operator.choose(("way", 5))
         await operator.says("30/h")
         await operator.told("steady: 30/h")
         assert operator.campaign("letters")["pacing"]["rate"] == "30/h"
         dues = [row["due_at"] for row in operator.rows("SELECT due_at FROM jobs WHERE state = 'pending' ORDER BY 1")]
         assert max(b - a for a, b in itertools.pairwise(dues)) < 3 * 60_000_000
         await operator.press("z")
-        assert "pacing of letters" in await operator.asked()
-        await operator.press("y")
+        assert "pacing of letters" in await operator.answer("y")
         await operator.until(lambda: operator.campaign("letters")["pacing"]["rate"] == "1/h")
 
 
 async def test_figures_that_are_none_change_nothing(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 1, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("e")
-        await operator.open(PacingScreen)
+    async with operating(fresh, letters(1, start=False)) as operator:
+        await operator.on_campaign()
+        await operator.open(PacingScreen, "e")
         for way, text, words in ((6, "15m", "is not two values"), (6, "2h 1h", "gap_max"), (5, "fast", "pacing.rate")):
-            await operator.on(("way", way))
-            await operator.press("enter")
+            await operator.choose(("way", way))
             await operator.says(text)
             await operator.told(words)
         assert operator.campaign("letters")["pacing"]["rate"] == "60/min"
@@ -89,17 +70,14 @@ async def test_figures_that_are_none_change_nothing(fresh: World) -> None:
 
 async def test_people_for_a_running_campaign_are_asked_about_and_then_sent_to(fresh: World) -> None:
     fresh.database.with_name("more.csv").write_text("email,first_name\nzoe@example.org,Zoe\n")
-    await filled(fresh, lambda world: world.campaign("letters", 1, account="smtp-eu-2"))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("I")
-        await operator.open(PeopleScreen)
+    async with operating(fresh, letters(1, account="smtp-eu-2")) as operator:
+        await operator.on_campaign()
+        await operator.open(PeopleScreen, "I")
         await operator.press("enter")
         await operator.says(str(fresh.database.with_name("more.csv")))
         await operator.sees("1 to import")
         for answer, words in (("n", "nothing was changed"), ("y", "1 imported and scheduled")):
-            await operator.on("import")
-            await operator.press("enter")
+            await operator.choose("import")
             assert "planned at once" in await operator.asked()
             await operator.press(answer)
             await operator.told(words)
@@ -110,29 +88,23 @@ async def test_people_for_a_running_campaign_are_asked_about_and_then_sent_to(fr
 
 
 async def test_a_running_campaign_says_why_its_message_stands(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 2, pacing=SLOW))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m")
-        await operator.open(PreviewScreen)
+    async with operating(fresh, letters(2, pacing=SLOW)) as operator:
+        await operator.on_campaign()
+        await operator.open(PreviewScreen, "m")
         await operator.press("e")
         await operator.told("letters is running: p pauses it")
         await operator.press("p")
         await operator.until(lambda: operator.campaign("letters")["state"] == "paused")
         await operator.sees("Hi ")
-        await operator.press("e")
-        await operator.open(LetterScreen)
+        await operator.open(LetterScreen, "e")
         await operator.sees("SUBJECT")
-        await operator.on("subject")
-        await operator.press("enter")
+        await operator.choose("subject")
         await operator.says("News")
         await operator.told("changed the message")
-        await operator.press("escape")
-        await operator.open(PreviewScreen)
+        await operator.open(PreviewScreen, "escape")
         await operator.sees("Subject: News")
         await operator.press("z")
-        await operator.asked()
-        await operator.press("y")
+        await operator.answer("y")
         await operator.sees("Subject: Hello ")
 
 
@@ -141,15 +113,9 @@ async def test_what_cannot_be_seen_is_not_edited_blindly(fresh: World) -> None:
         world.campaign("letters", 1, start=False)
         world.call("campaign.edit", name="letters", text="fine\nhid\u200bden\n")
 
-    await filled(fresh, fill)
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m", "e")
-        await operator.open(LetterScreen)
-        await operator.sees("SUBJECT")
-        await operator.on(("inside", "text"))
-        await operator.press("enter")
-        await operator.open(EditorScreen)
+    async with operating(fresh, fill) as operator:
+        await operator.on_campaign()
+        await operator.write("text", "m", "e")
         await operator.told("line 4 holds a character that a screen cannot show")
         await operator.press("x", "escape")
         await operator.told("nothing was changed")
@@ -162,32 +128,18 @@ def test_the_line_that_cannot_be_shown_is_named(text: str, line: int) -> None:
 
 
 async def test_what_is_pasted_holds_no_control_character(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 1, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m", "e")
-        await operator.open(LetterScreen)
-        await operator.sees("SUBJECT")
-        await operator.on(("inside", "html"))
-        await operator.press("enter")
-        await operator.open(EditorScreen)
-        area = operator.view.query_one(LetterArea)
+    async with operating(fresh, letters(1, start=False)) as operator:
+        await operator.on_campaign()
+        area = await operator.write("html", "m", "e")
         area.post_message(Paste("<p>\x1b]52;c;aGk=\x07x\r\ny</p>"))
         await operator.until(lambda: "</p>" in area.text)
         assert area.text == "<p>?]52;c;aGk=?x\ny</p>"
 
 
 async def test_keys_that_come_in_one_burst_keep_their_order(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 1, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m", "e")
-        await operator.open(LetterScreen)
-        await operator.sees("SUBJECT")
-        await operator.on(("inside", "html"))
-        await operator.press("enter")
-        await operator.open(EditorScreen)
-        area = operator.view.query_one(LetterArea)
+    async with operating(fresh, letters(1, start=False)) as operator:
+        await operator.on_campaign()
+        area = await operator.write("html", "m", "e")
         for key, character in (("a", "a"), ("left", None), ("b", "b"), ("end", None), ("c", "c")):
             operator.app.post_message(Key(key, character))
         await operator.until(lambda: len(area.text) == 3)
@@ -261,11 +213,9 @@ async def test_each_person_is_looked_at_in_turn(fresh: World) -> None:
         world.people("letters", ["ada@example.org", "ben@example.org", "zoe@example.org"])
         world.call("campaign.edit", name="letters", html="<p>Dear <b>{{ first_name }}</b></p><ul><li>one</ul>")
 
-    await filled(fresh, fill)
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m")
-        await operator.open(PreviewScreen)
+    async with operating(fresh, fill) as operator:
+        await operator.on_campaign()
+        await operator.open(PreviewScreen, "m")
         await operator.sees("To: ada@example.org")
         await operator.press("right_square_bracket")
         await operator.sees("Hello Ben")
@@ -290,19 +240,16 @@ async def test_a_message_that_cannot_be_made_says_what_is_missing(fresh: World) 
         world.campaign("letters", 1, start=False)
         world.call("campaign.edit", name="letters", text="{{ company }}")
 
-    await filled(fresh, fill)
-    async with operating(fresh) as operator:
-        await campaign(operator)
+    async with operating(fresh, fill) as operator:
+        await operator.on_campaign()
         await operator.press("m")
         await operator.sees("This message cannot be made: field is missing or empty: company")
 
 
 async def test_a_test_reaches_the_operator_and_no_counter(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 2, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("m")
-        await operator.open(PreviewScreen)
+    async with operating(fresh, letters(2, start=False)) as operator:
+        await operator.on_campaign()
+        await operator.open(PreviewScreen, "m")
         await operator.sees("1 of 2")
         await operator.press("T")
         assert operator.view.prompt.value == "ana@example.com"
@@ -320,11 +267,9 @@ async def test_people_are_narrowed_and_opened_with_the_servers_words(fresh: Worl
         world.campaign("letters", 5, account="smtp-eu-2", pacing={"mode": "blast", "preset": "risky"})
         world.send("smtp-eu-2", [SENT, DOUBT, SENT, SENT, SENT])
 
-    await filled(fresh, fill)
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("r")
-        await operator.open(RecipientsScreen)
+    async with operating(fresh, fill) as operator:
+        await operator.on_campaign()
+        await operator.open(RecipientsScreen, "r")
         await operator.sees("5 people")
         await operator.press("slash")
         await operator.says("state:uncertain")
@@ -338,22 +283,18 @@ async def test_people_are_narrowed_and_opened_with_the_servers_words(fresh: Worl
         await operator.press("escape")
         await operator.sees("5 people")
         await operator.row(state="uncertain")
-        await operator.press("enter")
-        await operator.open(RecipientScreen)
+        await operator.open(RecipientScreen, "enter")
         await operator.sees("first_name")
         await operator.sees("connection lost after the content")
         await operator.press("U")
-        assert "was it sent?" in await operator.asked()
-        await operator.press("s")
+        assert "was it sent?" in await operator.answer("s")
         await operator.until(lambda: operator.campaign("letters")["counts"]["completed"] == 5)
 
 
 async def test_a_long_list_is_paged_by_key_to_its_end(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 1_000, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("r")
-        screen = await operator.open(RecipientsScreen)
+    async with operating(fresh, letters(1_000, start=False)) as operator:
+        await operator.on_campaign()
+        screen = await operator.open(RecipientsScreen, "r")
         last = operator.rows("SELECT max(id) AS n FROM recipients")[0]["n"]
         await operator.press("G")
         await operator.until(lambda: screen.grid().current and screen.grid().current["id"] == last)
@@ -372,17 +313,13 @@ def doubtful(world: World) -> None:
 
 
 async def test_uncertain_ones_of_a_campaign_are_decided_one_after_the_other(fresh: World) -> None:
-    await filled(fresh, doubtful)
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("enter")
-        await operator.open(CampaignScreen)
+    async with operating(fresh, doubtful) as operator:
+        await operator.on_campaign()
+        await operator.open(CampaignScreen, "enter")
         await operator.press("U")
-        assert "(1 of 4)" in await operator.asked()
-        await operator.press("s")
+        assert "(1 of 4)" in await operator.answer("s")
         await operator.until(lambda: operator.campaign("letters")["counts"]["uncertain"] == 3)
-        assert "(2 of 4)" in await operator.asked()
-        await operator.press("l")
+        assert "(2 of 4)" in await operator.answer("l")
         await operator.until(lambda: "(3 of 4)" in operator.app.screen.query_one("#dialog").text)
         await operator.press("enter")
         await operator.told("1 decided, 3 still uncertain")
@@ -390,23 +327,19 @@ async def test_uncertain_ones_of_a_campaign_are_decided_one_after_the_other(fres
 
 
 async def test_one_is_sent_again_only_by_its_own_word(fresh: World) -> None:
-    await filled(fresh, doubtful)
-    async with operating(fresh) as operator:
-        await campaign(operator)
+    async with operating(fresh, doubtful) as operator:
+        await operator.on_campaign()
         await operator.press("U")
-        assert "may be a duplicate" in await operator.asked()
-        await operator.press("a")
+        assert "may be a duplicate" in await operator.answer("a")
         await operator.until(lambda: len(operator.relay.deliveries) == 1)
         assert operator.campaign("letters")["counts"]["uncertain"] == 3
 
 
 async def test_many_are_only_ever_counted_as_sent(fresh: World) -> None:
-    await filled(fresh, doubtful)
-    async with operating(fresh) as operator:
-        await campaign(operator)
+    async with operating(fresh, doubtful) as operator:
+        await operator.on_campaign()
         await operator.press("U")
-        assert "w all 4 were sent" in await operator.asked()
-        await operator.press("w")
+        assert "w all 4 were sent" in await operator.answer("w")
         await operator.until(lambda: "Were all 4" in operator.app.screen.query_one("#dialog").text)
         await operator.press("y")
         await operator.told("4 counted as sent")
@@ -415,14 +348,11 @@ async def test_many_are_only_ever_counted_as_sent(fresh: World) -> None:
 
 
 async def test_of_the_marked_jobs_the_uncertain_ones_are_counted_as_sent(fresh: World) -> None:
-    await filled(fresh, doubtful)
-    async with operating(fresh) as operator:
-        await operator.press("3")
-        screen = await operator.open(AllJobsScreen)
+    async with operating(fresh, doubtful) as operator:
+        screen = await operator.open(AllJobsScreen, "3")
         await operator.sees("? uncertain")
         await operator.press("asterisk", "U")
-        assert "Were all 4 uncertain messages sent" in await operator.asked()
-        await operator.press("y")
+        assert "Were all 4 uncertain messages sent" in await operator.answer("y")
         await operator.told("4 counted as sent")
         assert not screen.marks.any
         await operator.press("asterisk", "U")
@@ -433,7 +363,6 @@ async def test_of_the_marked_jobs_the_uncertain_ones_are_counted_as_sent(fresh: 
 
 
 async def test_the_command_lines_words_open_the_same_screens(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 2, start=False))
     screens = {
         "campaign preview letters": PreviewScreen,
         "campaign recipients letters": RecipientsScreen,
@@ -443,7 +372,7 @@ async def test_the_command_lines_words_open_the_same_screens(fresh: World) -> No
         "recipients import more.csv --campaign letters": PeopleScreen,
         "campaign new spring": NameScreen,
     }
-    async with operating(fresh) as operator:
+    async with operating(fresh, letters(2, start=False)) as operator:
         for line, kind in screens.items():
             await operator.press("colon")
             await operator.says(line)
@@ -458,9 +387,8 @@ async def test_the_command_lines_words_open_the_same_screens(fresh: World) -> No
 
 
 async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> None:
-    await filled(fresh, lambda world: world.campaign("letters", 2, start=False))
-    async with operating(fresh, read_only=True) as operator:
-        await campaign(operator)
+    async with operating(fresh, letters(2, start=False), read_only=True) as operator:
+        await operator.on_campaign()
         for key in ("e", "I", "C", "T"):
             await operator.press(key)
             await operator.told("read-only")
@@ -468,8 +396,7 @@ async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> No
         await operator.sees("1 of 2")
         await operator.press("escape", "r")
         await operator.sees("2 people")
-        await operator.press("escape", "b")
-        screen = await operator.open(CheckScreen)
+        screen = await operator.open(CheckScreen, "escape", "b")
         await operator.until(lambda: screen._checked is not None and screen._checked.found is not None)
         assert operator.campaign("letters")["version"] == 1
 
@@ -477,11 +404,9 @@ async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> No
 async def test_an_import_goes_on_while_another_view_is_open(fresh: World) -> None:
     people = "".join(f"p{number}@example.org\n" for number in range(3_000))
     fresh.database.with_name("many.csv").write_text(f"email\n{people}")
-    await filled(fresh, lambda world: world.campaign("letters", 0, start=False))
-    async with operating(fresh) as operator:
-        await campaign(operator)
-        await operator.press("I")
-        await operator.open(PeopleScreen)
+    async with operating(fresh, letters(0, start=False)) as operator:
+        await operator.on_campaign()
+        await operator.open(PeopleScreen, "I")
         await operator.press("enter")
         await operator.says(str(fresh.database.with_name("many.csv")))
         await operator.sees("3,000 to import")
