@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from tui.widgets.columns import Item, Sections, blank, heading
 from tui.widgets.grid import Grid
 
 NAME = 18
+"""Cells of a field's name."""
 
 
 def load(reader: Reader, name: str, person_id: int) -> dict[str, Any]:
@@ -59,9 +61,10 @@ def job_items(job: Row, now: int, width: int) -> list[Item]:
     return [*items, heading(f"ATTEMPTS ({len(job['attempts_log'])})"), *attempts] if attempts else items
 
 
-class RecipientScreen(ViewScreen):
+class PersonScreen(ViewScreen):
+    """Whose screen it is. A subclass says what it reads of this person (`load`), the `person` among it."""
+
     MODE = "campaigns"
-    HINTS: ClassVar = ("view.open",)
 
     def __init__(self, name: str, person_id: int, address: str) -> None:
         super().__init__()
@@ -69,16 +72,25 @@ class RecipientScreen(ViewScreen):
         self._person_id = person_id
         self._address = address
 
+    @staticmethod
+    @abstractmethod
+    def load(reader: Reader, name: str, person_id: int) -> dict[str, Any]: ...
+
     def token(self) -> Hashable:
-        return ("recipient", self._person_id)
+        return (type(self).__name__, self._person_id)
 
     def reads(self) -> Any:
         name, person_id = self._campaign, self._person_id
-        return lambda reader, now: load(reader, name, person_id)
+        return lambda reader, now: self.load(reader, name, person_id)
 
     def crumb(self) -> str:
         address = self.data["person"]["address"] if self.data else self._address
         return f"Campaigns > {self._campaign} > {address}"
+
+
+class RecipientScreen(PersonScreen):
+    HINTS: ClassVar = ("view.open",)
+    load = staticmethod(load)
 
     def body(self) -> Iterable[Widget]:
         yield Grid(id="facts")

@@ -19,13 +19,12 @@ from tui.safe_text import safe_text
 from tui.screens.form import FormScreen, told
 from tui.screens.letter_parts import fields_of
 from tui.screens.questions import Question, where
+from tui.screens.recipient import NAME, PersonScreen
 from tui.theme import job_mark
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, fixed, heading
 from tui.widgets.prompt import LONGEST
 
-NAME = 18
-"""Cells of a field's name."""
 ADDRESS = "address"
 
 
@@ -56,25 +55,13 @@ def value_item(key: Hashable, name: str, value: str, note: str = "") -> Item:
     )
 
 
-class RecipientEditScreen(FormScreen):
+class RecipientEditScreen(PersonScreen, FormScreen):
     """The form of one person of a campaign. Each change is made at once, compared with what was seen."""
 
-    def __init__(self, name: str, person_id: int, address: str) -> None:
-        super().__init__()
-        self._campaign = name
-        self._person_id = person_id
-        self._address = address
-
-    def token(self) -> Hashable:
-        return ("recipient edit", self._person_id)
-
-    def reads(self) -> Any:
-        name, person_id = self._campaign, self._person_id
-        return lambda reader, now: load(reader, name, person_id)
+    load = staticmethod(load)
 
     def crumb(self) -> str:
-        address = self.data["person"]["address"] if self.data else self._address
-        return f"Campaigns > {self._campaign} > {address} > edit"
+        return f"{super().crumb()} > edit"
 
     def items(self, data: dict[str, Any], now: int, width: int) -> Sequence[Item]:
         found, used = data["person"], data["used"]
@@ -90,7 +77,9 @@ class RecipientEditScreen(FormScreen):
                 items.append(value_item(("field", name), name, "", missing(name, "", used)))
         for job in data["jobs"]:
             items += [blank(), *_job_items(job, now, width)]
-        return [*items, blank(), *told("A change is made at once and z takes it back; the Message-ID stays.", width)]
+        undo = self.named("undo")
+        words = f"A change is made at once and {undo} takes it back; the Message-ID stays."
+        return [*items, blank(), *told(words, width)]
 
     def targets(self) -> list[Target]:
         return [Target("job", job) for job in self.data["jobs"][:1]] if self.data else []
