@@ -70,7 +70,7 @@ def jobs(
     condition = both(
         reason(error_key, narrowed, now), Where(f"j.state IN ({marks})", states), Where("j.id > ?", (after,))
     )
-    rows = reader.select(
+    rows = reader.rows(
         f"SELECT j.id FROM jobs j WHERE {condition.sql} ORDER BY j.id LIMIT ?", (*condition.values, limit)
     )
     return rows_of(reader, [row["id"] for row in rows])
@@ -89,7 +89,7 @@ def _campaigns(reader: Reader, narrowed: Filter, now: int) -> set[int]:
     """The campaigns whose jobs pass what is said of campaigns and queues: asked of one row each, not of every job."""
     named = Filter(tuple(term for term in narrowed.terms if isinstance(_inside(term), Match)))
     condition = where(named, now)
-    rows = reader.select(
+    rows = reader.rows(
         f"SELECT j.campaign_id AS id FROM (SELECT id AS campaign_id, queue_id FROM campaigns) j WHERE {condition.sql}",
         condition.values,
     )
@@ -99,7 +99,7 @@ def _campaigns(reader: Reader, narrowed: Filter, now: int) -> set[int]:
 def _counted(reader: Reader, condition: Where) -> dict[tuple[int, str], Row]:
     """`n`, `first_at`, `last_at` of the jobs that match, by campaign and state."""
     marks = ", ".join("?" * len(STATES))
-    rows = reader.select(
+    rows = reader.rows(
         "SELECT j.campaign_id, j.state, count(*) AS n, min(j.updated_at) AS first_at, max(j.updated_at) AS last_at "
         f"FROM jobs j WHERE {condition.sql} AND j.state IN ({marks}) GROUP BY j.campaign_id, j.state",
         (*condition.values, *STATES),

@@ -119,12 +119,6 @@ def of_campaign(reader: Reader, campaign_id: int, outcomes: Sequence[str]) -> Fi
     return _sorted_out(reader, Act.RETRY, (id for ids in pages for id in ids), outcomes)
 
 
-def slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """A set in the parts that the engine takes between two sends."""
-    for start in range(0, len(ids), SLICE):
-        yield ids[start : start + SLICE]
-
-
 UNCERTAIN = "uncertain (never in bulk)"
 IN_FLIGHT = "in flight (they finish)"
 OTHERS = {Act.RETRY: "neither failed nor held", Act.CANCEL: "not open"}
@@ -152,7 +146,7 @@ def _sorted_out(reader: Reader, act: Act, ids: Iterator[int], outcomes: Sequence
     while part := list(islice(ids, SLICE)):
         marks = ", ".join("?" * len(part))
         sql = f"SELECT id, state, reason, lease, outcome, campaign_id FROM jobs WHERE id IN ({marks}) ORDER BY id"
-        rows = reader.select(sql, part)
+        rows = reader.rows(sql, part)
         _leave(fixed, "not there", Count(len(part) - len(rows)))
         for row in rows:
             if why := _left_out(act, row, outcomes):
@@ -177,6 +171,6 @@ def _narrowed(query: Query, *states: str) -> Query:
 def _walk(reader: Reader, condition: str, values: Sequence[str | int]) -> Iterator[int]:
     after = 0
     sql = f"SELECT j.id FROM jobs j WHERE {condition} AND j.id > ? ORDER BY j.id LIMIT {_PAGE}"
-    while rows := reader.select(sql, (*values, after)):
+    while rows := reader.rows(sql, (*values, after)):
         yield from (row["id"] for row in rows)
         after = rows[-1]["id"]

@@ -89,7 +89,7 @@ def page(reader: Reader, query: Query, *, after: Place | None = None, backward: 
 def _add_last_attempt(reader: Reader, rows: Sequence[Row]) -> None:
     for row in rows:
         # One row of the index (job_id, lease) each.
-        found = reader.select("SELECT id FROM attempts WHERE job_id = ? ORDER BY lease DESC LIMIT 1", (row["id"],))
+        found = reader.rows("SELECT id FROM attempts WHERE job_id = ? ORDER BY lease DESC LIMIT 1", (row["id"],))
         row["tried"] = found[0]["id"]
 
 
@@ -99,7 +99,7 @@ def rows_of(reader: Reader, ids: Sequence[int]) -> list[Row]:
     for start in range(0, len(ids), SLICE):
         part = ids[start : start + SLICE]
         marks = ", ".join("?" * len(part))
-        rows |= {row["id"]: row for row in reader.select(f"{reader.JOB} WHERE j.id IN ({marks})", part)}
+        rows |= {row["id"]: row for row in reader.rows(f"{reader.JOB} WHERE j.id IN ({marks})", part)}
     return [rows[id] for id in ids if id in rows]
 
 
@@ -113,7 +113,7 @@ def count(reader: Reader, query: Query) -> Count:
         parts = [_select("1", branch, rest) for branch in branches]
         union = " UNION ALL ".join(part.sql for part in parts)
         values = [value for part in parts for value in part.values]
-        rows = reader.select(f"SELECT count(*) AS n FROM ({union} LIMIT ?)", (*values, COUNT_LIMIT + 1))
+        rows = reader.rows(f"SELECT count(*) AS n FROM ({union} LIMIT ?)", (*values, COUNT_LIMIT + 1))
         known = rows[0]["n"]
     return Count(min(known, COUNT_LIMIT), known > COUNT_LIMIT)
 
@@ -131,7 +131,7 @@ def before(reader: Reader, query: Query, place: Place) -> Count:
 
 def highest(reader: Reader) -> int:
     """The highest id there is, 0 without a job."""
-    return int(reader.select("SELECT COALESCE(max(id), 0) AS n FROM jobs")[0]["n"])
+    return int(reader.rows("SELECT COALESCE(max(id), 0) AS n FROM jobs")[0]["n"])
 
 
 def all_ids(reader: Reader, query: Query) -> Iterator[int]:
@@ -152,7 +152,7 @@ def _ids(reader: Reader, query: Query, bound: Where, *, down: bool, limit: int) 
             return []
         condition = both(branches[0].where, rest, bound)
         sql = _TRIED.format(where=condition.sql, way=way)
-        return [row["id"] for row in reader.select(sql, (*condition.values, limit))]
+        return [row["id"] for row in reader.rows(sql, (*condition.values, limit))]
     parts = [_select(f"j.id AS id, {key} AS place", branch, both(rest, bound)) for branch in branches]
     if not parts:
         return []
@@ -163,7 +163,7 @@ def _ids(reader: Reader, query: Query, bound: Where, *, down: bool, limit: int) 
     if len(parts) > 1:
         sql = " UNION ALL ".join(f"SELECT * FROM ({part.sql}{own})" for part in parts) + order
         values.append(limit)
-    return [row["id"] for row in reader.select(sql, values)]
+    return [row["id"] for row in reader.rows(sql, values)]
 
 
 def _select(what: str, branch: Branch, rest: Where) -> Where:

@@ -121,7 +121,7 @@ def _people(reader: Reader, terms: list[Term | Not]) -> Where | None:
             )
             people = " UNION ".join(one for _ in starts)
             bounds = tuple(value for start in starts if start for value in (start.lower(), start.lower() + _LAST))
-            n = reader.select(f"SELECT count(*) AS n FROM (SELECT id FROM ({people}) LIMIT ?)", (*bounds, SPARSE + 1))
+            n = reader.rows(f"SELECT count(*) AS n FROM (SELECT id FROM ({people}) LIMIT ?)", (*bounds, SPARSE + 1))
             if n[0]["n"] <= SPARSE:
                 return Where(f"j.recipient_id IN ({people})", bounds)
     return None
@@ -137,7 +137,7 @@ def campaigns_named(reader: Reader, filter: Filter) -> list[int] | None:
     if not named:
         return None
     condition = both(*(like("name", term.patterns) for term in named))
-    return [row["id"] for row in reader.select(f"SELECT id FROM campaigns WHERE {condition.sql}", condition.values)]
+    return [row["id"] for row in reader.rows(f"SELECT id FROM campaigns WHERE {condition.sql}", condition.values)]
 
 
 def states_named(filter: Filter) -> set[str] | None:
@@ -158,7 +158,7 @@ def holders(reader: Reader, states: set[str], campaigns: list[int] | None) -> li
     """Which campaigns have jobs in these states, and how many; None for jobs without a campaign."""
     wanted = sorted(states)
     marks = ", ".join("?" * len(wanted))
-    rows = reader.select(
+    rows = reader.rows(
         f"SELECT campaign_id, state, SUM(n) AS n FROM counters WHERE campaign_id <> 0 AND state IN ({marks}) "
         "GROUP BY campaign_id, state HAVING SUM(n) > 0 ORDER BY campaign_id, state",
         wanted,

@@ -32,7 +32,7 @@ def people(
     down = before is not None
     bound = Where("r.id < ?", (before,)) if before is not None else Where("r.id > ?", (after,))
     condition = both(Where(f"r.campaign_id = ? AND {reader.VISIBLE}", (query.campaign_id,)), bound, _where(query))
-    rows = reader.select(
+    rows = reader.rows(
         f"{reader.PERSON} WHERE {condition.sql} ORDER BY r.id {'DESC' if down else 'ASC'} LIMIT ?",
         (*condition.values, limit + 1),
     )
@@ -47,7 +47,7 @@ def count(reader: Reader, query: PeopleQuery) -> Count:
     if not query.filter.terms:
         return Count(total(reader, query.campaign_id))
     condition = both(Where(f"r.campaign_id = ? AND {reader.VISIBLE}", (query.campaign_id,)), _where(query))
-    rows = reader.select(
+    rows = reader.rows(
         "SELECT count(*) AS n FROM (SELECT 1 FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id "
         f"WHERE {condition.sql} LIMIT ?)",
         (*condition.values, COUNT_LIMIT + 1),
@@ -58,7 +58,7 @@ def count(reader: Reader, query: PeopleQuery) -> Count:
 
 def total(reader: Reader, campaign_id: int) -> int:
     """How many people a campaign has."""
-    rows = reader.select(
+    rows = reader.rows(
         "SELECT COALESCE(sum(imported), 0) AS n FROM imports WHERE campaign_id = ? AND state = 'done'", (campaign_id,)
     )
     return int(rows[0]["n"])
@@ -78,7 +78,7 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
         rows = rows or (people(reader, query, limit=1)[0] if by == 0 else [])
     if not rows:
         return None
-    place = reader.select(
+    place = reader.rows(
         f"SELECT count(*) AS n FROM recipients r WHERE r.campaign_id = ? AND r.id <= ? AND {reader.VISIBLE}",
         (campaign_id, rows[0]["id"]),
     )
@@ -87,7 +87,7 @@ def beside(reader: Reader, campaign_id: int, person_id: int, by: int, *, key: st
 
 def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
     """The person of a campaign whose address compares as `key`. Raises NotFoundError."""
-    rows = reader.select(
+    rows = reader.rows(
         f"{reader.PERSON} WHERE r.campaign_id = ? AND r.address_key = ? AND {reader.VISIBLE}", (campaign_id, key)
     )
     if not rows:
@@ -98,13 +98,13 @@ def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
 
 def jobs_of(reader: Reader, person_id: int) -> list[Row]:
     """Every job of one person with its attempts, in the order of the steps."""
-    rows = reader.select("SELECT id FROM jobs WHERE recipient_id = ? ORDER BY step_id, id", (person_id,))
+    rows = reader.rows("SELECT id FROM jobs WHERE recipient_id = ? ORDER BY step_id, id", (person_id,))
     return [reader.job(row["id"]) for row in rows]
 
 
 def person(reader: Reader, person_id: int) -> Row:
     """One person with their job's state. Raises NotFoundError."""
-    rows = reader.select(f"{reader.PERSON} WHERE r.id = ? AND {reader.VISIBLE}", (person_id,))
+    rows = reader.rows(f"{reader.PERSON} WHERE r.id = ? AND {reader.VISIBLE}", (person_id,))
     if not rows:
         raise NotFoundError("this person is not in the campaign any more", hint="see `paceline campaign recipients`")
     rows[0]["fields"] = json.loads(rows[0]["fields"])

@@ -68,7 +68,8 @@ class Reader:
         """Changes when another connection committed: 2 us, so a screen may ask 20 times a second."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def _all(self, sql: str, parameters: Any = ()) -> list[Row]:
+    def rows(self, sql: str, parameters: Any = ()) -> list[Row]:
+        """The rows of one statement, also for the modules that read one subject. Raises StoreError."""
         try:
             cursor = self._connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description]
@@ -87,17 +88,10 @@ class Reader:
             pass
         return StoreError(f"the store {self.path} cannot be read: {error}", hint="run `paceline db check`")
 
-    def select(self, sql: str, parameters: Any = ()) -> list[Row]:
-        """For the other modules of this floor that read: rows of one statement. Raises StoreError."""
-        return self._all(sql, parameters)
-
-    def _one(self, sql: str, parameters: Any = ()) -> Row | None:
-        rows = self._all(sql, parameters)
+    def one(self, sql: str, parameters: Any = ()) -> Row | None:
+        """The first row of one statement; None without one."""
+        rows = self.rows(sql, parameters)
         return rows[0] if rows else None
-
-    # For the modules that read one subject: queue_facts, event_pages.
-    rows = _all
-    one = _one
 
     # sums
 
@@ -105,7 +99,7 @@ class Reader:
         """Jobs by state, every state named, for `all` (0), a campaign, a batch or a queue; plus `retry`: the part
         of `pending` that waits for another try."""
         counts = dict.fromkeys((*STATES, "retry"), 0)
-        for row in self._all(
+        for row in self.rows(
             f"SELECT state, error_key, SUM(n) AS n FROM counters WHERE {_SCOPES[scope]} GROUP BY state, error_key",
             () if scope == "all" else (scope_id,),
         ):
@@ -117,7 +111,7 @@ class Reader:
     def campaign_counts(self) -> dict[int, dict[str, int]]:
         """`counts` of every campaign in one read."""
         found: dict[int, dict[str, int]] = {}
-        for row in self._all("SELECT campaign_id, state, error_key, n FROM counters WHERE campaign_id <> 0"):
+        for row in self.rows("SELECT campaign_id, state, error_key, n FROM counters WHERE campaign_id <> 0"):
             counts = found.setdefault(row["campaign_id"], dict.fromkeys((*STATES, "retry"), 0))
             counts[row["state"]] += row["n"]
             if row["state"] == "pending" and row["error_key"]:
@@ -133,7 +127,7 @@ class Reader:
         if queue_id is not None:
             where += " AND queue_id = ?"
             values.append(queue_id)
-        return self._all(
+        return self.rows(
             f"SELECT minute * {MINUTE} AS minute, "
             "SUM(CASE WHEN outcome = 'accepted' THEN n ELSE 0 END) AS sent, "
             "SUM(CASE WHEN outcome IN ('permanent', 'content') THEN n ELSE 0 END) AS failed, "
@@ -147,7 +141,7 @@ class Reader:
     def campaigns(self) -> list[Row]:
         """Every campaign with `counts`, newest work first; `account` is its queue's name."""
         counts = self.campaign_counts()
-        rows = self._all(
+        rows = self.rows(
             "SELECT c.id, c.name, c.state, c.pause_reason, c.pause_detail, q.name AS account, q.channel, c.priority, "
             "c.concurrency, c.pacing, c.settings, c.live, c.replanning, c.created_at, c.updated_at, c.started_at, "
             "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
@@ -170,15 +164,15 @@ class Reader:
         row = next((c for c in self.campaigns() if c["name"] == name), None)
         if row is None:
             raise NotFoundError(f"there is no campaign '{name}'", hint="see `paceline campaign list`")
-        steps = self._all("SELECT * FROM steps WHERE campaign_id = ? ORDER BY position", (row["id"],))
+        steps = self.rows("SELECT * FROM steps WHERE campaign_id = ? ORDER BY position", (row["id"],))
         for step in steps:
             step["headers"] = json.loads(step["headers"])
             step["attachments"] = json.loads(step["attachments"])
         row["steps"] = steps
-        row["imports"] = self._all("SELECT * FROM imports WHERE campaign_id = ? ORDER BY id", (row["id"],))
+        row["imports"] = self.rows("SELECT * FROM imports WHERE campaign_id = ? ORDER BY id", (row["id"],))
         row["recipients"] = sum(i["imported"] for i in row["imports"] if i["state"] == "done")
         row["due"] = self.due(row["id"])
-        row["executions"] = self._all(
+        row["executions"] = self.rows(
             "SELECT * FROM executions WHERE campaign_id = ? ORDER BY id DESC LIMIT 20", (row["id"],)
         )
         return row
@@ -186,7 +180,7 @@ class Reader:
     def due(self, campaign_id: int) -> Row:
         """First and last due time of what is pending (None without)."""
         due = [
-            self._one(
+            self.one(
                 "SELECT due_at FROM jobs WHERE campaign_id = ? AND state = 'pending' "
                 f"ORDER BY due_at {order}, id {order} LIMIT 1",
                 (campaign_id,),
@@ -208,7 +202,7 @@ class Reader:
     def recipients(self, campaign_id: int, *, after: int = 0, limit: int = 200) -> list[Row]:
         """A keyset page of people with their job, among the rest `id, address, fields, row_number, job_id, state,
         error, due_at, sent_at, message_id`. State is `draft` before a start. `storage.people_page` filters them."""
-        rows = self._all(
+        rows = self.rows(
             f"{self.PERSON} WHERE r.campaign_id = ? AND r.id > ? AND {self.VISIBLE} ORDER BY r.id LIMIT ?",
             (campaign_id, after, limit),
         )
@@ -224,7 +218,7 @@ class Reader:
             after = page[-1]["id"]
 
     def executions(self, limit: int = 50) -> list[Row]:
-        return self._all(
+        return self.rows(
             "SELECT e.*, c.name AS campaign FROM executions e LEFT JOIN campaigns c ON c.id = e.campaign_id "
             "ORDER BY e.id DESC LIMIT ?",
             (limit,),
@@ -235,7 +229,7 @@ class Reader:
     def batches(self, *, campaign_id: int | None = None, limit: int = 100) -> list[Row]:
         """Newest first, each with `counts` and `campaign` (its name)."""
         where, values = ("WHERE b.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
-        rows = self._all(
+        rows = self.rows(
             f"SELECT b.*, c.name AS campaign FROM batches b LEFT JOIN campaigns c ON c.id = b.campaign_id {where} "
             "ORDER BY b.id DESC LIMIT ?",
             (*values, limit),
@@ -247,11 +241,11 @@ class Reader:
     def batch_total(self, *, campaign_id: int | None = None) -> int:
         """How many batches there are, of one campaign or in all."""
         where, values = ("WHERE campaign_id = ?", (campaign_id,)) if campaign_id is not None else ("", ())
-        row = self._one(f"SELECT count(*) AS n FROM batches {where}", values)
+        row = self.one(f"SELECT count(*) AS n FROM batches {where}", values)
         return int(row["n"]) if row else 0
 
     def batch(self, batch_id: int) -> Row:
-        row = self._one(
+        row = self.one(
             "SELECT b.*, c.name AS campaign FROM batches b LEFT JOIN campaigns c ON c.id = b.campaign_id "
             "WHERE b.id = ?",
             (batch_id,),
@@ -263,7 +257,7 @@ class Reader:
 
     def batch_results(self, batch_id: int, *, after: int = 0, limit: int = 10) -> list[Row]:
         """A keyset page of a batch's jobs: `id, address, state, error, attempts, sent_at, fields`."""
-        rows = self._all(
+        rows = self.rows(
             "SELECT j.id, r.address, j.state, j.last_error AS error, j.attempts, j.sent_at, r.fields FROM jobs j "
             "LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.batch_id = ? AND j.id > ? ORDER BY j.id LIMIT ?",
             (batch_id, after, limit),
@@ -301,22 +295,22 @@ class Reader:
             if value is not None:
                 where.append(f"j.{column} = ?")
                 values.append(value)  # type: ignore[arg-type]
-        return self._all(f"{self.JOB} WHERE {' AND '.join(where)} ORDER BY j.id LIMIT ?", (*values, limit))
+        return self.rows(f"{self.JOB} WHERE {' AND '.join(where)} ORDER BY j.id LIMIT ?", (*values, limit))
 
     def job(self, job_id: int) -> Row:
         """One job with `attempts_log` (oldest first, with the server's words) and its person's `fields`."""
-        row = self._one(f"{self.JOB} WHERE j.id = ?", (job_id,))
+        row = self.one(f"{self.JOB} WHERE j.id = ?", (job_id,))
         if row is None:
             raise NotFoundError(f"there is no job {job_id}", hint="see `paceline job list`")
-        row["attempts_log"] = self._all("SELECT * FROM attempts WHERE job_id = ? ORDER BY id", (job_id,))
+        row["attempts_log"] = self.rows("SELECT * FROM attempts WHERE job_id = ? ORDER BY id", (job_id,))
         if row["recipient_id"] is not None:
-            person = self._one("SELECT fields FROM recipients WHERE id = ?", (row["recipient_id"],))
+            person = self.one("SELECT fields FROM recipients WHERE id = ?", (row["recipient_id"],))
             row["fields"] = json.loads(person["fields"]) if person else {}
         return row
 
     def timeline(self, campaign_id: int, *, limit: int = 50) -> list[Row]:
         """What is due next, in plan order: `id, address, due_at, gap, state, attempts`."""
-        return self._all(
+        return self.rows(
             "SELECT j.id, r.address, j.due_at, j.gap, j.state, j.attempts FROM jobs j "
             "LEFT JOIN recipients r ON r.id = j.recipient_id "
             "WHERE j.campaign_id = ? AND j.state = 'pending' ORDER BY j.due_at, j.id LIMIT ?",
@@ -332,7 +326,7 @@ class Reader:
         outcome, first_at, last_at, sample` and `hours`: [(hour (us), n)] for the spread in time.
         """
         where, values = ("AND k.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
-        rows = self._all(
+        rows = self.rows(
             "SELECT k.campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, SUM(k.n) AS n "
             "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = c.queue_id "
             f"WHERE k.error_key <> '' {where} AND k.state IN ('failed', 'uncertain', 'pending', 'held') "
@@ -340,7 +334,7 @@ class Reader:
             values,
         )
         for row in rows:
-            hours = self._all(
+            hours = self.rows(
                 "SELECT hour, n, outcome, first_at, last_at, sample FROM failure_hours "
                 "WHERE error_key = ? AND campaign_id = ? ORDER BY hour",
                 (row["error_key"], row["campaign_id"]),
@@ -355,7 +349,7 @@ class Reader:
     # queues, engine, events
 
     def queues(self) -> list[Row]:
-        rows = self._all(
+        rows = self.rows(
             "SELECT id, name, channel, state, reason, until_at, cooling_step, last_start, updated_at FROM queues "
             "ORDER BY name"
         )
@@ -365,13 +359,13 @@ class Reader:
 
     def used(self, queue_id: int, since: int) -> int:
         """Counted intents of a queue since a time: what its rolling cap has used."""
-        row = self._one("SELECT count(*) AS n FROM attempts WHERE queue_id = ? AND counted_at > ?", (queue_id, since))
+        row = self.one("SELECT count(*) AS n FROM attempts WHERE queue_id = ? AND counted_at > ?", (queue_id, since))
         return int(row["n"]) if row else 0
 
     def engine(self) -> Row:
         """The newest engine row plus `paused` (the whole engine) and `schema` (store version)."""
-        row = self._one("SELECT * FROM engines ORDER BY id DESC LIMIT 1") or {}
-        setting = self._one("SELECT value FROM settings WHERE key = 'paused'")
+        row = self.one("SELECT * FROM engines ORDER BY id DESC LIMIT 1") or {}
+        setting = self.one("SELECT value FROM settings WHERE key = 'paused'")
         row["paused"] = setting is not None and setting["value"] == "1"
         row["schema"] = migrate.version_of(self._connection)
         return row
@@ -382,7 +376,7 @@ class Reader:
         if campaign_id is not None:
             where += " AND campaign_id = ?"
             values.append(campaign_id)
-        rows = self._all(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+        rows = self.rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit))
         rows.reverse()
         for row in rows:
             row["data"] = json.loads(row["data"])
@@ -390,8 +384,8 @@ class Reader:
 
     def check(self) -> list[str]:
         """SQLite's own integrity and foreign-key checks; [] when sound."""
-        found = [r["integrity_check"] for r in self._all("PRAGMA integrity_check(20)") if r["integrity_check"] != "ok"]
-        found += [f"{r['table']} row {r['rowid']} points nowhere" for r in self._all("PRAGMA foreign_key_check")[:20]]
+        found = [r["integrity_check"] for r in self.rows("PRAGMA integrity_check(20)") if r["integrity_check"] != "ok"]
+        found += [f"{r['table']} row {r['rowid']} points nowhere" for r in self.rows("PRAGMA foreign_key_check")[:20]]
         return found
 
     def counter_drift(self) -> list[str]:
@@ -400,7 +394,7 @@ class Reader:
             f"counter of campaign {row['campaign_id']}, batch {row['batch_id']}, queue {row['queue_id']}: "
             f"{row['state']}{' of ' + repr(row['error_key']) if row['error_key'] else ''} says {row['kept']}, "
             f"there are {row['counted']} jobs"
-            for row in self._all(DRIFT)
+            for row in self.rows(DRIFT)
         ]
 
     def backup(self, target: Path) -> None:

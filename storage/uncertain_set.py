@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from storage.filter_terms import Filter, States
-from storage.fixed_set import slices
 from storage.jobs_page import SLICE, Query, all_ids
 from storage.reader import Reader
-
-__all__ = ["of_filter", "of_ids", "slices"]
 
 
 def of_filter(reader: Reader, query: Query) -> tuple[int, ...]:
@@ -25,6 +22,12 @@ def of_ids(reader: Reader, ids: Iterable[int]) -> tuple[int, ...]:
     for start in range(0, len(wanted), SLICE):
         part = wanted[start : start + SLICE]
         marks = ", ".join("?" * len(part))
-        rows = reader.select(f"SELECT id FROM jobs WHERE id IN ({marks}) AND state = 'uncertain' ORDER BY id", part)
+        rows = reader.rows(f"SELECT id FROM jobs WHERE id IN ({marks}) AND state = 'uncertain' ORDER BY id", part)
         found += [row["id"] for row in rows]
     return tuple(found)
+
+
+def slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """A set in the parts that the engine takes between two sends."""
+    for start in range(0, len(ids), SLICE):
+        yield ids[start : start + SLICE]

@@ -10,6 +10,6 @@ MOST = 1_000
 
 def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
     """The names there are, by what they name: `campaign`, `queue`."""
-    campaigns = reader.select("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
-    queues = reader.select("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
+    campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
+    queues = reader.rows("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
     return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}

@@ -13,7 +13,7 @@ from storage.errors import PacelineError
 from storage.model import MINUTE, SECOND
 from storage.reader import Reader
 from tests.console.conftest import console, shown, until
-from tests.console.test_controls import answered, asked, message
+from tests.console.looking import answered, asked, looking, message
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
 from tui.bulk import FIX
 from tui.console import PacelineApp
@@ -188,7 +188,7 @@ async def test_a_count_that_takes_long_is_ended_by_esc(
     long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n"
-    monkeypatch.setitem(FIX, "jobs.retry", lambda reader, now, row: reader.select(endless))
+    monkeypatch.setitem(FIX, "jobs.retry", lambda reader, now, row: reader.rows(endless))
     async with console(long_world, link).run_test(size=(80, 24)) as pilot:
         app = await opened(pilot)
         await pilot.press("asterisk", "R")
@@ -486,8 +486,7 @@ async def test_one_job_that_waits_is_cancelled_after_a_yes(long_world: World, li
 
 
 async def test_a_line_names_a_set_by_filter_which_is_counted_first(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
+    async with looking(long_world, link, size=(120, 40)) as (_, pilot):
         await pilot.press("colon", *'job retry --filter "id:<104 state:failed" --spread 2h', "enter")
         text = await asked(pilot)
         assert "Retry 103 jobs on dev?" in text

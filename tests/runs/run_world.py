@@ -200,7 +200,7 @@ class World:
         return self.rows("SELECT * FROM events WHERE kind = ? ORDER BY id", kind)
 
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        return list(self.read(lambda reader: reader._all(sql, values)))
+        return list(self.read(lambda reader: reader.rows(sql, values)))
 
     def check(self) -> None:
         """What must hold whatever a test did: the books add up, nobody was written to twice."""

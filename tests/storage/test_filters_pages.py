@@ -93,7 +93,7 @@ def plainly(reader: Reader, query: Query) -> list[int]:
     key = {"id": "j.id", "due": "j.due_at", "changed": "j.updated_at", "tried": last}[query.sort.value]
     tried = f" AND {last} IS NOT NULL" if query.sort is Sort.TRIED else ""
     way = "DESC" if query.descending else "ASC"
-    rows = reader.select(
+    rows = reader.rows(
         f"SELECT j.id FROM jobs j WHERE {condition.sql} AND j.id <= ?{tried} ORDER BY {key} {way}, j.id {way}",
         (*condition.values, query.top or JOBS),
     )

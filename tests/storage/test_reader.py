@@ -29,7 +29,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_a_reader_cannot_write(desk: Desk) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
-        desk.look._all("DELETE FROM events")
+        desk.look.rows("DELETE FROM events")
 
 
 async def test_a_reader_opens_while_the_writer_writes_and_sees_what_was_committed(desk: Desk) -> None:

@@ -225,12 +225,12 @@ async def test_a_store_that_waits_for_a_migration_says_so_to_who_only_reads(
     steps = later("CREATE TABLE later (n INTEGER);\n")
     monkeypatch.setattr(migrate, "migrations", lambda: steps)
     with Reader(used) as reader, pytest.raises(StoreError) as refused:
-        reader.select("SELECT n FROM later")
+        reader.rows("SELECT n FROM later")
     assert f"schema {steps[-2].number}, this program reads {steps[-1].number}" in refused.value.message
     assert "db recount" in refused.value.hint
     await (await open_sqlite(used, HandClock())).close()
     with Reader(used) as reader:
-        assert reader.select("SELECT n FROM later") == []
+        assert reader.rows("SELECT n FROM later") == []
 
 
 async def test_init_on_a_store_keeps_what_is_in_it(used: Path) -> None:
@@ -331,7 +331,7 @@ async def test_a_migration_that_fails_leaves_the_store_at_its_version(
     store = await open_sqlite(used, HandClock())
     assert await store.recount() == []
     with Reader(used) as reader:
-        assert reader._one("SELECT 1 FROM sqlite_master WHERE name = 'later'") is None
+        assert reader.one("SELECT 1 FROM sqlite_master WHERE name = 'later'") is None
     await store.close()
 
 

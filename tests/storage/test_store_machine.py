@@ -422,7 +422,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_accepted_twice_and_what_was_accepted_stays_sent(self) -> None:
         accepted = Counter(
-            row["job_id"] for row in self.desk.look._all("SELECT job_id FROM attempts WHERE outcome = 'accepted'")
+            row["job_id"] for row in self.desk.look.rows("SELECT job_id FROM attempts WHERE outcome = 'accepted'")
         )
         assert set(accepted.values()) <= {1}
         assert all(row["state"] in SENT for row in self._jobs() if row["id"] in accepted)
@@ -442,7 +442,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def no_rolling_window_holds_more_than_its_cap(self) -> None:
         """By this test's own list: the store may move times of the future to now when the clock stepped back."""
-        counted = {row["id"] for row in self.desk.look._all("SELECT id FROM attempts WHERE counted_at IS NOT NULL")}
+        counted = {row["id"] for row in self.desk.look.rows("SELECT id FROM attempts WHERE counted_at IS NOT NULL")}
         eras = {era for era, _ in self.grants.values()}
         for era in eras:
             times = sorted(at for attempt, (of, at) in self.grants.items() if of == era and attempt in counted)

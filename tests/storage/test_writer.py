@@ -37,7 +37,7 @@ def note(key: str, value: str) -> object:
 
 def setting(store: SqliteStore, key: str) -> str | None:
     with Reader(store.path) as reader:
-        row = reader._one("SELECT value FROM settings WHERE key = ?", (key,))
+        row = reader.one("SELECT value FROM settings WHERE key = ?", (key,))
     return None if row is None else str(row["value"])
 
 
@@ -93,10 +93,10 @@ async def test_counters_of_one_commit_are_merged(store: SqliteStore) -> None:
 
     await asyncio.gather(*(store.writer.submit(change(n)) for n in (3, -1, 2, -4)))  # type: ignore[arg-type]
     with Reader(store.path) as reader:
-        assert reader._all("SELECT n FROM counters WHERE n <> 0") == []
+        assert reader.rows("SELECT n FROM counters WHERE n <> 0") == []
     await asyncio.gather(*(store.writer.submit(change(n)) for n in (3, -1)))  # type: ignore[arg-type]
     with Reader(store.path) as reader:
-        assert reader._all("SELECT n FROM counters") == [{"n": 2}]
+        assert reader.rows("SELECT n FROM counters") == [{"n": 2}]
 
 
 async def test_a_request_sees_the_counters_of_those_before_it(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_the_first_start_of_a_batch_is_noted_also_when_its_commit_had_to_b
     begun, refused = await asyncio.gather(desk.ask(job), desk.ask(other, server="\ud800"), return_exceptions=True)
     assert isinstance(begun, Intent) and begun.attempt_id is not None
     assert isinstance(refused, Exception)
-    assert desk.look._one("SELECT started_at FROM batches") == {"started_at": desk.clock()}
+    assert desk.look.one("SELECT started_at FROM batches") == {"started_at": desk.clock()}
     await desk.close()
 
 

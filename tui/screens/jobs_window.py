@@ -109,7 +109,7 @@ def matching_ids(reader: Reader, query: Query, ids: Sequence[int]) -> set[int]:
     for start in range(0, len(ids), SLICE):
         part = tuple(ids[start : start + SLICE])
         condition = both(Where(f"j.id IN ({', '.join('?' * len(part))})", part), where(query.filter, query.now))
-        rows = reader.select(f"SELECT j.id FROM jobs j WHERE {condition.sql}", condition.values)
+        rows = reader.rows(f"SELECT j.id FROM jobs j WHERE {condition.sql}", condition.values)
         found |= {row["id"] for row in rows}
     return found
 
