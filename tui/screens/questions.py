@@ -90,7 +90,7 @@ def cancel(row: Row, facts: Row, situation: Situation) -> Question | None:
         f"sent      {count(sent)} (a sent message cannot be taken back)",
         f"skipped   {count(left)} will not be sent",
         f"in flight {count(counts['processing'])} finish and are counted",
-        "undo      z within 10 s",
+        f"undo      {situation.named('undo')} within 10 s",
     ]
     return Question(
         f"Cancel {row['name']}{where(situation)}?",
@@ -162,12 +162,17 @@ def retry_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
     return _retry_set(f"Retry {plural(len(facts['set'].jobs), 'job')}", row, facts, situation, [])
 
 
-UNDO_CANCEL = "undo      z within 10 s; none of them begins in that time"
+def _undo_cancel(situation: Situation) -> str:
+    return f"undo      {situation.named('undo')} within 10 s; none of them begins in that time"
 
 
 def cancel_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
     n = len(facts["set"].jobs)
-    lines = [*_set_lines(row, facts, situation), "effect    they are skipped and will not be sent", UNDO_CANCEL]
+    lines = [
+        *_set_lines(row, facts, situation),
+        "effect    they are skipped and will not be sent",
+        _undo_cancel(situation),
+    ]
     typed = str(n) if _many(n, row["all"]) else ""
     return Question(f"Cancel {plural(n, 'job')}{where(situation)}?", tuple(lines), typed=typed)
 
@@ -177,7 +182,7 @@ def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
         f"to        {row.get('address') or '-'}",
         f"of        {row.get('campaign') or '-'}",
         "effect    it is skipped and will not be sent",
-        UNDO_CANCEL,
+        _undo_cancel(situation),
     )
     return Question(f"Cancel job {row['id']}{where(situation)}?", lines)
 
