@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
-from engine.config import load_config
-from tests.console.world import NOON, RecordingLink, World, busy
-from tui.console import PacelineApp
-from tui.preferences import Preferences
+from tests.console.looking import Compare, console, walk
+from tests.console.world import RecordingLink, World, busy
 from tui.screens import overview, performance
-
-Press = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture(scope="session")
@@ -52,36 +46,11 @@ def fixed_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(view, "sizes", lambda reader: dict(found))
 
 
-def console(
-    world: World,
-    link: RecordingLink,
-    *,
-    read_only: bool = False,
-    environment: str = "dev",
-    state: Path | None = None,
-    preferences: Preferences | None = None,
-) -> PacelineApp:
-    """An app whose present stands at `NOON`, and whose monotonic time jumps a second a look: no key is type-ahead."""
-    ticks = itertools.count()
-    return PacelineApp(
-        world.database, link, environment=environment, host="mail-1", read_only=read_only, state=state,
-        preferences=preferences, config=lambda: load_config(world.config_path), now=lambda: NOON,
-        monotonic=lambda: float(next(ticks)),
-    )  # fmt: skip
+@pytest.fixture
+def draws(busy_world: World, link: RecordingLink, snap_compare: Compare) -> Compare:
+    """Whether a console on the busy store looks like its picture after these keys."""
 
+    def same(*keys: str, size: tuple[int, int]) -> bool:
+        return snap_compare(console(busy_world, link), terminal_size=size, run_before=walk(*keys))
 
-async def shown(pilot: Pilot[int]) -> None:
-    """Wait until the open view shows what it asked for."""
-    app = pilot.app
-    assert isinstance(app, PacelineApp)
-    await until(pilot, lambda: app.view is not None and app.view.data is not None)
-
-
-async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
-    for _ in range(400):
-        await pilot.pause()
-        if holds():
-            await pilot.pause()
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it never came to hold")
+    return same

@@ -16,7 +16,7 @@ from engine.clock import SystemClock
 from engine.config import load_config
 from storage.model import Actor
 from storage.reader import Reader
-from tests.console.conftest import shown, until
+from tests.console.looking import shown, until
 from tests.console.world import World
 from tests.support.scripted import ScriptedChannel
 from tui.console import PacelineApp

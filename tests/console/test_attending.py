@@ -10,8 +10,7 @@ import pytest
 
 from storage.model import SECOND, Actor
 from storage.reader import Reader
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import message
+from tests.console.looking import console, looking, message, until
 from tests.console.world import ANA, NOON, RecordingLink, World
 from tui.embedded import EmbeddedEngine
 from tui.feed import Snapshot, load_frame
@@ -23,9 +22,7 @@ GONE = LinkState(LOST, 4120, "mail-1", NOON - 47 * SECOND, 5, NOON + 8 * SECOND,
 
 async def test_what_another_operator_does_is_told_with_the_name(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.campaign, "letters", 3)
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(world, link) as (app, pilot):
         assert message(app) == ""
         await asyncio.to_thread(world.call, "campaign.pause", name="letters")
         await until(pilot, lambda: "ana paused letters" in message(app))
@@ -34,9 +31,7 @@ async def test_what_another_operator_does_is_told_with_the_name(world: World, li
 async def test_our_own_act_is_told_by_its_answer_alone(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.campaign, "letters", 3)
     link.own = True
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(world, link) as (app, pilot):
         seen = app._told_to
         await asyncio.to_thread(world.call, "campaign.pause", name="letters")
         await until(pilot, lambda: app._told_to != seen)
@@ -45,9 +40,7 @@ async def test_our_own_act_is_told_by_its_answer_alone(world: World, link: Recor
 
 async def test_an_engine_that_comes_back_says_how_much_happened(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.campaign, "letters", 3)
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(world, link) as (app, pilot):
         link.state = GONE
         await pilot.press("ctrl+r")
         await until(pilot, lambda: app.view is not None and app.view.has_class("-lost"))
@@ -62,9 +55,7 @@ async def test_an_engine_that_comes_back_says_how_much_happened(world: World, li
 
 async def test_start_is_a_word_of_the_prompt_while_the_engine_is_lost(world: World) -> None:
     link = RecordingLink(GONE)
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(world, link) as (_, pilot):
         await pilot.press("colon", *"start", "enter")
         await until(pilot, lambda: ("start_here", {}) in link.calls)
 

@@ -11,8 +11,7 @@ from textual.pilot import Pilot
 
 from storage.errors import UsageError
 from storage.model import HOUR, SECOND
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import answered, asked, message
+from tests.console.looking import answered, asked, console, looking, message, shown, until
 from tests.console.world import NOON, RecordingLink, World
 from tui.actions import ACTIONS, NAMED, action
 from tui.commands import BY_WORDS, Do, DoMany, Go, Help, Leave, Show, offers, parse
@@ -190,9 +189,7 @@ async def test_words_go_to_views_and_open_things(busy_world: World, link: Record
 async def test_names_are_offered_once_they_are_read_and_the_history_is_kept(
     busy_world: World, link: RecordingLink, tmp_path: Path
 ) -> None:
-    app = console(busy_world, link, state=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path) as (app, pilot):
         await pilot.press("colon")
         await until(pilot, lambda: bool(app.names))
         assert app.view is not None
@@ -206,9 +203,7 @@ async def test_names_are_offered_once_they_are_read_and_the_history_is_kept(
 async def test_a_lost_engine_is_started_again_by_a_key_and_only_by_it(busy_world: World) -> None:
     lost = LinkState(LOST, 1, "mail-1", NOON - 5 * SECOND, 2, NOON + 8 * SECOND, "the engine of this console ended")
     link = RecordingLink(lost)
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         assert link.calls == []
         await pilot.press("E")
         await until(pilot, lambda: "an engine runs in this console" in message(app))
@@ -220,9 +215,7 @@ async def test_a_lost_engine_is_started_again_by_a_key_and_only_by_it(busy_world
 async def test_a_filter_completes_names_and_is_remembered_between_runs(
     busy_world: World, link: RecordingLink, tmp_path: Path
 ) -> None:
-    app = console(busy_world, link, state=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path) as (app, pilot):
         await pilot.press("3")
         await shown(pilot)
         await pilot.press("slash")
@@ -249,9 +242,7 @@ async def test_a_filter_completes_names_and_is_remembered_between_runs(
 async def test_what_is_typed_behind_a_prompt_s_key_in_one_go_belongs_to_the_prompt(
     busy_world: World, link: RecordingLink, line: str, prompt: str
 ) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         await pilot.press("3")
         await until(pilot, lambda: app.view is not None and app.view.MODE == "jobs" and app.view.data is not None)
         for character in line:

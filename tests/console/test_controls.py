@@ -5,55 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from textual.pilot import Pilot
 
 from storage.errors import RefusedError
 from storage.model import SECOND
-from tests.console.conftest import console, shown, until
+from tests.console.looking import answered, asked, console, cursor_on, go, looking, message, until
 from tests.console.world import NOON, RecordingLink, World
-from tui.console import PacelineApp
 from tui.link import EMBEDDED, LOST, LinkState
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.job import JobScreen
-from tui.screens.view import ViewScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
 
-async def go(pilot: Pilot[int], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await shown(pilot)
-
-
-async def cursor_on(pilot: Pilot[int], name: str) -> None:
-    """Move down until the cursor's campaign has this name."""
-    grid = pilot.app.screen.query_one(Grid)
-    for _ in range(20):
-        if grid.current and grid.current["name"] == name:
-            return
-        await pilot.press("j")
-    raise AssertionError(f"{name} is not in the list")
-
-
-async def asked(pilot: Pilot[int]) -> str:
-    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-    return pilot.app.screen.query_one("#dialog", Lines).text
-
-
-async def answered(pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: not isinstance(pilot.app.screen, ConfirmScreen))
-
-
-def message(app: PacelineApp) -> str:
-    assert isinstance(app.view, ViewScreen)
-    return app.view.query_one("#message", Lines).text
-
-
 async def test_p_pauses_at_once_without_a_question(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (app, pilot):
         await cursor_on(pilot, "newsletter-38")
         await pilot.press("p")
         await until(pilot, lambda: bool(link.calls))
@@ -62,9 +27,7 @@ async def test_p_pauses_at_once_without_a_question(busy_world: World, link: Reco
 
 
 async def test_resume_of_a_guarded_pause_always_asks_with_its_reason(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (_, pilot):
         await cursor_on(pilot, "spring-sale")
         await pilot.press("P")
         text = await asked(pilot)
@@ -84,9 +47,7 @@ async def test_start_shows_the_plan_of_a_dry_run_before_it_begins(busy_world: Wo
     link.answers["campaign.start"] = {
         "queued": 12, "message": "12 messages would be scheduled", "estimated_completion": NOON + 600 * SECOND,
     }  # fmt: skip
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (_, pilot):
         await cursor_on(pilot, "reminder-q3")
         await pilot.press("P")
         text = await asked(pilot)
@@ -100,9 +61,7 @@ async def test_start_shows_the_plan_of_a_dry_run_before_it_begins(busy_world: Wo
 
 async def test_a_refused_start_says_why_and_what_to_do(busy_world: World, link: RecordingLink) -> None:
     link.answers["campaign.start"] = RefusedError("12 addresses are not on the allow-list", hint="make it live")
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (app, pilot):
         await cursor_on(pilot, "reminder-q3")
         await pilot.press("P")
         await until(pilot, lambda: "allow-list" in message(app))
@@ -110,9 +69,7 @@ async def test_a_refused_start_says_why_and_what_to_do(busy_world: World, link: 
 
 
 async def test_cancel_of_a_campaign_that_has_sent_needs_its_name_typed(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (app, pilot):
         await cursor_on(pilot, "spring-sale")
         await pilot.press("X")
         assert "Type spring-sale" in await asked(pilot)
@@ -124,9 +81,7 @@ async def test_cancel_of_a_campaign_that_has_sent_needs_its_name_typed(busy_worl
 
 
 async def test_z_takes_the_last_pause_back_after_a_question(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (app, pilot):
         await cursor_on(pilot, "newsletter-38")
         await pilot.press("p")
         await until(pilot, lambda: "ok:" in message(app))
@@ -140,9 +95,7 @@ async def test_z_takes_the_last_pause_back_after_a_question(busy_world: World, l
 async def test_retry_of_a_campaign_counts_what_it_takes_and_what_it_leaves(
     busy_world: World, link: RecordingLink
 ) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (_, pilot):
         await cursor_on(pilot, "newsletter-38")
         await pilot.press("R")
         text = await asked(pilot)
@@ -158,9 +111,7 @@ async def test_retry_of_a_campaign_counts_what_it_takes_and_what_it_leaves(
 
 
 async def test_retry_of_a_group_names_its_reason_and_its_campaigns(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "4")
+    async with looking(busy_world, link, "4") as (_, pilot):
         await pilot.press("R")
         text = await asked(pilot)
         assert "550 5.1.1 user unknown" in text
@@ -173,10 +124,8 @@ async def test_retry_of_a_group_names_its_reason_and_its_campaigns(busy_world: W
 
 
 async def test_one_failed_job_is_retried_without_a_question(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "4", "enter")
-        await until(pilot, lambda: pilot.app.screen.query_one(Grid).cursor == 0)
+    async with looking(busy_world, link, "4", "enter") as (app, pilot):
+        await until(pilot, lambda: app.screen.query_one(Grid).cursor == 0)
         await pilot.press("R")
         await until(pilot, lambda: bool(link.calls))
         assert link.calls[0][0] == "job.retry"
@@ -188,10 +137,7 @@ async def test_one_failed_job_is_retried_without_a_question(busy_world: World, l
 async def test_an_uncertain_job_has_its_own_question(
     busy_world: World, link: RecordingLink, key: str, verdict: str
 ) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await go(pilot, "j", "enter")
+    async with looking(busy_world, link, "j", "enter") as (app, pilot):
         await until(pilot, lambda: pilot.app.screen.query_one(Grid).cursor == 0)
         await pilot.press("R")
         assert "it may have been sent" in message(app)
@@ -207,9 +153,7 @@ async def test_an_uncertain_job_has_its_own_question(
 
 
 async def test_live_asks_before_it_lets_a_campaign_reach_anybody(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (_, pilot):
         await cursor_on(pilot, "reminder-q3")
         await pilot.press("L")
         assert "reach anybody" in await asked(pilot)
@@ -219,9 +163,7 @@ async def test_live_asks_before_it_lets_a_campaign_reach_anybody(busy_world: Wor
 
 
 async def test_one_key_pauses_everything(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (_, pilot):
         await pilot.press("E")
         await until(pilot, lambda: bool(link.calls))
         assert link.calls == [("engine.pause", {})]
@@ -244,9 +186,7 @@ async def test_keys_typed_ahead_of_a_dialog_are_dropped(busy_world: World, link:
 
 
 async def test_read_only_refuses_every_change_with_the_same_sentence(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link, read_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2", read_only=True) as (app, pilot):
         for key in "pPRXLE":
             await pilot.press(key)
             await until(pilot, lambda: "--read-only" in message(app))
@@ -258,9 +198,7 @@ async def test_read_only_refuses_every_change_with_the_same_sentence(busy_world:
 async def test_a_lost_engine_turns_actions_off_and_says_so(busy_world: World) -> None:
     lost = LinkState(LOST, 4120, "mail-1", NOON - 47 * SECOND, 5, NOON + 8 * SECOND, "pid 4120 on mail-1 is gone")
     link = RecordingLink(lost)
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2") as (app, pilot):
         assert "LOST 47s, try 6, next 8s" in app.screen.query_one("#status", Lines).text
         await pilot.press("p")
         assert "pid 4120 on mail-1 is gone" in message(app)
@@ -270,9 +208,7 @@ async def test_a_lost_engine_turns_actions_off_and_says_so(busy_world: World) ->
 
 async def test_quitting_with_work_asks_and_drains_by_default(busy_world: World) -> None:
     link = RecordingLink(LinkState(EMBEDDED, 1))
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         await pilot.press("q")
         assert "2 campaigns running" in await asked(pilot)
         await pilot.press("escape")
@@ -286,9 +222,7 @@ async def test_quitting_with_work_asks_and_drains_by_default(busy_world: World) 
 
 
 async def test_an_attached_console_quits_without_a_question(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         await pilot.press("q")
         await pilot.pause()
     assert app.return_value == 0
@@ -296,11 +230,8 @@ async def test_an_attached_console_quits_without_a_question(busy_world: World, l
 
 
 async def test_three_keys_lead_from_overview_to_the_words_of_the_server(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await go(pilot, "4", "enter")
-        await until(pilot, lambda: pilot.app.screen.query_one(Grid).cursor == 0)
+    async with looking(busy_world, link, "4", "enter") as (app, pilot):
+        await until(pilot, lambda: app.screen.query_one(Grid).cursor == 0)
         await go(pilot, "enter")
         assert isinstance(app.screen, JobScreen)
         await until(pilot, lambda: "User unknown in" in app.screen.query_one(Grid).text)
@@ -308,9 +239,7 @@ async def test_three_keys_lead_from_overview_to_the_words_of_the_server(busy_wor
 
 async def test_a_change_by_somebody_else_is_shown_by_itself(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.campaign, "letters", 3)
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(world, link, "2") as (app, pilot):
         assert "running" in app.screen.query_one(Grid).text
         await asyncio.to_thread(world.call, "campaign.pause", name="letters")
         await until(pilot, lambda: "paused" in app.screen.query_one(Grid).text)

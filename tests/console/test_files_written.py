@@ -13,8 +13,7 @@ from textual.pilot import Pilot
 
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import message
+from tests.console.looking import console, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui.console import PacelineApp
 from tui.writing import target_of, write_rows

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage.model import DAY, MINUTE, SECOND
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import cursor_on, go, message
+from tests.console.looking import cursor_on, go, looking, message, until
 from tests.console.world import NOON, RecordingLink, World
 from tui.format import Times, clock, set_times
 from tui.link import LOST, LinkState
@@ -36,9 +35,7 @@ def test_differences_are_counted_by_row() -> None:
 
 async def test_frozen_nothing_moves_and_f_catches_up(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.campaign, "letters", 3)
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "2")
+    async with looking(world, link, "2") as (app, pilot):
         await pilot.press("f")
         app.now = lambda: NOON + 14 * SECOND
         await asyncio.to_thread(world.call, "campaign.pause", name="letters")
@@ -57,9 +54,7 @@ async def test_frozen_nothing_moves_and_f_catches_up(world: World, link: Recordi
 
 
 async def test_a_lost_engine_shows_also_while_frozen(world: World, link: RecordingLink) -> None:
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(world, link) as (app, pilot):
         await pilot.press("f")
         link.state = LinkState(LOST, 4120, "mail-1", NOON, 0, NOON + SECOND, "pid 4120 on mail-1 is gone")
         await until(pilot, lambda: "LOST" in app.screen.query_one("#status", Lines).text)
@@ -80,9 +75,7 @@ def test_moments_are_told_in_utc_local_or_relative() -> None:
 
 
 async def test_t_goes_round(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(busy_world, link, "9") as (app, pilot):
         grid = app.screen.query_one(Grid)
         await until(pilot, lambda: "13:59:00Z" in grid.text)
         await pilot.press("t", "t")
@@ -95,9 +88,7 @@ async def test_t_goes_round(busy_world: World, link: RecordingLink) -> None:
 async def test_y_copies_to_the_terminal_and_to_a_private_file(
     busy_world: World, link: RecordingLink, tmp_path: Path
 ) -> None:
-    app = console(busy_world, link, state=tmp_path / "state")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await go(pilot, "2")
+    async with looking(busy_world, link, "2", size=(120, 40), state=tmp_path / "state") as (app, pilot):
         await cursor_on(pilot, "spring-sale")
         await pilot.press("y")
         assert app.clipboard == "spring-sale"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import SECOND
-from tests.console.conftest import console, shown
+from tests.console.looking import looking, shown
 from tests.console.world import NOON, UNKNOWN, RecordingLink, World
 from tui.widgets.grid import Grid
 from tui.widgets.lines import to_strip
@@ -81,9 +81,7 @@ PATHS = {
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_view_lets_a_hostile_string_act(hostile_world: World, link: RecordingLink, path: str) -> None:
-    app = console(hostile_world, link)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
+    async with looking(hostile_world, link, size=(120, 40)) as (app, pilot):
         for key in PATHS[path]:
             await pilot.press(key)
             await shown(pilot)
@@ -99,9 +97,7 @@ async def test_no_view_lets_a_hostile_string_act(hostile_world: World, link: Rec
 
 
 async def test_every_job_with_hostile_words_can_be_opened(hostile_world: World, link: RecordingLink) -> None:
-    app = console(hostile_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(hostile_world, link) as (app, pilot):
         await pilot.press("4", "enter")
         await shown(pilot)
         for row in range(len(HOSTILE)):

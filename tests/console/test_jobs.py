@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -12,8 +14,7 @@ from textual.pilot import Pilot
 from storage.errors import PacelineError
 from storage.model import MINUTE, SECOND
 from storage.reader import Reader
-from tests.console.conftest import console, shown, until
-from tests.console.looking import answered, asked, looking, message
+from tests.console.looking import SIZES, Compare, answered, asked, console, looking, message, shown, until
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
 from tui.bulk import FIX
 from tui.console import PacelineApp
@@ -71,6 +72,18 @@ async def filtered(pilot: Pilot[int], text: str, *, count: str) -> None:
     await until(pilot, lambda: crumb(app).startswith(f" Jobs  {text}") and f" {count} of " in crumb(app))
 
 
+@asynccontextmanager
+async def listed(
+    world: World, link: RecordingLink, text: str = "", *, count: str = "", **options: Any
+) -> AsyncIterator[tuple[PacelineApp, Pilot[int]]]:
+    """The list of jobs, or of those that the filter lets through: so many."""
+    async with looking(world, link, **options) as (app, pilot):
+        await opened(pilot)
+        if text:
+            await filtered(pilot, text, count=count)
+        yield app, pilot
+
+
 async def at(pilot: Pilot[int], id: int) -> None:
     app = pilot.app
     assert isinstance(app, PacelineApp)
@@ -81,8 +94,7 @@ async def at(pilot: Pilot[int], id: int) -> None:
 
 
 async def test_end_and_top_show_the_last_and_the_first_job_of_many(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await at(pilot, 1)
         await pilot.press("G")
         await at(pilot, MANY)
@@ -93,8 +105,7 @@ async def test_end_and_top_show_the_last_and_the_first_job_of_many(long_world: W
 
 
 async def test_paging_walks_through_every_job_once(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         seen = [grid(app).current["id"]]
         for _ in range(90):
             await pilot.press("pagedown")
@@ -105,9 +116,7 @@ async def test_paging_walks_through_every_job_once(long_world: World, link: Reco
 
 
 async def test_the_cursor_follows_its_job_when_the_order_turns(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "id:>200", count="1,300")
+    async with listed(long_world, link, "id:>200", count="1,300") as (app, pilot):
         await pilot.press(*"jjjj")
         assert grid(app).current["id"] == 205
         await pilot.press("S")
@@ -119,8 +128,7 @@ async def test_the_cursor_follows_its_job_when_the_order_turns(long_world: World
 
 
 async def test_an_order_says_what_it_leaves_out(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(120, 40)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link, size=(120, 40)) as (app, pilot):
         await pilot.press("s")
         await until(pilot, lambda: "1,350 of 1500  by due  waiting only" in crumb(app))
         assert {row["state"] for row in jobs(app).rows()} == {"pending"}
@@ -137,8 +145,7 @@ async def test_an_order_says_what_it_leaves_out(long_world: World, link: Recordi
 async def test_the_place_in_the_whole_is_told_and_estimated_where_it_is_not_counted(
     long_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         assert "row 1  1500 jobs" in crumb(app)
         await pilot.press("G")
         await at(pilot, MANY)
@@ -151,9 +158,7 @@ async def test_the_place_in_the_whole_is_told_and_estimated_where_it_is_not_coun
 
 
 async def test_frozen_rows_that_left_stay_and_say_so_and_new_ones_are_counted(five: World, link: RecordingLink) -> None:
-    async with console(five, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "state:pending", count="5")
+    async with listed(five, link, "state:pending", count="5") as (app, pilot):
         await pilot.press("j", "f")
         await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
         await until(pilot, lambda: "0 changed, 0 new, 2 gone while frozen" in message(app))
@@ -172,8 +177,7 @@ async def test_frozen_rows_that_left_stay_and_say_so_and_new_ones_are_counted(fi
 async def test_beside_a_wide_list_stands_the_job_that_the_cursor_rests_on(
     long_world: World, link: RecordingLink
 ) -> None:
-    async with console(long_world, link).run_test(size=(150, 40)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link, size=(150, 40)) as (app, pilot):
         pane = jobs(app).query_one(JobPane)
         await until(pilot, lambda: "JOB 1" in pane.text and "550 5.1.1" in pane.text)
         await pilot.press("G")
@@ -189,8 +193,7 @@ async def test_a_count_that_takes_long_is_ended_by_esc(
 ) -> None:
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n"
     monkeypatch.setitem(FIX, "jobs.retry", lambda reader, now, row: reader.rows(endless))
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("asterisk", "R")
         await until(pilot, lambda: app.counting is not None)
         await pilot.press("j")
@@ -213,9 +216,7 @@ def five(world: World) -> World:
 
 
 async def test_the_cursor_follows_its_job_through_live_changes(five: World, link: RecordingLink) -> None:
-    async with console(five, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "state:pending", count="5")
+    async with listed(five, link, "state:pending", count="5") as (app, pilot):
         await pilot.press("j", "j")
         assert grid(app).current["id"] == 3
         await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
@@ -224,8 +225,7 @@ async def test_the_cursor_follows_its_job_through_live_changes(five: World, link
 
 
 async def test_enter_opens_the_job_and_esc_leads_back_to_its_row(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("j", "enter")
         await until(pilot, lambda: app.view is not None and app.view.crumb() == "Jobs > job 2")
         await pilot.press("escape")
@@ -239,9 +239,7 @@ async def test_enter_opens_the_job_and_esc_leads_back_to_its_row(long_world: Wor
 async def test_the_filter_narrows_while_it_is_typed_and_esc_puts_the_previous_one_back(
     long_world: World, link: RecordingLink
 ) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "state:failed", count="130")
+    async with listed(long_world, link, "state:failed", count="130") as (app, pilot):
         await pilot.press("slash", *" id:<10")
         await until(pilot, lambda: "9 of 1500" in crumb(app))
         assert "state:failed id:<10" in jobs(app).prompt.text
@@ -257,9 +255,7 @@ async def test_the_filter_narrows_while_it_is_typed_and_esc_puts_the_previous_on
 async def test_a_filter_that_does_not_parse_keeps_the_rows_and_turns_the_actions_off(
     long_world: World, link: RecordingLink
 ) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "state:failed", count="130")
+    async with listed(long_world, link, "state:failed", count="130") as (app, pilot):
         await pilot.press("slash", *" tyr:3", "enter")
         await until(pilot, lambda: "does not parse" in crumb(app))
         assert "column 14: there is no field 'tyr' - did you mean 'try:'?" in message(app)
@@ -274,16 +270,14 @@ async def test_a_filter_that_does_not_parse_keeps_the_rows_and_turns_the_actions
 
 
 async def test_a_filter_can_be_completed(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("slash", *"sta", "tab", *"fai", "tab", "enter")
         await until(pilot, lambda: "130 of 1500" in crumb(app))
         assert crumb(app).startswith(" Jobs  state:failed ")
 
 
 async def test_one_key_shows_only_faults_and_all_again(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("exclamation_mark")
         await until(pilot, lambda: "130 of 1500" in crumb(app))
         await pilot.press("exclamation_mark")
@@ -329,8 +323,7 @@ def test_only_what_was_done_loses_its_mark() -> None:
 
 
 async def test_marks_follow_ids_and_those_that_a_filter_hides_are_told(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("space", "space")
         assert grid(app).current["id"] == 3
         assert " *1 " in grid(app).text.splitlines()[0]
@@ -355,8 +348,7 @@ def asked_for(link: RecordingLink) -> list[int]:
 
 
 async def test_one_marked_job_is_retried_without_a_question(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("space", "R")
         await until(pilot, lambda: "ok: retry marked: 1 done" in message(app))
         assert link.calls[0][1]["seen"] == [(1, "failed", 1)]
@@ -364,9 +356,7 @@ async def test_one_marked_job_is_retried_without_a_question(long_world: World, l
 
 
 async def test_a_few_marked_ones_are_asked_about_with_what_is_left_out(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "id:128..140", count="13")
+    async with listed(long_world, link, "id:128..140", count="13") as (app, pilot):
         await pilot.press("v", *"jjjjjj", "v", "R")
         text = await asked(pilot)
         assert "Retry 3 jobs on dev?" in text
@@ -385,9 +375,7 @@ async def test_a_few_marked_ones_are_asked_about_with_what_is_left_out(long_worl
 async def test_all_that_match_want_the_number_typed_and_are_fixed_when_asked(
     long_world: World, link: RecordingLink
 ) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "campaign:letters", count="1,000")
+    async with listed(long_world, link, "campaign:letters", count="1,000") as (app, pilot):
         await pilot.press("asterisk")
         assert "1,000 marked all" in crumb(app)
         assert "*" in grid(app).text
@@ -411,8 +399,7 @@ async def test_a_large_set_goes_in_parts_and_what_was_left_alone_keeps_its_mark_
     monkeypatch.setattr("tui.bulk.PART", 50)
     parts = iter([acted(50), acted(48, (60, True, "it is pending now"), (61, False, "no")), acted(30)])
     link.on_call = lambda action, args: link.answers.update({"job.retry": next(parts)})
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("asterisk", "R")
         await asked(pilot)
         await pilot.press(*"130", "enter")
@@ -432,8 +419,7 @@ async def test_a_large_set_goes_in_parts_and_what_was_left_alone_keeps_its_mark_
 async def test_a_retry_in_a_paused_campaign_says_that_it_waits(long_world: World, link: RecordingLink) -> None:
     note = "letters is paused: they wait for its resume"
     link.answers["job.retry"] = {**acted(1), "notes": [note]}
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("space", "R")
         await until(pilot, lambda: f"ok: retry marked: 1 done; {note}" in message(app))
 
@@ -444,8 +430,7 @@ async def test_an_act_that_is_cut_short_tells_what_was_done_until_then(
     monkeypatch.setattr("tui.bulk.PART", 100)
     parts = iter([acted(100), PacelineError("the engine does not answer")])
     link.on_call = lambda action, args: link.answers.update({"job.retry": next(parts)})
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("asterisk", "R")
         await asked(pilot)
         await pilot.press(*"130", "enter")
@@ -456,9 +441,7 @@ async def test_an_act_that_is_cut_short_tells_what_was_done_until_then(
 async def test_marked_jobs_that_wait_are_cancelled_and_can_be_taken_back(
     long_world: World, link: RecordingLink
 ) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "id:129..154", count="26")
+    async with listed(long_world, link, "id:129..154", count="26") as (app, pilot):
         await pilot.press("asterisk", "X")
         text = await asked(pilot)
         assert "Cancel 4 jobs on dev?" in text
@@ -473,8 +456,7 @@ async def test_marked_jobs_that_wait_are_cancelled_and_can_be_taken_back(
 
 
 async def test_one_job_that_waits_is_cancelled_after_a_yes(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link) as (app, pilot):
         await pilot.press("X")
         await until(pilot, lambda: "job 1 is failed: there is nothing to cancel" in message(app))
         await filtered(pilot, "id:151", count="1")
@@ -498,17 +480,14 @@ async def test_a_line_names_a_set_by_filter_which_is_counted_first(long_world: W
 
 
 async def test_marks_that_hold_nothing_to_retry_are_told_so(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
-        await filtered(pilot, "state:sent", count="20")
+    async with listed(long_world, link, "state:sent", count="20") as (app, pilot):
         await pilot.press("asterisk", "R")
         await until(pilot, lambda: "there is nothing to do: 20 neither failed nor held" in message(app))
         assert link.calls == []
 
 
 async def test_read_only_refuses_to_retry_the_marked(long_world: World, link: RecordingLink) -> None:
-    async with console(long_world, link, read_only=True).run_test(size=(80, 24)) as pilot:
-        app = await opened(pilot)
+    async with listed(long_world, link, read_only=True) as (app, pilot):
         await pilot.press("space", "R")
         await until(pilot, lambda: "retry marked is off: read-only" in message(app))
         assert link.calls == []
@@ -516,9 +495,7 @@ async def test_read_only_refuses_to_retry_the_marked(long_world: World, link: Re
 
 # pictures
 
-SIZES = [
-    pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40"), pytest.param((200, 50), id="200x50"),
-]  # fmt: skip
+ALL = [*SIZES, pytest.param((200, 50), id="200x50")]
 PICTURES: dict[str, tuple[str, ...]] = {
     "all": (),
     "marked": ("j", "space", "space", "v", "j", "j"),
@@ -537,10 +514,8 @@ def asked_text(app: PacelineApp) -> str:
     return app.screen.query_one("#dialog", Lines).text if isinstance(app.screen, ConfirmScreen) else ""
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_picture_frozen(
-    five: World, link: RecordingLink, snap_compare: Callable[..., bool], size: tuple[int, int]
-) -> None:
+@pytest.mark.parametrize("size", ALL)
+def test_picture_frozen(five: World, link: RecordingLink, snap_compare: Compare, size: tuple[int, int]) -> None:
     async def before(pilot: Pilot[int]) -> None:
         app = await opened(pilot)
         await filtered(pilot, "state:pending", count="5")
@@ -556,10 +531,10 @@ def test_picture_frozen(
     assert snap_compare(console(five, link), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ALL)
 @pytest.mark.parametrize("picture", PICTURES)
 def test_picture(
-    busy_world: World, link: RecordingLink, snap_compare: Callable[..., bool], picture: str, size: tuple[int, int]
+    busy_world: World, link: RecordingLink, snap_compare: Compare, picture: str, size: tuple[int, int]
 ) -> None:
     if picture == "result":
         link.answers["job.retry"] = acted(11, (70, True, "it is pending now"), (75, False, "its campaign is cancelled"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.conftest import console, shown
+from tests.console.looking import console, looking, shown
 from tests.console.world import RecordingLink, World
 from tui.format import Times
 from tui.state import FILE, KeptState, ListShape
@@ -69,9 +69,7 @@ def test_without_a_folder_it_lasts_as_long_as_the_process() -> None:
 
 
 async def test_the_console_opens_as_it_was_left(busy_world: World, link: RecordingLink, tmp_path: Path) -> None:
-    app = console(busy_world, link, state=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path) as (_, pilot):
         await pilot.press("6", "t", "t")
         await shown(pilot)
     again = console(busy_world, link, state=tmp_path)
@@ -88,7 +86,5 @@ async def test_a_state_file_that_names_nonsense_opens_the_overview(
     busy_world: World, link: RecordingLink, tmp_path: Path
 ) -> None:
     (tmp_path / FILE).write_text(json.dumps({"view": "wizardry", "times": "lunar", "theme": "pink"}))
-    app = console(busy_world, link, state=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path) as (app, _):
         assert (app.current_mode, app.theme) == ("overview", "paceline-terminal")

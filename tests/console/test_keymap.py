@@ -11,8 +11,7 @@ from pkgutil import iter_modules
 import pytest
 from textual.keys import _character_to_key
 
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import message
+from tests.console.looking import console, looking, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui import screens
 from tui.actions import ACTIONS, Situation, action
@@ -242,9 +241,8 @@ async def test_a_mistake_is_told_when_the_console_opens(busy_world: World, link:
     path = tmp_path / "keys.toml"
     path.write_text('move.down = "~"\ncampaign.paus = "x"\n')
     keymap, wrong = load_keymap(path)
-    app = console(busy_world, link, preferences=Preferences(keymap=keymap, notices=wrong))
-    async with app.run_test(size=(160, 40)) as pilot:
-        await shown(pilot)
+    preferences = Preferences(keymap=keymap, notices=wrong)
+    async with looking(busy_world, link, size=(160, 40), preferences=preferences) as (app, _):
         assert "ssh takes ~" in message(app)
         assert "(1 more: paceline doctor)" in message(app)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from textual.pilot import Pilot
 
 from storage.model import MINUTE
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import asked, message
-from tests.console.test_pictures import walk
+from tests.console.looking import SIZES, Compare, asked, console, looking, message, shown, until
 from tests.console.world import DOUBT, FULL, NOON, UNKNOWN, RecordingLink, World
 from tui.console import PacelineApp
 from tui.screens.failures import JobsScreen
@@ -130,10 +128,9 @@ async def test_a_field_that_the_view_has_not_keeps_the_rows_and_turns_the_action
 async def test_a_line_goes_to_the_view_with_its_filter(
     busy_world: World, link: RecordingLink, line: str, mode: str
 ) -> None:
-    async with console(busy_world, link).run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         await pilot.press("colon", *line, "enter")
-        await until(pilot, lambda: pilot.app.current_mode == mode and " of " in crumb(pilot))
+        await until(pilot, lambda: app.current_mode == mode and " of " in crumb(pilot))
         assert line.partition(" ")[2] in crumb(pilot)
 
 
@@ -207,7 +204,7 @@ async def test_frozen_a_filter_that_comes_again_is_read_again(failing: World, li
             await until(pilot, lambda n=n: len(view(pilot).data["rows"]) == n)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "keys",
     [
@@ -216,11 +213,5 @@ async def test_frozen_a_filter_that_comes_again_is_read_again(failing: World, li
     ],
     ids=["campaigns", "failures"],
 )
-def test_filtered(
-    busy_world: World,
-    link: RecordingLink,
-    snap_compare: Callable[..., bool],
-    keys: tuple[str, ...],
-    size: tuple[int, int],
-) -> None:
-    assert snap_compare(console(busy_world, link), terminal_size=size, run_before=walk(*keys))
+def test_filtered(draws: Compare, keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    assert draws(*keys, size=size)

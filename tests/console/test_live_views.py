@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from storage.health_facts import due_by_destination, last_stopped, oldest_due
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
 from storage.trends import HourlyOutcomes
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import go, message
+from tests.console.looking import SIZES, Compare, console, go, looking, message, until, walk
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.plots import Plot, columns, reduced
@@ -31,9 +30,7 @@ from tui.screens.queues import QueueScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
-Compare = Callable[..., bool]
-SMALL = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
-ALL = [*SMALL, pytest.param((200, 50), id="200x50")]
+ALL = [*SIZES, pytest.param((200, 50), id="200x50")]
 STATUS: dict[str, Any] = {
     "running": True, "draining": False, "why": "", "in_flight": 1, "store_trouble": "",
     "loop_lag": {"n": 240, "p50": 900, "p95": 8_200, "longest": 31_000},
@@ -87,15 +84,6 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-def walk(*keys: str) -> Callable[[Pilot[int]], Any]:
-    async def before(pilot: Pilot[int]) -> None:
-        await shown(pilot)
-        for key in keys:
-            await go(pilot, key)
-
-    return before
-
-
 @pytest.mark.parametrize("size", ALL)
 @pytest.mark.parametrize("keys", [pytest.param((), id="overview"), pytest.param(("8",), id="performance")])
 def test_picture(
@@ -106,7 +94,7 @@ def test_picture(
     assert snap_compare(console(world, engine), terminal_size=size, run_before=walk(*keys))
 
 
-@pytest.mark.parametrize("size", SMALL)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("key", [pytest.param("5", id="approvals"), pytest.param("7", id="schedules")])
 def test_picture_of(
     busy_world: World, engine: RecordingLink, snap_compare: Compare, key: str, size: tuple[int, int]
@@ -129,9 +117,7 @@ def test_picture_of_the_lists_on_a_low_screen(day: World, engine: RecordingLink,
 async def test_what_runs_stays_in_sight_and_the_other_needs_are_one_key_away(
     busy_world: World, engine: RecordingLink
 ) -> None:
-    app = console(busy_world, engine)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, engine) as (app, pilot):
         grid = app.screen.query_one(Grid)
         assert "more: enter shows them" in grid.text
         assert "58/120" in grid.text
@@ -142,10 +128,7 @@ async def test_what_runs_stays_in_sight_and_the_other_needs_are_one_key_away(
 async def test_three_keys_lead_from_overview_to_the_words_of_the_server(
     busy_world: World, engine: RecordingLink
 ) -> None:
-    app = console(busy_world, engine)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        await go(pilot, "j", "enter", "enter")
+    async with looking(busy_world, engine, "j", "enter", "enter", size=(120, 40)) as (app, _):
         assert isinstance(app.screen, JobScreen)
         assert "connection lost after the content" in app.screen.query_one(Grid).text
 
@@ -164,10 +147,7 @@ def test_a_spent_cap_is_a_need_only_where_it_holds_for_a_while(busy_world: World
 
 
 async def test_a_destination_opens_its_overdue_jobs_and_a_queue_itself(day: World, engine: RecordingLink) -> None:
-    app = console(day, engine)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        await go(pilot, "8", "enter")
+    async with looking(day, engine, "8", "enter", size=(120, 40)) as (app, pilot):
         assert isinstance(app.screen, QueueScreen)
         await pilot.press("escape", "j", "j")
         assert "one.example" in app.screen.query_one(Grid).current[1]["name"]
@@ -177,20 +157,14 @@ async def test_a_destination_opens_its_overdue_jobs_and_a_queue_itself(day: Worl
 
 
 async def test_a_high_screen_has_nothing_to_switch(day: World, engine: RecordingLink) -> None:
-    app = console(day, engine)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        await go(pilot, "8")
+    async with looking(day, engine, "8", size=(120, 40)) as (app, pilot):
         await pilot.press("tab")
         assert message(app) == " everything is in sight"
 
 
 async def test_without_an_engine_nothing_is_made_up(day: World) -> None:
     link = RecordingLink(LinkState(LOST, 4120, "mail-1", NOON, 0, NOON + SECOND, "pid 4120 on mail-1 is gone"))
-    app = console(day, link)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        await go(pilot, "8", "tab")
+    async with looking(day, link, "8", "tab", size=(120, 40)) as (app, pilot):
         assert "no engine tells" in app.screen.query_one("#health", Lines).text
         assert "unknown: no engine tells" in app.screen.query_one(Grid).text
         await go(pilot, "7")
@@ -268,10 +242,7 @@ def test_neither_version_nor_the_console_loads_the_plotting_library() -> None:
 async def test_a_held_message_says_why_it_cannot_be_made_and_opens_as_a_job(
     busy_world: World, engine: RecordingLink
 ) -> None:
-    app = console(busy_world, engine)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await go(pilot, "5")
+    async with looking(busy_world, engine, "5") as (app, pilot):
         assert "missing field: company" in app.screen.query_one(Grid).text
         await go(pilot, "enter")
         assert isinstance(app.screen, JobScreen)
@@ -281,10 +252,7 @@ async def test_a_held_message_that_can_be_made_is_shown(world: World, engine: Re
     await asyncio.to_thread(world.campaign, "letters", 1, pacing={"mode": "blast"})
     held = {"state": "held", "reason": "configuration", "counts_try": False, "error_key": "not set up"}
     await asyncio.to_thread(_hold, world, held)
-    app = console(world, engine)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await go(pilot, "5")
+    async with looking(world, engine, "5") as (app, pilot):
         preview = app.screen.query_one("#preview", Lines)
         await until(pilot, lambda: "SUBJECT" in preview.text)
         assert "Hello " in preview.text
@@ -300,10 +268,7 @@ def _hold(world: World, outcome: dict[str, Any]) -> None:
 async def test_a_campaign_that_begins_later_stands_in_schedules_and_opens(
     busy_world: World, engine: RecordingLink
 ) -> None:
-    app = console(busy_world, engine)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await go(pilot, "7")
+    async with looking(busy_world, engine, "7") as (app, pilot):
         text = app.screen.query_one(Grid).text
         assert "CAMPAIGNS THAT BEGIN LATER (1)" in text
         assert "heartbeat every 5s" in text

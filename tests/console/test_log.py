@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from textual.pilot import Pilot
@@ -11,17 +10,13 @@ from textual.pilot import Pilot
 from storage.event_pages import find, page
 from storage.events import Event
 from storage.reader import Reader
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import go, message
+from tests.console.looking import SIZES, Compare, console, go, looking, message, shown, until
 from tests.console.world import ANA, RecordingLink, World
 from tui.screens.campaign import CampaignScreen
 from tui.screens.log import LogScreen
 from tui.screens.queues import QueueScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
-
-Compare = Callable[..., bool]
-SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 
 
 def write(world: World, *texts: str, level: str = "info", kind: str = "test.event") -> None:
@@ -70,9 +65,7 @@ def test_pages_are_keyset_pages_by_id_and_by_level(long: World) -> None:
 
 
 async def test_at_the_end_new_lines_appear_and_scrolled_up_nothing_moves(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (_, pilot):
         await until(pilot, lambda: "line 0719" in text(pilot))
         await asyncio.to_thread(write, long, "somebody did this")
         await until(pilot, lambda: "somebody did this" in text(pilot))
@@ -87,9 +80,7 @@ async def test_at_the_end_new_lines_appear_and_scrolled_up_nothing_moves(long: W
 
 
 async def test_scrolling_up_reads_older_pages_to_the_first_event(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (app, pilot):
         screen = app.screen
         assert isinstance(screen, LogScreen)
         await until(pilot, lambda: bool(screen.rows))
@@ -102,9 +93,7 @@ async def test_scrolling_up_reads_older_pages_to_the_first_event(long: World, li
 
 
 async def test_a_search_goes_to_older_matches_with_n_and_back_with_shift_n(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (app, pilot):
         await until(pilot, lambda: "line 0719" in text(pilot))
         grid = app.screen.query_one(Grid)
         await pilot.press("slash", *"line 01", "enter")
@@ -119,9 +108,7 @@ async def test_a_search_goes_to_older_matches_with_n_and_back_with_shift_n(long:
 
 
 async def test_the_exclamation_mark_narrows_to_what_went_wrong(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (_, pilot):
         await go(pilot, "exclamation_mark")
         await until(pilot, lambda: text(pilot).count("\n") == 0 and "the disk is full" in text(pilot))
         assert "warnings and errors" in crumb(pilot)
@@ -148,18 +135,14 @@ async def test_enter_opens_what_an_event_is_about(busy_world: World, link: Recor
 
 async def test_an_event_of_a_queue_opens_the_queue(world: World, link: RecordingLink) -> None:
     await asyncio.to_thread(world.call, "queue.pause", name="smtp-eu-1")
-    app = console(world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(world, link, "9") as (app, pilot):
         await until(pilot, lambda: "paused queue" in text(pilot))
         await pilot.press("enter")
         assert isinstance(app.screen, QueueScreen)
 
 
 async def test_ampersand_shows_only_rows_that_hold_the_words(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (_, pilot):
         await until(pilot, lambda: "line 0719" in text(pilot))
         await pilot.press("ampersand", *"DISK", "enter")
         await until(pilot, lambda: "the disk is full" in text(pilot))
@@ -170,9 +153,7 @@ async def test_ampersand_shows_only_rows_that_hold_the_words(long: World, link: 
 
 
 async def test_a_narrowed_log_goes_on_following_what_it_holds(long: World, link: RecordingLink) -> None:
-    app = console(long, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await go(pilot, "9")
+    async with looking(long, link, "9") as (_, pilot):
         await pilot.press("colon", *"log disk", "enter")
         await until(pilot, lambda: "the disk is full" in text(pilot))
         await asyncio.to_thread(write, long, "another line", "the disk has room again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.config import Config
-from tests.console.conftest import console, shown, until
+from tests.console.looking import looking, shown, until
 from tests.console.world import RecordingLink, World
 from tui.keymap import changed_by
 from tui.screens.campaign import CampaignScreen
@@ -30,9 +30,7 @@ def test_each_word_of_row_two_is_its_view(name: str, word: str, key: str) -> Non
 
 
 async def test_a_click_goes_to_a_view_moves_the_cursor_and_opens(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link) as (app, pilot):
         await pilot.click("#views", offset=(7, 0))
         await until(pilot, lambda: app.current_mode == "campaigns")
         await shown(pilot)

@@ -9,8 +9,20 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.pilot import Pilot
 
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import answered, asked, cursor_on, message
+from tests.console.looking import (
+    SIZES,
+    Compare,
+    answered,
+    asked,
+    console,
+    cursor_on,
+    go,
+    looking,
+    message,
+    shown,
+    until,
+    walk,
+)
 from tests.console.world import NOON, RecordingLink, World
 from tui.actions import ACTIONS, Situation, Target
 from tui.link import LOST, LinkState
@@ -23,7 +35,6 @@ from tui.screens.raw import RawScreen
 from tui.screens.undo_list import UndoScreen
 from tui.widgets.grid import Grid
 
-Compare = Callable[..., bool]
 HOSTILE = "[/]\x1b[2J‮evil​"
 
 
@@ -33,8 +44,7 @@ def grid(pilot: Pilot[int]) -> Grid:
 
 async def on_campaign(pilot: Pilot[int], name: str = "newsletter-38") -> None:
     await shown(pilot)
-    await pilot.press("2")
-    await shown(pilot)
+    await go(pilot, "2")
     await cursor_on(pilot, name)
 
 
@@ -105,9 +115,7 @@ def odd_world(world: World) -> World:
 
 
 async def test_a_hostile_record_reaches_no_terminal(odd_world: World, link: RecordingLink) -> None:
-    app = console(odd_world, link)
-    async with app.run_test(size=(160, 120)) as pilot:
-        await shown(pilot)
+    async with looking(odd_world, link, size=(160, 120)) as (app, pilot):
         await pilot.press("3")
         await shown(pilot)
         for key, page in (("i", RawScreen), ("Y", CopyScreen), ("a", ActionsScreen)):
@@ -120,9 +128,7 @@ async def test_a_hostile_record_reaches_no_terminal(odd_world: World, link: Reco
 async def test_capital_y_offers_the_servers_words_the_address_and_the_command(
     busy_world: World, link: RecordingLink
 ) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(160, 40)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, size=(160, 40)) as (app, pilot):
         await pilot.press("4")
         await shown(pilot)
         await pilot.press("enter")
@@ -167,9 +173,7 @@ async def test_capital_z_takes_back_the_chosen_one_after_a_question(busy_world: 
 
 
 async def test_the_diagnosis_names_lock_heartbeat_sizes_and_versions(busy_world: World, link: RecordingLink) -> None:
-    app = console(busy_world, link)
-    async with app.run_test(size=(160, 60)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, size=(160, 60)) as (app, pilot):
         await pilot.press("colon", *"diag", "enter")
         await until(pilot, lambda: isinstance(app.screen, DiagnosisScreen) and "VERSIONS" in grid(pilot).text)
         text = grid(pilot).text
@@ -230,9 +234,7 @@ async def test_what_is_chosen_in_the_palette_is_done(busy_world: World, link: Re
 
 
 async def test_a_name_in_the_palette_is_never_markup(odd_world: World, link: RecordingLink) -> None:
-    app = console(odd_world, link)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
+    async with looking(odd_world, link, size=(120, 40)) as (_, pilot):
         assert "campaign [red]x[/] [@click=app.quit]y   open" in await palette(pilot)
 
 
@@ -254,12 +256,9 @@ PICTURES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def walk(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
+def walked(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
     async def before(pilot: Pilot[int]) -> None:
-        await shown(pilot)
-        for key in keys:
-            await pilot.press(key)
-            await shown(pilot)
+        await walk(*keys)(pilot)
         if keys[-1] == "ctrl+p":
             await until(pilot, lambda: pilot.app.screen.has_class("-ready") and len(_options(pilot)) > 20)
             from textual.widgets import Input
@@ -269,7 +268,7 @@ def walk(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
     return before
 
 
-@pytest.mark.parametrize("size", [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("page", PICTURES)
 def test_page(busy_world: World, link: RecordingLink, snap_compare: Compare, page: str, size: tuple[int, int]) -> None:
-    assert snap_compare(console(busy_world, link), terminal_size=size, run_before=walk(*PICTURES[page]))
+    assert snap_compare(console(busy_world, link), terminal_size=size, run_before=walked(*PICTURES[page]))

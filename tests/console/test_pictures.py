@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from textual.pilot import Pilot
 
 from storage.model import SECOND
-from tests.console.conftest import console, shown, until
+from tests.console.looking import SIZES, Compare, console, until, walk
 from tests.console.world import NOON, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.screens.confirm import ConfirmScreen
-
-SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 
 VIEWS = {
     "overview": (),
@@ -30,24 +26,11 @@ VIEWS = {
 }
 DIALOGS = {"confirm_cancel": ("X",), "confirm_resume": ("P",), "confirm_retry": ("4", "R")}
 
-Compare = Callable[..., bool]
-
-
-def walk(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
-    async def before(pilot: Pilot[int]) -> None:
-        await shown(pilot)
-        for key in keys:
-            await pilot.press(key)
-            await shown(pilot)
-        await until(pilot, lambda: pilot.app.view is None or pilot.app.view.data is not None)
-
-    return before
-
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("view", VIEWS)
-def test_view(busy_world: World, link: RecordingLink, snap_compare: Compare, view: str, size: tuple[int, int]) -> None:
-    assert snap_compare(console(busy_world, link), terminal_size=size, run_before=walk(*VIEWS[view]))
+def test_view(draws: Compare, view: str, size: tuple[int, int]) -> None:
+    assert draws(*VIEWS[view], size=size)
 
 
 @pytest.mark.parametrize("dialog", DIALOGS)
@@ -75,9 +58,9 @@ def test_empty_store(world: World, link: RecordingLink, snap_compare: Compare) -
     assert snap_compare(console(world, link), terminal_size=(80, 24), run_before=walk())
 
 
-def test_too_small(busy_world: World, link: RecordingLink, snap_compare: Compare) -> None:
-    assert snap_compare(console(busy_world, link), terminal_size=(50, 14), run_before=walk())
+def test_too_small(draws: Compare) -> None:
+    assert draws(size=(50, 14))
 
 
-def test_short_screen_keeps_the_list(busy_world: World, link: RecordingLink, snap_compare: Compare) -> None:
-    assert snap_compare(console(busy_world, link), terminal_size=(60, 16), run_before=walk("2"))
+def test_short_screen_keeps_the_list(draws: Compare) -> None:
+    assert draws("2", size=(60, 16))

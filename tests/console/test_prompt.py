@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.events import Paste
 from textual.pilot import Pilot
 
-from tests.console.conftest import console, shown
+from tests.console.looking import console, shown
 from tests.console.world import RecordingLink, World
 from tui.console import PacelineApp
 from tui.history import KEPT, History

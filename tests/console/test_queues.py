@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from textual.pilot import Pilot
 
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import answered, asked, go, message
+from tests.console.looking import SIZES, Compare, answered, asked, console, go, message, shown, until
 from tests.console.world import NOON, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.screens.job import JobScreen
@@ -20,8 +17,6 @@ from tui.screens.queues import QueueScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
-Compare = Callable[..., bool]
-SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 STATUS = {
     "running": True,
     "queues": [

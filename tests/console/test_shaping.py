@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import message
+from tests.console.looking import console, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui.console import PacelineApp
 from tui.screens.columns import ColumnsScreen

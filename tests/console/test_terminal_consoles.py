@@ -94,7 +94,7 @@ def test_a_killed_engine_leaves_a_usable_screen_that_says_so_and_finds_the_next_
         for terminal in (ana, ben):
             terminal.press("\x12")  # ^r looks at once
             terminal.shows(f"ATTACHED {again.pid}", "back after")
-            assert "STALE" not in terminal.text
+            terminal.until(lambda screen=terminal: "STALE" not in screen.text)
         ana.press("2")
         ana.shows("WHY  letters:")
         ana.press("p")

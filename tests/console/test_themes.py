@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.color import Color
 from textual.pilot import Pilot
 
-from tests.console.conftest import console, shown, until
-from tests.console.test_controls import message
-from tests.console.test_pictures import walk
+from tests.console.looking import Compare, console, looking, message, shown, until, walk
 from tests.console.world import RecordingLink, World
 from tui.commands import THEME_NAMES
 from tui.console import PacelineApp
 from tui.preferences import Preferences
 from tui.themes import _DARK, _LIGHT, _LOOKS, DARK, LIGHT, STYLES, TERMINAL, THEMES, Palette, use_styles
-
-Compare = Callable[..., bool]
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +57,7 @@ async def say(pilot: Pilot[int], text: str) -> None:
 
 
 async def test_a_theme_is_chosen_by_name_and_kept(busy_world: World, link: RecordingLink, tmp_path: Path) -> None:
-    app = console(busy_world, link, state=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path) as (app, pilot):
         await say(pilot, "theme light")
         await until(pilot, lambda: "theme: light" in message(app))
         assert STYLES["bad"].color == Color.parse(_LIGHT.bad)
@@ -80,9 +73,7 @@ async def test_no_color_means_none(
     busy_world: World, link: RecordingLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    app = console(busy_world, link, state=tmp_path, preferences=Preferences(theme=DARK))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+    async with looking(busy_world, link, state=tmp_path, preferences=Preferences(theme=DARK)) as (app, pilot):
         assert app.theme == "paceline-terminal"
         await say(pilot, "theme dark")
         await until(pilot, lambda: "NO_COLOR is set" in message(app))

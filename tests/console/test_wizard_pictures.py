@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from storage.model import MINUTE, SECOND
-from tests.console.conftest import console, shown, until
+from tests.console.looking import SIZES, Compare, console, shown, until
 from tests.console.world import NOON, RecordingLink, World
 from tui.screens.editor import EditorScreen
 from tui.screens.opening import OPENS
@@ -19,9 +19,6 @@ from tui.screens.wizard_check import CheckScreen
 from tui.screens.wizard_letter import LetterScreen
 from tui.screens.wizard_people import PeopleScreen
 from tui.widgets.grid import Grid
-
-SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
-Compare = Callable[..., bool]
 
 TEXT = "Dear {{ first_name }},\n\nthe spring sale begins on Monday.\n\nYours,\nAna\n"
 HTML = "<p>Dear {{ first_name }},</p><p>the <b>spring sale</b> begins on <a href='https://example.com/'>Monday</a>.</p>"
