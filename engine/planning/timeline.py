@@ -1,0 +1,141 @@
+"""When weekly hours are open, as real time: sorted intervals of microseconds UTC, worked out a week at a time and kept.
+
+An instant is open when its local wall time lies in a span that starts on a day that is not closed. So a minute that a
+zone's clocks skip opens nothing, and one that they show twice is open both times.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+from engine.planning.holidays_data import days_off
+from engine.planning.hours import ALWAYS, Span
+from engine.planning.zones import steady_stretches, zone_of
+from storage.model import DAY, SECOND
+
+WEEK = 7 * DAY
+FAR = 400 * DAY
+"""How far ahead an opening is looked for: longer than a year of closed days."""
+LAST = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+"""Nothing is open from here on: Python's dates end at 9999."""
+_KEPT = 256
+"""Weeks that one timeline keeps, about 1 KB each; planning goes forward and needs few of them again."""
+_EPOCH = date(1970, 1, 1)
+_DAY_SECONDS = DAY // SECOND
+
+Intervals = tuple[tuple[int, ...], tuple[int, ...]]
+"""Openings and closings (us) of one week of UTC, in order; cut where the week ends."""
+
+
+class Timeline:
+    """The open time of one set of hours in one zone. Times in microseconds UTC; no clock, no I/O."""
+
+    def __init__(self, hours: tuple[Span, ...], zone: str, regions: tuple[str, ...], closed: tuple[date, ...]) -> None:
+        self.zone = zone_of(zone)
+        self.always = set(hours) >= set(ALWAYS) and not regions and not closed
+        self._hours = [[span for span in hours if span.day == day] for day in range(7)]
+        self._regions = regions
+        self._closed = frozenset(closed)
+        self._weeks: dict[int, Intervals] = {}
+        self._span = (0, 0, 0)
+
+    def is_open(self, at: int) -> bool:
+        """Whether `at` lies in open time."""
+        opens, closes = self._week(at // WEEK)
+        place = bisect_right(opens, at) - 1
+        return place >= 0 and at < closes[place]
+
+    def following(self, at: int) -> Iterator[tuple[int, int]]:
+        """[opens, closes) from the one that holds `at`, or the next; it ends where nothing opens for 400 days.
+
+        An opening that crosses the end of a week of UTC comes in two parts that touch.
+        """
+        number, last = at // WEEK, at
+        opens, closes = self._week(number)
+        place = bisect_right(closes, at)
+        while True:
+            for opened, closed in zip(opens[place:], closes[place:], strict=True):
+                if opened - last > FAR:
+                    return
+                yield opened, closed
+                last = closed
+            number, place = number + 1, 0
+            if number * WEEK - last > FAR:
+                return
+            opens, closes = self._week(number)
+
+    def span(self, at: int) -> tuple[int, int] | None:
+        """The whole opening that holds `at`, or the next one, followed 400 days to either side; None: none opens."""
+        opens, closes, until = self._span
+        if opens <= at < until:
+            return opens, closes
+        if self.always:
+            return (at - FAR, at + FAR) if at < LAST else None
+        parts = self.following(at)
+        found = next(parts, None)
+        if found is None:
+            return None
+        opens, closes = found
+        for opened, closed in parts:
+            if opened != closes or closes - at > FAR:
+                break
+            closes = closed
+        while opens % WEEK == 0 and at - opens < FAR:
+            before = self._week(opens // WEEK - 1)
+            if not before[1] or before[1][-1] != opens:
+                break
+            opens = before[0][-1]
+        # One that was followed only so far is good for as long as it still reaches 400 days ahead.
+        self._span = (opens, closes, closes if closes - at <= FAR else closes - FAR)
+        return opens, closes
+
+    def _week(self, number: int) -> Intervals:
+        found = self._weeks.get(number)
+        if found is None:
+            if len(self._weeks) >= _KEPT:
+                self._weeks.clear()
+            found = self._weeks[number] = self._worked_out(number * WEEK // SECOND, (number + 1) * WEEK // SECOND)
+        return found
+
+    def _worked_out(self, start: int, end: int) -> Intervals:
+        if end * SECOND > LAST:
+            return (), ()
+        if self.always:
+            return (start * SECOND,), (end * SECOND,)
+        found: list[tuple[int, int]] = []
+        for since, until, offset in steady_stretches(self.zone, start, end):
+            found += self._in_stretch(since, until, offset)
+        found.sort()
+        opens: list[int] = []
+        closes: list[int] = []
+        for opened, closed in found:
+            if closes and opened * SECOND <= closes[-1]:
+                closes[-1] = max(closes[-1], closed * SECOND)
+            else:
+                opens.append(opened * SECOND)
+                closes.append(closed * SECOND)
+        return tuple(opens), tuple(closes)
+
+    def _in_stretch(self, since: int, until: int, offset: int) -> Iterator[tuple[int, int]]:
+        """The open parts (s) of a stretch in which local time is UTC + `offset`. A span may have begun a day before."""
+        for number in range((since + offset) // _DAY_SECONDS - 1, (until - 1 + offset) // _DAY_SECONDS + 1):
+            spans = self._hours[(number + 3) % 7]
+            if not spans or self._day_off(_EPOCH + timedelta(days=number)):
+                continue
+            midnight = number * _DAY_SECONDS - offset
+            for _, start, end in spans:
+                opened, closed = max(midnight + start * 60, since), min(midnight + end * 60, until)
+                if opened < closed:
+                    yield opened, closed
+
+    def _day_off(self, day: date) -> bool:
+        return day in self._closed or any(day in days_off(region, day.year) for region in self._regions)
+
+
+@lru_cache(maxsize=512)
+def timeline(hours: tuple[Span, ...], zone: str, regions: tuple[str, ...], closed: tuple[date, ...]) -> Timeline:
+    """The one timeline of these hours: equal windows share what was worked out. Raises UsageError for a zone."""
+    return Timeline(hours, zone, regions, closed)
