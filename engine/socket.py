@@ -1,4 +1,4 @@
-"""The control socket: one JSON object a line over a Unix socket (0600) beside the database.
+"""The control socket, the engine's side: one JSON object a line over a Unix socket (0600) beside the database.
 
 `{v, id, action, args, expect, actor}` -> `{id, ok, result | error{code, message, hint, exit}}`. At most 1 MB a line;
 a repeated id gets the first answer again, so that a client may ask twice after a lost line and act once.
@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import os
-import socket
 import stat
 import tempfile
 from collections import OrderedDict
@@ -23,13 +22,12 @@ import platformdirs
 
 from engine.control import actions
 from engine.control.actions import Context
-from storage.errors import EngineUnavailableError, PacelineError, UsageError
+from engine.socket_client import LINE_LIMIT, PROTOCOL
+from storage.errors import PacelineError, UsageError
 from storage.model import Actor
 
 log = logging.getLogger("paceline.socket")
 
-PROTOCOL = 1
-LINE_LIMIT = 1 << 20
 PATH_LIMIT = 100
 """Bytes of a Unix socket's path that every system takes; a longer one moves to the runtime folder."""
 ID_LIMIT = 200
@@ -224,65 +222,3 @@ def _done(answer: bytes) -> asyncio.Future[bytes]:
 def _error(request_id: str, error: PacelineError) -> bytes:
     body = {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}
     return json.dumps({"id": request_id, "ok": False, "error": body}).encode() + b"\n"
-
-
-class RemoteError(PacelineError):
-    """A refusal that came over the socket, with the engine's own code and exit code."""
-
-    def __init__(self, body: dict[str, Any]) -> None:
-        super().__init__(str(body.get("message", "refused")), hint=str(body.get("hint", "")))
-        self.code = str(body.get("code", "error"))
-        self.exit_code = int(body.get("exit", 1))
-
-
-class ControlClient:
-    """A blocking client for the command line and the console's threads. One request at a time."""
-
-    def __init__(self, path: Path | str, *, timeout: float = 600.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
-        try:
-            self._socket.connect(str(path))
-        except OSError as error:
-            self._socket.close()
-            raise EngineUnavailableError(
-                "the engine holds the lock but does not answer on its socket",
-                hint="it may be starting or stopping: try again; see `paceline engine status`",
-            ) from error
-        self._file = self._socket.makefile("rb")
-        self._next = 0
-        self._prefix = os.urandom(6).hex()
-
-    def call(self, action: str, args: dict[str, Any], actor: Actor) -> dict[str, Any]:
-        """Ask for one action. Raises RemoteError for a refusal, EngineUnavailableError when the line is lost."""
-        self._next += 1
-        request = {
-            "v": PROTOCOL,
-            "id": f"{self._prefix}-{self._next}",
-            "action": action,
-            "args": args,
-            "actor": {"user": actor.user, "host": actor.host, "via": actor.via},
-        }
-        line = json.dumps(request).encode() + b"\n"
-        if len(line) > LINE_LIMIT:
-            raise UsageError(f"{action}: the request is over 1 MB", hint="send less at once")
-        try:
-            self._socket.sendall(line)
-            answer = self._file.readline()
-        except OSError as error:
-            raise EngineUnavailableError(f"the engine did not answer: {error}", hint="see its log") from error
-        if not answer:
-            raise EngineUnavailableError("the engine closed the connection", hint="it may have stopped; try again")
-        body = json.loads(answer)
-        if not body["ok"]:
-            raise RemoteError(body["error"])
-        return dict(body["result"])
-
-    def hang_up(self) -> None:
-        """From another thread: end a call that waits; it raises EngineUnavailableError."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._file.close()
-        self._socket.close()

@@ -51,7 +51,7 @@ class SocketControl:
     """Through a running engine; an answer may take `patience` seconds."""
 
     def __init__(self, path: str, actor: Actor, *, patience: float = PATIENCE) -> None:
-        from engine.socket import ControlClient
+        from engine.socket_client import ControlClient
 
         self._client = ControlClient(path, timeout=patience)
         self._actor = actor

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.socket import ControlClient
+from engine.socket_client import ControlClient
 from storage.acts import Acted
 from storage.errors import DamagedStoreError, PacelineError, RefusedError, StoreError
 from storage.sqlite import SqliteStore

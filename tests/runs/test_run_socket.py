@@ -13,7 +13,7 @@ import pytest
 from run_world import ANA, World
 
 from engine.control.actions import ACTIONS
-from engine.socket import LINE_LIMIT, ControlClient, RemoteError
+from engine.socket_client import LINE_LIMIT, ControlClient, RemoteError
 from storage.errors import EngineUnavailableError, UsageError
 from storage.model import HOUR
 from tests.support.scripted import ScriptedChannel
