@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -19,8 +21,9 @@ from pydantic import (
 )
 
 from engine.intake.addresses import AddressError, parse_address
-from engine.planning.caps import Cap, parse_rate
+from engine.planning.caps import Cap, Ramp, parse_cap, parse_rate
 from engine.planning.durations import parse_duration
+from engine.planning.limits import Limits
 from engine.retry import CoolingLadder, RetryPolicy
 from engine.secrets import Secret, SecretRef
 from storage.errors import UsageError
@@ -84,6 +87,27 @@ def _rate(value: str) -> str:
     return value
 
 
+def _cap(value: str) -> str:
+    try:
+        parse_cap(value)
+    except UsageError:
+        raise ValueError('must be a cap such as "40/h", "500/day", "200/week" or "500/day calendar"') from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        raise ValueError('must be an IANA time zone such as "Europe/Berlin"') from None
+    return value
+
+
+def _hours(value: object) -> object:
+    """Hours alone ("mon-fri 09:00-17:00") are a window's whole table."""
+    return {"hours": value} if isinstance(value, str | list) else value
+
+
 def _against_folder(path: Path, info: ValidationInfo) -> Path:
     """A relative path counts from the configuration's folder, wherever the command was typed."""
     folder: Path = (info.context or {}).get("folder", Path())
@@ -119,6 +143,7 @@ Count = Annotated[int, _whole(1, 1_000_000)]
 Concurrency = Annotated[int, _whole(1, 100)]
 Gap = Annotated[int, _duration("0s", "7d")]
 RetryDelay = Annotated[int, _duration("0s", "5d")]
+ZoneName = Annotated[str, AfterValidator(_zone)]
 CoolingStep = Annotated[int, _duration("1s", "7d")]
 
 
@@ -150,6 +175,36 @@ class CoolingTable(_Table):
     )
 
 
+class WindowTable(_Table):
+    """When a queue may send: weekly `hours` of local wall time in `zone` (the account's own unless it says so), not on
+    the public holidays of the regions in `holidays` ("DE-BY"), nor on the `closed` dates. `recipient_zone` names the
+    field that holds a person's own zone."""
+
+    hours: str | list[str]
+    zone: ZoneName | None = None
+    holidays: str | list[str] = ()  # type: ignore[assignment]
+    closed: list[date | str] = Field(default_factory=list)
+    recipient_zone: str = ""
+
+
+class WarmupTable(_Table):
+    """The ramp of a new sender: `start` messages on its first day, `step` more (or `growth` as a share more) on every
+    further day on which it sends, up to `ceiling`."""
+
+    start: Annotated[int, _whole(1, 1_000_000)] = 5
+    step: Annotated[int, _whole(0, 1_000_000)] = 0
+    growth: float = Field(default=0, ge=0, le=1, allow_inf_nan=False)
+    ceiling: Annotated[int, _whole(1, 1_000_000)] = 20
+
+    @model_validator(mode="after")
+    def _one_way_up(self) -> WarmupTable:
+        if bool(self.step) == bool(self.growth):
+            raise ValueError("needs either step (so many more a day) or growth (0.1: 10 % more a day)")
+        if self.start > self.ceiling:
+            raise ValueError("start must not be above ceiling")
+        return self
+
+
 class Defaults(_Table):
     """`[defaults]`: what an account gets when neither it nor its preset says otherwise. Times in microseconds."""
 
@@ -164,8 +219,9 @@ class Defaults(_Table):
 
 
 class AccountBase(_Table):
-    """What every kind of account has. `min_gap` in microseconds between two starts; `daily_cap` counts over any
-    24 hours; `rate` is text such as "60/min"; `preset` names the figures it began with."""
+    """What every kind of account has. `min_gap` in microseconds between two starts, `domain_gap` between two to one
+    recipient domain; `daily_cap` counts over any 24 hours; `rate` is text such as "60/min", `caps` are more of them,
+    also of the calendar ("500/day calendar") in `zone` (None: the file's); `preset` names the figures it began with."""
 
     preset: Literal["gmail", "workspace", "yahoo", "cold"] | None = None
     from_address: Address
@@ -177,6 +233,11 @@ class AccountBase(_Table):
     min_gap: Gap = 0
     rate: Annotated[str, AfterValidator(_rate)] | None = None
     daily_cap: Count | None = None
+    caps: tuple[Annotated[str, AfterValidator(_cap)], ...] = Field(default=(), max_length=12)
+    domain_gap: Gap = 0
+    zone: ZoneName | None = None
+    window: Annotated[WindowTable, BeforeValidator(_hours)] | None = None
+    warmup: WarmupTable | None = None
     retry: RetryTable | None = None
     cooling: CoolingTable | None = None
 
@@ -188,11 +249,26 @@ class AccountBase(_Table):
         return self._name
 
     @property
-    def caps(self) -> tuple[Cap, ...]:
-        """The account's ceilings, all of which hold at once: its rate, then its daily cap over 24 rolling hours."""
+    def ceilings(self) -> tuple[Cap, ...]:
+        """The account's caps, all of which hold at once: its rate, its daily cap over 24 rolling hours, its `caps`."""
         rate = (parse_rate(self.rate),) if self.rate else ()
         daily = (Cap(self.daily_cap, DAY),) if self.daily_cap else ()
-        return rate + daily
+        return rate + daily + tuple(parse_cap(text) for text in self.caps)
+
+    def limits(self, zone: str) -> Limits:
+        """What its queue may do; `zone` is the file's own, for an account without one. Raises UsageError for a window
+        that cannot be read."""
+        zone = self.zone or zone
+        window = None
+        if self.window is not None:
+            from engine.planning.windows import Window  # most accounts have none
+
+            table = self.window.model_dump()
+            window = Window.from_dict(
+                {**table, "zone": table["zone"] or zone, "closed": [str(day) for day in table["closed"]]}
+            )
+        ramp = Ramp(**self.warmup.model_dump()) if self.warmup is not None else None
+        return Limits(self.concurrency, self.min_gap, self.domain_gap, self.ceilings, window, ramp, zone)
 
     def retry_policy(self, defaults: Defaults) -> RetryPolicy:
         """The rule for transient refusals: `[accounts.NAME.retry]` key by key over `[defaults.retry]`."""

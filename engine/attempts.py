@@ -14,11 +14,12 @@ from engine.channels.channel import ChannelError, Message, Session
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
 from engine.composer import Letters
+from engine.feedback import Feedback
 from engine.head_start import Begun, HeadStart
 from engine.health import QueueHealth
 from engine.outcomes import Action, Outcome
 from engine.retry import Disposition, decide
-from engine.rules import Rules
+from engine.rules import LiveRules
 from engine.sessions import SessionPool
 from engine.slots import ClosedGate, Slot
 from storage.dispatch import Finish, Intent, IntentRequest
@@ -39,10 +40,11 @@ class Attempts:
         store: Store,
         pool: SessionPool,
         letters: Letters,
-        rules: Rules,
+        rules: LiveRules,
         target: str,
         gate: ClosedGate,
         health: QueueHealth,
+        feedback: Feedback,
         on_change: Callable[[], None],
         clock: Clock,
         rng: random.Random,
@@ -54,6 +56,7 @@ class Attempts:
         self._target = target
         self._gate = gate
         self._health = health
+        self.feedback = feedback
         self._alarms = CampaignAlarms(store)
         self._on_change = on_change
         self._clock = clock
@@ -155,7 +158,7 @@ class Attempts:
             tries=job.tries + 1,
             budget_at=job.budget_at if job.budget_at is not None else intent_at,
             now=now,
-            policy=self._rules.retry,
+            policy=self._rules.rules.retry,
             rng=self._rng,
         )
         accepted = outcome.cls is OutcomeClass.ACCEPTED
@@ -192,6 +195,7 @@ class Attempts:
         self._on_change()
 
     async def _consequences(self, job: ClaimedJob, outcome: Outcome, fate: Disposition) -> None:
+        await self.feedback.note(outcome, self._rules.concurrency)
         if fate.queue_action is not Action.NONE:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
@@ -200,17 +204,13 @@ class Attempts:
             await self._alarms.note(job.campaign_id, outcome, fate)
 
     def _asking(self, job: ClaimedJob) -> IntentRequest:
-        return IntentRequest(
-            job.id,
-            job.lease,
-            self._store.epoch,
-            self._clock.now(),
-            min_gap=self._rules.min_gap,
-            caps=self._rules.caps,
-            server=self._target,
-        )
+        now = self._clock.now()
+        opens = self._rules.openings.of(job.hours, job.fields, now)
+        return IntentRequest(job.id, job.lease, self._store.epoch, now, self._rules.gate(now), opens, self._target)
 
     async def troubled(self, outcome: Outcome) -> None:
         """Something concerns the whole queue: its health decides, no longer the gate."""
         self._gate.forget()
-        await self._health.troubled(outcome)
+        # Ten connections that meet one refusal slow the queue down once.
+        if await self._health.troubled(outcome) and outcome.cls is OutcomeClass.ACCOUNT:
+            await self.feedback.halve(outcome.text or outcome.error_key, self._rules.concurrency)

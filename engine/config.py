@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from engine.accounts import Account, AnyAccount, Defaults, Text, with_figures
+from engine.accounts import Account, AnyAccount, Defaults, Text, ZoneName, with_figures
 from engine.config_errors import key_lines, sentences
 from engine.console_settings import ConsoleSettings, is_production
 from engine.intake.addresses import AddressError, parse_address
@@ -99,14 +99,6 @@ from_address = "sender@example.com"
 """
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):
-        raise ValueError('must be an IANA time zone such as "Europe/Berlin"') from None
-    return value
-
-
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError("an account's name has letters, digits, - and _ only (at most 63)")
@@ -140,7 +132,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     environment: Annotated[Text, Field(min_length=1, max_length=20)] = "dev"
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: ZoneName = "UTC"
     defaults: Defaults = Defaults()
     safety: Safety = Safety()
     console: ConsoleSettings = ConsoleSettings()
@@ -165,6 +157,10 @@ class Config(BaseModel):
     def _tell_names(self) -> Config:
         for name, account in self.accounts.items():
             account._name = name
+            try:
+                account.limits(self.zone)
+            except UsageError as error:
+                raise ValueError(f"accounts.{name}: {error.message}") from None
         return self
 
     @property

@@ -37,19 +37,20 @@ class QueueHealth:
         self.state = claim.queue_state
         self._step = claim.cooling_step or self._step
 
-    async def troubled(self, outcome: Outcome) -> None:
-        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once."""
+    async def troubled(self, outcome: Outcome) -> bool:
+        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once: True for
+        the first of them, when the queue cools because of it."""
         now = self._clock.now()
         self.trouble = outcome.text
         if outcome.action == Action.NEEDS_ATTENTION:
             await self._set(QueueState.NEEDS_ATTENTION, outcome, None, 0)
-            return
+            return False
         resting = self.state is QueueState.COOLING and self.cooling_until > now
         rung = max(0, self._step - 1) if resting else self._step
         until = self._ladder.cooling_until(rung, now, outcome.wait, action=outcome.action)
         asks_for_more = outcome.wait or outcome.action == Action.COOL_DAY
         if resting and not (asks_for_more and until > self.cooling_until):
-            return
+            return False
         self._step = rung + 1
         # Set before the write, so that ten connections in one outage write once; taken back when it cannot be written.
         before, self.cooling_until = self.cooling_until, until
@@ -58,6 +59,7 @@ class QueueHealth:
         except PacelineError:
             self.cooling_until = before
             raise
+        return not resting
 
     async def recovered(self) -> None:
         """One success while probing resets everything."""

@@ -16,9 +16,10 @@ from engine.attempts import Attempts
 from engine.channels.channel import Channel, ChannelError
 from engine.clock import Clock
 from engine.composer import Letters
+from engine.feedback import Feedback
 from engine.head_start import Begun
 from engine.health import QueueHealth
-from engine.rules import Rules
+from engine.rules import LiveRules, Rules
 from engine.sessions import IDLE_LIMIT, SessionPool
 from engine.slots import ClosedGate, Slot, Slots
 from storage.dispatch import ClaimRequest
@@ -50,7 +51,7 @@ class QueueRunner:
     ) -> None:
         self.queue = queue
         self.account = account
-        self.rules = rules
+        self._live = LiveRules(rules, clock.now)
         self._store = store
         self._on_change = on_change
         self._clock = clock
@@ -66,14 +67,16 @@ class QueueRunner:
         self._next_look: int | None = None
         self._warming: asyncio.Task[None] | None = None
         self.health = QueueHealth(queue, rules.cooling, store, clock, on_change)
+        self.feedback = Feedback(queue, store)
         self._attempts = Attempts(
             store=store,
             pool=self._pool,
             letters=letters,
-            rules=rules,
+            rules=self._live,
             target=account.target,
             gate=self._gate,
             health=self.health,
+            feedback=self.feedback,
             on_change=on_change,
             clock=clock,
             rng=rng,
@@ -82,9 +85,25 @@ class QueueRunner:
         """Why nothing could begin although the queue is healthy: the store, or a mistake of ours."""
 
     @property
+    def rules(self) -> Rules:
+        """The rules that hold now."""
+        return self._live.rules
+
+    def tune(self, rules: Rules) -> None:
+        """Go on by other limits; what is in flight is left alone."""
+        self._live.set(rules)
+        self._gate.forget()
+        self.wake()
+
+    @property
     def in_flight(self) -> int:
         """Claims that have not ended."""
         return self._slots.taken
+
+    @property
+    def places(self) -> int:
+        """How many may be under way at once now: the limit, less what trouble has taken."""
+        return self.feedback.places(self._live.concurrency)
 
     @property
     def blocked_by(self) -> str:
@@ -141,7 +160,7 @@ class QueueRunner:
 
     async def _step(self) -> int | None:
         """Begin what can begin. Returns 0 to look again at once, a time to wait (us), or None: until woken."""
-        if self._slots.taken >= self.rules.concurrency:
+        if self._slots.taken >= self.places:
             self._gate.by = "concurrency"
             return None
         if closed := self._gate.wait(self._clock.now()):
@@ -156,12 +175,13 @@ class QueueRunner:
             # What this claim took is settled as what was cut: pending again, or `uncertain` where its intent stands.
             return None
         self.health.seen(claim)
+        self.feedback.seen(claim.throttle)
         self._gate.by, self.trouble = claim.blocked_by, ""
         begun = self._attempts.head_start.begun(claim)
         for job in claim.jobs:
             self._start(job, begun.get(job.id))
         if claim.jobs:
-            return None if self._slots.taken >= self.rules.concurrency else 0
+            return None if self._slots.taken >= self.places else 0
         return self._idle_wait(claim.next_at)
 
     def _start(self, job: ClaimedJob, begun: Begun | None) -> None:
@@ -184,12 +204,14 @@ class QueueRunner:
         now = self._clock.now()
         return ClaimRequest(
             queue_id=self.queue.id,
-            room=1 if peek else self.rules.concurrency - self._slots.taken,
+            room=1 if peek else max(0, self.places - self._slots.taken),
             now=now,
             lease_until=now + LEASE,
             busy=dict(self._slots.busy),
             starting=self._slots.starting,
-            min_gap=self.rules.min_gap,
+            limits=self._live.gate(now),
+            closed_until=self._live.openings.of_queue(now),
+            opens=lambda hours, fields: self._live.openings.of(hours, fields, now),
             peek=peek,
             begin=None if peek else self._attempts.head_start.offer(self._pool.ready),
         )

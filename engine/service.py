@@ -109,7 +109,8 @@ class Engine:
         starts their successors then: nobody waits for a slow server here."""
         wanted = self.config.accounts
         for name, runner in list(self._runners.items()):
-            if name in wanted and (wanted[name], self._rules(wanted[name])) == (runner.account, runner.rules):
+            if name in wanted and wanted[name] == runner.account:
+                runner.tune(await self._rules(wanted[name]))
                 continue
             runner.drain()
             del self._runners[name]
@@ -121,11 +122,12 @@ class Engine:
         for name, account in wanted.items():
             if name in self._runners or name in self._retiring:
                 continue
-            queue = await self.store.ensure_queue(name, account.channel)
+            rules = await self._rules(account)
+            queue = await self.context.queue_of(account)
             runner = QueueRunner(
                 queue,
                 account,
-                self._rules(account),
+                rules,
                 store=self.store,
                 channel=self._channels(account),
                 letters=Letters(
@@ -144,14 +146,19 @@ class Engine:
         if not self._draining.is_set():
             await self._set_runners()
 
-    def _rules(self, account: Account) -> Rules:
-        return Rules(
-            concurrency=account.concurrency,
-            min_gap=account.min_gap,
-            caps=tuple((cap.n, cap.period) for cap in account.caps),
-            retry=account.retry_policy(self.config.defaults),
-            cooling=account.cooling_ladder(self.config.defaults),
-        )
+    async def _rules(self, account: Account) -> Rules:
+        """What holds for an account now; its limits are kept in the store, for whoever explains them."""
+        queue = await self.context.queue_of(account)
+        limits = account.limits(self.config.zone).tuned(queue.tuning)
+        await self.store.set_limits(queue.id, limits.to_dict())
+        defaults = self.config.defaults
+        return Rules(limits, account.retry_policy(defaults), account.cooling_ladder(defaults))
+
+    async def tuned(self, name: str) -> None:
+        """The live tuning of one queue changed."""
+        runner = self._runners.get(name)
+        if runner is not None:
+            runner.tune(await self._rules(runner.account))
 
     def _may_reach(self, account: Account) -> Callable[[str], bool]:
         if account.channel == "outbox":
@@ -199,9 +206,12 @@ class Engine:
                     "queue": name,
                     "state": runner.health.state.value,
                     "in_flight": runner.in_flight,
-                    "concurrency": runner.rules.concurrency,
-                    "min_gap": runner.rules.min_gap,
-                    "caps": [list(cap) for cap in runner.rules.caps],
+                    "concurrency": runner.rules.limits.concurrency,
+                    "places": runner.places,
+                    "throttle": runner.feedback.throttle,
+                    "min_gap": runner.rules.limits.min_gap,
+                    "caps": [list(cap) for cap in runner.rules.limits.ceilings(self.clock.now())],
+                    "limits": runner.rules.limits.to_dict(),
                     "held_by": runner.blocked_by,
                     "trouble": runner.health.trouble or runner.trouble,
                 }

@@ -34,6 +34,8 @@ class CampaignSpec:
     html: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     attachments: tuple[dict[str, str], ...] = ()
+    weight: int = 1
+    hours: dict[str, Any] = field(default_factory=dict)
 
 
 def row_to_campaign(row: Any) -> Campaign:
@@ -57,6 +59,8 @@ def row_to_campaign(row: Any) -> Campaign:
         cancelled_at=row["cancelled_at"],
         last_start=row["last_start"],
         version=row["version"],
+        weight=row["weight"],
+        hours=json.loads(row["hours"]) if row["hours"] else {},
     )
 
 
@@ -73,20 +77,29 @@ def row_to_step(row: Any) -> Step:
     )
 
 
+def spacing(pacing: dict[str, Any]) -> str:
+    """Whose last start a gap of this pacing counts from: `human` keeps its distance across the whole queue, since all
+    of it comes from one sender."""
+    return "queue" if pacing.get("mode") == "human" else "campaign"
+
+
 def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campaign:
     if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (spec.name,)):
         raise UsageError(
             f"the campaign name '{spec.name}' is taken", hint="choose another name; `paceline campaign list`"
         )
     campaign_id = tx.insert(
-        "INSERT INTO campaigns (name, queue_id, priority, concurrency, pacing, settings, seed, created_at, updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO campaigns (name, queue_id, priority, weight, concurrency, pacing, spacing, hours, settings, seed, "
+        "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             spec.name,
             spec.queue_id,
             spec.priority,
+            spec.weight,
             spec.concurrency,
             json.dumps(spec.pacing),
+            spacing(spec.pacing),
+            json.dumps(spec.hours) if spec.hours else "",
             json.dumps(spec.settings),
             spec.seed,
             now,

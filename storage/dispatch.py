@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
+from storage import domains
+from storage.limits import UNLIMITED, GateLimits
+from storage.model import MINUTE, SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
 from storage.writer import Tx
 
 PROMOTE_SLICE = 1_000
@@ -20,13 +22,18 @@ STEP_BACK = SECOND
 commit are younger than the claims that were asked for while it was gathered."""
 
 
+Opens = Callable[[str, str | None], int]
+"""Asked with a campaign's `hours` and a recipient's fields (JSON text; None: the campaign's own hours): 0 when that
+window is open now, else when it opens (us). It runs in the claim's transaction and may only compute."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """What a runner asks for.
 
     `room`: free slots of the queue. `busy`: jobs in flight by campaign id. `starting`: campaigns with a claimed
-    job whose intent is not yet written, so that a gap is always measured from a real start. `min_gap`: the
-    queue's minimum gap in microseconds.
+    job whose intent is not yet written, so that a gap is always measured from a real start. `closed_until`: when the
+    queue's own window opens (us; 0: it is open).
     """
 
     queue_id: int
@@ -35,9 +42,12 @@ class ClaimRequest:
     lease_until: int
     busy: Mapping[int | None, int] = field(default_factory=dict)
     starting: frozenset[int | None] = frozenset()
-    min_gap: int = 0
+    limits: GateLimits = UNLIMITED
+    closed_until: int = 0
+    opens: Opens | None = None
     peek: bool = False
-    """Only look: `Claim.available` says how many could begin; nothing is taken (before a first connection)."""
+    """Only look: `Claim.available` says how many could begin; nothing is taken (before a first connection), though
+    what waits for a window or a domain of its own is moved to its time."""
     begin: Callable[[ClaimedJob], IntentRequest | None] | None = None
     """Asked of each claimed job in the claim's own transaction: the intent to write with it, or None to leave it
     claimed only. It must not raise, and may be asked again when the transaction has to be run again."""
@@ -54,20 +64,23 @@ class Claim:
     blocked_by: str = ""
     available: int = 0
     cooling_step: int = 0
+    throttle: int = 0
+    """How often the queue's rate is halved."""
     intents: Mapping[int, Intent] = field(default_factory=dict)
     """The gate's answers by job id, for those whose intent was asked for with the claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntentRequest:
-    """Ask the gate. `caps` are (n, period in microseconds): at most n counted intents in any such period."""
+    """Ask the gate. `opens`: when the windows of queue, campaign and person are open together (us); not later than
+    `now` when they are."""
 
     job_id: int
     lease: int
     epoch: int
     now: int
-    min_gap: int = 0
-    caps: tuple[tuple[int, int], ...] = ()
+    limits: GateLimits = UNLIMITED
+    opens: int = 0
     server: str = ""
     """Where the content will go: kept with the intent, so that an engine that dies leaves it known."""
 
@@ -107,14 +120,14 @@ class Finish:
 
 
 PAUSED = "COALESCE((SELECT value FROM settings WHERE key = 'paused'), '0') = '1' AS paused"
-_QUEUE = f"SELECT state, until_at, last_start, cooling_step, {PAUSED} FROM queues WHERE id = ?"
+_QUEUE = f"SELECT state, until_at, last_start, spaced_start, cooling_step, throttle, {PAUSED} FROM queues WHERE id = ?"
 _LANES = (
-    "SELECT id, concurrency, last_start, live FROM campaigns "
+    "SELECT id, concurrency, last_start, live, priority, weight, turn, hours, spacing, started_at FROM campaigns "
     "WHERE queue_id = ? AND state = 'active' AND replanning = 0 ORDER BY priority DESC, last_start, id"
 )
 _HEADS = (
     "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.step_id, j.batch_id, j.recipient_id, j.message_id, "
-    "j.tries, j.budget_at, j.due_at, j.error_key, j.gap, r.address, r.fields "
+    "j.tries, j.budget_at, j.due_at, j.error_key, j.gap, j.reason, r.address, r.fields "
     "FROM jobs j INDEXED BY jobs_claim LEFT JOIN recipients r ON r.id = j.recipient_id "
     "WHERE j.queue_id = ? AND j.campaign_id = ? AND j.state = 'pending' AND j.ready = 1 "
     "ORDER BY j.priority DESC, j.due_at, j.id LIMIT ?"
@@ -123,17 +136,28 @@ _TAKE = (
     "UPDATE jobs SET state = 'processing', lease = lease + 1, lease_until = ?, updated_at = ? "
     "WHERE id = ? AND state = 'pending'"
 )
+_LATER = "UPDATE jobs SET due_at = ?, ready = 0, reason = ?, updated_at = ? WHERE id = ? AND state = 'pending'"
+
+AGEING = 10 * MINUTE
+"""A campaign that waits gains one step of priority each time this passes, so that none starves."""
+HIGHEST = 10
+ROUND = 840
+"""What one start costs a campaign of weight 1 of its share (it divides by many weights without a rest)."""
+SAVED_ROUNDS = 10
+"""So many starts a campaign that had nothing to send may catch up on, no more."""
+LOOKED_AT = 100
+"""Rows of a lane that are looked at when some of them may have to wait for a window or a domain of their own."""
 
 
 def claim(tx: Tx, request: ClaimRequest) -> Claim:
     """Take the jobs of one queue that may start now, in order, and put them under a lease.
 
     A lane is a campaign's part of the queue. Within a lane the head goes first, and a head that waits for its
-    gap holds its lane: order is never changed for speed. Lanes of one priority take turns.
+    gap holds its lane: order is never changed for speed. Lanes share by priority, then by weight.
     """
     now = request.now
     queue = tx.one(_QUEUE, (request.queue_id,))
-    if queue["last_start"] > now + STEP_BACK:
+    if max(queue["last_start"], queue["spaced_start"]) > now + STEP_BACK:
         _forget_future_starts(tx, request.queue_id, now)
         queue = tx.one(_QUEUE, (request.queue_id,))
     state = QueueState(queue["state"])
@@ -145,74 +169,155 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
         )
         state = QueueState.PROBING
     if state is QueueState.COOLING:
-        return Claim((), queue["until_at"], state, "cooling", 0, queue["cooling_step"])
+        return Claim((), queue["until_at"], state, "cooling", 0, queue["cooling_step"], queue["throttle"])
     if state is QueueState.PROBING:
         room = 0 if any(request.busy.values()) else min(room, 1)
     elif state is not QueueState.READY:
         return Claim((), None, state, state.value)
     if queue["paused"]:
         return Claim((), None, state, "engine paused")
-    if request.min_gap:
+    if request.closed_until > now:
+        return Claim((), request.closed_until, state, "window")
+    if min_gap := request.limits.min_gap << queue["throttle"]:
         if request.starting:
-            return Claim((), None, state, "gap")
-        next_at = after(queue["last_start"], request.min_gap, now)
+            return Claim((), None, state, "minimum gap")
+        next_at = after(queue["last_start"], min_gap, now)
         if next_at > now:
-            return Claim((), next_at, state, "gap")
+            return Claim((), next_at, state, "minimum gap")
         room = min(room, 1)
     if room <= 0:
-        return Claim((), None, state, "concurrency")
-    return _claim_lanes(tx, request, room, state, queue["cooling_step"])
+        return Claim((), None, state, "concurrency", 0, 0, queue["throttle"])
+    return _claim_lanes(tx, request, room, state, queue)
 
 
-def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, cooling_step: int) -> Claim:
+def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, queue: Any) -> Claim:
     jobs: list[ClaimedJob] = []
     available = 0
     next_at: int | None = None
     taken: dict[int, int] = {}
+    blocked_by = ""
     lanes = tx.all(_LANES, (request.queue_id,))
     if any(lane["last_start"] > request.now + STEP_BACK for lane in lanes):
         _forget_future_starts(tx, request.queue_id, request.now)
         lanes = tx.all(_LANES, (request.queue_id,))
-    # Two passes: an even share first, so that one large campaign cannot fill every slot, then what is left.
-    for share in (max(1, room // max(1, len(lanes))), room):
+    if len(lanes) > 1:
+        lanes = _in_turn(lanes, request.now)
+    weights = sum(lane["weight"] for lane in lanes)
+    spaced = False
+    # Two passes: a share by weight first, so that one large campaign cannot fill every slot, then what is left.
+    for whole in (False, True):
         for lane in lanes:
             free = min(
-                share,
+                room if whole else max(1, room * lane["weight"] // weights),
                 room - available,
                 lane["concurrency"] - request.busy.get(lane["id"], 0) - taken.get(lane["id"], 0),
             )
             if free <= 0:
                 continue
-            got, lane_next = _claim_lane(tx, request, lane, free, bool(taken.get(lane["id"])))
+            across = lane["spacing"] == "queue"
+            gap_used = spaced or bool(request.starting) if across else lane["id"] in request.starting
+            got, lane_next, held_by = _claim_lane(
+                tx, request, queue, lane, free, gap_used=gap_used or bool(taken.get(lane["id"]))
+            )
+            spaced = spaced or (across and bool(got))
             taken[lane["id"]] = taken.get(lane["id"], 0) + len(got)
             available += len(got)
             if got and not request.peek:
                 jobs += _take(tx, got, lane, request)
             if lane_next is not None:
+                blocked_by = held_by if next_at is None or lane_next < next_at else blocked_by
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
         if available >= room or len(lanes) <= 1 or request.peek:
             break
-    blocked_by = "" if available or next_at is None else "gap"
-    return Claim(tuple(jobs), next_at, state, blocked_by, available, cooling_step)
+    if len(lanes) > 1 and jobs:
+        _pay(tx, lanes, taken)
+    return Claim(
+        tuple(jobs), next_at, state, "" if available else blocked_by, available, queue["cooling_step"],
+        queue["throttle"],
+    )  # fmt: skip
 
 
-def _claim_lane(tx: Tx, request: ClaimRequest, lane: Any, free: int, gap_used: bool) -> tuple[list[Any], int | None]:
-    """The rows of one lane that may begin now, and when its head's gap is over (None: no gap holds it)."""
+def _in_turn(lanes: list[Any], now: int) -> list[Any]:
+    """The lanes in the order in which they may begin: priority as waiting has raised it, then who had least of its
+    share (stride scheduling, Waldspurger and Weihl 1995)."""
+    least = _floor(lanes)
+
+    def order(lane: Any) -> tuple[int, int, int, int]:
+        waited = max(0, now - max(lane["last_start"], lane["started_at"] or now))
+        return (
+            -min(HIGHEST, lane["priority"] + waited // AGEING),
+            max(lane["turn"], least),
+            lane["last_start"],
+            lane["id"],
+        )
+
+    return sorted(lanes, key=order)
+
+
+def _floor(lanes: list[Any]) -> int:
+    """A campaign that had nothing to send does not save its turns up: it catches up on a few."""
+    return int(max(lane["turn"] for lane in lanes)) - SAVED_ROUNDS * ROUND
+
+
+def _pay(tx: Tx, lanes: list[Any], taken: Mapping[int, int]) -> None:
+    least = _floor(lanes)
+    tx.executemany(
+        "UPDATE campaigns SET turn = ? WHERE id = ?",
+        [
+            (max(lane["turn"], least) + n * ROUND // lane["weight"], lane["id"])
+            for lane in lanes
+            if (n := taken.get(lane["id"]))
+        ],
+    )
+
+
+def _claim_lane(
+    tx: Tx, request: ClaimRequest, queue: Any, lane: Any, free: int, *, gap_used: bool
+) -> tuple[list[Any], int | None, str]:
+    """The rows of one lane that may begin now; else when its head may (None: only a change helps) and what holds it."""
     now = request.now
+    hours = lane["hours"] if request.opens is not None else ""
+    if hours and request.opens is not None and (opens := request.opens(hours, None)) > now:
+        return [], opens, "window"
+    domain_gap = request.limits.domain_gap << queue["throttle"]
+    choosy = bool(hours or domain_gap)
     jobs: list[Any] = []
-    last_start = lane["last_start"]
-    gap_used = gap_used or lane["id"] in request.starting
-    for head in tx.all(_HEADS, (request.queue_id, lane["id"], free)):
-        if head["gap"]:
-            opens = max(head["due_at"], after(last_start, head["gap"], now))
+    moved = False
+    last_start = queue["spaced_start"] if lane["spacing"] == "queue" else lane["last_start"]
+    for head in tx.all(_HEADS, (request.queue_id, lane["id"], max(free, LOOKED_AT) if choosy else free)):
+        if len(jobs) == free:
+            break
+        if choosy and (later := _own_time(tx, request, hours, domain_gap, head)):
+            moved = True
+            tx.execute(_LATER, (*later, now, head["id"]))
+            continue
+        if gap := head["gap"] << queue["throttle"]:
+            opens = max(head["due_at"], after(last_start, gap, now))
             if opens > now:
-                return jobs, opens
+                return jobs, opens, "gap"
             if gap_used:
-                return jobs, None
+                return jobs, None, "gap"
             gap_used = True
+        if domain_gap and not request.peek:
+            domains.take(tx, request.queue_id, head["address"] or "", now)
         jobs.append(head)
         last_start = now
-    return jobs, None
+    # What was moved made room for those behind it: look again at once.
+    return jobs, now if moved and not jobs else None, "window"
+
+
+def _own_time(tx: Tx, request: ClaimRequest, hours: str, domain_gap: int, head: Any) -> tuple[int, str] | None:
+    """When this person's own window, or the gap of the domain, lets the job begin, with the word for it; None: now."""
+    if hours and request.opens is not None and (opens := request.opens(hours, head["fields"] or "{}")) > request.now:
+        return opens, "window"
+    if domain_gap:
+        slot = domains.slot(
+            tx, request.queue_id, head["address"] or "", domain_gap, request.now,
+            keeps_place=head["reason"] == domains.WAITS,
+        )  # fmt: skip
+        if slot > request.now:
+            return slot, domains.WAITS
+    return None
 
 
 def _take(tx: Tx, rows: list[Any], lane: Any, request: ClaimRequest) -> list[ClaimedJob]:
@@ -236,6 +341,7 @@ def _take(tx: Tx, rows: list[Any], lane: Any, request: ClaimRequest) -> list[Cla
             budget_at=row["budget_at"],
             due_at=row["due_at"],
             live=bool(lane["live"]),
+            hours=lane["hours"],
         )
         for row in rows
     ]
@@ -248,7 +354,11 @@ def after(last: int, gap: int, now: int) -> int:
 
 def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
     """After a clock step backwards a start in the future counts as now, once: gaps and caps run from here."""
-    tx.execute("UPDATE queues SET last_start = ? WHERE id = ? AND last_start > ?", (now, queue_id, now))
+    tx.execute(
+        "UPDATE queues SET last_start = min(last_start, ?), spaced_start = min(spaced_start, ?) WHERE id = ?",
+        (now, now, queue_id),
+    )
+    domains.forget_future(tx, queue_id, now)
     tx.execute("UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
     tx.execute("UPDATE attempts SET counted_at = ? WHERE queue_id = ? AND counted_at > ?", (now, queue_id, now))
 

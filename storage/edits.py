@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from storage.campaigns import get_campaign, get_steps, with_campaign
+from storage.campaigns import get_campaign, get_steps, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState
@@ -90,8 +90,9 @@ def set_pacing(tx: Tx, campaign_id: int, pacing: dict[str, Any], concurrency: in
     """Another pacing. The jobs keep their slots: planning anew follows. Raises RefusedError."""
     check_editable(get_campaign(tx, campaign_id), PACED_STATES, "pacing")
     tx.execute(
-        "UPDATE campaigns SET pacing = ?, concurrency = ?, updated_at = ?, version = version + 1 WHERE id = ?",
-        (json.dumps(pacing), concurrency, now, campaign_id),
+        "UPDATE campaigns SET pacing = ?, spacing = ?, concurrency = ?, updated_at = ?, version = version + 1 "
+        "WHERE id = ?",
+        (json.dumps(pacing), spacing(pacing), concurrency, now, campaign_id),
     )
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)

@@ -5,17 +5,19 @@ What happened before this mark can be repeated; what comes after it cannot.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from storage import dispatch
+from storage import dispatch, domains
 from storage.dispatch import PAUSED, Claim, ClaimRequest, Intent, IntentRequest, after
+from storage.limits import Ceiling, throttled, warmed
 from storage.writer import Tx
 
 _GATE = (
     f"SELECT {PAUSED}, j.id, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "
-    "q.state AS queue_state, q.last_start AS queue_start, c.state AS campaign_state, c.last_start, "
-    "c.replanning, r.stopped, "
+    "q.state AS queue_state, q.last_start AS queue_start, q.spaced_start, q.throttle, q.warm_days, q.warm_on, "
+    "c.state AS campaign_state, c.last_start, c.spacing, c.replanning, r.stopped, r.address, "
     "EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS granted "
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
     "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
@@ -24,6 +26,8 @@ _NTH = (
     "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
     "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
 )
+_QUEUE_WIDE = frozenset({"minimum gap", "cap", "warm-up"})
+_WARM = "UPDATE queues SET warm_days = warm_days + 1, warm_on = ? WHERE id = ? AND warm_on < ?"
 
 
 def claim_and_begin(tx: Tx, request: ClaimRequest) -> Claim:
@@ -59,8 +63,9 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
     del rows[request.job_id]
     refused, retry_at = _closed_gate(tx, row, request)
     if refused:
-        _return(tx, row, request, refused)
-        return Intent(None, refused, retry_at)
+        _return(tx, row, request, refused, retry_at)
+        # What holds this job or its campaign alone is seen by the next claim; nothing else has to wait for its end.
+        return Intent(None, refused, retry_at if refused in _QUEUE_WIDE else None)
     attempt = tx.insert(
         "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -75,7 +80,12 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
             request.server,
         ),
     )
-    tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], request.now)
+    tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], request.now, spaced=row["spacing"] == "queue")
+    limits = request.limits
+    if limits.domain_gap:
+        domains.started(tx, row["queue_id"], row["address"] or "", request.now)
+    if limits.warmup is not None and row["warm_on"] < limits.warmup.since:
+        tx.execute(_WARM, (limits.warmup.since, row["queue_id"], limits.warmup.since))
     return Intent(attempt)
 
 
@@ -91,24 +101,47 @@ def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | N
         return f"queue {row['queue_state']}", None
     if row["paused"]:
         return "engine paused", None
-    if request.min_gap:
-        opens = after(tx.starts.get(("queues", row["queue_id"]), row["queue_start"]), request.min_gap, now)
+    if request.opens > now:
+        return "window", request.opens
+    for gate, opens in _not_yet(tx, row, request):
         if opens > now:
-            return "gap", opens
-    if row["gap"]:
-        opens = after(tx.starts.get(("campaigns", row["campaign_id"]), row["last_start"]), row["gap"], now)
-        if opens > now:
-            return "gap", opens
-    for n, period in request.caps:
-        nth = tx.one(_NTH, (row["queue_id"], n - 1))
-        if nth is not None:
-            opens = min(nth["counted_at"], now) + period
-            if opens > now:
-                return "cap", opens
+            return gate, opens
     return "", None
 
 
-def _return(tx: Tx, row: Any, request: IntentRequest, refused: str) -> None:
+def _not_yet(tx: Tx, row: Any, request: IntentRequest) -> Iterator[tuple[str, int]]:
+    """Each gap and cap with the time from which it allows this start, in the order in which `explain` names them."""
+    now, limits, throttle = request.now, request.limits, row["throttle"]
+    if limits.min_gap:
+        yield (
+            "minimum gap",
+            after(tx.starts.get(("queues", row["queue_id"]), row["queue_start"]), limits.min_gap << throttle, now),
+        )
+    if row["gap"]:
+        across = row["spacing"] == "queue"
+        key = ("spaced", row["queue_id"]) if across else ("campaigns", row["campaign_id"])
+        last = tx.starts.get(key, row["spaced_start"] if across else row["last_start"])
+        yield "gap", after(last, row["gap"] << throttle, now)
+    for cap in limits.caps:
+        yield "cap", _cap_opens(tx, row["queue_id"], throttled(cap, throttle), now)
+    if limits.warmup is not None:
+        yield "warm-up", _cap_opens(tx, row["queue_id"], warmed(limits.warmup, row["warm_days"], row["warm_on"]), now)
+    if limits.domain_gap:
+        last = domains.last_start(tx, row["queue_id"], row["address"] or "")
+        yield domains.WAITS, after(last, limits.domain_gap << throttle, now)
+
+
+def _cap_opens(tx: Tx, queue_id: int, cap: Ceiling, now: int) -> int:
+    """When a cap allows one more start; 0 while it has room. Its n-th newest counted start is all that it needs."""
+    nth = tx.one(_NTH, (queue_id, cap.n - 1))
+    if nth is None:
+        return 0
+    if cap.until:
+        return cap.until if nth["counted_at"] >= cap.since else 0
+    return int(min(nth["counted_at"], now)) + cap.period
+
+
+def _return(tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: int | None) -> None:
     scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
     tx.count(*scope, "processing", "", -1)
     if row["stopped"]:
@@ -118,8 +151,17 @@ def _return(tx: Tx, row: Any, request: IntentRequest, refused: str) -> None:
         )
         tx.count(*scope, "skipped", row["error_key"], +1)
         return
-    tx.execute(
-        "UPDATE jobs SET state = 'pending', lease_until = NULL, updated_at = ? WHERE id = ?",
-        (request.now, request.job_id),
-    )
+    if refused == domains.WAITS and retry_at is not None:
+        gap = request.limits.domain_gap << row["throttle"]
+        slot = domains.slot(tx, row["queue_id"], row["address"] or "", gap, request.now)
+        tx.execute(
+            "UPDATE jobs SET state = 'pending', lease_until = NULL, ready = 0, due_at = ?, reason = ?, updated_at = ? "
+            "WHERE id = ?",
+            (max(slot, retry_at), domains.WAITS, request.now, request.job_id),
+        )
+    else:
+        tx.execute(
+            "UPDATE jobs SET state = 'pending', lease_until = NULL, updated_at = ? WHERE id = ?",
+            (request.now, request.job_id),
+        )
     tx.count(*scope, "pending", row["error_key"], +1)

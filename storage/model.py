@@ -118,6 +118,10 @@ class Campaign:
     cancelled_at: int | None
     last_start: int
     version: int
+    weight: int = 1
+    """Its part of what its queue sends, beside other campaigns of the queue."""
+    hours: dict[str, Any] = field(default_factory=dict)
+    """Its window (`engine.planning.windows`); empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,8 @@ class ClaimedJob:
     due_at: int
     live: bool
     """Whether its campaign may reach anybody (False: the allow-list only)."""
+    hours: str = ""
+    """Its campaign's window as JSON text; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,11 @@ class Queue:
     cooling_step: int
     last_start: int
     version: int
+    tuning: dict[str, Any] = field(default_factory=dict)
+    """What people set live, over the configuration."""
+    throttle: int = 0
+    """How often its rate is halved."""
+    throttled_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

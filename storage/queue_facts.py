@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from storage.limits import Ceiling
 from storage.model import HOUR
 from storage.reader import Reader
 
@@ -16,21 +18,25 @@ LOOKED_THROUGH = 5_000
 that handed nothing over, because it would cost every send."""
 
 
-def caps_used(reader: Reader, queue_id: int, caps: list[tuple[int, int]], now: int) -> list[Row]:
-    """How much of each rolling cap `(n, period in us)` is used: `{n, period, used, frees_at}`.
+def caps_used(reader: Reader, queue_id: int, caps: Sequence[Sequence[int]], now: int) -> list[Row]:
+    """How much of each cap (`Ceiling`'s fields, the last two may be missing) is used: `{n, period, calendar, used,
+    frees_at}` (us).
 
     At most n rows are counted. `frees_at` is when a full cap lets the next one go, None while there is room.
     """
     found = []
-    for n, period in caps:
-        inside = (queue_id, now - period)
+    for n, period, since, until in (Ceiling(*cap) for cap in caps):
+        inside = (queue_id, since - 1 if until else now - period)
         where = "queue_id = ? AND counted_at > ?"
         used = reader.one(f"SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE {where} LIMIT ?)", (*inside, n))
         frees_at = None
         if used is not None and used["n"] >= n:
             first = reader.one(f"SELECT MIN(counted_at) AS at FROM attempts WHERE {where}", inside)
-            frees_at = first["at"] + period if first else None
-        found.append({"n": n, "period": period, "used": used["n"] if used else 0, "frees_at": frees_at})
+            frees_at = until or (first["at"] + period if first else None)
+        calendar = bool(until)
+        found.append(
+            {"n": n, "period": period, "calendar": calendar, "used": used["n"] if used else 0, "frees_at": frees_at}
+        )
     return found
 
 
@@ -38,16 +44,15 @@ def add_limits(reader: Reader, campaigns: list[Row], limits: dict[str, Row], now
     """Give each campaign the limits of its queue: `caps` as `caps_used` tells them, `min_gap` (us), and when the queue
     last began a message, `queue_last_start`.
 
-    `limits` by account: `{caps: [(n, period)], min_gap}`, from a running engine's status or from the configuration;
-    an account that is not there is taken for unlimited.
+    `limits` by account: `{caps: [Ceiling's fields], min_gap}`, from a running engine's status or from the
+    configuration; an account that is not there is taken for unlimited.
     """
     used: dict[int, list[Row]] = {}
     starts = {row["id"]: row["last_start"] for row in reader.rows("SELECT id, last_start FROM queues")}
     for row in campaigns:
         known = limits.get(row["account"], {})
         if row["queue_id"] not in used:
-            caps = [(n, period) for n, period in known.get("caps", ())]
-            used[row["queue_id"]] = caps_used(reader, row["queue_id"], caps, now)
+            used[row["queue_id"]] = caps_used(reader, row["queue_id"], known.get("caps", ()), now)
         row["caps"], row["min_gap"] = used[row["queue_id"]], known.get("min_gap", 0)
         row["queue_last_start"] = starts.get(row["queue_id"], 0)
 

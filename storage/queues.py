@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from storage.events import Event, add_event
 from storage.model import Queue, QueueState
 from storage.writer import Tx
-
-_COLUMNS = "id, name, channel, state, reason, until_at, cooling_step, last_start, version"
 
 
 def row_to_queue(row: Any) -> Queue:
@@ -22,6 +21,9 @@ def row_to_queue(row: Any) -> Queue:
         cooling_step=row["cooling_step"],
         last_start=row["last_start"],
         version=row["version"],
+        tuning=json.loads(row["tuning"]),
+        throttle=row["throttle"],
+        throttled_at=row["throttled_at"],
     )
 
 
@@ -32,11 +34,11 @@ def ensure_queue(tx: Tx, name: str, channel: str, now: int) -> Queue:
         "ON CONFLICT (name) DO UPDATE SET channel = excluded.channel",
         (name, channel, now, now),
     )
-    return row_to_queue(tx.one(f"SELECT {_COLUMNS} FROM queues WHERE name = ?", (name,)))
+    return row_to_queue(tx.one("SELECT * FROM queues WHERE name = ?", (name,)))
 
 
 def get_queue(tx: Tx, name: str) -> Queue | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM queues WHERE name = ?", (name,))
+    row = tx.one("SELECT * FROM queues WHERE name = ?", (name,))
     return row_to_queue(row) if row else None
 
 
@@ -65,6 +67,31 @@ def set_queue_state(
     if changed and event is not None:
         add_event(tx, event, now)
     return bool(changed)
+
+
+def set_limits(tx: Tx, queue_id: int, limits: dict[str, Any]) -> None:
+    """Keep what holds for a queue now, for whoever explains it."""
+    text = json.dumps(limits)
+    tx.execute("UPDATE queues SET limits = ? WHERE id = ? AND limits <> ?", (text, queue_id, text))
+
+
+def set_tuning(tx: Tx, queue_id: int, tuning: dict[str, Any], event: Event, now: int) -> Queue:
+    """Replace what people set live over the configuration ({}: nothing any more)."""
+    tx.execute(
+        "UPDATE queues SET tuning = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        (json.dumps(tuning), now, queue_id),
+    )
+    add_event(tx, event, now)
+    return row_to_queue(tx.one("SELECT * FROM queues WHERE id = ?", (queue_id,)))
+
+
+def set_throttle(tx: Tx, queue_id: int, throttle: int, event: Event, now: int) -> None:
+    """Halve a queue's rate this often from now on (0: its full rate)."""
+    tx.execute(
+        "UPDATE queues SET throttle = ?, throttled_at = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        (throttle, now if throttle else None, now, queue_id),
+    )
+    add_event(tx, event, now)
 
 
 def set_engine_paused(tx: Tx, paused: bool, event: Event, now: int) -> bool:

@@ -179,6 +179,15 @@ class SqliteStore:
             )
         )
 
+    async def set_limits(self, queue_id: int, limits: dict[str, Any]) -> None:
+        await self.writer.submit(lambda tx: queues.set_limits(tx, queue_id, limits))
+
+    async def set_tuning(self, queue_id: int, tuning: dict[str, Any], event: Event) -> Queue:
+        return await self.writer.submit(lambda tx: queues.set_tuning(tx, queue_id, tuning, event, self._now()))
+
+    async def set_throttle(self, queue_id: int, throttle: int, event: Event) -> None:
+        await self.writer.submit(lambda tx: queues.set_throttle(tx, queue_id, throttle, event, self._now()))
+
     async def set_engine_paused(self, paused: bool, event: Event) -> bool:
         return await self.writer.submit(lambda tx: queues.set_engine_paused(tx, paused, event, self._now()))
 

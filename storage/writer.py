@@ -99,9 +99,11 @@ class Tx:
         n, total = self.minutes.get(key, (0, 0))
         self.minutes[key] = (n + 1, total + duration)
 
-    def started(self, queue_id: int, campaign_id: int | None, batch_id: int, now: int) -> None:
+    def started(self, queue_id: int, campaign_id: int | None, batch_id: int, now: int, *, spaced: bool = False) -> None:
         """Note a start: `last_start` of the queue and campaign, durable with the intent itself."""
         self.starts["queues", queue_id] = now
+        if spaced:
+            self.starts["spaced", queue_id] = now
         if batch_id not in self.begun:
             self.begun.add(batch_id)
             self.starts["batches", batch_id] = now
@@ -119,6 +121,8 @@ class Tx:
         for (table, row_id), at in self.starts.items():
             if table == "batches":
                 self.execute("UPDATE batches SET started_at = ? WHERE id = ? AND started_at IS NULL", (at, row_id))
+            elif table == "spaced":
+                self.execute("UPDATE queues SET spaced_start = ? WHERE id = ?", (at, row_id))
             else:
                 self.execute(f"UPDATE {table} SET last_start = ? WHERE id = ?", (at, row_id))
         self.starts.clear()

@@ -42,7 +42,7 @@ def wanted(pacing: Mapping[str, Any]) -> float | None:
 
 def ceiling(limits: Row) -> float | None:
     """Messages per minute that an account's caps and minimum gap allow in the long run; None without any."""
-    found = [n * MINUTE / period for n, period in limits.get("caps", ())]
+    found = [n * MINUTE / period for n, period, *_ in limits.get("caps", ())]
     if limits.get("min_gap"):
         found.append(MINUTE / limits["min_gap"])
     return min(found, default=None)

@@ -44,7 +44,7 @@ def estimated(campaign: Campaign, account: Account, pacing: Pacing, n: int, star
         start=start,
         seed=campaign.seed,
         concurrency=min(campaign.concurrency, account.concurrency),
-        least=least_time(n, min_gap=account.min_gap, caps=account.caps),
+        least=least_time(n, min_gap=account.min_gap, caps=account.ceilings),
     )
 
 
@@ -56,7 +56,7 @@ def lower_ceiling(pacing: Pacing, account: Account) -> str:
     rate = pacing.rate
     if rate.n * account.min_gap > rate.period:
         return f"one every {format_duration(account.min_gap)}"
-    above = [cap for cap in account.caps if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
+    above = [cap for cap in account.ceilings if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
     return str(above[0]) if above else ""
 
 

@@ -62,7 +62,7 @@ def test_defaults_that_an_outbox_has_no_use_for_do_not_disturb_it(tmp_path: Path
 def test_an_account_that_sets_nothing_has_the_documented_figures(tmp_path: Path) -> None:
     account = smtp(tmp_path, "host = 'h'")
     assert (account.tls, account.server_port, account.concurrency, account.min_gap) == ("starttls", 587, 10, 0)
-    assert account.caps == ()
+    assert account.ceilings == ()
     assert account.reply_timeout == 600 * SECOND
 
 
@@ -74,7 +74,7 @@ def test_the_port_follows_the_tls_mode_unless_it_is_given(tmp_path: Path, tls: s
 
 def test_rate_and_daily_cap_hold_together(tmp_path: Path) -> None:
     account = smtp(tmp_path, "host = 'h'\nrate = '60/min'\ndaily_cap = 1000")
-    assert account.caps == (Cap(60, MINUTE), Cap(1000, DAY))
+    assert account.ceilings == (Cap(60, MINUTE), Cap(1000, DAY))
 
 
 def test_a_rate_that_does_not_parse_is_refused(tmp_path: Path) -> None:

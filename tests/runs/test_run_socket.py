@@ -194,7 +194,7 @@ async def test_reload_replaces_changed_accounts_and_leaves_the_others(world: Wor
     assert answer["accounts"] == ["one", "three", "two"]
     assert made == ["one", "three"]
     assert world.engine._runners["two"] is before["two"]
-    assert world.engine._runners["one"].rules.concurrency == 2
+    assert world.engine._runners["one"].rules.limits.concurrency == 2
     await world.campaign("c", 8, account="three")
     await world.finish()
     assert world.counts() == {"completed": 8}

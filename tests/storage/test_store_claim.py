@@ -210,7 +210,7 @@ async def test_the_queue_s_minimum_gap_lets_one_begin_at_a_time(desk: Desk) -> N
     await desk.campaign(3)
     await desk.send(await desk.claim_one(min_gap=MINUTE), JobState.COMPLETED)
     held = await desk.claim(min_gap=MINUTE)
-    assert (held.jobs, held.next_at, held.blocked_by) == ((), desk.clock() + MINUTE, "gap")
+    assert (held.jobs, held.next_at, held.blocked_by) == ((), desk.clock() + MINUTE, "minimum gap")
     desk.clock.step(MINUTE)
     assert len((await desk.claim(min_gap=MINUTE)).jobs) == 1
 
@@ -219,7 +219,7 @@ async def test_the_minimum_gap_waits_for_a_claim_that_has_not_begun(desk: Desk) 
     batch = await desk.campaign(2)
     await desk.claim(1, min_gap=MINUTE)
     claim = await desk.claim(min_gap=MINUTE, starting=frozenset({batch.id}))
-    assert (claim.jobs, claim.next_at, claim.blocked_by) == ((), None, "gap")
+    assert (claim.jobs, claim.next_at, claim.blocked_by) == ((), None, "minimum gap")
 
 
 async def test_the_minimum_gap_holds_across_a_restart(desk: Desk) -> None:

@@ -242,7 +242,7 @@ async def test_the_minimum_gap_is_asked_again_at_the_gate(desk: Desk) -> None:
     first, second = (await desk.claim(2)).jobs
     await desk.intent(first, min_gap=MINUTE)
     desk.clock.step(SECOND)
-    assert await desk.ask(second, min_gap=MINUTE) == Intent(None, "gap", desk.clock() - SECOND + MINUTE)
+    assert await desk.ask(second, min_gap=MINUTE) == Intent(None, "minimum gap", desk.clock() - SECOND + MINUTE)
     assert stands_pending(desk, second)
 
 
@@ -250,7 +250,7 @@ async def test_the_minimum_gap_holds_between_intents_of_one_commit(desk: Desk) -
     await desk.campaign(3)
     jobs = (await desk.claim(3)).jobs
     answers = await asyncio.gather(*(desk.ask(job, min_gap=MINUTE) for job in jobs))
-    assert [intent.refused for intent in answers] == ["", "gap", "gap"]
+    assert [intent.refused for intent in answers] == ["", "minimum gap", "minimum gap"]
 
 
 async def test_a_job_s_own_gap_is_asked_again_at_the_gate(desk: Desk) -> None:
@@ -259,7 +259,7 @@ async def test_a_job_s_own_gap_is_asked_again_at_the_gate(desk: Desk) -> None:
     first = await desk.claim_one()
     second = await desk.claim_one()
     await desk.intent(first)
-    assert await desk.ask(second) == Intent(None, "gap", now + MINUTE)
+    assert await desk.ask(second) == Intent(None, "gap")
 
 
 async def test_a_job_s_own_gap_holds_between_intents_of_one_commit(desk: Desk) -> None:
@@ -274,7 +274,7 @@ async def test_a_job_s_own_gap_holds_between_intents_of_one_commit(desk: Desk) -
 async def test_an_outcome_frees_no_gap(desk: Desk) -> None:
     await desk.campaign(2)
     await desk.send(await desk.claim_one())
-    assert (await desk.ask(await desk.claim_one(), min_gap=MINUTE)).refused == "gap"
+    assert (await desk.ask(await desk.claim_one(), min_gap=MINUTE)).refused == "minimum gap"
 
 
 async def test_intents_and_outcomes_of_one_commit_are_kept_apart(desk: Desk) -> None:

@@ -96,7 +96,7 @@ def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dis
 
 
 def _no_cap() -> None:
-    _gate_without(lambda row, request: (row, replace(request, caps=())))
+    _gate_without(lambda row, request: (row, replace(request, limits=replace(request.limits, caps=()))))
 
 
 def _schema_without(words: str, instead: str = "") -> Callable[[], None]:
@@ -129,11 +129,13 @@ def _no_gap_at_the_claim() -> None:
 
 def _no_minimum_gap_at_the_claim() -> None:
     claim_and_begin = gate.claim_and_begin
-    gate.claim_and_begin = lambda tx, request: claim_and_begin(tx, replace(request, min_gap=0))
+    gate.claim_and_begin = lambda tx, request: claim_and_begin(
+        tx, replace(request, limits=replace(request.limits, min_gap=0))
+    )
 
 
 def _no_minimum_gap_at_the_gate() -> None:
-    _gate_without(lambda row, request: (row, replace(request, min_gap=0)))
+    _gate_without(lambda row, request: (row, replace(request, limits=replace(request.limits, min_gap=0))))
 
 
 def _no_minimum_gap() -> None:

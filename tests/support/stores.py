@@ -13,6 +13,7 @@ from typing import Any
 from storage.campaigns import CampaignSpec
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.events import Event
+from storage.limits import Ceiling, GateLimits
 from storage.model import (
     MINUTE,
     SECOND,
@@ -205,7 +206,8 @@ class Desk:
 
     async def claim(self, room: int = 100, *, queue_id: int = 0, **more: Any) -> Claim:
         now = self.clock()
-        return await self.store.claim(lambda: ClaimRequest(queue_id or self.queue.id, room, now, now + LEASE, **more))
+        wanted = ClaimRequest(queue_id or self.queue.id, room, now, now + LEASE, **limited(more))
+        return await self.store.claim(lambda: wanted)
 
     async def claim_one(self, **more: Any) -> ClaimedJob:
         (job,) = (await self.claim(1, **more)).jobs
@@ -213,7 +215,8 @@ class Desk:
 
     def ask(self, job: ClaimedJob, **more: Any) -> Awaitable[Intent]:
         """Ask the gate."""
-        return self.store.begin_attempt(IntentRequest(job.id, job.lease, self.store.epoch, self.clock(), **more))
+        request = IntentRequest(job.id, job.lease, self.store.epoch, self.clock(), **limited(more))
+        return self.store.begin_attempt(request)
 
     async def intent(self, job: ClaimedJob, **more: Any) -> int:
         """An intent that must be granted: its attempt's id."""
@@ -271,6 +274,14 @@ OUTCOMES = {
     JobState.HELD: OutcomeClass.CONFIGURATION,
     JobState.UNCERTAIN: OutcomeClass.UNCERTAIN,
 }
+
+
+def limited(more: dict[str, Any]) -> dict[str, Any]:
+    """A request's fields: what limits the queue becomes its `limits`; caps may be (n, period) pairs."""
+    named = {name: more.pop(name) for name in ("min_gap", "domain_gap", "caps", "warmup") if name in more}
+    if "caps" in named:
+        named["caps"] = tuple(Ceiling(*cap) for cap in named["caps"])
+    return {**more, "limits": GateLimits(**named)} if named else more
 
 
 def ending(job: ClaimedJob, attempt_id: int | None, state: JobState, now: int, **more: Any) -> Finish:

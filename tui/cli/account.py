@@ -37,7 +37,7 @@ def _json(found: Account) -> Json:
         "from_name": found.from_name,
         "concurrency": found.concurrency,
         "min_gap_seconds": found.min_gap / SECOND,
-        "caps": [str(cap) for cap in found.caps],
+        "caps": [str(cap) for cap in found.ceilings],
         "preset": found.preset,
     }
     if isinstance(found, SmtpAccount):

@@ -149,9 +149,10 @@ def _limits(session: Session) -> Json:
     """What the accounts allow; {} where the configuration cannot be read: a show needs none."""
     from storage.errors import UsageError
     from tui.cli.facts import limits_of
+    from tui.cli.times import now_us
 
     try:
-        return limits_of(session.config())
+        return limits_of(session.config(), now_us())
     except UsageError:
         return {}
 

@@ -66,10 +66,10 @@ def add_pace(reader: Reader, row: Json, limits: Mapping[str, Any], now: int) -> 
     add_limits(reader, [row], dict(limits), now)
 
 
-def limits_of(config: Config) -> Json:
-    """What the accounts of a configuration allow."""
+def limits_of(config: Config, now: int) -> Json:
+    """What the accounts of a configuration allow at a moment (us)."""
     return {
-        name: {"caps": [(cap.n, cap.period) for cap in account.caps], "min_gap": account.min_gap}
+        name: {"caps": account.limits(config.zone).ceilings(now), "min_gap": account.min_gap}
         for name, account in config.accounts.items()
     }
 

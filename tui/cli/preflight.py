@@ -203,7 +203,7 @@ def _time(found: Preflight, row: Json, account: Account, pacing: Pacing, now: in
     found.estimate, found.completion = range_.text, range_.last_high
     at_once = min(campaign.concurrency, account.concurrency)
     alone = estimate(pacing, found.people, start=now, seed=campaign.seed, concurrency=at_once)
-    for cap in account.caps:
+    for cap in account.ceilings:
         takes = least_time(found.people, min_gap=0, caps=[cap])
         if takes > max(alone.last_high - now, SECOND):
             length = f"{takes // DAY} more days" if takes >= DAY else format_duration(takes)

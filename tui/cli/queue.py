@@ -54,7 +54,7 @@ def _queues(session: Session) -> list[Json]:
                 "configured": account is not None,
                 "concurrency": account.concurrency if account else None,
                 "min_gap": account.min_gap // 1_000_000 if account else None,
-                "caps": [str(cap) for cap in account.caps] if account else [],
+                "caps": [str(cap) for cap in account.ceilings] if account else [],
                 "used_24h": used.get(name, 0),
                 "counts": by_state(row["counts"]) if row else {},
             }

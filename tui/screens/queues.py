@@ -25,7 +25,7 @@ from tui.widgets.lines import Lines
 def facts(reader: Reader, row: Row, now: int, limits: dict[str, Row]) -> Row:
     """A queue's row with its caps, latency and what the engine says of it; `engine` is {} where none told."""
     engine = limits.get(row["name"], {})
-    caps = [(n, period) for n, period in engine.get("caps", ())]
+    caps = engine.get("caps", ())
     return {
         **row,
         "engine": engine,

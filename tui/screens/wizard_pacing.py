@@ -79,7 +79,7 @@ def read_typed(mode: str, text: str) -> Pacing:
 
 def takes(pacing: Pacing, people: int, account: Account | None, seed: int, now: int) -> str:
     """How long a pacing takes, with the account's own limits."""
-    least = least_time(people, min_gap=account.min_gap, caps=account.caps) if account else 0
+    least = least_time(people, min_gap=account.min_gap, caps=account.ceilings) if account else 0
     at_once = min(pacing.concurrency if pacing.mode == "blast" else 5, account.concurrency) if account else None
     return estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least).text.partition(" takes ")[2]
 

@@ -1,0 +1,96 @@
+"""Whether queue, campaign and person may be written to at one moment, and when they may: three windows at once."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from storage.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.planning.windows import Window
+
+NEVER = 1 << 60
+"""A window that opens at no time within the next year: nothing begins, and `explain` says so."""
+LOOKS = 64
+"""Windows looked at in turn before giving up on a moment at which all are open."""
+
+
+@lru_cache(maxsize=256)
+def parsed(hours: str) -> Window:
+    """A campaign's window from its JSON text. Raises UsageError."""
+    from engine.planning.windows import Window  # most campaigns have none
+
+    return Window.from_dict(json.loads(hours))
+
+
+@lru_cache(maxsize=512)
+def in_zone(hours: str, zone: str) -> Window:
+    """The same window in a person's own zone; in its own for a zone that does not exist."""
+    window = parsed(hours)
+    try:
+        return window.in_zone(zone) if zone else window
+    except UsageError:
+        return window
+
+
+def persons(hours: str, fields: str) -> Window:
+    """The window that holds for a person with these fields (JSON text of an object)."""
+    window = parsed(hours)
+    if not window.recipient_zone:
+        return window
+    zone = json.loads(fields).get(window.recipient_zone)
+    return in_zone(hours, zone.strip() if isinstance(zone, str) else "")
+
+
+def opens(windows: list[Window], at: int) -> int:
+    """The first time, `at` (us) or later, at which all windows are open; `NEVER` when there is none."""
+    moment = at
+    for _ in range(LOOKS):
+        latest = moment
+        for window in windows:
+            opening = window.next_open(latest)
+            if opening is None:
+                return NEVER
+            latest = max(latest, opening)
+        if latest == moment:
+            return moment
+        moment = latest
+    return NEVER
+
+
+class Openings:
+    """The windows of one queue and its campaigns. `queue`: the queue's own; None for always."""
+
+    def __init__(self, queue: Window | None) -> None:
+        self._queue = queue
+        self._open = (0, 0)
+        """The span in which the queue's own window was last seen open."""
+
+    def of_queue(self, now: int) -> int:
+        """0 while the queue's window is open, else when it opens."""
+        if self._queue is None or self._open[0] <= now < self._open[1]:
+            return 0
+        span = self._queue.span(now)
+        if span is None:
+            return NEVER
+        if span[0] <= now:
+            self._open = span
+            return 0
+        return span[0]
+
+    def of(self, hours: str, fields: str | None, now: int) -> int:
+        """0 while this campaign (and this person, with `fields`) may be written to, else when: the queue's window and
+        theirs together."""
+        if not hours:
+            return self.of_queue(now)
+        window = parsed(hours)
+        if fields is None and window.recipient_zone:
+            # Each person has an own window: asked again with the fields.
+            return self.of_queue(now)
+        own = window if fields is None else persons(hours, fields)
+        if self._queue is None and own.is_open(now):
+            return 0
+        moment = opens([own, *([self._queue] if self._queue is not None else [])], now)
+        return 0 if moment <= now else moment

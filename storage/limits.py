@@ -1,0 +1,56 @@
+"""What limits a queue at one moment, as claim and gate see it: plain numbers, no zones, no configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Ceiling(NamedTuple):
+    """At most `n` counted starts: in any `period` (us), or in the calendar period [`since`, `until`) (us) when
+    `until` is given."""
+
+    n: int
+    period: int
+    since: int = 0
+    until: int = 0
+
+
+class Warmup(NamedTuple):
+    """A ramp: at most `ladder[d]` starts on the d-th day (from 0) on which anything was sent; the last rung stays.
+
+    `since` and `until` (us) bound today, in the account's own zone."""
+
+    ladder: tuple[int, ...]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """`min_gap`: between any two starts of the queue; `domain_gap`: between two to one recipient domain (us)."""
+
+    min_gap: int = 0
+    domain_gap: int = 0
+    caps: tuple[Ceiling, ...] = ()
+    warmup: Warmup | None = None
+
+
+UNLIMITED = GateLimits()
+
+THROTTLED_PERIODS = 3_600_000_000
+"""A halved rate halves caps of at most this period (us): a day's cap says how much, not how fast."""
+
+
+def throttled(cap: Ceiling, throttle: int) -> Ceiling:
+    """The cap while the rate is halved `throttle` times."""
+    if not throttle or cap.period > THROTTLED_PERIODS:
+        return cap
+    return cap._replace(n=max(1, cap.n >> throttle))
+
+
+def warmed(warmup: Warmup, days: int, on: int) -> Ceiling:
+    """Today's cap of a ramp: `days` on which something was sent, the last of which began at `on` (us)."""
+    before = days - 1 if on >= warmup.since else days
+    n = warmup.ladder[min(max(before, 0), len(warmup.ladder) - 1)]
+    return Ceiling(n, warmup.until - warmup.since, warmup.since, warmup.until)
