@@ -91,8 +91,8 @@ def _days(text: str, field: str) -> list[int]:
         return list(range(7))
     found: list[int] = []
     for word in words:
-        first, _, last = word.partition("-")
-        begin, end = _day(first, field), _day(last or first, field)
+        first, dash, last = word.partition("-")
+        begin, end = _day(first, field), _day(last if dash else first, field)
         found += [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]
     return found
 

@@ -19,7 +19,7 @@ from engine.planning.hours import EXAMPLE, Span, checked_hours, format_hours, pa
 from engine.planning.timeline import Timeline, timeline
 from storage.errors import UsageError
 
-__all__ = ["Span", "Window", "parse_hours", "place"]
+__all__ = ["Span", "Window", "later", "parse_hours", "place"]
 
 LONGEST_NAME = 100
 MOST_CLOSED = 1_000
@@ -142,6 +142,17 @@ def place(slot_due: int, window: Window, zone: str) -> int | None:
     """The first moment at or after `slot_due` (us) that is open on the clocks of one person's zone; "" is the window's
     own. None: none opens in 400 days. Raises UsageError for a zone that there is not."""
     return (window.in_zone(zone) if zone else window).next_open(slot_due)
+
+
+def later(window: Window | None, at: int, duration: int) -> int:
+    """`at` moved on by `duration` (us) of open time; plain time without a window. Raises UsageError where the window
+    stops to open for 400 days."""
+    if window is None:
+        return at + duration
+    moved = window.advance(at, duration)
+    if moved is None:
+        raise UsageError("window: it does not open within 400 days", hint="check its hours, holidays and closed dates")
+    return moved
 
 
 @lru_cache(maxsize=1_024)
