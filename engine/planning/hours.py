@@ -64,7 +64,7 @@ def checked_hours(spans: Iterable[Span], *, field: str = "window.hours") -> tupl
 
 
 def format_hours(hours: tuple[Span, ...]) -> str:
-    """The text that `parse_hours` reads back, days of the same times together: "mon-fri 09:00-17:00; sat 10:00-14:00"."""
+    """What `parse_hours` reads back, days of the same times together: "mon-fri 09:00-17:00; sat 10:00-14:00"."""
     if hours == ALWAYS:
         return "always"
     days = {day: ", ".join(_times(span) for span in spans) for day, spans in groupby(hours, key=lambda span: span.day)}

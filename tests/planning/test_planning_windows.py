@@ -233,7 +233,7 @@ def test_another_zone_keeps_hours_holidays_and_dates():
         (
             {"closed": ["2026-12-24"], "recipient_zone": "timezone"},
             "mon-fri 09:00-12:00, 13:00-17:00 Europe/Berlin, not on 2026-12-24, in each person's own zone "
-            " (field timezone)",
+            "(field timezone)",
         ),
         (
             {"holidays": "DE", "closed": [date(2026, 12, 24), "2026-12-31"]},
