@@ -10,7 +10,6 @@ from typing import Any
 from storage.errors import PacelineError, StoreError
 from storage.reader import Reader
 from tui.actions import Action, Row, Target, action, for_key
-from tui.base import ConsoleBase
 from tui.bulk import FIX, act_on_set
 from tui.keynames import shown_key
 from tui.names import load_names
@@ -19,10 +18,11 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
 from tui.test_sending import test_send
+from tui.typing_ahead import TypingAhead
 from tui.undo import Undo, undo_of, undo_of_act
 
 
-class Acting(ConsoleBase):
+class Acting(TypingAhead):
     """The part of the console that changes things. What is done goes through the engine's control only."""
 
     _asking = False
@@ -47,7 +47,9 @@ class Acting(ConsoleBase):
 
     def begin(self, action: Action, row: Row, more: Row | None = None) -> None:
         """Do an action that is on, with arguments beside those that its row gives."""
-        self.run_worker(self._guarded(action, row, more), group="act", exit_on_error=True)
+        doing = self._guarded(action, row, more)
+        # What is typed behind a key that opens a screen is meant for that screen.
+        self.run_worker(self.before_keys(doing) if action.opens else doing, group="act", exit_on_error=True)
 
     async def _guarded(self, action: Action, row: Row, more: Row | None = None) -> None:
         """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""

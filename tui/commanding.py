@@ -48,7 +48,8 @@ class Commanding(Acting, Going):
             case Show(scope, name):
                 await self.show_one(scope, name)
             case Do() as wanted:
-                await self._do(wanted)
+                doing = self._do(wanted)
+                await (self.before_keys(doing) if wanted.action.opens else doing)
             case DoMany() as wanted:
                 await self._do_many(wanted)
             case Run(look, rest):

@@ -85,6 +85,7 @@ class ViewScreen(Screen[None]):
         self.data: Any = None
         self.crumb_right = ""
         self._composed = False
+        self._unreadable = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`/` comes before the list's own keys, as `:` does: what is typed behind it at once belongs to the prompt."""
@@ -188,10 +189,18 @@ class ViewScreen(Screen[None]):
         the content come after those beside it, so the rows of the frame alone do not tell."""
         return self._composed and self.query_one_optional("#small") is not None
 
+    @property
+    def answers(self) -> bool:
+        """Whether a key can be answered: there is something to answer it for, or a word on why there is not."""
+        return self._stands and (self.data is not None or self._unreadable or self.prompt.is_open)
+
     def on_mount(self) -> None:
+        if self._composed:  # the toolkit calls this too, after a subclass that calls it to go on from here
+            return
         self._composed = True
         if (grid := self.grid()) is not None:
-            grid.focus()
+            # At once: what a screen asks for when it opens takes the focus from here.
+            self.set_focus(grid, scroll_visible=False)
         self.redraw()
 
     def on_screen_resume(self) -> None:
@@ -215,6 +224,7 @@ class ViewScreen(Screen[None]):
     def take(self, snapshot: Snapshot) -> None:
         if snapshot.token == self.token() and not snapshot.error:
             self.data = snapshot.data
+        self._unreadable = bool(snapshot.error)
         self.redraw()
 
     def redraw(self) -> None:

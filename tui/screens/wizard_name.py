@@ -18,7 +18,7 @@ from tui.widgets.columns import Item, blank, heading
 
 def limits(account: Account) -> str:
     """What keeps an account slow, in one line."""
-    parts = [f"{account.concurrency} at once", *map(str, account.caps)]
+    parts = [f"{account.concurrency} at once", *map(str, account.ceilings)]
     return f"{account.channel}  {account.from_address}  {', '.join(parts)}"
 
 
@@ -35,7 +35,7 @@ class NameScreen(StepScreen):
         except PacelineError as error:
             self._problem = in_words(error)
         if not self.making.name and not self.making.wanted:
-            self.call_after_refresh(self._ask_name)
+            self._ask_name()
 
     def items(self, data: dict[str, Any], now: int, width: int) -> Sequence[Item]:
         campaign = data["campaign"]
@@ -65,7 +65,7 @@ class NameScreen(StepScreen):
         if key == "name":
             self._ask_name()
         else:
-            self.work(self._set_account(row))
+            self.work(self.console.before_keys(self._set_account(row)))
 
     def _ask_name(self) -> None:
         self.ask_line("name", self.making.name or self.making.wanted, self._named)
