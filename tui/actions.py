@@ -78,6 +78,8 @@ class Action:
     """Opens a screen (`tui.screens.opening`) in which it is done."""
     reads: bool = False
     """Changes nothing: also for a read-only console, and without an engine."""
+    answers: bool = False
+    """Of several on one key, the one whose reason is given when all are off; else the first."""
     beside: str = ""
     """Without a twin: what the command line has in its place, for help only."""
 
@@ -159,7 +161,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "campaign.resume", "resume", "P", "campaign", "campaign.resume", _named_version,
-        "paceline campaign resume {name}", refusals.state_is("paused", verb="resumed"), reversible=True,
+        "paceline campaign resume {name}", refusals.resume, reversible=True, answers=True,
     ),
     Action(
         "campaign.retry", "retry failed", "R", "campaign", "job.retry", _fixed_set, "paceline campaign retry {name}",
@@ -301,12 +303,14 @@ def for_key(
     key: str, targets: list[Target], situation: Situation, key_of: KeyOf = own_key
 ) -> tuple[Action, Target, str] | None:
     """What a key means here: the first target that has an action on it, and of its actions the one that is on (or
-    else the first), with why it is off."""
+    else the one that answers for them), with why it is off."""
     for target in targets:
         found = [a for a in ACTIONS if a.scope == target.scope and key_of(a.id) == key]
         if found:
             reasons = [(a, target, a.off(target.row, situation)) for a in found]
-            return next((entry for entry in reasons if not entry[2]), reasons[0])
+            return next((entry for entry in reasons if not entry[2]), None) or next(
+                (entry for entry in reasons if entry[0].answers), reasons[0]
+            )
     return None
 
 
@@ -314,7 +318,11 @@ def available(targets: list[Target], situation: Situation, key_of: KeyOf = own_k
     """The actions that are on, in the order of the registry, one a key: what the hints row shows."""
     shown: list[Action] = []
     taken: set[str] = set()
+    # Asked for with every frame: an action for something else is none of these keys.
+    scopes = {target.scope for target in targets}
     for one in ACTIONS:
+        if one.scope not in scopes:
+            continue
         key = key_of(one.id)
         found = for_key(key, targets, situation, key_of) if key and key not in taken else None
         if found is not None and found[0] is one and not found[2]:

@@ -27,6 +27,17 @@ def start(row: Row, situation: Situation) -> str:
     return ""
 
 
+def resume(row: Row, situation: Situation) -> str:
+    match row["state"]:
+        case "paused":
+            return ""
+        case "active":
+            return f"{row['name']} is running already: nothing to resume"
+        case "draft":
+            return f"{row['name']} is a draft: {situation.named('campaign.start')} starts it"
+    return f"{row['name']} is {row['state']}: only paused campaigns can be resumed"
+
+
 def cancel(row: Row, situation: Situation) -> str:
     if row["state"] in ("completed", "cancelled"):
         return f"{row['name']} is {row['state']} already"

@@ -136,7 +136,7 @@ async def test_what_asks_by_key_asks_by_words(busy_world: World, link: Recording
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("campaign resume newsletter-38", "newsletter-38 is active: only paused campaigns can be resumed"),
+        ("campaign resume newsletter-38", "newsletter-38 is running already: nothing to resume"),
         ("campaign pause nobody", "there is no campaign 'nobody'"),
         ("queue pause nobody", "there is no queue 'nobody'"),
         ("job retry abc", "is not a valid int"),

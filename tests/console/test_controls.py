@@ -43,6 +43,17 @@ async def test_resume_of_a_guarded_pause_always_asks_with_its_reason(busy_world:
         assert link.calls[0][1]["name"] == "spring-sale"
 
 
+async def test_the_key_of_start_and_resume_says_that_a_running_campaign_runs(
+    busy_world: World, link: RecordingLink
+) -> None:
+    async with looking(busy_world, link, "2") as (app, pilot):
+        await cursor_on(pilot, "newsletter-38")
+        await pilot.press("P")
+        await until(pilot, lambda: bool(message(app)))
+        assert message(app).strip() == "resume is off: newsletter-38 is running already: nothing to resume"
+        assert link.calls == []
+
+
 async def test_start_shows_the_plan_of_a_dry_run_before_it_begins(busy_world: World, link: RecordingLink) -> None:
     link.answers["campaign.start"] = {
         "queued": 12, "message": "12 messages would be scheduled", "estimated_completion": NOON + 600 * SECOND,
