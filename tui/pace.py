@@ -28,6 +28,8 @@ def speed_of(row: Row, now: int) -> float:
 def wanted(pacing: Mapping[str, Any]) -> float | None:
     """Messages per minute that a pacing is meant to reach; None where only the account's limits bound it."""
     plan = Pacing.from_dict(pacing)
+    if plan.spread:
+        return None
     if plan.mode == "steady":
         return plan.rate.n * MINUTE / plan.rate.period
     if plan.mode == "human":
@@ -36,6 +38,7 @@ def wanted(pacing: Mapping[str, Any]) -> float | None:
             gap = math.sqrt(plan.gap_min * plan.gap_max)
         else:
             gap = (plan.gap_min + plan.gap_max) / 2
+        gap += plan.rest / plan.burst if plan.burst else 0
         return MINUTE / gap if gap else None
     return plan.concurrency * MINUTE / plan.batch_delay if plan.batch_delay else None
 
