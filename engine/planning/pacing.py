@@ -83,11 +83,15 @@ def estimate(
 
     `service_time_us` is the time one message takes to be sent, `concurrency` how many the queue sends at once
     (None: the pacing's own), `least` the time that the account's own ceilings need (`caps.least_time`); they matter
-    where they are slower than the pacing. `window` and `spread` as for `plan`, with its errors. What a cap has used
-    already is the forecast's.
+    where they are slower than the pacing. `window` and `spread` as for `plan`; a spread whose cap per day is not known
+    (0) is told by `least` alone. What a cap has used already is the forecast's. Raises UsageError for a window that
+    does not open.
     """
     if n <= 0:
         return Estimate(start, start, start, "nothing to send")
+    if pacing.spread and not spread:
+        text = f"{n} at {pacing.figures()} takes {format_duration(least)} or more"
+        return Estimate(start, start + least, start + least, text)
     first = next(plan(pacing, 1, start=start, seed=seed, window=window, spread=spread)).due_at
     at_once = max(1, concurrency or pacing.concurrency)
     if pacing.spread:
