@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.planning.caps import Cap
@@ -21,11 +21,6 @@ from storage.model import DAY, HOUR
 
 _LOCAL_DAY = Cap(1, DAY, calendar=True)
 _NEVER_CLOSED = Window("UTC", ALWAYS)
-
-
-def cap_to_spread(caps: Iterable[Cap]) -> int:
-    """The lowest of an account's caps per day, rolling or of the calendar; 0 when it has none."""
-    return min((cap.n for cap in caps if cap.period == DAY), default=0)
 
 
 class _Day(NamedTuple):

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from engine.planning.caps import Cap
 from engine.planning.pacing import MODES, Pacing, estimate, plan
 from engine.planning.pacing_settings import PROVIDERS
-from engine.planning.spreading import cap_to_spread
 from engine.planning.windows import Window
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
@@ -193,11 +192,6 @@ def test_a_spread_without_a_cap_is_refused_and_told_by_the_accounts_limits():
     made = estimate(SPREAD, 10, start=0, seed=1, least=2 * DAY)
     assert (made.last_low, made.last_high) == (2 * DAY, 2 * DAY)
     assert made.text.endswith("takes 2d or more")
-
-
-def test_what_is_spread_is_the_lowest_cap_of_a_day():
-    assert cap_to_spread([Cap(40, DAY), Cap(30, DAY, True), Cap(5, HOUR), Cap(20, 7 * DAY)]) == 30
-    assert cap_to_spread([Cap(5, HOUR)]) == 0
 
 
 @pytest.mark.parametrize("pacing", [Pacing("human"), Pacing("steady"), Pacing(), SPREAD])
