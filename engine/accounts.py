@@ -135,6 +135,12 @@ def _https(value: str) -> str:
     return value
 
 
+def _selector(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|", value, re.ASCII):
+        raise ValueError('must be a DKIM selector such as "mail2024", without the domain')
+    return value
+
+
 Text = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, AfterValidator(_address)]
 LocalPath = Annotated[Path, AfterValidator(_against_folder)]
@@ -221,7 +227,9 @@ class Defaults(_Table):
 class AccountBase(_Table):
     """What every kind of account has. `min_gap` in microseconds between two starts, `domain_gap` between two to one
     recipient domain; `daily_cap` counts over any 24 hours; `rate` is text such as "60/min", `caps` are more of them,
-    also of the calendar ("500/day calendar") in `zone` (None: the file's); `preset` names the figures it began with."""
+    also of the calendar ("500/day calendar") in `zone` (None: the file's); `preset` names the figures it began with.
+    `identity` is the line that names the sender with a postal address; `dkim_selector` names the key that signs, for
+    preflight."""
 
     preset: Literal["gmail", "workspace", "yahoo", "cold"] | None = None
     from_address: Address
@@ -229,6 +237,8 @@ class AccountBase(_Table):
     reply_to: Address | None = None
     unsubscribe_url: Annotated[str, AfterValidator(_https)] | None = None
     unsubscribe_mailto: Address | None = None
+    identity: Text = ""
+    dkim_selector: Annotated[str, AfterValidator(_selector)] = ""
     concurrency: Concurrency = 10
     min_gap: Gap = 0
     rate: Annotated[str, AfterValidator(_rate)] | None = None

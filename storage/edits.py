@@ -33,6 +33,8 @@ class Edit:
     html: str | None = None
     headers: dict[str, str] | None = None
     attachments: tuple[dict[str, str], ...] | None = None
+    settings: dict[str, Any] | None = None
+    """Laid over those that it has, key by key."""
 
     @property
     def of_message(self) -> bool:
@@ -56,6 +58,10 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         check_editable(campaign, (CampaignState.DRAFT,), "name and account")
     if edit.of_message:
         check_editable(campaign, MESSAGE_STATES, "message")
+    if edit.settings is not None:
+        check_editable(campaign, MESSAGE_STATES, "settings")
+        settings = json.dumps({**campaign.settings, **edit.settings})
+        tx.execute("UPDATE campaigns SET settings = ? WHERE id = ?", (settings, campaign_id))
     if edit.name is not None and edit.name != campaign.name:
         if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (edit.name,)):
             raise UsageError(f"the campaign name '{edit.name}' is taken", hint="choose another name")

@@ -11,7 +11,7 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import storage
 from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, person_edit, queues, recipients, upkeep
@@ -21,7 +21,10 @@ from storage.files import backup, file_uri
 from storage.lock import OwnerLock
 from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.place import Ballast, check_place, check_writable
+from storage.reader import Reader
 from storage.writer import Tx, Writer, WriterConnection, describe
+
+T = TypeVar("T")
 
 FULL = "the disk is full: nothing new begins, what already left is still recorded"
 
@@ -109,6 +112,13 @@ class SqliteStore:
 
     async def heartbeat(self, state: str, note: str = "") -> None:
         await self.writer.submit(lambda tx: queues.heartbeat(tx, self._epoch, self._now(), state, note))
+
+    async def read(self, look: Callable[[Reader], T]) -> T:
+        def run() -> T:
+            with Reader(self.path) as reader:
+                return look(reader)
+
+        return await asyncio.to_thread(run)
 
     # dispatch
 

@@ -9,7 +9,7 @@ owns the store; refusals (`RefusedError`, `UsageError`) change nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from storage.acts import Acted, Seen, Tell
 from storage.campaigns import CampaignSpec
@@ -19,8 +19,11 @@ from storage.endings import Rescued
 from storage.events import Event
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
+from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob
 from storage.upkeep import Settled
+
+T = TypeVar("T")
 
 
 class Store(Protocol):
@@ -61,6 +64,10 @@ class Store(Protocol):
     async def promote(self) -> tuple[int, int | None]: ...
 
     async def rescue(self, *, everything: bool, held: frozenset[int] = frozenset()) -> Rescued: ...
+
+    async def read(self, look: Callable[[Reader], T]) -> T:
+        """What `look` finds in a read-only view, in a thread of its own: no write waits for it."""
+        ...
 
     # queues
     async def ensure_queue(self, name: str, channel: str) -> Queue: ...

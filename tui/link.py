@@ -30,7 +30,7 @@ T = TypeVar("T")
 LOOKS = (1, 2, 4, 8)
 """Seconds between looks for a lost engine; the last one repeats."""
 
-READS = frozenset({"engine.status"})
+READS = frozenset({"engine.status", "campaign.preflight"})
 """What a read-only console may ask: it changes nothing."""
 
 STATUS_PATIENCE = 5.0

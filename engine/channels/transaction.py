@@ -177,6 +177,12 @@ class SmtpSession:
     def usable(self) -> bool:
         return self._transactions < self._limits.messages and self._wire.lost is None
 
+    @property
+    def size_limit(self) -> int:
+        """The largest message in bytes that the server takes (RFC 1870); 0 where it names none."""
+        limit = self._extensions.get("size", "")
+        return int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 20 else 0
+
     async def prepare(self, message: Message, *, begun: bool = False) -> Outcome | None:
         """MAIL and RCPT (RFC 5321 4.1.1.2-3) with the options the server offers, and DATA when the message has
         `begun`; RSET after a refusal.
@@ -300,9 +306,8 @@ class SmtpSession:
             return self._local(OutcomeClass.PERMANENT, "rcpt", "the recipient is not one plain address")
         options = ""
         if "size" in self._extensions:
-            limit = self._extensions["size"]
-            if limit.isascii() and limit.isdigit() and len(limit) < 20 and 0 < int(limit) < size:
-                return self._local(OutcomeClass.CONTENT, "mail", "larger than the server takes", size, limit)
+            if 0 < self.size_limit < size:
+                return self._local(OutcomeClass.CONTENT, "mail", "larger than the server takes", size, self.size_limit)
             options = f" SIZE={size}"
         if not message.content.isascii():
             if "8bitmime" not in self._extensions:  # RFC 6152

@@ -10,6 +10,7 @@ def all_actions() -> None:
         intake,
         jobs,
         people,
+        preflight,
         queues,
         resolving,
         starting,

@@ -27,6 +27,8 @@ class EditArgs(Named):
     html: str | None = None
     headers: dict[str, str] | None = None
     attachments: list[dict[str, str]] | None = None
+    settings: dict[str, Any] | None = None
+    """Laid over those that it has: `from_name`, `from_address`, `reply_to`, `cold`, `identity`."""
 
 
 class PaceArgs(Named):
@@ -54,7 +56,9 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         account = context.config.account(args.account or campaign.account)
         queue_id = (await context.queue_of(account)).id if args.account is not None else None
         attachments = None if args.attachments is None else tuple(args.attachments)
-        wanted = Edit(args.rename, queue_id, args.subject, args.text, args.html, args.headers, attachments)
+        wanted = Edit(
+            args.rename, queue_id, args.subject, args.text, args.html, args.headers, attachments, args.settings
+        )
         if wanted.of_message:
             check_editable(campaign, MESSAGE_STATES, "message")
         fields = await _fields_after(context, campaign, wanted, account)
@@ -85,7 +89,7 @@ async def _fields_after(context: Context, campaign: Campaign, edit: Edit, accoun
 
 def _parts(edit: Edit) -> list[str]:
     parts = ["the name"] * (edit.name is not None) + ["the account"] * (edit.queue_id is not None)
-    return parts + ["the message"] * edit.of_message
+    return parts + ["the message"] * edit.of_message + ["the settings"] * (edit.settings is not None)
 
 
 @action("campaign.pace", PaceArgs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from engine.accounts import Account
-from engine.channels.channel import ChannelError, Session
+from engine.channels.channel import Channel, ChannelError, Session
 from engine.control.actions import Args, Context, Result, action, audit
 from storage.errors import PacelineError
 from storage.model import Actor
@@ -67,15 +69,15 @@ async def reload(context: Context, args: Args, actor: Actor) -> Result:
 async def test_account(context: Context, args: AccountArgs, actor: Actor) -> Result:
     """Connect and log in, send nothing."""
     account = context.config.account(args.name)
-    session = await open_session(context, account)
+    session = await open_session(context.make_channel, account)
     await session.close()
     return {"success": True, "account": account.name, "message": f"account {account.name}: connected and ready"}
 
 
-async def open_session(context: Context, account: Account) -> Session:
+async def open_session(make_channel: Callable[[Account], Channel], account: Account) -> Session:
     """A session for one message of a person's own. Raises AccountTestError: no connection, or no login."""
     try:
-        return await context.make_channel(account).open()
+        return await make_channel(account).open()
     except ChannelError as error:
         raise AccountTestError(
             f"account '{account.name}' ({error.outcome.phase}): {error.outcome.text}",

@@ -11,6 +11,7 @@ from engine.control.actions import Context, Result, action, audit
 from engine.control.common import Named, estimated, find, ready
 from engine.planning.durations import format_duration
 from engine.planning.pacing import Pacing
+from engine.preflight import cold
 from storage.errors import PacelineError, RefusedError
 from storage.model import Actor, Campaign, CampaignState, Step
 
@@ -35,6 +36,8 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}", hint=remedy)
     account, step = await ready(context, campaign)
     factory = make_factory(campaign, step, account)
+    if refusal := cold.refusal(campaign, account):
+        raise refusal
     outside = await _outside_allow_list(context, campaign, account, step)
     if outside:
         raise RefusedError(

@@ -36,7 +36,7 @@ async def test_send(context: Context, args: TestSendArgs, actor: Actor) -> Resul
     message = factory.build(
         address=to.address, fields=args.fields, message_id=f"<test-{secrets.token_hex(12)}@{domain}>", date=now
     )
-    session = await open_session(context, account)
+    session = await open_session(context.make_channel, account)
     try:
         outcome = await session.prepare(message) or await session.deliver(message)
     finally:

@@ -150,7 +150,9 @@ def test_preflight_estimates_as_a_start_does_by_the_account_s_own_limits_too(hom
     checked = home("campaign", "preflight", "tight", "--json").json
     assert checked["estimate"] == home("campaign", "start", "tight", "--dry-run", "--json").json["estimate"]
     assert checked["estimate"].endswith("takes 2d (the account's limits)")
-    assert [note["code"] for note in checked["notes"]].count("cap") == 2
+    caps = [finding for finding in checked["findings"] if finding["check"] == "caps"]
+    assert [finding["severity"] for finding in caps] == ["warns", "warns"]
+    assert "stretches 3 messages over 3 days" in caps[1]["message"]
 
 
 def test_preflight_lists_everything_that_would_go_wrong(home: Home) -> None:
@@ -159,19 +161,87 @@ def test_preflight_lists_everything_that_would_go_wrong(home: Home) -> None:
     home.write("gaps.csv", "email,first_name\na@example.com,\nb@example.com,Ben\nc@example.com,\n")
     home("recipients", "import", home.folder / "gaps.csv", "-c", "cold")
     done = home("campaign", "preflight", "cold", "--json")
-    problems = {problem["code"]: problem for problem in done.json["problems"]}
-    assert done.code == 1
-    assert set(problems) == {"password", "field", "not_live"}
-    assert problems["field"]["count"] == 2
-    assert problems["field"]["first"] == ["a@example.com (row 2)", "c@example.com (row 4)"]
-    assert problems["not_live"]["count"] == 3
+    found = {finding["check"]: finding for finding in done.json["findings"]}
+    assert done.code == 4
+    assert found["allow_list"]["severity"] == "refuses"
+    assert found["allow_list"]["count"] == 3
+    assert found["credentials"]["severity"] == found["fields"]["severity"] == "warns"
+    assert [(e["row"], e["recipient"]) for e in found["fields"]["examples"]] == [
+        (2, "a@example.com"),
+        (4, "c@example.com"),
+    ]
+    assert done.json["sums"] == {"refuses": 1, "warns": 2, "skipped": 2, "ok": 5}
+    told = home("campaign", "preflight", "cold")
+    assert told.code == 4
+    assert "row 4 c@example.com" in told.out
+    assert "-> try it with test-send, then: paceline campaign live cold" in told.out
+    assert told.out.endswith("1 in the way, 2 to know, 2 not checked\n")
+
+
+def test_preflight_connects_when_it_is_told_to(home: Home, relay: RunningRelay) -> None:
+    add_relay(home, relay.port)
+    assert new(home, "spring").code == home("campaign", "edit", "spring", "-a", "relay").code == 0
+    home("recipients", "import", home.folder / "people.csv", "-c", "spring")
+    home("campaign", "live", "spring")
+    login = [f for f in home("campaign", "preflight", "spring", "--connect", "--json").json["findings"]
+             if f["check"] == "login"]  # fmt: skip
+    assert [f["severity"] for f in login] == ["ok"]
+    add_relay_at(home, 1)
+    done = home("campaign", "preflight", "spring", "--connect")
+    assert done.code == 0
+    assert "warns    account 'relay' (connect)" in done.out
+    assert home("--read-only", "campaign", "preflight", "spring", "--connect").code == 4
+    assert home("--read-only", "campaign", "preflight", "spring").code == 0
+    assert relay.accepted() == []
+
+
+def add_relay_at(home: Home, port: int) -> None:
+    """Another port for the account `relay`."""
+    home.config.write_text(re.sub(r"(?m)^port = \d+", f"port = {port}", home.config.read_text()))
+
+
+def test_a_cold_campaign_needs_an_identity_and_a_way_to_leave(home: Home) -> None:
+    assert new(home, "strangers", "--cold").code == 0
+    home("recipients", "import", home.folder / "people.csv", "-c", "strangers")
+    checked, started = home("campaign", "preflight", "strangers"), home("campaign", "start", "strangers")
+    assert (checked.code, started.code) == (4, 4)
+    for done in (checked.out, started.err):
+        assert "a cold campaign needs identity (one line with the sender's name and postal address)" in done
+        assert "unsubscribe_url or unsubscribe_mailto" in done
+    config = home.config.read_text()
+    home.config.write_text(
+        config.replace('from_name = "Example', 'unsubscribe_mailto = "leave@example.com"\nfrom_name = "Example')
+    )
+    assert home("campaign", "edit", "strangers", "--identity", "Acme Ltd, 1 High Street, Leeds").code == 0
+    checked = home("campaign", "preflight", "strangers")
+    assert checked.code == 0
+    assert "the message does not hold the sender's identity" in checked.out
+    home.write("signed.txt", "Dear {first_name},\n\nAcme Ltd\n1 High Street\nLeeds\n")
+    assert home("campaign", "edit", "strangers", "-t", home.folder / "signed.txt").code == 0
+    assert "a cold campaign: its sender is named" in home("campaign", "preflight", "strangers").out
+    assert home("campaign", "start", "strangers").code == 0
+
+
+def test_a_campaign_file_says_that_it_is_cold(home: Home) -> None:
+    plan = 'name = "{}"\naccount = "outbox"\ntemplate = "message.txt"\nrecipients = "people.csv"\ncold = {}\n'
+    home.write("campaign.toml", plan.format("strangers", "true"))
+    assert home("campaign", "apply", home.folder).code == 0
+    assert home("campaign", "start", "strangers").code == 4
+    assert home("campaign", "edit", "strangers", "--not-cold").code == 0
+    assert home("campaign", "start", "strangers").code == 0
+    home.write("campaign.toml", plan.format("others", '"yes"'))
+    done = home("campaign", "apply", home.folder)
+    assert done.code == 2
+    assert "cold: must be true or false" in done.err
 
 
 def test_preflight_finds_an_account_that_is_gone_and_an_empty_campaign(home: Home) -> None:
     new(home, "spring")
     home.config.write_text('[accounts.other]\nchannel = "outbox"\nfolder = "o"\nfrom_address = "a@example.com"\n')
     done = home("campaign", "preflight", "spring", "--json")
-    assert {problem["code"] for problem in done.json["problems"]} == {"account", "nobody"}
+    assert done.code == 4
+    refused = {finding["check"] for finding in done.json["findings"] if finding["severity"] == "refuses"}
+    assert refused == {"account", "people"}
 
 
 def test_preview_shows_the_person_asked_for(drafted: Home) -> None:

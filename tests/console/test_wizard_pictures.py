@@ -70,10 +70,11 @@ def settled(screen: ViewScreen) -> bool:
 
 
 @pytest.fixture
-def link(monkeypatch: pytest.MonkeyPatch) -> RecordingLink:
+def link(made: World, monkeypatch: pytest.MonkeyPatch) -> RecordingLink:
     monkeypatch.setenv("VISUAL", "vi")
     link = RecordingLink()
     link.answers["campaign.start"] = PLAN
+    link.answers["campaign.preflight"] = made.call("campaign.preflight", name="spring-sale")
     return link
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storage.errors import NotFoundError, UsageError
+from storage.errors import NotFoundError, RefusedError, UsageError
 from tui.cli.output import Json, dated, emit, out, pairs, say
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Verb
@@ -18,34 +18,42 @@ if TYPE_CHECKING:
 
 @click.command("preflight", cls=Verb)
 @click.argument("name")
+@click.option("--connect", is_flag=True, help="Log in at the account's server too; sends nothing.")
 @click.pass_obj
-def preflight(session: Session, name: str) -> int:
-    """All that would go wrong, before the start. Exit 0: nothing; 1: something."""
-    from tui.cli.preflight import examine
-    from tui.cli.times import now_us
+def preflight(session: Session, name: str, connect: bool) -> int:
+    """All that would go wrong, before the start. Exit 0: it can be started; 4: a start would be refused.
 
-    with session.reader() as reader:
-        found = examine(reader, reader.campaign(name), session.config(), now=now_us())
+    Each line says whether it refuses the start, warns, could not be checked (skipped) or is ok, and what mends it.
+    """
+    from tui.cli.times import now_us
+    from tui.client import this_actor
+    from tui.preflighting import examples, verdict
+    from tui.preflighting import preflight as examined
+
+    if connect:
+        session.refuse_read_only()
+    found = examined(session.db, session.config, name, this_actor("cli"), now=now_us(), connect=connect)
+    code = 0 if found["ok"] else RefusedError.exit_code
     if session.json:
-        emit(dated(found.to_json()))
-        return 0 if found.ok else 1
+        emit(dated(found))
+        return code
     pairs(
         (
             ("campaign", name),
-            ("to send", f"{found.people:,}"),
-            ("pacing", found.pacing),
-            ("estimate", found.estimate),
-            ("fields used", ", ".join(found.fields) or "none"),
+            ("to send", f"{found['to_send']:,}"),
+            ("pacing", found["pacing"]),
+            ("estimate", found["estimate"]),
+            ("fields used", ", ".join(found["fields"]) or "none"),
         )
     )
-    for finding in found.findings:
-        out(safe_text(f"{finding.level}: {finding.message}"))
-        for line in finding.first:
-            out(f"    {safe_text(line)}")
-        if finding.hint:
-            out(f"    -> {safe_text(finding.hint)}")
-    out("ready to start" if found.ok else "not ready")
-    return 0 if found.ok else 1
+    for finding in found["findings"]:
+        out(safe_text(f"{finding['severity']:<8} {finding['message']}", 1_000))
+        for person in examples(finding):
+            out(f"             {safe_text(person)}")
+        if finding["fix"]:
+            out(f"         -> {safe_text(finding['fix'], 1_000)}")
+    out(verdict(found))
+    return code
 
 
 def _person(reader: Reader, row: Json, address: str | None, number: int | None) -> Json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from storage.errors import UsageError
-from tui.cli.campaign_make import letter_options, pacing_of, pacing_options
+from tui.cli.campaign_make import letter_options, pacing_of, pacing_options, settings_of
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, pairs
 from tui.cli.session import Session
@@ -25,6 +25,8 @@ _EMPTY: Json = {"text": "", "html": "", "headers": {}, "attachments": []}
 @click.option("--drop", multiple=True, type=click.Choice(PARTS), help="Take a part out of the message.")
 @click.option("--account", "-a", help="Who sends; only of a draft.")
 @click.option("--rename", metavar="NAME", help="Another name; only of a draft.")
+@click.option("--cold/--not-cold", default=None, help="Whether its people did not ask for it.")
+@click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
 @click.pass_obj
 def edit(
@@ -34,6 +36,8 @@ def edit(
     drop: tuple[str, ...],
     account: str | None,
     rename: str | None,
+    cold: bool | None,
+    identity: str | None,
     subject: str | None,
     text: Path | None,
     html: Path | None,
@@ -48,7 +52,9 @@ def edit(
     if subject == "":
         parts["subject"] = ""
     parts |= {part: _EMPTY[part] for part in drop}
-    more = {key: value for key, value in (("account", account), ("rename", rename)) if value is not None}
+    more: Json = {key: value for key, value in (("account", account), ("rename", rename)) if value is not None}
+    if settings := settings_of(cold, identity):
+        more["settings"] = settings
     result = session.call("campaign.edit", {"name": name, **parts, **more})
     tell(session, result)
     if not session.json and parts:

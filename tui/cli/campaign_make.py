@@ -95,11 +95,19 @@ def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) ->
     }
 
 
+def settings_of(cold: bool | None, identity: str | None) -> Json:
+    """The campaign settings that were given."""
+    given = {"cold": cold, "identity": identity}
+    return {key: value for key, value in given.items() if value is not None}
+
+
 @click.command("new", cls=Change)
 @click.argument("name")
 @click.option("--account", "-a", required=True, help="Who sends.")
 @click.option("--template", "-t", type=_PATH, help="The message; may begin with `Subject: ...` and a blank line.")
 @click.option("--priority", type=click.IntRange(1, 10), default=5, show_default=True, help="10 runs first.")
+@click.option("--cold", is_flag=True, help="Its people did not ask for it: needs an identity and a way to leave.")
+@click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
 @pacing_options
 @click.pass_obj
@@ -110,6 +118,8 @@ def new(
     account: str,
     template: Path | None,
     priority: int,
+    cold: bool,
+    identity: str | None,
     subject: str | None,
     text: Path | None,
     html: Path | None,
@@ -121,7 +131,8 @@ def new(
     from tui.cli.letters import read_letter
 
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
-    args = new_args(name, account, pacing_of(**pacing), letter, priority=priority)
+    settings = settings_of(cold or None, identity)
+    args = new_args(name, account, pacing_of(**pacing), letter, priority=priority, settings=settings)
     result = session.call("campaign.new", args)
     if session.json:
         emit({"success": True, "campaign_id": result["id"], **result})

@@ -8,7 +8,7 @@ from typing import Any
 from engine.config import Config
 from engine.planning.pacing import Pacing
 from storage.errors import FilterError
-from storage.model import MINUTE, SECOND, Campaign, CampaignState, JobState, Step
+from storage.model import MINUTE, SECOND, JobState
 from storage.queue_facts import add_limits
 from storage.reader import STATES, Reader
 from tui.cli.output import Json, dated, iso, span
@@ -175,22 +175,3 @@ def recipient_json(row: Json) -> Json:
 
 def job_json(row: Json) -> Json:
     return dated({key: value for key, value in row.items() if key not in ("ready", "lease", "queue_id")})
-
-
-def campaign_of(row: Json) -> Campaign:
-    """The noun behind a reader's row, for what composes messages."""
-    return Campaign(
-        row["id"], row["name"], CampaignState(row["state"]), row["pause_reason"], row["pause_detail"],
-        row["queue_id"], row["account"], row["priority"], row["concurrency"], row["pacing"], row["settings"],
-        row["live"], row["seed"], row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
-        row["last_start"], row["version"],
-    )  # fmt: skip
-
-
-def step_of(row: Json) -> Step:
-    """The first step of a reader's campaign."""
-    step = row["steps"][0]
-    return Step(
-        step["id"], row["id"], step["position"], step["subject"], step["text"], step["html"], step["headers"],
-        tuple(step["attachments"]),
-    )  # fmt: skip

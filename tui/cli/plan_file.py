@@ -21,6 +21,8 @@ _KINDS: dict[str, type] = {
     "from_name": str,
     "from_address": str,
     "reply_to": str,
+    "cold": bool,
+    "identity": str,
     "priority": int,
     "concurrency": int,
     "headers": dict,
@@ -28,8 +30,8 @@ _KINDS: dict[str, type] = {
     "map": dict,
     "attachments": list,
 }
-_WORDS = {str: "text in quotes", int: "a whole number", dict: "a table", list: "a list"}
-_SETTINGS = ("from_name", "from_address", "reply_to")
+_WORDS = {str: "text in quotes", int: "a whole number", dict: "a table", list: "a list", bool: "true or false"}
+_SETTINGS = ("from_name", "from_address", "reply_to", "cold", "identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _parsed(path: Path) -> dict[str, Any]:
             close = difflib.get_close_matches(key, _KINDS, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(_KINDS)}"
             raise UsageError(f"{where}: there is no such key", hint=hint)
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise UsageError(f"{where}: must be {_WORDS[wanted]}", hint="docs/cli.md shows a campaign.toml")
     for key in ("name", "account"):
         if key not in tree:

@@ -6,7 +6,7 @@ from engine.compose.identity import message_id_for
 from engine.compose.preview import Preview, preview
 from engine.composer import make_factory
 from engine.config import Config
-from tui.cli.facts import campaign_of, step_of
+from storage.row_nouns import campaign_of, step_of
 from tui.cli.output import Json
 
 

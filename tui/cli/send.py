@@ -107,6 +107,7 @@ def _check(session: Session, source: Any, letter: Any, account_name: str, live: 
     """Read the whole file before anything is made; returns how many people are in it. Raises PacelineError."""
     from engine.composer import make_factory
     from engine.config import allow_listed
+    from engine.preflight import cold
     from storage.model import Campaign, CampaignState, Step
     from tui.cli.importing import look_through
 
@@ -118,6 +119,8 @@ def _check(session: Session, source: Any, letter: Any, account_name: str, live: 
         0, "", CampaignState.DRAFT, "", "", 0, account_name, 5, 1, {}, {}, live, 0, 0, None, None, None, 0, 1
     )
     factory = make_factory(nobody, step, account)
+    if refusal := cold.refusal(nobody, account):
+        raise RefusedError(refusal.message, hint=f"{refusal.hint}; nothing was made")
     guarded = not live and account.channel != "outbox"
     outside, lacking = 0, {}
 

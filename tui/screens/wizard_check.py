@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.errors import PacelineError
-from storage.reader import Reader
 from tui.actions import Row, Target
-from tui.cli.preflight import Finding, Preflight, examine
 from tui.format import clock, count
+from tui.preflighting import CONNECTED, READING, Found, examples, look, verdict
+from tui.safe_rows import clean
 from tui.screens.form import field as value
 from tui.screens.form import told
 from tui.screens.opening import open_screen
@@ -21,6 +21,8 @@ from tui.widgets.columns import Item, blank, heading
 
 NOT_LIVE = "reaches only the allow-list and outbox accounts"
 LIVE = "reaches everybody in it"
+GLYPHS = {"refuses": "!", "warns": "~", "skipped": ".", "ok": "+"}
+STYLES = {"refuses": "bad", "warns": "warn", "skipped": "dim", "ok": "dim"}
 
 
 @dataclass(slots=True)
@@ -28,7 +30,9 @@ class Checked:
     """What was found for one version of a campaign: the preflight, and the plan of a start or why there is none."""
 
     version: int
-    found: Preflight | None = None
+    connected: bool = False
+    """Whether the account's server is asked as well."""
+    found: Found | None = None
     plan: Row = field(default_factory=dict)
     refused: str = ""
 
@@ -52,16 +56,32 @@ class CheckScreen(StepScreen):
 
     async def _check(self, campaign: Row, checked: Checked) -> None:
         name = campaign["name"]
-        checked.found = await asyncio.to_thread(self._examine, name)
+        try:
+            checked.found = clean(await self._found(name, connect=checked.connected))
+        except PacelineError as error:
+            checked.refused = in_words(error)
+            return
         if campaign["state"] == "draft" and campaign["recipients"] and has_message(campaign):
             try:
                 checked.plan = await self.call("campaign.start", {"name": name, "dry_run": True})
             except PacelineError as error:
                 checked.refused = in_words(error)
 
-    def _examine(self, name: str) -> Preflight:
-        with Reader(self.console.database) as reader:
-            return examine(reader, reader.campaign(name), self.console.load_config(), now=self.console.now())
+    async def _found(self, name: str, *, connect: bool) -> Found:
+        """As the engine sees it; without one, as it looks from here."""
+        if connect or self.console.link.state.usable:
+            return await self.call(CONNECTED if connect else READING, {"name": name})
+        console = self.console
+        return await asyncio.to_thread(look, console.database, console.load_config(), name, now=console.now())
+
+    def _connect(self) -> None:
+        """Check again, and log in at the account's server."""
+        campaign, old = self.campaign, self._checked
+        if campaign is None or old is None or not self.may_change():
+            return
+        self.console.say("logging in ...")
+        self._checked = Checked(campaign["version"], connected=True, found=old.found, plan=old.plan)
+        self.work(self._check(campaign, self._checked))
 
     # what stands there
 
@@ -71,14 +91,14 @@ class CheckScreen(StepScreen):
             return told("There is no such campaign any more.", width, style="bad")
         found = checked.found
         if found is None:
-            return told("checking ...", width, style="dim")
+            return told(checked.refused or "checking ...", width, style="bad" if checked.refused else "dim")
         items = self._plan_items(campaign, found, checked, now, width)
-        items += [blank(), heading(_verdict(found))]
-        for number, finding in enumerate(found.findings):
+        items += [blank(), heading(f"PREFLIGHT    {verdict(found)}")]
+        for number, finding in enumerate(found["findings"]):
             items += _finding_items(number, finding, width)
         return items
 
-    def _plan_items(self, campaign: Row, found: Preflight, checked: Checked, now: int, width: int) -> list[Item]:
+    def _plan_items(self, campaign: Row, found: Found, checked: Checked, now: int, width: int) -> list[Item]:
         live = bool(campaign["live"])
         items = [
             value(
@@ -88,10 +108,11 @@ class CheckScreen(StepScreen):
                 f"{self.named('view.open')}: as each person sees it",
             ),
             value("test", "TEST", "send one to yourself", "no job, no count"),
+            *_login_items(found, checked, self.named("view.open")),
             value("live", "LIVE" if live else "NOT LIVE", LIVE if live else NOT_LIVE, style="warn" if live else ""),
         ]
-        takes = found.estimate.partition(" takes ")[2]
-        plan_text = f"{count(found.people)} to send, {found.pacing}{f'; takes {takes}' if takes else ''}"
+        takes = found["estimate"].partition(" takes ")[2]
+        plan_text = f"{count(found['to_send'])} to send, {found['pacing']}{f'; takes {takes}' if takes else ''}"
         items += told(plan_text, width, label="PLAN")
         plan = checked.plan
         if plan.get("first_due"):
@@ -99,13 +120,13 @@ class CheckScreen(StepScreen):
             times = f"first {first}, last {last}, done about {clock(plan['estimated_completion'], now)}"
             held = f"; {count(plan['held'])} would be held for you" if plan.get("held") else ""
             items += told(times + held, width)
-        if checked.refused and not any(finding.level == "problem" for finding in found.findings):
+        if checked.refused and found["ok"]:
             items += told(checked.refused, width, style="bad")
         if campaign["state"] == "draft":
             ready = bool(plan.get("queued"))
             ways = f"{self.named('view.open')} or {self.named('campaign.start')}"
             note = f"{ways}; it asks first" if ready else "see below what is missing"
-            people = plan.get("queued", found.people)
+            people = int(plan.get("queued") or found["to_send"])
             items.append(value("start", "START", f"send to {count(people)} people", note,
                                style="good" if ready else "dim"))  # fmt: skip
         return items
@@ -122,6 +143,8 @@ class CheckScreen(StepScreen):
             self.action_press("campaign.test")
         elif key == "live":
             self.action_press("campaign.live")
+        elif key == "login":
+            self._connect()
         elif key == "start":
             self.action_press("campaign.start")
 
@@ -135,19 +158,20 @@ class CheckScreen(StepScreen):
         self.console.switch_screen(CampaignScreen(campaign["name"]))
 
 
-def _verdict(found: Preflight) -> str:
-    problems = sum(finding.level == "problem" for finding in found.findings)
-    notes = len(found.findings) - problems
-    if not found.findings:
-        return "PREFLIGHT    nothing is in the way"
-    return f"PREFLIGHT    {problems} in the way, {notes} to know"
+def _login_items(found: Found, checked: Checked, key: str) -> list[Item]:
+    """Where there is a server to ask: ask it."""
+    if not any(finding["check"] == "login" for finding in found["findings"]):
+        return []
+    words = "the server was asked" if checked.connected else "the server was not asked"
+    return [value("login", "LOGIN", words, f"{key}: connect and log in, send nothing")]
 
 
-def _finding_items(number: int, finding: Finding, width: int) -> list[Item]:
-    bad = finding.level == "problem"
-    items = told(finding.message, width, label="! problem" if bad else ". note", style="bad" if bad else "")
-    if finding.first:
-        items += told(", ".join(finding.first), width, style="dim")
-    if finding.hint:
-        items += told(f"-> {finding.hint}", width)
+def _finding_items(number: int, finding: Found, width: int) -> list[Item]:
+    severity = finding["severity"]
+    style = STYLES[severity]
+    items = told(finding["message"], width, label=f"{GLYPHS[severity]} {severity}", style=style)
+    if finding["examples"]:
+        items += told(", ".join(examples(finding)), width, style="dim")
+    if finding["fix"]:
+        items += told(f"-> {finding['fix']}", width)
     return items

@@ -1,0 +1,222 @@
+"""The checks, one function each: pure, from what was gathered to lines.
+
+Add one by a function `(Subject) -> Iterable[Finding]` in the module of its subject, and its name in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from engine.accounts import SmtpAccount
+from engine.planning.caps import least_time
+from engine.planning.durations import format_duration
+from engine.planning.opening import NEVER, opens
+from engine.planning.pacing import estimate
+from engine.preflight import cold, domain
+from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
+from engine.preflight.subject import Subject
+from storage.model import DAY, SECOND
+
+GMAIL_SIZE: Final = 25_000_000
+"""Bytes of a whole message that Gmail takes from outside; many servers take less."""
+SHARED_DAYS: Final = 30
+"""How far back other campaigns count."""
+
+Check = Callable[[Subject], Iterable[Finding]]
+
+
+def state(subject: Subject) -> Iterable[Finding]:
+    """Whether a start is possible at all, and whether anything would move after it."""
+    row, name = subject.row, subject.name
+    if row["state"] == "paused":
+        yield refuses("state", f"the campaign is paused ({row['pause_reason']})", f"paceline campaign resume {name}")
+    elif row["state"] == "cancelled":
+        yield refuses("state", "the campaign is cancelled", "make a new campaign")
+    if subject.engine_paused:
+        yield warns("engine", "the engine is paused: nothing is sent", "paceline engine resume")
+    if row["queue_state"] not in ("ready", "probing"):
+        reason = f": {row['queue_reason']}" if row["queue_reason"] else ""
+        fix = f"paceline queue resume {row['account']}"
+        yield warns("queue", f"queue {row['account']} is {row['queue_state']}{reason}", fix)
+
+
+def account(subject: Subject) -> Iterable[Finding]:
+    """Whether the account exists."""
+    if subject.account is not None:
+        yield ok("account", f"{subject.account.name}: {subject.account.from_address} through {subject.account.target}")
+    elif subject.trouble is not None:
+        fix = f"add [accounts.{subject.campaign.account}] to the configuration again, then: paceline engine reload"
+        yield refuses("account", subject.trouble.message, fix)
+
+
+def credentials(subject: Subject) -> Iterable[Finding]:
+    """Whether the password can be read, and with `--connect` whether the server takes it."""
+    found = subject.account
+    if not isinstance(found, SmtpAccount):
+        return
+    if subject.secret is not None:
+        # The engine reads it where it was started: here it may be missing, there it may be set.
+        yield warns("credentials", subject.secret.message, subject.secret.hint)
+    elif found.password is not None:
+        yield ok("credentials", f"the password can be read ({found.password.describe()})")
+    if subject.login is None:
+        fix = f"paceline campaign preflight {subject.name} --connect"
+        yield skipped("login", f"nobody asked {found.host} whether it takes the login", fix)
+    elif subject.login.trouble:
+        fix = "check host, port, tls and the password's reference in " + subject.in_settings
+        yield warns("login", f"{subject.login.trouble}: every message would wait", fix)
+    else:
+        yield ok("login", f"{found.host}: connected and ready")
+
+
+def template(subject: Subject) -> Iterable[Finding]:
+    """Whether the message can be made."""
+    if subject.account is None:
+        return
+    if subject.factory is None:
+        if subject.trouble is not None:
+            fix = f"{subject.trouble.hint} paceline campaign edit {subject.name} --template FILE".strip()
+            yield refuses("template", subject.trouble.message, fix)
+        return
+    if not subject.step.subject.strip():
+        fix = f"paceline campaign edit {subject.name} --subject TEXT"
+        yield warns("subject", "the message has no subject", fix)
+    used = ", ".join(sorted(subject.factory.fields)) or "no field"
+    yield ok("template", f"the message can be made; it uses {used}")
+
+
+def people(subject: Subject) -> Iterable[Finding]:
+    """Whether there is anybody to send to."""
+    if subject.people.to_send:
+        yield ok("people", f"{subject.people.to_send:,} to send to")
+    elif subject.row["state"] == "draft":
+        fix = f"paceline recipients import FILE --campaign {subject.name}"
+        yield refuses("people", "there is nobody to send to", fix)
+    else:
+        yield warns("people", "everybody has a message already: a start would do nothing")
+
+
+def fields(subject: Subject) -> Iterable[Finding]:
+    """Whose message lacks something: it would be held."""
+    lacking = sorted(subject.people.lacking.items(), key=lambda item: -item[1].count)
+    for reason, group in lacking:
+        fix = f"paceline recipients edit ADDRESS --campaign {subject.name} --set FIELD=VALUE, or a default in the text"
+        yield warns("fields", f"{group.count:,} people: {reason}; held until it is mended", fix, group)
+    if subject.factory is not None and subject.factory.fields and subject.people.to_send and not lacking:
+        yield ok("fields", "everybody has what the message needs")
+
+
+def allow_list(subject: Subject) -> Iterable[Finding]:
+    """A campaign that is not live reaches outbox accounts and the allow-list only."""
+    outside = subject.people.outside
+    if outside.count:
+        fix = f"try it with test-send, then: paceline campaign live {subject.name}"
+        message = f"the campaign is not live, and {outside.count:,} addresses are outside the allow-list"
+        yield refuses("allow_list", message, fix, outside)
+
+
+def cold_campaign(subject: Subject) -> Iterable[Finding]:
+    """Sender identity and a way to leave, in a campaign to people who did not ask for it."""
+    if subject.account is None or not cold.is_cold(subject.campaign, subject.account):
+        return
+    refusal = cold.refusal(subject.campaign, subject.account)
+    if refusal is not None:
+        yield refuses("cold", refusal.message, refusal.hint)
+        return
+    identity = cold.identity_of(subject.campaign, subject.account)
+    if cold.names_itself(subject.step, identity):
+        yield ok("cold", "a cold campaign: its sender is named, and a reader can leave")
+    else:
+        fix = f"write it into every part of the message: paceline campaign edit {subject.name} --template FILE"
+        yield warns("cold", f"the message does not hold the sender's identity: {identity}", fix)
+
+
+def attachments(subject: Subject) -> Iterable[Finding]:
+    """Attachments without content, and messages that are too large on their way."""
+    empty = [item.get("name", "") for item in subject.step.attachments if not item.get("data")]
+    edit = f"paceline campaign edit {subject.name} --attach FILE"
+    if empty:
+        yield warns("attachments", f"{len(empty)} attached without content: {', '.join(empty[:5])}", edit)
+    size, login = subject.people.size, subject.login
+    smaller = f"{edit} with a smaller one, or a link instead"
+    if login is not None and 0 < login.size < size:
+        message = f"a message has {_bytes(size)}, and the server takes {_bytes(login.size)}: each would fail"
+        yield warns("size", message, smaller)
+    elif size > GMAIL_SIZE:
+        message = f"a message has {_bytes(size)}: Gmail takes {_bytes(GMAIL_SIZE)}, many servers less"
+        yield warns("size", message, smaller)
+    elif size:
+        yield ok("size", f"a message has {_bytes(size)}")
+
+
+def _bytes(n: int) -> str:
+    return f"{n / 1_000_000:,.1f} MB" if n >= 100_000 else f"{n / 1_000:,.1f} kB"
+
+
+def duplicates(subject: Subject) -> Iterable[Finding]:
+    """People whom another campaign reached lately."""
+    n, first = subject.shared
+    if n:
+        group = Group(n, [Example(row["row_number"], row["address"], f"in {row['campaign']}") for row in first])
+        message = f"{n:,} people are in other campaigns of the last {SHARED_DAYS} days"
+        fix = f"take their rows out of the file: paceline recipients forget IMPORT --campaign {subject.name}"
+        yield warns("duplicates", message, fix, group)
+    elif subject.people.to_send:
+        yield ok("duplicates", f"nobody is in another campaign of the last {SHARED_DAYS} days")
+
+
+def caps(subject: Subject) -> Iterable[Finding]:
+    """Caps of the account that stretch the messages beyond what the pacing takes."""
+    n, found = subject.people.to_send, subject.account
+    if found is None or not n:
+        return
+    campaign = subject.campaign
+    at_once = min(campaign.concurrency, found.concurrency)
+    alone = estimate(subject.pacing, n, start=subject.now, seed=campaign.seed, concurrency=at_once)
+    binding = False
+    for cap in found.ceilings:
+        takes = least_time(n, min_gap=0, caps=[cap])
+        if takes > max(alone.last_high - subject.now, SECOND):
+            binding = True
+            length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)
+            message = f"the cap {cap} of account {found.name} stretches {n:,} messages over {length}"
+            yield warns("caps", message, f"fewer people, another account, or a higher cap in {subject.in_settings}")
+    if found.ceilings and not binding:
+        yield ok("caps", f"{', '.join(map(str, found.ceilings))}: no cap holds it up")
+
+
+def window(subject: Subject) -> Iterable[Finding]:
+    """Whether there is a time at which account and campaign may both send."""
+    windows = list(subject.windows)
+    if not windows:
+        return
+    hours = "; ".join(found.describe() for found in windows)
+    if opens(windows, subject.now) == NEVER:
+        fix = f"open the window of the campaign or of {subject.in_settings}"
+        yield warns("window", f"no window opens within the next year, so nothing would leave: {hours}", fix)
+    else:
+        yield ok("window", f"sends {hours}")
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    state,
+    account,
+    credentials,
+    template,
+    people,
+    fields,
+    allow_list,
+    cold_campaign,
+    attachments,
+    duplicates,
+    caps,
+    window,
+    domain.asked,
+    domain.mx,
+    domain.spf,
+    domain.dkim,
+    domain.dmarc,
+    domain.bulk_sender,
+)
+"""In the order in which one would mend what they find."""

@@ -1,0 +1,145 @@
+"""A preflight from beginning to end: gather, then let every check look. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from engine.accounts import Account, OutboxAccount, SmtpAccount
+from engine.compose.message import MessageFactory
+from engine.composer import make_factory
+from engine.config import Config
+from engine.control.common import estimated
+from engine.dns import DomainFacts, Names, is_special, look_up
+from engine.planning.opening import parsed
+from engine.planning.pacing import Pacing
+from engine.planning.windows import Window
+from engine.preflight.checks import CHECKS, SHARED_DAYS
+from engine.preflight.findings import FEW, Finding, Report
+from engine.preflight.people import survey
+from engine.preflight.subject import Login, Subject
+from storage.errors import PacelineError
+from storage.model import DAY
+from storage.reader import Reader, Row
+from storage.row_nouns import campaign_of, step_of
+from storage.shared_people import shared_people
+
+T = TypeVar("T")
+
+
+class Read(Protocol):
+    """Runs a look at the store in a thread of its own, over a read-only view (`Store.read`)."""
+
+    def __call__(self, look: Callable[[Reader], T]) -> Awaitable[T]: ...
+
+
+Connect = Callable[[Account], Awaitable[Login]]
+
+
+async def examine(
+    read: Read,
+    config: Config,
+    name: str,
+    *,
+    now: int,
+    connect: Connect | None = None,
+    names: Names | None = None,
+) -> Report:
+    """All that would go wrong with the campaign `name`, at `now` (us UTC). `connect` logs in at the account's server,
+    `names` is the resolver to ask (None: this machine's). Raises NotFoundError, StoreError."""
+    subject = await read(lambda reader: _gather(reader, config, name, now))
+    login, asked = await asyncio.gather(_login(subject, connect), _dns(subject, names))
+    subject = replace(subject, login=login, **asked)
+    return _report(subject, [finding for check in CHECKS for finding in check(subject)])
+
+
+def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
+    row = reader.campaign(name)
+    campaign, step, pacing = campaign_of(row), step_of(row), Pacing.from_dict(row["pacing"])
+    account: Account | None = None
+    factory: MessageFactory | None = None
+    trouble: PacelineError | None = None
+    try:
+        account = config.account(row["account"])
+        factory = make_factory(campaign, step, account)
+    except PacelineError as error:
+        trouble = error
+    guarded = account is not None and not row["live"] and account.channel != "outbox"
+    people = survey(reader, row, config, factory, guarded=guarded)
+    to_send = people.to_send
+    return Subject(
+        now=now,
+        row=row,
+        campaign=campaign,
+        step=step,
+        pacing=pacing,
+        account=account,
+        factory=factory,
+        trouble=trouble,
+        secret=_secret_trouble(account),
+        people=people,
+        shared=shared_people(reader, row["id"], since=now - SHARED_DAYS * DAY, limit=FEW),
+        engine_paused=reader.engine()["paused"],
+        sent_today=_sent_today(reader, config, factory, now),
+        windows=_windows(reader, row, config, account),
+        estimate=estimated(campaign, account, pacing, to_send, now) if account is not None and to_send else None,
+    )
+
+
+def _windows(reader: Reader, row: Row, config: Config, account: Account | None) -> tuple[Window, ...]:
+    own = account.limits(config.zone).window if account is not None else None
+    kept = reader.one("SELECT hours FROM campaigns WHERE id = ?", (row["id"],))
+    campaigns = parsed(kept["hours"]) if kept is not None and kept["hours"] else None
+    return tuple(window for window in (own, campaigns) if window is not None)
+
+
+def _secret_trouble(account: Account | None) -> PacelineError | None:
+    if isinstance(account, SmtpAccount) and account.secret is not None:
+        try:
+            account.secret()
+        except PacelineError as error:
+            return error
+    return None
+
+
+def _sent_today(reader: Reader, config: Config, factory: MessageFactory | None, now: int) -> int:
+    if factory is None:
+        return 0
+    domain = factory.sender.rpartition("@")[2]
+    same = {name for name, account in config.accounts.items() if account.from_address.rpartition("@")[2] == domain}
+    queues: list[Row] = reader.rows("SELECT id, name FROM queues")
+    return sum(reader.used(queue["id"], now - DAY) for queue in queues if queue["name"] in same)
+
+
+async def _login(subject: Subject, connect: Connect | None) -> Login | None:
+    return await connect(subject.account) if connect is not None and subject.account is not None else None
+
+
+async def _dns(subject: Subject, names: Names | None) -> dict[str, Any]:
+    """`dns`, or `no_dns` for what need not be asked."""
+    if subject.account is None or subject.factory is None:
+        return {}
+    if isinstance(subject.account, OutboxAccount):
+        return {"no_dns": "an outbox account: nothing leaves this machine, the DNS of the sender does not matter"}
+    domain = subject.factory.sender.rpartition("@")[2]
+    if is_special(domain):
+        return {"no_dns": f"{domain} is a name that nobody can own (RFC 2606): no receiver takes it for a sender"}
+    found: DomainFacts = await look_up(domain, names or Names(), selector=subject.account.dkim_selector)
+    return {"dns": found}
+
+
+def _report(subject: Subject, findings: list[Finding]) -> Report:
+    found = subject.estimate
+    return Report(
+        campaign=subject.name,
+        state=subject.row["state"],
+        live=subject.row["live"],
+        to_send=subject.people.to_send,
+        pacing=subject.pacing.describe(),
+        estimate=found.text if found else "",
+        completion=found.last_high if found else None,
+        fields=tuple(sorted(subject.factory.fields)) if subject.factory else (),
+        findings=tuple(findings),
+    )

@@ -1,0 +1,68 @@
+"""One pass over the people to whom a start would send: what their messages lack, and who is outside the allow-list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.compose.errors import ComposeError
+from engine.compose.message import MessageFactory
+from engine.config import Config, allow_listed
+from engine.preflight.findings import Example, Group
+from storage.reader import Reader, Row
+
+REASONS = 20
+"""How many different reasons are told apart: a text may differ from person to person."""
+OTHER = "other reasons"
+
+
+@dataclass(slots=True)
+class People:
+    """`to_send` have no message yet. `lacking`: by reason, why a message would be held. `outside`: not on the
+    allow-list of a campaign that is not live. `size`: bytes of the first whole message, 0 where none can be made."""
+
+    to_send: int = 0
+    lacking: dict[str, Group] = field(default_factory=dict)
+    outside: Group = field(default_factory=Group)
+    size: int = 0
+
+
+def survey(reader: Reader, row: Row, config: Config, factory: MessageFactory | None, *, guarded: bool) -> People:
+    """Look at everybody who has no message yet or whose message is held. `guarded`: only the allow-list is reached."""
+    people = People()
+    for person in reader.all_recipients(row["id"]):
+        if person["job_id"] is not None and person["state"] != "held":
+            continue
+        people.to_send += person["job_id"] is None
+        example = Example(person["row_number"], person["address"])
+        lacks = _lacks(factory, person)
+        for reason in lacks:
+            known = reason in people.lacking or len(people.lacking) < REASONS
+            people.lacking.setdefault(reason if known else OTHER, Group()).add(example)
+        if guarded and person["job_id"] is None and not allow_listed(config, person["address"]):
+            people.outside.add(example)
+        if factory is not None and not lacks and not people.size:
+            people.size = _size(factory, person)
+    return people
+
+
+def _lacks(factory: MessageFactory | None, person: Row) -> list[str]:
+    if factory is None or not factory.fields:
+        return []
+    fields = person["fields"]
+    if all(isinstance(value := fields.get(name), str) and value.strip() for name in factory.fields):
+        return []  # nothing to render for, as in `engine.plans`
+    try:
+        missing = factory.missing(fields, address=person["address"])
+    except ComposeError as error:
+        return [error.message]
+    return [f"the field {name} is missing or empty" for name in missing]
+
+
+def _size(factory: MessageFactory, person: Row) -> int:
+    try:
+        message = factory.build(
+            address=person["address"], fields=person["fields"], message_id="<size@example.org>", date=0
+        )
+    except ComposeError:
+        return 0
+    return len(message.content)

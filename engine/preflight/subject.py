@@ -1,0 +1,65 @@
+"""What the checks look at: everything that a preflight gathered, before any of it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.accounts import Account
+from engine.compose.message import MessageFactory
+from engine.dns import DomainFacts
+from engine.planning.pacing import Estimate, Pacing
+from engine.planning.windows import Window
+from engine.preflight.people import People
+from storage.errors import PacelineError
+from storage.model import Campaign, Step
+from storage.reader import Row
+from storage.shared_people import SharedPeople
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What `--connect` came to: `trouble` is why it failed ("" when it did not), `size` the largest message in bytes
+    that the server takes (0: it names none)."""
+
+    trouble: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One campaign. `row` as `Reader.campaign` gives it, `now` in microseconds UTC. Where a step before it failed, what
+    depends on it is None: `account`, then `factory`, whose `trouble` says why."""
+
+    now: int
+    row: Row
+    campaign: Campaign
+    step: Step
+    pacing: Pacing
+    account: Account | None
+    factory: MessageFactory | None
+    trouble: PacelineError | None
+    secret: PacelineError | None
+    """Why the password cannot be read; None when it can, or none is needed."""
+    people: People
+    shared: SharedPeople
+    engine_paused: bool
+    sent_today: int
+    """What the accounts of this From domain sent in the last 24 hours."""
+    estimate: Estimate | None = None
+    """When the messages would be through, as a start says it; None without an account or people."""
+    windows: tuple[Window, ...] = ()
+    """The account's and the campaign's own, all of which must be open for a message to leave."""
+    login: Login | None = None
+    """None: nobody asked to connect."""
+    dns: DomainFacts | None = None
+    no_dns: str = ""
+    """Why the DNS was not asked."""
+
+    @property
+    def name(self) -> str:
+        return self.campaign.name
+
+    @property
+    def in_settings(self) -> str:
+        """Where the account's settings stand, for a fix."""
+        return f"[accounts.{self.campaign.account}] of the configuration, then: paceline engine reload"
