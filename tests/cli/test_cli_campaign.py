@@ -51,6 +51,9 @@ def test_a_template_error_names_file_and_line(home: Home, template: str | bytes,
         (("--preset", "reckless"), "pacing.preset"),
         (("--gap-min", "2h", "--gap-max", "1h"), "pacing.gap_max"),
         (("--gap-min", "2h", "--rate", "5/min"), "different modes"),
+        (("--burst", "5"), "pacing.rest"),
+        (("--spread", "--rate", "5/min"), "pacing.rate"),
+        (("--preset", "linkedin-free", "--pacing", "blast"), "pacing.preset"),
         (("--attach", "/nonexistent.pdf"), "there is no such file"),
         (("--header", "NoEquals"), "has no ="),
         (("--header", "From=me"), "From"),
@@ -61,6 +64,21 @@ def test_what_cannot_be_made_is_a_sentence_and_makes_nothing(home: Home, argv: t
     assert done.code == 2
     assert words in done.err
     assert home("campaign", "list", "--json").json["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (("--burst", "5", "--rest", "30m"), "human: one every 15-90 min, 30m more after every 5"),
+        (("--distribution", "lognormal"), "human: one every 15-90 min, log-normal"),
+        (("--spread",), "steady: the day's cap over the open time, +-10 %"),
+        (("--preset", "linkedin-free"), "human: one every 15-90 min"),
+        (("--preset", "gmail"), "blast: 5 at once, 3s between rounds (very safe)"),
+    ],
+)
+def test_the_mode_follows_from_the_settings(home: Home, argv: tuple[str, ...], text: str) -> None:
+    assert new(home, "spring", *argv).code == 0
+    assert home("campaign", "show", "spring", "--json").json["pacing"]["text"] == text
 
 
 def test_a_taken_name_is_refused(drafted: Home) -> None:

@@ -18,13 +18,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
 PACING_OPTIONS = (
     click.option("--pacing", "mode", type=click.Choice(["human", "steady", "blast"]), help="How sends are spread."),
-    click.option("--preset", help="A named blast: very-safe, recommended, aggressive, risky."),
+    click.option(
+        "--preset",
+        help="very-safe, recommended, aggressive, risky, gmail, workspace, linkedin-free, linkedin-paid.",
+    ),
     click.option("--gap-min", help="human: shortest gap, such as 15m."),
     click.option("--gap-max", help="human: longest gap, such as 90m."),
+    click.option("--distribution", type=click.Choice(["uniform", "lognormal"]), help="human: how gaps are drawn."),
+    click.option("--burst", type=int, help="human: a rest after so many, with --rest."),
+    click.option("--rest", help="human: how much longer that gap is, such as 30m."),
     click.option("--rate", help="steady: such as 60/min or 30/h."),
+    click.option("--spread", is_flag=True, default=None, help="steady: the account's daily cap over the open time."),
     click.option("--concurrency", type=int, help="blast: so many at once."),
     click.option("--batch-delay", help="blast: delay between rounds, such as 2s."),
 )
+_MODE_OF = {
+    **dict.fromkeys(("gap_min", "gap_max", "distribution", "burst", "rest"), "human"),
+    **dict.fromkeys(("rate", "spread"), "steady"),
+}
+"""The mode that an option means when none is named; the rest mean a blast."""
 LETTER_OPTIONS = (
     click.option("--subject", help="The subject; wins over the template's own."),
     click.option("--text", "text", type=_PATH, help="A plain text part, beside an HTML template."),
@@ -48,31 +60,14 @@ def letter_options(command: F) -> F:
     return command
 
 
-def pacing_of(
-    mode: str | None,
-    preset: str | None,
-    gap_min: str | None,
-    gap_max: str | None,
-    rate: str | None,
-    concurrency: int | None,
-    batch_delay: str | None,
-) -> Json:
-    """What `Pacing.from_dict` reads; checked. The mode follows from the settings that were given. UsageError."""
+def pacing_of(**options: Any) -> Json:
+    """What `Pacing.from_dict` reads, from the pacing options; checked. The mode follows from the settings that were
+    given. Raises UsageError."""
     from engine.planning.pacing import Pacing
 
-    given = {
-        "mode": mode,
-        "preset": preset,
-        "gap_min": gap_min,
-        "gap_max": gap_max,
-        "rate": rate,
-        "concurrency": concurrency,
-        "batch_delay": batch_delay,
-    }
-    pacing = {key: value for key, value in given.items() if value is not None}
+    pacing = {key: value for key, value in options.items() if value is not None}
     if pacing and "mode" not in pacing and "preset" not in pacing:
-        implied = {"gap_min": "human", "gap_max": "human", "rate": "steady"}
-        modes = {implied.get(key, "blast") for key in pacing}
+        modes = {_MODE_OF.get(key, "blast") for key in pacing}
         if len(modes) > 1:
             raise UsageError("these pacing options belong to different modes", hint="name one with --pacing")
         pacing["mode"] = modes.pop()
