@@ -20,7 +20,7 @@ from storage.health_facts import newest
 from storage.model import HOUR, MINUTE
 from storage.reader import Reader
 from tui.link import LinkState
-from tui.safe_rows import clean
+from tui.safe_rows import Cleaner, clean
 from tui.safe_text import safe_text
 
 log = logging.getLogger("paceline.feed")
@@ -82,6 +82,7 @@ class Feed:
         self._wake = threading.Event()
         self._again = threading.Event()
         self._stopping = False
+        self._frames, self._rows = Cleaner(), Cleaner()
         self._reader: Reader | None = None
         self._loading: Hashable | None = None
         """Whose rows are being read: a superseded read is ended."""
@@ -152,7 +153,7 @@ class Feed:
                 token, load = watched
                 try:
                     self._loading = token
-                    frame, data = clean(load_frame(reader, now)), clean(load(reader, now))
+                    frame, data = self._frames.clean(load_frame(reader, now)), self._rows.clean(load(reader, now))
                 except PacelineError:
                     if self._watched is watched:
                         raise

@@ -18,10 +18,24 @@ def differences(before: Any, after: Any) -> Missed:
     return changed, len(new.keys() - old.keys()), len(old.keys() - new.keys())
 
 
-def gone_rows(before: Any, after: Any) -> list[dict[str, Any]]:
-    """The rows of the first reading that the second one has not."""
-    old, new = _rows(before), _rows(after)
-    return [old[key] for key in old.keys() - new.keys()]
+def with_gone(before: Any, after: Any) -> Any:
+    """The first reading, with `gone` in the rows that the second one has not. Made anew: readings share the rows that
+    are the same in both."""
+    missing = _rows(before).keys() - _rows(after).keys()
+
+    def marked(name: Hashable, rows: list[Any]) -> list[Any]:
+        return [{**row, "gone": True} if (name, _key(row)) in missing else row for row in rows]
+
+    if isinstance(before, list):
+        return marked("", before)
+    if isinstance(before, dict):
+        return {name: marked(name, rows) if isinstance(rows, list) else rows for name, rows in before.items()}
+    return before
+
+
+def _key(row: Any) -> Hashable | None:
+    key: Hashable | None = row.get("id", row.get("raw_key")) if isinstance(row, dict) else None
+    return key
 
 
 def _rows(data: Any) -> dict[Hashable, Any]:
@@ -29,7 +43,7 @@ def _rows(data: Any) -> dict[Hashable, Any]:
     found: dict[Hashable, Any] = {}
     for name, rows in lists.items():
         for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and (key := row.get("id", row.get("raw_key"))) is not None:
+            if (key := _key(row)) is not None:
                 found[name, key] = row
     return found
 

@@ -34,5 +34,34 @@ def clean(value: Any) -> Any:
     return value
 
 
+class Cleaner:
+    """`clean` for what is read again and again: a row that is as it was the last time is the same object as then.
+
+    Rows are found again by their `id`, in the lists of what was read, and compared whole, so that nothing that a
+    statement joined to them can be missed. Nobody may change what this gave.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[Any, Any]] = {}
+
+    def clean(self, read: Any) -> Any:
+        """What was read, made safe; only what this reading holds is remembered."""
+        if not isinstance(read, dict) or "error_key" in read:
+            return clean(read)
+        known, self._known = self._known, {}
+        return {
+            clean(name): [self._row(name, row, known) for row in value] if isinstance(value, list) else clean(value)
+            for name, value in read.items()
+        }
+
+    def _row(self, name: Any, row: Any, known: dict[Any, tuple[Any, Any]]) -> Any:
+        if not isinstance(row, dict) or "id" not in row:
+            return clean(row)
+        key = name, row["id"]
+        before = known.get(key)
+        self._known[key] = before = before if before is not None and before[0] == row else (row, clean(row))
+        return before[1]
+
+
 def _text(text: str) -> str:
     return safe_text(text, TEXT_LIMIT)

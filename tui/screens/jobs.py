@@ -87,8 +87,7 @@ class AllJobsScreen(FilteredScreen):
 
     def show_gone(self, data: dict[str, Any]) -> None:
         gone = set(data["gone"])
-        for row in self.rows():
-            row["gone"] = row["id"] in gone
+        self.data = {**self.data, "rows": [{**row, "gone": row["id"] in gone} for row in self.rows()]}
 
     def crumb(self) -> str:
         return f"Jobs  {self.filter_text()}".rstrip()

@@ -20,7 +20,7 @@ from tui.format import plural
 from tui.keymap import UNBOUND
 from tui.link import LOST
 from tui.looks import LOOKS, Look
-from tui.missed import Missed, differences, gone_rows
+from tui.missed import Missed, differences, with_gone
 from tui.widgets import frame
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
@@ -148,8 +148,7 @@ class ViewScreen(Screen[None]):
 
     def show_gone(self, data: Any) -> None:
         """Let the rows of a frozen view that are not in what was read now say so."""
-        for row in gone_rows(self.data, data):
-            row["gone"] = True
+        self.data = with_gone(self.data, data)
 
     def narrow(self, text: str) -> None:
         """Show only what this filter lets through: what was typed behind the view's word at `:`."""

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.themes import STYLES
-from tui.widgets.lines import BLANK, Line, to_strip
+from tui.widgets.lines import BLANK, Line, to_strip, width_of
 
 
 class Source(Protocol):
@@ -74,6 +74,10 @@ class Grid(Widget, can_focus=True):
         self._key: Hashable | None = None
         self._top = 0
         self._shown: dict[int, tuple[Line, bool]] = {}
+        """What each row of the widget shows, and whether that is the cursor's."""
+        self._strips: dict[int, Strip] = {}
+        """The same as it was drawn."""
+        self._drawn_for: Hashable = None
         self._made: dict[int, Line] = {}
         """Lines that this source has given at this width, by index: moving the cursor makes none anew."""
         self._marks: Set[Hashable] = frozenset()
@@ -199,7 +203,9 @@ class Grid(Widget, can_focus=True):
         width, height = self.size
         changed = [y for y in range(height) if self._shown.get(y) != self._content(y, width)]
         if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            # Nothing behind the last cell that changed is sent: of a server's words that is half of the row.
+            ends = {y: changed_to(self._shown[y], self._content(y, width), width) for y in changed if y in self._shown}
+            self.refresh(*(Region(0, y, ends.get(y, width), 1) for y in changed))
 
     def _content(self, y: int, width: int) -> tuple[Line, bool]:
         index = self._top + y
@@ -216,5 +222,44 @@ class Grid(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        line, at_cursor = self._shown[y] = self._content(y, width)
-        return to_strip(line, width, STYLES["cursor"] if at_cursor else None)
+        content = self._content(y, width)
+        strip = self._strips.get(y)
+        if strip is None or self._shown.get(y) != content:
+            self._shown[y] = line, at_cursor = content
+            strip = self._strips[y] = to_strip(line, width, STYLES["cursor"] if at_cursor else None)
+        return strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Without the toolkit's way through border, padding, links and opacity, of which a list has none: that took
+        a third of a frame in which every row changes."""
+        drawn_for = (self.size, STYLES["cursor"], STYLES[""])
+        if drawn_for != self._drawn_for:
+            self._drawn_for = drawn_for
+            self._strips.clear()
+        strips = [self.render_line(y) for y in crop.line_range]
+        background = self.background_colors[1]
+        for filter in self.get_line_filters():
+            strips = [strip.apply_filter(filter, background) for strip in strips]
+        start, end = crop.column_span
+        return strips if (start, end) == (0, self.size.width) else [strip.crop(start, end) for strip in strips]
+
+
+def changed_to(before: tuple[Line, bool], after: tuple[Line, bool], width: int) -> int:
+    """The cell behind the last one in which two contents of a row differ; at most `width`."""
+    (old, old_cursor), (new, new_cursor) = before, after
+    widths = width_of(old), width_of(new)
+    if old_cursor != new_cursor:
+        return width
+    if widths[0] == widths[1]:
+        same = 0
+        while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
+            same += 1
+        old, new = old[: len(old) - same], new[: len(new) - same]
+    return min(width, max(map(_inked, (old, new))))
+
+
+def _inked(line: Line) -> int:
+    """How many cells a line takes without the blanks at its end that look like nothing."""
+    if line and not line[-1][1]:
+        line = (*line[:-1], (line[-1][0].rstrip(" "), ""))
+    return width_of(line)

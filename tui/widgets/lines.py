@@ -27,7 +27,7 @@ def plain(text: str, style: str = "") -> Line:
 
 
 def width_of(line: Line) -> int:
-    return sum(cell_len(text) for text, _ in line)
+    return sum(len(text) if text.isascii() else cell_len(text) for text, _ in line)
 
 
 def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
