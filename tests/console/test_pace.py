@@ -28,6 +28,8 @@ def rates(sent: int, minutes: int = 5) -> list[dict[str, int]]:
         ({"mode": "steady", "rate": "60/min"}, 60.0),
         ({"mode": "steady", "rate": "12/h"}, 0.2),
         ({"mode": "human", "gap_min": "15m", "gap_max": "45m"}, 1 / 30),
+        ({"mode": "human", "gap_min": "15m", "gap_max": "45m", "burst": 3, "rest": "90m"}, 1 / 60),
+        ({"mode": "steady", "spread": True}, None),
         ({"mode": "blast", "concurrency": 5, "batch_delay": "3s"}, 100.0),
         ({"mode": "blast", "concurrency": 5, "batch_delay": "0s"}, None),
     ],

@@ -54,11 +54,33 @@ async def test_the_pacing_of_a_running_campaign_is_changed_and_z_takes_it_back(f
         await operator.until(lambda: operator.campaign("letters")["pacing"]["rate"] == "1/h")
 
 
+async def test_rests_and_the_spread_of_a_cap_are_typed_and_what_has_no_figure_stays(fresh: World) -> None:
+    shaped = {"mode": "human", "distribution": "lognormal"}
+    async with operating(fresh, letters(1, start=False, pacing=shaped)) as operator:
+        await operator.on_campaign()
+        await operator.open(PacingScreen, "e")
+        for way, text, words in (
+            (6, "20m 60m 5 30m", "human: one every 20-60 min, log-normal, 30m more after every 5"),
+            (6, "20m 60m", "human: one every 20-60 min, log-normal"),
+            (5, "spread", "steady: the day's cap over the open time"),
+            (5, "30/h", "steady: 30/h"),
+        ):
+            await operator.choose(("way", way))
+            await operator.says(text)
+            await operator.told(words)
+        assert operator.campaign("letters")["pacing"]["spread"] is False
+
+
 async def test_figures_that_are_none_change_nothing(fresh: World) -> None:
     async with operating(fresh, letters(1, start=False)) as operator:
         await operator.on_campaign()
         await operator.open(PacingScreen, "e")
-        for way, text, words in ((6, "15m", "is not two values"), (6, "2h 1h", "gap_max"), (5, "fast", "pacing.rate")):
+        for way, text, words in (
+            (6, "15m", "is not two values"),
+            (6, "2h 1h", "gap_max"),
+            (6, "1h 2h x 1h", "is no number"),
+            (5, "fast", "pacing.rate"),
+        ):
             await operator.choose(("way", way))
             await operator.says(text)
             await operator.told(words)

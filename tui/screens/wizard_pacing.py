@@ -9,8 +9,9 @@ from typing import Any
 from engine.accounts import Account
 from engine.config import Config
 from engine.planning.caps import least_time
-from engine.planning.durations import exact_duration, parse_duration
+from engine.planning.durations import exact_duration
 from engine.planning.pacing import PRESETS, Pacing, estimate
+from engine.planning.pacing_settings import PLAIN_RATE
 from storage.errors import PacelineError, UsageError
 from tui.actions import Row
 from tui.format import count, fit
@@ -22,6 +23,8 @@ from tui.widgets.columns import Item, blank, heading
 
 SHAPE = 46
 """Cells of what a pacing does."""
+SPREAD = "spread"
+"""Typed instead of a rate: the account's daily cap, evenly."""
 SOME = 100
 """People that figures are for while nobody is in the campaign."""
 
@@ -46,8 +49,18 @@ def ways(now: Pacing) -> list[Way]:
     found = [Way(Pacing.preset(name)) for name in PRESETS]
     own = now.mode == "blast" and not now.risk
     found.append(Way(now if own else Pacing(), "how many at once and the delay, such as 10 2s"))
-    found.append(Way(now if now.mode == "steady" else Pacing(mode="steady"), "rate, such as 60/min or 30/h"))
-    found.append(Way(now if now.mode == "human" else Pacing(mode="human"), "gaps, such as 15m 90m"))
+    found.append(
+        Way(
+            now if now.mode == "steady" else Pacing(mode="steady"),
+            "rate, such as 60/min or 30/h, or spread for the day's cap",
+        )
+    )
+    found.append(
+        Way(
+            now if now.mode == "human" else Pacing(mode="human"),
+            "gaps, such as 15m 90m, or 15m 90m 5 30m with a rest after 5",
+        )
+    )
     return found
 
 
@@ -55,33 +68,47 @@ def typed(way: Way) -> str:
     """What stands at the prompt when a pacing is typed."""
     pacing = way.pacing
     if pacing.mode == "steady":
-        return str(pacing.rate)
+        return SPREAD if pacing.spread else str(pacing.rate)
     if pacing.mode == "human":
-        return f"{exact_duration(pacing.gap_min)} {exact_duration(pacing.gap_max)}"
+        rests = f" {pacing.burst} {exact_duration(pacing.rest)}" if pacing.burst else ""
+        return f"{exact_duration(pacing.gap_min)} {exact_duration(pacing.gap_max)}{rests}"
     return f"{pacing.concurrency} {exact_duration(pacing.batch_delay)}"
 
 
-def read_typed(mode: str, text: str) -> Pacing:
-    """The pacing that was typed. Raises UsageError."""
-    words = text.split()
+def read_typed(now: Pacing, text: str) -> Pacing:
+    """The pacing `now` with the figures that were typed; what has no figure there (jitter, the shape of gaps) stays.
+    Raises UsageError."""
+    return Pacing.from_dict({**now.to_dict(), **_figures(now.mode, text)})
+
+
+def _figures(mode: str, text: str) -> dict[str, Any]:
     if mode == "steady":
-        return Pacing.from_dict({"mode": "steady", "rate": text})
+        spread = text.strip().lower() == SPREAD
+        return {"spread": spread, "rate": str(PLAIN_RATE) if spread else text}
+    words = text.split()
+    if mode == "human" and len(words) == 4:
+        return {"gap_min": words[0], "gap_max": words[1], "burst": _number(words[2], "15m 90m 5 30m"), "rest": words[3]}
     if len(words) != 2:
         example = "15m 90m" if mode == "human" else "10 2s"
         raise UsageError(f"'{text[:40]}' is not two values", hint=f"for example {example}")
     if mode == "human":
-        return Pacing.from_dict({"mode": "human", "gap_min": words[0], "gap_max": words[1]})
-    if not words[0].isdecimal():
-        raise UsageError(f"'{words[0][:20]}' is no number", hint="for example 10 2s")
-    parse_duration(words[1])
-    return Pacing.from_dict({"mode": "blast", "concurrency": int(words[0]), "batch_delay": words[1]})
+        return {"gap_min": words[0], "gap_max": words[1], "burst": 0, "rest": 0}
+    return {"concurrency": _number(words[0], "10 2s"), "batch_delay": words[1]}
+
+
+def _number(word: str, example: str) -> int:
+    if not (word.isascii() and word.isdecimal() and len(word) < 9):
+        raise UsageError(f"'{word[:20]}' is no number", hint=f"for example {example}")
+    return int(word)
 
 
 def takes(pacing: Pacing, people: int, account: Account | None, seed: int, now: int) -> str:
     """How long a pacing takes, with the account's own limits."""
     least = least_time(people, min_gap=account.min_gap, caps=account.ceilings) if account else 0
     at_once = min(pacing.concurrency if pacing.mode == "blast" else 5, account.concurrency) if account else None
-    return estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least).text.partition(" takes ")[2]
+    spread = account.limits("UTC").cap_a_day if account and pacing.spread else 0
+    range_ = estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least, spread=spread)
+    return range_.text.partition(" takes ")[2]
 
 
 class PacingScreen(StepScreen):
@@ -124,12 +151,12 @@ class PacingScreen(StepScreen):
         if not self.may_change() or not isinstance(row, Way):
             return
         if row.asks:
-            self.ask_line(row.asks, typed(row), lambda text: self.work(self._typed(row.pacing.mode, text)))
+            self.ask_line(row.asks, typed(row), lambda text: self.work(self._typed(row.pacing, text)))
         else:
             self.work(self._pace(row.pacing))
 
-    async def _typed(self, mode: str, text: str) -> None:
-        await self._pace(read_typed(mode, text))
+    async def _typed(self, now: Pacing, text: str) -> None:
+        await self._pace(read_typed(now, text))
 
     async def _pace(self, pacing: Pacing) -> None:
         campaign = self.campaign
