@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
 from engine.compose.message import MessageFactory
+from engine.planning.limits import Limits
+from engine.planning.opening import NEVER, opens, parsed, persons
 from engine.planning.pacing import Pacing, Slot, plan
-from storage.errors import PacelineError
+from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
 from storage.recipients import SLICE, PlannedJob
 from storage.store import Store
@@ -35,10 +37,49 @@ class Planned:
     last_due: int | None
 
 
-def slots_for(campaign: Campaign, *, start: int, salt: int = 0) -> Iterator[Slot]:
-    """The campaign's endless plan from `start`. `salt` tells plans of one campaign apart (batch, retry): the same
-    seed and the same inputs give the same plan."""
-    return plan(Pacing.from_dict(campaign.pacing), ENDLESS, start=start, seed=campaign.seed ^ salt)
+def slots_for(campaign: Campaign, limits: Limits, *, start: int, salt: int = 0) -> Iterator[Slot]:
+    """The campaign's endless plan from `start`, within its own window and the window and minimum gap of its queue;
+    caps and other campaigns are the gate's. `salt` tells plans of one campaign apart (batch, retry): the same seed and
+    the same inputs give the same plan. Raises RefusedError when there is no time at which both windows are open."""
+    hours = json.dumps(campaign.hours) if campaign.hours else ""
+    own = parsed(hours) if hours else None
+    windows = [window for window in (own, limits.window) if window is not None]
+    if windows and opens(windows, start) >= NEVER:
+        raise RefusedError(
+            f"the window of campaign '{campaign.name}' does not open within a year, or never while its queue's is open",
+            hint=f"paceline campaign tune {campaign.name} --window, or change the window of account {campaign.account}",
+        )
+    pacing = Pacing.from_dict(campaign.pacing)
+    slots = plan(
+        pacing,
+        ENDLESS,
+        start=start,
+        seed=campaign.seed ^ salt,
+        window=windows[0] if windows else None,
+        spread=limits.cap_a_day if pacing.spread else 0,
+    )
+    if len(windows) < 2 and not limits.min_gap:
+        return slots
+    return _kept(slots, limits, opens_at=lambda at: opens(windows, at) if windows else at)
+
+
+def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], int]) -> Iterator[Slot]:
+    """The same slots, no two nearer than the queue's minimum gap, each while every window is open."""
+    free = 0
+    for slot in slots:
+        due = opens_at(max(slot.due_at, free))
+        free = due + limits.min_gap
+        yield Slot(due, slot.gap)
+
+
+def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
+    """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
+    zone where the campaign's window names a field for it."""
+    hours = json.dumps(campaign.hours) if campaign.hours else ""
+    if not hours or not parsed(hours).recipient_zone:
+        return lambda due, fields: due
+    queue = [limits.window] if limits.window is not None else []
+    return lambda due, fields: opens([persons(hours, fields), *queue], due)
 
 
 async def plan_people(
@@ -46,6 +87,7 @@ async def plan_people(
     campaign: Campaign,
     step: Step,
     factory: MessageFactory,
+    limits: Limits,
     *,
     start: int,
     kind: str,
@@ -62,7 +104,7 @@ async def plan_people(
         await discard(store, batch_id)
     batch_id = await store.begin_batch(campaign.id, kind, name, actor)
     try:
-        planned = await _plan_slices(store, campaign, step, factory, start, batch_id)
+        planned = await _plan_slices(store, campaign, step, factory, limits, start, batch_id)
     except BaseException:
         with contextlib.suppress(PacelineError):
             await discard(store, batch_id)
@@ -79,9 +121,10 @@ async def discard(store: Store, batch_id: int) -> None:
 
 
 async def _plan_slices(
-    store: Store, campaign: Campaign, step: Step, factory: MessageFactory, start: int, batch_id: int
+    store: Store, campaign: Campaign, step: Step, factory: MessageFactory, limits: Limits, start: int, batch_id: int
 ) -> Planned:
-    slots = slots_for(campaign, start=start, salt=batch_id)
+    slots = slots_for(campaign, limits, start=start, salt=batch_id)
+    own = own_time(campaign, limits)
     domain = factory.sender.rpartition("@")[2]
     after, queued, held = 0, 0, 0
     first: int | None = None
@@ -92,17 +135,16 @@ async def _plan_slices(
         for recipient_id, address, fields in people:
             detail = why_held(factory, address, fields)
             slot = Slot(start, 0) if detail else next(slots)
+            due = start if detail else own(slot.due_at, fields)
             message_id = message_id_for(domain, campaign.id, recipient_id, step.id, campaign.seed)
             jobs.append(
-                PlannedJob(
-                    recipient_id, slot.due_at, slot.gap, message_id, HeldReason.FIELD.value if detail else "", detail
-                )
+                PlannedJob(recipient_id, due, slot.gap, message_id, HeldReason.FIELD.value if detail else "", detail)
             )
             if detail:
                 held += 1
             else:
-                first = slot.due_at if first is None else first
-                last = slot.due_at
+                first = due if first is None else min(first, due)
+                last = due if last is None else max(last, due)
         # One slice is written while the next one is planned; at most one is under way.
         if writing is not None:
             await writing
@@ -136,7 +178,7 @@ async def release(store: Store, batch_id: int) -> None:
         after = await store.release_slice(batch_id, after)
 
 
-async def replan(store: Store, campaign: Campaign, *, now: int) -> tuple[int, int | None, int | None]:
+async def replan(store: Store, campaign: Campaign, limits: Limits, *, now: int) -> tuple[int, int | None, int | None]:
     """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included.
 
     Its claims are held until the last slice. A retry keeps its own later time. Returns how many were planned, the
@@ -144,15 +186,16 @@ async def replan(store: Store, campaign: Campaign, *, now: int) -> tuple[int, in
     """
     await store.set_replanning(campaign.id, True)
     try:
-        jobs: list[tuple[int, int, str]] = []
+        jobs: list[tuple[int, int, str, str]] = []
         after = (-1, 0)
         while rows := await store.waiting(campaign.id, after):
             jobs += rows
             after = (rows[-1][1], rows[-1][0])
-        slots = slots_for(campaign, start=now, salt=now)
+        slots = slots_for(campaign, limits, start=now, salt=now)
+        own = own_time(campaign, limits)
         moves: list[tuple[int, int, int]] = []
-        for (job_id, due_at, error_key), slot in zip(jobs, slots, strict=False):
-            due = max(slot.due_at, due_at) if error_key else slot.due_at
+        for (job_id, due_at, error_key, fields), slot in zip(jobs, slots, strict=False):
+            due = own(max(slot.due_at, due_at) if error_key else slot.due_at, fields)
             moves.append((job_id, due, slot.gap))
             if len(moves) % SLICE == 0:
                 # Sends and screens get their turn: 100,000 slots in one go held the loop for a quarter of a second.

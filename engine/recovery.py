@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.clock import Clock
+from engine.planning.limits import Limits
 from engine.plans import release, replan
 from storage.events import Event
 from storage.store import Store
@@ -27,7 +28,10 @@ async def recover(store: Store, clock: Clock) -> None:
     for batch_id in unreleased:
         await release(store, batch_id)
     for campaign_id in replanning:
-        await replan(store, await store.get_campaign(campaign_id), now=clock.now())
+        campaign = await store.get_campaign(campaign_id)
+        queue = await store.get_queue(campaign.account)
+        limits = Limits.from_dict(queue.limits if queue is not None else {})
+        await replan(store, campaign, limits, now=clock.now())
     await store.settle()
     if requeued or uncertain:
         text = f"recovered {requeued} claims; {uncertain} messages are uncertain: sent or not?"

@@ -149,16 +149,10 @@ class Engine:
     async def _rules(self, account: Account) -> Rules:
         """What holds for an account now; its limits are kept in the store, for whoever explains them."""
         queue = await self.context.queue_of(account)
-        limits = account.limits(self.config.zone).tuned(queue.tuning)
+        limits = await self.context.limits_of(account)
         await self.store.set_limits(queue.id, limits.to_dict())
         defaults = self.config.defaults
         return Rules(limits, account.retry_policy(defaults), account.cooling_ladder(defaults))
-
-    async def tuned(self, name: str) -> None:
-        """The live tuning of one queue changed."""
-        runner = self._runners.get(name)
-        if runner is not None:
-            runner.tune(await self._rules(runner.account))
 
     def _may_reach(self, account: Account) -> Callable[[str], bool]:
         if account.channel == "outbox":
@@ -242,6 +236,11 @@ class Engine:
         await self._set_runners()
         self.wake()
         return {"accounts": sorted(config.accounts), "message": f"reloaded {config.path}"}
+
+    async def tuned(self, queue: str) -> None:
+        runner = self._runners.get(queue)
+        if runner is not None:
+            runner.tune(await self._rules(runner.account))
 
     # life
 

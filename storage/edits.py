@@ -42,6 +42,17 @@ class Edit:
         return any(part is not None for part in parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a campaign shares its queue and when it may send; None leaves a thing as it is, an empty `hours` takes the
+    window away."""
+
+    priority: int | None = None
+    weight: int | None = None
+    concurrency: int | None = None
+    hours: dict[str, Any] | None = None
+
+
 def check_editable(campaign: Campaign, states: tuple[CampaignState, ...], what: str) -> None:
     """Refuse a change that the campaign's state does not allow."""
     if campaign.state not in states:
@@ -90,6 +101,28 @@ def _edit_message(tx: Tx, campaign_id: int, edit: Edit, now: int) -> None:
             step.id,
         ),
     )
+
+
+def tune_campaign(tx: Tx, campaign_id: int, tuning: Tuning, event: Event, now: int) -> Campaign:
+    """Change a campaign's part of its queue and its window. The jobs keep their slots: after another window planning
+    anew follows. Raises RefusedError."""
+    campaign = get_campaign(tx, campaign_id)
+    check_editable(campaign, PACED_STATES, "share and window")
+    hours = campaign.hours if tuning.hours is None else tuning.hours
+    tx.execute(
+        "UPDATE campaigns SET priority = ?, weight = ?, concurrency = ?, hours = ?, updated_at = ?, "
+        "version = version + 1 WHERE id = ?",
+        (
+            campaign.priority if tuning.priority is None else tuning.priority,
+            campaign.weight if tuning.weight is None else tuning.weight,
+            campaign.concurrency if tuning.concurrency is None else tuning.concurrency,
+            json.dumps(hours) if hours else "",
+            now,
+            campaign_id,
+        ),
+    )
+    add_event(tx, with_campaign(event, campaign_id), now)
+    return get_campaign(tx, campaign_id)
 
 
 def set_pacing(tx: Tx, campaign_id: int, pacing: dict[str, Any], concurrency: int, event: Event, now: int) -> Campaign:

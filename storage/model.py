@@ -188,6 +188,8 @@ class Queue:
     version: int
     tuning: dict[str, Any] = field(default_factory=dict)
     """What people set live, over the configuration."""
+    limits: dict[str, Any] = field(default_factory=dict)
+    """What holds, as the engine last wrote it (`engine.planning.limits`)."""
     throttle: int = 0
     """How often its rate is halved."""
     throttled_at: int | None = None

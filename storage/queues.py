@@ -22,6 +22,7 @@ def row_to_queue(row: Any) -> Queue:
         last_start=row["last_start"],
         version=row["version"],
         tuning=json.loads(row["tuning"]),
+        limits=json.loads(row["limits"]),
         throttle=row["throttle"],
         throttled_at=row["throttled_at"],
     )
@@ -83,6 +84,16 @@ def set_tuning(tx: Tx, queue_id: int, tuning: dict[str, Any], event: Event, now:
     )
     add_event(tx, event, now)
     return row_to_queue(tx.one("SELECT * FROM queues WHERE id = ?", (queue_id,)))
+
+
+def active_campaigns(tx: Tx, queue: str) -> list[str]:
+    """Names of the queue's active campaigns, the oldest first."""
+    rows = tx.all(
+        "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE q.name = ? AND c.state = 'active' "
+        "ORDER BY c.id",
+        (queue,),
+    )
+    return [row["name"] for row in rows]
 
 
 def set_throttle(tx: Tx, queue_id: int, throttle: int, event: Event, now: int) -> None:

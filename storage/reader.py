@@ -143,7 +143,8 @@ class Reader:
         counts = self.campaign_counts()
         rows = self.rows(
             "SELECT c.id, c.name, c.state, c.pause_reason, c.pause_detail, q.name AS account, q.channel, c.priority, "
-            "c.concurrency, c.pacing, c.settings, c.live, c.replanning, c.created_at, c.updated_at, c.started_at, "
+            "c.weight, c.concurrency, c.pacing, c.hours, c.settings, c.live, c.replanning, c.created_at, "
+            "c.updated_at, c.started_at, "
             "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
             "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until "
             "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
@@ -155,6 +156,7 @@ class Reader:
             row["total"] = sum(row["counts"][state] for state in STATES)
             row["pacing"] = json.loads(row["pacing"])
             row["settings"] = json.loads(row["settings"])
+            row["hours"] = json.loads(row["hours"] or "{}")
             row["live"] = bool(row["live"])
         return rows
 
@@ -350,12 +352,18 @@ class Reader:
 
     def queues(self) -> list[Row]:
         rows = self.rows(
-            "SELECT id, name, channel, state, reason, until_at, cooling_step, last_start, updated_at FROM queues "
-            "ORDER BY name"
+            "SELECT id, name, channel, state, reason, until_at, cooling_step, last_start, limits, tuning, throttle, "
+            "throttled_at, updated_at FROM queues ORDER BY name"
         )
         for row in rows:
+            row["limits"], row["tuning"] = json.loads(row["limits"]), json.loads(row["tuning"])
             row["counts"] = self.counts("queue", row["id"])
         return rows
+
+    def tuning(self, queue: str) -> Row:
+        """What was tuned live in a queue, over the configuration; {} for nothing."""
+        row = self.one("SELECT tuning FROM queues WHERE name = ?", (queue,))
+        return dict(json.loads(row["tuning"])) if row else {}
 
     def used(self, queue_id: int, since: int) -> int:
         """Counted intents of a queue since a time: what its rolling cap has used."""

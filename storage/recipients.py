@@ -248,13 +248,15 @@ def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:
     )
 
 
-def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str]]:
-    """The next slice of a campaign's pending jobs in plan order after (due_at, id): (id, due_at, error_key)."""
+def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str, str]]:
+    """The next slice of a campaign's pending jobs in plan order after (due_at, id): (id, due_at, error_key, the
+    recipient's fields as JSON text)."""
     return [
-        (row["id"], row["due_at"], row["error_key"])
+        (row["id"], row["due_at"], row["error_key"], row["fields"] or "{}")
         for row in tx.all(
-            "SELECT id, due_at, error_key FROM jobs WHERE campaign_id = ? AND state = 'pending' AND ready <> 2 "
-            "AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?",
+            "SELECT j.id, j.due_at, j.error_key, r.fields FROM jobs j LEFT JOIN recipients r ON r.id = j.recipient_id "
+            "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
+            "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
             (campaign_id, *after, SLICE),
         )
     ]
@@ -263,7 +265,7 @@ def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int,
 def move(tx: Tx, rows: Sequence[tuple[int, int, int]], now: int) -> None:
     """Give jobs a new slot: (id, due_at, gap) each."""
     tx.executemany(
-        "UPDATE jobs SET due_at = ?, gap = ?, ready = CASE WHEN ? <= ? THEN 1 ELSE 0 END, updated_at = ? "
+        "UPDATE jobs SET due_at = ?, gap = ?, reason = '', ready = CASE WHEN ? <= ? THEN 1 ELSE 0 END, updated_at = ? "
         "WHERE id = ? AND state = 'pending'",
         [(due_at, gap, due_at, now, now, job_id) for job_id, due_at, gap in rows],
     )

@@ -195,6 +195,9 @@ class SqliteStore:
     async def set_tuning(self, queue_id: int, tuning: dict[str, Any], event: Event) -> Queue:
         return await self.writer.submit(lambda tx: queues.set_tuning(tx, queue_id, tuning, event, self._now()))
 
+    async def active_campaigns(self, queue: str) -> list[str]:
+        return await self.writer.submit(lambda tx: queues.active_campaigns(tx, queue))
+
     async def set_throttle(self, queue_id: int, throttle: int, event: Event) -> None:
         await self.writer.submit(lambda tx: queues.set_throttle(tx, queue_id, throttle, event, self._now()))
 
@@ -255,6 +258,9 @@ class SqliteStore:
 
     async def edit_campaign(self, campaign_id: int, edit: edits.Edit, event: Event) -> Campaign:
         return await self.writer.submit(lambda tx: edits.edit_campaign(tx, campaign_id, edit, event, self._now()))
+
+    async def tune_campaign(self, campaign_id: int, tuning: edits.Tuning, event: Event) -> Campaign:
+        return await self.writer.submit(lambda tx: edits.tune_campaign(tx, campaign_id, tuning, event, self._now()))
 
     async def set_pacing(self, campaign_id: int, pacing: dict[str, Any], concurrency: int, event: Event) -> Campaign:
         return await self.writer.submit(
@@ -323,7 +329,7 @@ class SqliteStore:
     async def unfinished(self) -> tuple[list[int], list[int], list[int], list[int]]:
         return await self.writer.submit(recipients.unfinished)
 
-    async def waiting(self, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str]]:
+    async def waiting(self, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str, str]]:
         return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after))
 
     async def move(self, rows: Sequence[tuple[int, int, int]]) -> None:

@@ -19,6 +19,7 @@ from engine.channels.channel import Channel
 from engine.clock import Clock
 from engine.composer import Composer
 from engine.config import Config
+from engine.planning.limits import Limits
 from storage.errors import RefusedError, UsageError
 from storage.events import Event
 from storage.model import Actor, Queue
@@ -51,6 +52,10 @@ class Hooks(Protocol):
 
     async def reload(self) -> Result: ...
 
+    async def tuned(self, queue: str) -> None:
+        """The live tuning of a queue changed."""
+        ...
+
 
 class NoEngine:
     """Hooks of a command that holds the lock for itself alone."""
@@ -72,6 +77,9 @@ class NoEngine:
     async def reload(self) -> Result:
         raise RefusedError("no engine is running", hint="the file is read when an engine starts")
 
+    async def tuned(self, queue: str) -> None:
+        return
+
 
 @dataclass(slots=True)
 class Context:
@@ -92,6 +100,10 @@ class Context:
 
     async def queue_of(self, account: Account) -> Queue:
         return await self.store.ensure_queue(account.name, account.channel)
+
+    async def limits_of(self, account: Account) -> Limits:
+        """What an account's queue may do now: its configuration and what was tuned live."""
+        return account.limits(self.config.zone).tuned((await self.queue_of(account)).tuning)
 
 
 Handler = Callable[[Context, Any, Actor], Awaitable[Result]]

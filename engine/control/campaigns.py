@@ -11,7 +11,7 @@ from pydantic import Field
 from engine import plans
 from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.control.common import Named, described, find, lower_ceiling
+from engine.control.common import Named, described, find, lower_ceiling, window_of
 from engine.planning.pacing import Pacing
 from engine.scheduler import CANCEL_GRACE
 from storage.campaigns import CampaignSpec
@@ -27,6 +27,9 @@ class NewArgs(Args):
     pacing: dict[str, Any] = Field(default_factory=dict)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
     priority: int = Field(default=5, ge=1, le=10)
+    weight: int = Field(default=1, ge=1, le=100)
+    window: dict[str, Any] = Field(default_factory=dict)
+    """When it may send, as `engine.planning.windows.Window.from_dict` reads it; {}: whenever its queue may."""
     seed: int | None = None
     subject: str = ""
     text: str = ""
@@ -56,6 +59,8 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         settings=args.settings,
         seed=args.seed if args.seed is not None else secrets.randbits(48),
         priority=args.priority,
+        weight=args.weight,
+        hours=window_of(args.window, account, context.config.zone),
         concurrency=args.concurrency or concurrency_of(pacing),
         subject=args.subject,
         text=args.text,
@@ -76,7 +81,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "state": campaign.state.value,
         "account": campaign.account,
         "pacing": pacing.describe(),
-        "ceiling": lower_ceiling(pacing, account),
+        "ceiling": lower_ceiling(pacing, await context.limits_of(account)),
         "fields": fields,
         "live": campaign.live,
     }
@@ -126,9 +131,9 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
         return described(campaign, "already active")
     if campaign.state is not CampaignState.PAUSED:
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}: only a paused one can be resumed")
-    context.config.account(campaign.account)
+    limits = await context.limits_of(context.config.account(campaign.account))
     async with context.planning(campaign.id):
-        planned, first, last = await plans.replan(context.store, campaign, now=context.clock.now())
+        planned, first, last = await plans.replan(context.store, campaign, limits, now=context.clock.now())
     active = await context.store.activate_campaign(
         campaign.id,
         audit("campaign.resumed", f"resumed {campaign.name}: {planned:,} planned anew", actor, n=planned),

@@ -10,7 +10,9 @@ from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
+from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing, estimate
+from engine.planning.windows import Window
 from storage.errors import RefusedError
 from storage.model import Campaign, CampaignState, Step
 
@@ -36,27 +38,36 @@ async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
     return account, steps[0]
 
 
-def estimated(campaign: Campaign, account: Account, pacing: Pacing, n: int, start: int) -> Estimate:
-    """When `n` messages from `start` (us) on finish by this pacing, within what campaign and account allow."""
+def estimated(campaign: Campaign, limits: Limits, pacing: Pacing, n: int, start: int) -> Estimate:
+    """When `n` messages from `start` (us) on finish by this pacing, within what campaign and queue allow."""
     return estimate(
         pacing,
         n,
         start=start,
         seed=campaign.seed,
-        concurrency=min(campaign.concurrency, account.concurrency),
-        least=least_time(n, min_gap=account.min_gap, caps=account.ceilings),
+        concurrency=min(campaign.concurrency, limits.concurrency),
+        least=least_time(n, min_gap=limits.min_gap, caps=limits.caps),
+        window=Window.from_dict(campaign.hours) if campaign.hours else limits.window,
+        spread=limits.cap_a_day if pacing.spread else 0,
     )
 
 
-def lower_ceiling(pacing: Pacing, account: Account) -> str:
-    """The account's own ceiling where a steady rate is above it (its minimum gap, or a cap of no longer a period), in
+def window_of(window: dict[str, Any], account: Account, zone: str) -> dict[str, Any]:
+    """A campaign's window as it is stored; without a zone of its own it has its account's. Raises UsageError."""
+    if not window:
+        return {}
+    return Window.from_dict({"zone": account.zone or zone, **window}).to_dict()
+
+
+def lower_ceiling(pacing: Pacing, limits: Limits) -> str:
+    """The queue's own ceiling where a steady rate is above it (its minimum gap, or a cap of no longer a period), in
     words; "" where the rate is what counts."""
-    if pacing.mode != "steady":
+    if pacing.mode != "steady" or pacing.spread:
         return ""
     rate = pacing.rate
-    if rate.n * account.min_gap > rate.period:
-        return f"one every {format_duration(account.min_gap)}"
-    above = [cap for cap in account.ceilings if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
+    if rate.n * limits.min_gap > rate.period:
+        return f"one every {format_duration(limits.min_gap)}"
+    above = [cap for cap in limits.caps if cap.period <= rate.period and rate.n * cap.period > cap.n * rate.period]
     return str(above[0]) if above else ""
 
 

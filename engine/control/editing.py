@@ -10,9 +10,11 @@ from engine import plans
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, estimated, fields_of, find, lower_ceiling
+from engine.control.common import Named, described, estimated, fields_of, find, lower_ceiling, window_of
+from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
-from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, check_editable
+from engine.planning.windows import Window
+from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
 from storage.errors import RefusedError, UsageError
 from storage.model import Actor, Campaign, CampaignState, Step
 
@@ -34,6 +36,16 @@ class EditArgs(Named):
 class PaceArgs(Named):
     pacing: dict[str, Any] = Field(min_length=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
+
+
+class TuneArgs(Named):
+    """What is left out stays as it is. `window` as `engine.planning.windows.Window.from_dict` reads it; {} takes the
+    campaign's own window away. `concurrency`: how many of it are under way at once."""
+
+    priority: int | None = Field(default=None, ge=1, le=10)
+    weight: int | None = Field(default=None, ge=1, le=100)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+    window: dict[str, Any] | None = None
 
 
 class ForgetArgs(Args):
@@ -101,7 +113,7 @@ async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
         campaign = await find(context, args)
         check_editable(campaign, PACED_STATES, "pacing")
         account = context.config.account(campaign.account)
-        refuse_above(pacing, account)
+        refuse_above(pacing, account.name, await context.limits_of(account))
         at_once = args.concurrency or concurrency_of(pacing)
         text = f"set {campaign.name} to {pacing.describe()}"
         changed = await context.store.set_pacing(
@@ -115,19 +127,57 @@ async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
     return described(changed, f"{changed.name}: {pacing.describe()}{ends}", **more)
 
 
+@action("campaign.tune", TuneArgs)
+async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
+    """Another share of the queue or another window, from now on. After another window what a running campaign has not
+    sent is planned anew; what is in flight is left alone."""
+    campaign = await find(context, args)
+    async with context.planning(campaign.id):
+        campaign = await find(context, args)
+        account = context.config.account(campaign.account)
+        hours = None if args.window is None else window_of(args.window, account, context.config.zone)
+        wanted = Tuning(args.priority, args.weight, args.concurrency, hours)
+        said = _tuned_words(campaign, wanted)
+        if not said:
+            raise UsageError("nothing was given to change", hint="see --help of the command")
+        was = {
+            "priority": campaign.priority, "weight": campaign.weight, "concurrency": campaign.concurrency,
+            "window": campaign.hours,
+        }  # fmt: skip
+        changed = await context.store.tune_campaign(
+            campaign.id, wanted, audit("campaign.tuned", f"tuned {campaign.name}: {said}", actor)
+        )
+        more: Result = {"was": was, "queued": 0}
+        if hours is not None and hours != campaign.hours and changed.state is CampaignState.ACTIVE:
+            more |= await _planned_anew(context, changed, account, Pacing.from_dict(changed.pacing))
+    context.hooks.wake()
+    planned = f"; {more['queued']:,} messages planned anew" if more["queued"] else ""
+    return described(changed, f"{changed.name}: {said}{planned}", **more)
+
+
+def _tuned_words(campaign: Campaign, tuning: Tuning) -> str:
+    given = (("priority", tuning.priority), ("weight", tuning.weight), ("at once", tuning.concurrency))
+    parts = [f"{name} {value}" for name, value in given if value is not None]
+    if tuning.hours is not None:
+        own = f"window {Window.from_dict(tuning.hours).describe()}" if tuning.hours else "no window of its own"
+        parts.append(own)
+    return ", ".join(parts)
+
+
 async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
     now = context.clock.now()
-    planned, first, last = await plans.replan(context.store, campaign, now=now)
-    text = estimated(campaign, account, pacing, planned, now).text
+    limits = await context.limits_of(account)
+    planned, first, last = await plans.replan(context.store, campaign, limits, now=now)
+    text = estimated(campaign, limits, pacing, planned, now).text
     return {"queued": planned, "first_due": first, "last_due": last, "estimate": text}
 
 
-def refuse_above(pacing: Pacing, account: Account) -> None:
+def refuse_above(pacing: Pacing, account: str, limits: Limits) -> None:
     """Refuse a steady rate above the account's own ceiling."""
-    ceiling = lower_ceiling(pacing, account)
+    ceiling = lower_ceiling(pacing, limits)
     if ceiling:
         raise RefusedError(
-            f"{pacing.rate} is above the ceiling of account {account.name}: {ceiling}",
+            f"{pacing.rate} is above the ceiling of account {account}: {ceiling}",
             hint="choose a lower rate, or raise the account's own limit first",
         )
 

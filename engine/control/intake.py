@@ -106,6 +106,7 @@ async def _plan_added(context: Context, campaign: Campaign, source: str, actor: 
         campaign,
         step,
         make_factory(campaign, step, account),
+        await context.limits_of(account),
         start=context.clock.now(),
         kind="import",
         name=source,

@@ -108,7 +108,8 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
         async with context.planning(campaign_id):
             campaign = await context.store.get_campaign(campaign_id)
             start = max(begin, until.get(campaign_id, 0))
-            slots: Iterator[Slot] = plans.slots_for(campaign, start=start, salt=start)
+            limits = await context.limits_of(context.config.account(campaign.account))
+            slots: Iterator[Slot] = plans.slots_for(campaign, limits, start=start, salt=start)
             if args.spread:
                 slots = (Slot(spread[job.id], 0) for job in mine)
 

@@ -1,14 +1,32 @@
-"""What people do with a queue: pause, resume, probe."""
+"""What people do with a queue: pause, resume, probe, tune."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import Field
+
+from engine import plans
+from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
-from storage.errors import NotFoundError, RefusedError
-from storage.model import Actor, Queue, QueueState
+from engine.planning.caps import parse_rate
+from engine.planning.limits import TUNABLE, Limits
+from storage.errors import NotFoundError, RefusedError, UsageError
+from storage.model import HOUR, Actor, CampaignState, Queue, QueueState
 
 
 class QueueArgs(Args):
     name: str
+
+
+class TuneArgs(QueueArgs):
+    """`set`: limits by name as `Limits.to_dict` writes them, None takes one away; `rate` ("30/min") stands for all
+    rolling caps of an hour and less. `reset`: names that go back to the configuration. `exactly`: the whole tuning
+    instead ({}: nothing is tuned any more), which is how a tuning is undone."""
+
+    set: dict[str, Any] = Field(default_factory=dict)
+    reset: list[str] = Field(default_factory=list)
+    exactly: dict[str, Any] | None = None
 
 
 async def _queue(context: Context, name: str) -> Queue:
@@ -53,3 +71,82 @@ async def probe(context: Context, args: QueueArgs, actor: Actor) -> Result:
     if queue.state is QueueState.PAUSED:
         raise RefusedError(f"queue '{queue.name}' is paused", hint=f"paceline queue resume {queue.name}")
     return await _set(context, queue, QueueState.PROBING, "queue.probed", "probes", actor)
+
+
+@action("queue.tune", TuneArgs)
+async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
+    """Other limits from now on, without a restart; what is in flight is left alone. Plans follow where they stand on
+    what changed. The tuning stays until it is reset, also over a restart."""
+    account = context.config.account(args.name)
+    queue = await context.queue_of(account)
+    configured = account.limits(context.config.zone)
+    before = configured.tuned(queue.tuning)
+    tuning = _tuning(queue.tuning, before, args)
+    after = configured.tuned(tuning)
+    if tuning == queue.tuning:
+        words = "; ".join(f"{name} {words}" for name, words in after.describe())
+        return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} stays as it is: {words}")
+    said = _difference(before, after)
+    await context.store.set_tuning(
+        queue.id, tuning, audit("queue.tuned", f"tuned {queue.name}: {said}", actor, queue_id=queue.id)
+    )
+    await context.store.set_limits(queue.id, after.to_dict())
+    await context.hooks.tuned(queue.name)
+    moved = await _plan_anew(context, account, before, after)
+    context.hooks.wake()
+    planned = f"; {moved:,} messages planned anew" if moved else ""
+    return _tuned(await context.queue_of(account), after, queue.tuning, moved, f"queue {queue.name}: {said}{planned}")
+
+
+def _tuning(old: dict[str, Any], before: Limits, args: TuneArgs) -> dict[str, Any]:
+    """The tuning that was asked for. Raises UsageError naming the limit."""
+    known = (*TUNABLE, "rate")
+    for name in (*args.set, *args.reset, *(args.exactly or {})):
+        if name not in known:
+            raise UsageError(f"limits.{name[:40]}: there is no such limit", hint=f"there are: {', '.join(known)}")
+    if args.exactly is not None:
+        return args.exactly
+    reset = {"caps" if name == "rate" else name for name in args.reset}
+    tuning = {name: value for name, value in old.items() if name not in reset} | args.set
+    if "rate" in tuning:
+        rate = tuning.pop("rate")
+        slow = [str(cap) for cap in before.caps if cap.calendar or cap.period > HOUR]
+        fast = [str(parse_rate(str(rate), field="limits.rate"))] if rate is not None else []
+        tuning["caps"] = [*fast, *slow] if "caps" not in args.set else [*fast, *tuning["caps"]]
+    return tuning
+
+
+def _difference(before: Limits, after: Limits) -> str:
+    was, now = before.describe(), after.describe()
+    gone = [f"no {name} {words} any more" for name, words in was if (name, words) not in now]
+    return ", ".join([f"{name} {words}" for name, words in now if (name, words) not in was] + gone) or "as configured"
+
+
+async def _plan_anew(context: Context, account: Account, before: Limits, after: Limits) -> int:
+    """Plan the campaigns of a queue again when what their plans stand on has changed; how many messages were."""
+    if (before.window, before.min_gap, before.caps) == (after.window, after.min_gap, after.caps):
+        return 0
+    moved = 0
+    for name in await context.store.active_campaigns(account.name):
+        campaign = await context.store.get_campaign(name)
+        on_caps = campaign.pacing.get("spread")
+        if not on_caps and (before.window, before.min_gap) == (after.window, after.min_gap):
+            continue
+        async with context.planning(campaign.id):
+            campaign = await context.store.get_campaign(name)
+            if campaign.state is CampaignState.ACTIVE:
+                moved += (await plans.replan(context.store, campaign, after, now=context.clock.now()))[0]
+    return moved
+
+
+def _tuned(queue: Queue, limits: Limits, was: dict[str, Any], moved: int, message: str) -> Result:
+    return {
+        "success": True,
+        "queue": queue.name,
+        "state": queue.state.value,
+        "tuning": queue.tuning,
+        "was": was,
+        "limits": limits.to_dict(),
+        "planned": moved,
+        "message": message,
+    }

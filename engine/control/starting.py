@@ -10,6 +10,7 @@ from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
 from engine.control.common import Named, estimated, find, ready
 from engine.planning.durations import format_duration
+from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
 from engine.preflight import cold
 from storage.errors import PacelineError, RefusedError
@@ -49,8 +50,17 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     if args.dry_run:
         return await _dry_start(context, campaign, account, step, factory, begin)
     source = ", ".join(await context.store.import_sources(campaign.id))[:500] or campaign.name
+    limits = await context.limits_of(account)
     planned = await plans.plan_people(
-        context.store, campaign, step, factory, start=begin, kind="start", name=source, actor=actor.user
+        context.store,
+        campaign,
+        step,
+        factory,
+        await context.limits_of(account),
+        start=begin,
+        kind="start",
+        name=source,
+        actor=actor.user,
     )
     if not planned.queued:
         return _nothing_to_start(campaign)
@@ -69,7 +79,7 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     await plans.release(context.store, planned.batch_id)
     context.composer.forget(campaign.id)
     context.hooks.wake()
-    return _started(context, campaign, account, planned, begin)
+    return _started(context, campaign, limits, planned, begin)
 
 
 def _nothing_to_start(campaign: Campaign) -> Result:
@@ -90,10 +100,10 @@ def _nothing_to_start(campaign: Campaign) -> Result:
     }
 
 
-def _started(context: Context, campaign: Campaign, account: Account, planned: plans.Planned, begin: int) -> Result:
+def _started(context: Context, campaign: Campaign, limits: Limits, planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = planned.queued - planned.held
-    range_ = estimated(campaign, account, pacing, to_send, begin)
+    range_ = estimated(campaign, limits, pacing, to_send, begin)
     last = planned.last_due or begin
     held = _and_held(planned.held)
     now = context.clock.now()
@@ -128,7 +138,7 @@ async def _dry_start(
         after = page[-1][0]
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = people - held
-    range_ = estimated(campaign, account, pacing, to_send, begin)
+    range_ = estimated(campaign, await context.limits_of(account), pacing, to_send, begin)
     return {
         "success": True,
         "dry_run": True,

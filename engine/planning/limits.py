@@ -70,6 +70,11 @@ class Limits:
                 changed[name] = _READERS[name](tuning[name])
         return replace(self, **changed) if changed else self
 
+    @property
+    def cap_a_day(self) -> int:
+        """The lowest cap of a day; 0 for none."""
+        return min((cap.n for cap in self.caps if cap.period == DAY), default=0)
+
     def describe(self) -> list[tuple[str, str]]:
         """Each limit as (name, words), those that hold nothing left out."""
         found = [("at once", str(self.concurrency))]

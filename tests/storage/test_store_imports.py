@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from engine.planning.limits import Limits
 from engine.plans import replan
 from storage.errors import RefusedError
 from storage.model import HOUR, MINUTE, JobState, PauseReason, RecipientRow
@@ -153,11 +154,11 @@ async def test_what_waits_is_read_in_plan_order_and_in_slices(desk: Desk) -> Non
     batch = await desk.campaign(3, dues=[now + 3, now + 1, now + 1])
     first, second, third = batch.jobs
     assert await desk.store.waiting(batch.id, (-1, 0)) == [
-        (second, now + 1, ""),
-        (third, now + 1, ""),
-        (first, now + 3, ""),
+        (second, now + 1, "", "{}"),
+        (third, now + 1, "", "{}"),
+        (first, now + 3, "", "{}"),
     ]
-    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "")]
+    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "", "{}")]
 
 
 async def test_a_move_gives_a_pending_job_its_new_slot(desk: Desk) -> None:
@@ -182,13 +183,13 @@ async def test_a_plan_made_anew_keeps_the_order_and_begins_with_a_gap(desk: Desk
     now = desk.clock()
     batch = await desk.campaign(4, dues=[now + 4, now + 2, now + 3, now + 1], gaps=[1] * 4, pacing=human)
     await desk.store.pause_campaign(batch.id, PauseReason.OPERATOR, "", said())
-    order = [job for job, _, _ in await desk.store.waiting(batch.id, (-1, 0))]
+    order = [job for job, *_ in await desk.store.waiting(batch.id, (-1, 0))]
     later = desk.clock.step(100 * HOUR)
-    planned, first, _ = await replan(desk.store, batch.campaign, now=later)
+    planned, first, _ = await replan(desk.store, batch.campaign, Limits(), now=later)
     waiting = await desk.store.waiting(batch.id, (-1, 0))
     assert planned == 4
-    assert [job for job, _, _ in waiting] == order
-    dues = [due for _, due, _ in waiting]
+    assert [job for job, *_ in waiting] == order
+    dues = [due for _, due, *_ in waiting]
     assert first is not None and first >= later + 15 * MINUTE
     assert all(after - before >= 15 * MINUTE for before, after in itertools.pairwise(dues))
 
@@ -197,5 +198,5 @@ async def test_a_plan_made_anew_keeps_a_retry_s_own_later_time(desk: Desk) -> No
     batch = await desk.settled_campaign(JobState.PENDING)
     late = desk.clock() + 50 * HOUR
     await desk.store.move([(batch.jobs[0], late, 0)])
-    await replan(desk.store, batch.campaign, now=desk.clock())
+    await replan(desk.store, batch.campaign, Limits(), now=desk.clock())
     assert desk.job(batch.jobs[0])["due_at"] == late

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from engine.planning.limits import Limits
 from engine.plans import replan
 from storage.acts import Seen
 from storage.fixed_set import of_campaign
@@ -150,7 +151,7 @@ class StoreMachine(RuleBasedStateMachine):
     def resume(self, name: str) -> None:
         campaign = self.campaign(name)
         if campaign.state is CampaignState.PAUSED:
-            self.run(replan(self.desk.store, campaign, now=self.desk.clock()))
+            self.run(replan(self.desk.store, campaign, Limits(), now=self.desk.clock()))
             self.run(self.desk.store.activate_campaign(campaign.id, said(), execution="resume"))
 
     @rule(name=names, chance=st.integers(0, 3))
