@@ -6,26 +6,26 @@ import ipaddress
 import re
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
     model_validator,
 )
 
+from engine.alarm_rules import AlarmRules
+from engine.alarm_settings import AlarmsTable
 from engine.intake.addresses import AddressError, parse_address
 from engine.planning.caps import Cap, Ramp, parse_cap, parse_rate
-from engine.planning.durations import parse_duration
 from engine.planning.limits import Limits
 from engine.retry import CoolingLadder, RetryPolicy
 from engine.secrets import Secret, SecretRef
+from engine.tables import Table, duration, over, whole
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
@@ -49,34 +49,6 @@ _PORTS: Final = {"implicit": 465, "starttls": 587, "opportunistic": 25, "none": 
 _OWN_HOST = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?[/?#]")
 """The host is constant text: no recipient's field may choose where the link leads."""
 _PLACEHOLDER = re.compile(r"\{\{ *[A-Za-z_]\w* *\}\}|\{[A-Za-z_]\w*\}", re.ASCII)
-
-
-def _whole(low: int, high: int) -> BeforeValidator:
-    def check(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError("must be a whole number without quotes")
-        if not low <= value <= high:
-            raise ValueError(f"must be between {low} and {high}")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _duration(low: str, high: str) -> BeforeValidator:
-    bounds = parse_duration(low), parse_duration(high)
-
-    def check(value: object) -> int:
-        if not isinstance(value, str):
-            raise ValueError('must be a duration with its unit in quotes, such as "30s" or "5m"')
-        try:
-            duration = parse_duration(value)
-        except UsageError:
-            raise ValueError('must be a duration such as "30s", "5m" or "1h30m"') from None
-        if not bounds[0] <= duration <= bounds[1]:
-            raise ValueError(f"must be between {low} and {high}")
-        return duration
-
-    return BeforeValidator(check)
 
 
 def _rate(value: str) -> str:
@@ -144,23 +116,16 @@ def _selector(value: str) -> str:
 Text = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, AfterValidator(_address)]
 LocalPath = Annotated[Path, AfterValidator(_against_folder)]
-Seconds = Annotated[int, _duration("1s", "1h")]
-Count = Annotated[int, _whole(1, 1_000_000)]
-Concurrency = Annotated[int, _whole(1, 100)]
-Gap = Annotated[int, _duration("0s", "7d")]
-RetryDelay = Annotated[int, _duration("0s", "5d")]
+Seconds = Annotated[int, duration("1s", "1h")]
+Count = Annotated[int, whole(1, 1_000_000)]
+Concurrency = Annotated[int, whole(1, 100)]
+Gap = Annotated[int, duration("0s", "7d")]
+RetryDelay = Annotated[int, duration("0s", "5d")]
 ZoneName = Annotated[str, AfterValidator(_zone)]
-CoolingStep = Annotated[int, _duration("1s", "7d")]
+CoolingStep = Annotated[int, duration("1s", "7d")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-_AnyTable = TypeVar("_AnyTable", bound=_Table)
-
-
-class RetryTable(_Table):
+class RetryTable(Table):
     """What follows a refusal that may pass. `delays` and `give_up` in microseconds, `jitter` as a share of the delay,
     `max_tries` attempts (None: only `give_up` ends it). Keys that an account leaves out come from `[defaults.retry]`.
     """
@@ -170,10 +135,10 @@ class RetryTable(_Table):
     )
     give_up: RetryDelay = 3 * DAY
     jitter: float = Field(default=0.1, ge=0, le=0.5, strict=True, allow_inf_nan=False)
-    max_tries: Annotated[int, _whole(1, 100)] | None = None
+    max_tries: Annotated[int, whole(1, 100)] | None = None
 
 
-class CoolingTable(_Table):
+class CoolingTable(Table):
     """How long a queue rests after trouble of its own: `steps` in microseconds, the last one repeats."""
 
     steps: tuple[CoolingStep, ...] = Field(
@@ -181,7 +146,7 @@ class CoolingTable(_Table):
     )
 
 
-class WindowTable(_Table):
+class WindowTable(Table):
     """When a queue may send: weekly `hours` of local wall time in `zone` (the account's own unless it says so), not on
     the public holidays of the regions in `holidays` ("DE-BY"), nor on the `closed` dates. `recipient_zone` names the
     field that holds a person's own zone."""
@@ -193,14 +158,14 @@ class WindowTable(_Table):
     recipient_zone: str = ""
 
 
-class WarmupTable(_Table):
+class WarmupTable(Table):
     """The ramp of a new sender: `start` messages on its first day, `step` more (or `growth` as a share more) on every
     further day on which it sends, up to `ceiling`."""
 
-    start: Annotated[int, _whole(1, 1_000_000)] = 5
-    step: Annotated[int, _whole(0, 1_000_000)] = 0
+    start: Annotated[int, whole(1, 1_000_000)] = 5
+    step: Annotated[int, whole(0, 1_000_000)] = 0
     growth: float = Field(default=0, ge=0, le=1, allow_inf_nan=False)
-    ceiling: Annotated[int, _whole(1, 1_000_000)] = 20
+    ceiling: Annotated[int, whole(1, 1_000_000)] = 20
 
     @model_validator(mode="after")
     def _one_way_up(self) -> WarmupTable:
@@ -211,12 +176,12 @@ class WarmupTable(_Table):
         return self
 
 
-class Defaults(_Table):
+class Defaults(Table):
     """`[defaults]`: what an account gets when neither it nor its preset says otherwise. Times in microseconds."""
 
     concurrency: Concurrency = 10
     min_gap: Gap = 0
-    messages_per_connection: Annotated[int, _whole(1, 10_000)] = 100
+    messages_per_connection: Annotated[int, whole(1, 10_000)] = 100
     connect_timeout: Seconds = 30 * SECOND
     command_timeout: Seconds = 60 * SECOND
     reply_timeout: Seconds = 600 * SECOND
@@ -224,7 +189,7 @@ class Defaults(_Table):
     cooling: CoolingTable = CoolingTable()
 
 
-class AccountBase(_Table):
+class AccountBase(Table):
     """What every kind of account has. `min_gap` in microseconds between two starts, `domain_gap` between two to one
     recipient domain; `daily_cap` counts over any 24 hours; `rate` is text such as "60/min", `caps` are more of them,
     also of the calendar ("500/day calendar") in `zone` (None: the file's); `preset` names the figures it began with.
@@ -250,6 +215,7 @@ class AccountBase(_Table):
     warmup: WarmupTable | None = None
     retry: RetryTable | None = None
     cooling: CoolingTable | None = None
+    alarms: AlarmsTable | None = None
 
     _name: str = PrivateAttr(default="")
 
@@ -282,12 +248,16 @@ class AccountBase(_Table):
 
     def retry_policy(self, defaults: Defaults) -> RetryPolicy:
         """The rule for transient refusals: `[accounts.NAME.retry]` key by key over `[defaults.retry]`."""
-        table = _over(defaults.retry, self.retry)
+        table = over(defaults.retry, self.retry)
         return RetryPolicy(table.delays, table.give_up, table.jitter, table.max_tries)
 
     def cooling_ladder(self, defaults: Defaults) -> CoolingLadder:
         """How the queue cools: `[accounts.NAME.cooling]` over `[defaults.cooling]`."""
-        return CoolingLadder(_over(defaults.cooling, self.cooling).steps)
+        return CoolingLadder(over(defaults.cooling, self.cooling).steps)
+
+    def alarm_rules(self, alarms: AlarmsTable) -> AlarmRules:
+        """When its queue and campaigns stop or slow down by themselves: `[accounts.NAME.alarms]` over `[alarms]`."""
+        return over(alarms, self.alarms).rules()
 
 
 class SmtpAccount(AccountBase):
@@ -300,12 +270,12 @@ class SmtpAccount(AccountBase):
     channel: Literal["smtp"]
     host: Annotated[Text, Field(min_length=1)]
     tls: Literal["none", "starttls", "opportunistic", "implicit"] = "starttls"
-    port: Annotated[int, _whole(1, 65_535)] | None = None
+    port: Annotated[int, whole(1, 65_535)] | None = None
     username: Text | None = None
     password: SecretRef | None = None
     ca_file: LocalPath | None = None
     local_hostname: Text | None = None
-    messages_per_connection: Annotated[int, _whole(1, 10_000)] = 100
+    messages_per_connection: Annotated[int, whole(1, 10_000)] = 100
     connect_timeout: Seconds = 30 * SECOND
     command_timeout: Seconds = 60 * SECOND
     reply_timeout: Seconds = 600 * SECOND
@@ -382,12 +352,6 @@ def with_figures(table: dict[str, Any], defaults: dict[str, Any]) -> dict[str, A
     plain = {key: value for key, value in defaults.items() if key not in ("retry", "cooling")}
     inherited = {key: value for key, value in {**plain, **preset}.items() if key in kind.model_fields}
     return {**inherited, **table}
-
-
-def _over(base: _AnyTable, override: _AnyTable | None) -> _AnyTable:
-    if override is None:
-        return base
-    return base.model_copy(update={key: getattr(override, key) for key in override.model_fields_set})
 
 
 def _is_loopback(host: str) -> bool:

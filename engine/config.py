@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from engine.accounts import Account, AnyAccount, Defaults, Text, ZoneName, with_figures
+from engine.alarm_settings import AlarmsTable
 from engine.config_errors import key_lines, sentences
 from engine.console_settings import ConsoleSettings, is_production
 from engine.intake.addresses import AddressError, parse_address
@@ -135,6 +136,7 @@ class Config(BaseModel):
     zone: ZoneName = "UTC"
     defaults: Defaults = Defaults()
     safety: Safety = Safety()
+    alarms: AlarmsTable = AlarmsTable()
     console: ConsoleSettings = ConsoleSettings()
     accounts: dict[Annotated[str, AfterValidator(_name)], AnyAccount] = Field(default_factory=dict)
 

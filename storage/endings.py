@@ -11,6 +11,7 @@ from typing import Any
 
 from storage.dispatch import Finish
 from storage.model import HOUR, JobState, OutcomeClass
+from storage.reputation import Verdict, is_dead, note_verdicts
 from storage.writer import Tx
 
 _HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
@@ -62,6 +63,13 @@ def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
         if end.error_key:
             where = (end.error_key, row["campaign_id"] or 0, row["queue_id"], outcome, end.now // HOUR)
             tx.execute(_FAILURE_HOUR, (*where, end.now, end.now, end.reply))
+    verdicts = [
+        Verdict(row["campaign_id"], row["queue_id"], is_dead(end.outcome, end.error_key))
+        for end, row in attempted
+        if end.outcome is OutcomeClass.ACCEPTED or end.outcome is OutcomeClass.PERMANENT
+    ]
+    if verdicts:
+        note_verdicts(tx, verdicts, attempted[0][0].now)
     return answers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts
+from storage import acts, alarms
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -64,6 +64,7 @@ def settle(tx: Tx, now: int) -> Settled:
         "AND k.state IN ('held', 'pending', 'processing'))",
         (now,),
     ).rowcount
+    alarms.end(tx, now)
     return Settled(tuple(completed), batches)
 
 

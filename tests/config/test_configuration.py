@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from engine.accounts import PRESETS, CoolingTable, Defaults, OutboxAccount, RetryTable, SmtpAccount
+from engine.alarm_settings import AlarmsTable
 from engine.config import (
     EXAMPLE,
     Config,
@@ -422,7 +423,9 @@ def test_every_example_of_the_document_is_valid(tmp_path: Path, example: str) ->
 
 
 @pytest.mark.parametrize(
-    "model", [Config, Safety, Defaults, RetryTable, CoolingTable, SmtpAccount, OutboxAccount], ids=lambda m: m.__name__
+    "model",
+    [Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SmtpAccount, OutboxAccount],
+    ids=lambda m: m.__name__,
 )
 def test_the_document_explains_every_key(model: type[BaseModel]) -> None:
     explained = {word for code in re.findall(r"`([^`\n]+)`", DOCUMENT) for word in re.findall(r"\w+", code)}
