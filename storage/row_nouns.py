@@ -12,7 +12,7 @@ def campaign_of(row: Row) -> Campaign:
         row["id"], row["name"], CampaignState(row["state"]), row["pause_reason"], row["pause_detail"],
         row["queue_id"], row["account"], row["priority"], row["concurrency"], row["pacing"], row["settings"],
         row["live"], row["seed"], row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
-        row["last_start"], row["version"],
+        row["last_start"], row["version"], row["weight"], row["hours"],
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Add one by a function `(Subject) -> Iterable[Finding]` in the module of its subj
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from engine.accounts import SmtpAccount
@@ -167,34 +167,48 @@ def duplicates(subject: Subject) -> Iterable[Finding]:
 
 
 def caps(subject: Subject) -> Iterable[Finding]:
-    """Caps of the account that stretch the messages beyond what the pacing takes."""
-    n, found = subject.people.to_send, subject.account
-    if found is None or not n:
+    """Caps of the account that stretch the messages beyond what the pacing takes, a warm-up among them."""
+    n, limits, name = subject.people.to_send, subject.limits, subject.campaign.account
+    if limits is None or not n:
         return
     campaign = subject.campaign
-    at_once = min(campaign.concurrency, found.concurrency)
+    at_once = min(campaign.concurrency, limits.concurrency)
     alone = estimate(subject.pacing, n, start=subject.now, seed=campaign.seed, concurrency=at_once)
-    binding = False
-    for cap in found.ceilings:
-        takes = least_time(n, min_gap=0, caps=[cap])
-        if takes > max(alone.last_high - subject.now, SECOND):
-            binding = True
-            length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)
-            message = f"the cap {cap} of account {found.name} stretches {n:,} messages over {length}"
-            yield warns("caps", message, f"fewer people, another account, or a higher cap in {subject.in_settings}")
-    if found.ceilings and not binding:
-        yield ok("caps", f"{', '.join(map(str, found.ceilings))}: no cap holds it up")
+    enough = max(alone.last_high - subject.now, SECOND)
+    waits = [(f"the cap {cap} of account {name}", least_time(n, min_gap=0, caps=[cap])) for cap in limits.caps]
+    if limits.warmup is not None:
+        waits.append((f"the {limits.warmup.describe()},", (_days(limits.warmup.ladder(), n) - 1) * DAY))
+    binding = [(what, takes) for what, takes in waits if takes > enough]
+    for what, takes in binding:
+        length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)
+        fix = f"fewer people, another account, or a higher limit in {subject.in_settings}"
+        yield warns("caps", f"{what} stretches {n:,} messages over {length}", fix)
+    if waits and not binding:
+        yield ok("caps", f"{', '.join(map(str, limits.caps)) or 'the warm-up'}: no cap holds it up")
+
+
+def _days(ladder: Sequence[int], n: int) -> int:
+    """On how many days `n` messages are sent, of each as many as its rung allows and the last rung for ever."""
+    for day, rung in enumerate(ladder, 1):
+        if n <= rung:
+            return day
+        n -= rung
+    return len(ladder) - (-n // ladder[-1])
 
 
 def window(subject: Subject) -> Iterable[Finding]:
     """Whether there is a time at which account and campaign may both send."""
-    windows = list(subject.windows)
+    windows = subject.windows
     if not windows:
         return
     hours = "; ".join(found.describe() for found in windows)
-    if opens(windows, subject.now) == NEVER:
-        fix = f"open the window of the campaign or of {subject.in_settings}"
-        yield warns("window", f"no window opens within the next year, so nothing would leave: {hours}", fix)
+    fix = f"open the window of the campaign or of {subject.in_settings}"
+    # A plan is made within the campaign's own window, or else the queue's.
+    if windows[-1].next_open(subject.now) is None:
+        yield refuses("window", f"the window does not open within the next year: {windows[-1].describe()}", fix)
+    elif opens(windows, subject.now) == NEVER:
+        message = f"account and campaign are open at no common time within the next year: {hours}"
+        yield warns("window", f"{message}; nothing would leave", fix)
     else:
         yield ok("window", f"sends {hours}")
 

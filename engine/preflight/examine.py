@@ -13,15 +13,14 @@ from engine.composer import make_factory
 from engine.config import Config
 from engine.control.common import estimated
 from engine.dns import DomainFacts, Names, is_special, look_up
-from engine.planning.opening import parsed
-from engine.planning.pacing import Pacing
-from engine.planning.windows import Window
+from engine.planning.limits import Limits
+from engine.planning.pacing import Estimate, Pacing
 from engine.preflight.checks import CHECKS, SHARED_DAYS
 from engine.preflight.findings import FEW, Finding, Report
 from engine.preflight.people import survey
 from engine.preflight.subject import Login, Subject
-from storage.errors import PacelineError
-from storage.model import DAY
+from storage.errors import PacelineError, UsageError
+from storage.model import DAY, Campaign
 from storage.reader import Reader, Row
 from storage.row_nouns import campaign_of, step_of
 from storage.shared_people import shared_people
@@ -68,7 +67,7 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         trouble = error
     guarded = account is not None and not row["live"] and account.channel != "outbox"
     people = survey(reader, row, config, factory, guarded=guarded)
-    to_send = people.to_send
+    limits = account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
     return Subject(
         now=now,
         row=row,
@@ -76,6 +75,7 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         step=step,
         pacing=pacing,
         account=account,
+        limits=limits,
         factory=factory,
         trouble=trouble,
         secret=_secret_trouble(account),
@@ -83,16 +83,17 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         shared=shared_people(reader, row["id"], since=now - SHARED_DAYS * DAY, limit=FEW),
         engine_paused=reader.engine()["paused"],
         sent_today=_sent_today(reader, config, factory, now),
-        windows=_windows(reader, row, config, account),
-        estimate=estimated(campaign, account, pacing, to_send, now) if account is not None and to_send else None,
+        estimate=_estimate(campaign, limits, pacing, people.to_send, now),
     )
 
 
-def _windows(reader: Reader, row: Row, config: Config, account: Account | None) -> tuple[Window, ...]:
-    own = account.limits(config.zone).window if account is not None else None
-    kept = reader.one("SELECT hours FROM campaigns WHERE id = ?", (row["id"],))
-    campaigns = parsed(kept["hours"]) if kept is not None and kept["hours"] else None
-    return tuple(window for window in (own, campaigns) if window is not None)
+def _estimate(campaign: Campaign, limits: Limits | None, pacing: Pacing, n: int, now: int) -> Estimate | None:
+    if limits is None or not n:
+        return None
+    try:
+        return estimated(campaign, limits, pacing, n, now)
+    except UsageError:
+        return None  # a window that never opens, or a spread without a cap: the start says the same
 
 
 def _secret_trouble(account: Account | None) -> PacelineError | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.accounts import Account
 from engine.compose.message import MessageFactory
 from engine.dns import DomainFacts
+from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
 from engine.planning.windows import Window
 from engine.preflight.people import People
@@ -36,6 +37,8 @@ class Subject:
     step: Step
     pacing: Pacing
     account: Account | None
+    limits: Limits | None
+    """What its queue may do, live tuning included; None without an account."""
     factory: MessageFactory | None
     trouble: PacelineError | None
     secret: PacelineError | None
@@ -47,13 +50,18 @@ class Subject:
     """What the accounts of this From domain sent in the last 24 hours."""
     estimate: Estimate | None = None
     """When the messages would be through, as a start says it; None without an account or people."""
-    windows: tuple[Window, ...] = ()
-    """The account's and the campaign's own, all of which must be open for a message to leave."""
     login: Login | None = None
     """None: nobody asked to connect."""
     dns: DomainFacts | None = None
     no_dns: str = ""
     """Why the DNS was not asked."""
+
+    @property
+    def windows(self) -> list[Window]:
+        """The queue's and the campaign's own: all of them must be open for a message to leave."""
+        own = self.limits.window if self.limits is not None else None
+        campaigns = Window.from_dict(self.campaign.hours) if self.campaign.hours else None
+        return [window for window in (own, campaigns) if window is not None]
 
     @property
     def name(self) -> str:

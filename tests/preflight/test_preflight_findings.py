@@ -16,6 +16,7 @@ from engine.preflight.examine import examine
 from engine.preflight.findings import Finding, Report, Severity
 from engine.preflight.subject import Login
 from storage.errors import PacelineError, RefusedError
+from storage.events import Event
 from storage.model import DAY, SECOND
 from tests.console.world import SENT, World
 from tests.support.name_server import Zone, serving
@@ -306,13 +307,41 @@ def test_a_cap_says_how_many_days_it_takes(world: World) -> None:
     assert line(found(world), "caps").severity is OK
 
 
+def test_a_warm_up_says_how_many_days_it_takes(world: World) -> None:
+    configure(world, "warmup = { start = 5, step = 1, ceiling = 7 }\n")
+    draft(world, 32, account="main")
+    finding = line(found(world), "caps")
+    assert finding.message.startswith("the warm-up from 5 a day, 1 more each day, to 7, stretches 32 messages")
+    assert finding.message.endswith("over 5 days")  # 5 + 6 + 7 + 7 + 7
+
+
+def test_what_was_tuned_live_counts(world: World) -> None:
+    draft(world, 35, account="main")
+    assert "caps" not in {finding.check for finding in found(world).findings}
+    queue = world.run(world.store.get_queue("main"))
+    world.run(world.store.set_tuning(queue.id, {"caps": ["10/day"]}, Event("queue.tuned", "ana tuned main")))
+    assert "the cap 10/day of account main stretches" in line(found(world), "caps").message
+
+
 def test_a_window_that_never_opens_is_told(world: World) -> None:
     configure(world, 'window = { hours = "mon-sun 09:00-17:00", zone = "Europe/Berlin" }\n')
     draft(world, account="main")
     assert line(found(world), "window").severity is OK
     days = [(date(2026, 1, 1) + timedelta(days=n)).isoformat() for n in range(-2, 450)]
     configure(world, f'window = {{ hours = "mon-sun 09:00-17:00", zone = "Europe/Berlin", closed = {days} }}\n')
-    assert "no window opens within the next year" in line(found(world), "window").message
+    finding = line(found(world), "window")
+    assert finding.severity is REFUSES
+    assert "does not open within the next year" in finding.message
+    with pytest.raises(PacelineError, match="does not open"):
+        world.call("campaign.start", name="letters")
+
+
+def test_windows_that_are_never_open_together_are_told(world: World) -> None:
+    configure(world, 'window = { hours = "mon-fri 09:00-12:00", zone = "Europe/Berlin" }\n')
+    draft(world, account="main", window={"hours": "sat 09:00-12:00"})
+    finding = line(found(world), "window")
+    assert finding.severity is WARNS
+    assert "open at no common time" in finding.message
 
 
 def test_a_bulk_sender_is_told_what_receivers_ask_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
