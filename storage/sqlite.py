@@ -22,6 +22,7 @@ from storage.lock import OwnerLock
 from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
+from storage.sqlite_alarms import SqliteAlarms
 from storage.writer import Tx, Writer, WriterConnection, describe
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
 
 
-class SqliteStore:
+class SqliteStore(SqliteAlarms):
     """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
 
     def __init__(

@@ -12,15 +12,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from storage.acts import Acted, Seen, Tell
+from storage.alarms import Alarm, Answer, Overdue
 from storage.campaigns import CampaignSpec
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
-from storage.edits import Edit
+from storage.edits import Edit, Tuning
 from storage.endings import Rescued
 from storage.events import Event
+from storage.limits import Ceiling
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
 from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob
+from storage.reputation import Reputation
 from storage.upkeep import Settled
 
 T = TypeVar("T")
@@ -191,3 +194,36 @@ class Store(Protocol):
     async def recount(self) -> list[tuple[int, int, int, str, str, int, int]]: ...
 
     async def add_event(self, event: Event) -> None: ...
+
+    # alarms
+    async def raise_alarm(self, alarm: Alarm, event: Event | None) -> bool:
+        """Open it; False when one of its kind and subject is open already."""
+        ...
+
+    async def pause_for(self, alarm: Alarm, reason: PauseReason) -> bool:
+        """Pause the alarm's campaign, and open the alarm; False when it is not active."""
+        ...
+
+    async def stop_queue(self, alarm: Alarm, state: QueueState, *, campaigns_too: bool = False) -> bool: ...
+
+    async def acknowledge_alarm(self, alarm_id: int, event: Event) -> str: ...
+
+    async def bring_alarm_back(self, alarm_id: int, event: Event) -> str: ...
+
+    async def note_feedback(
+        self, campaign_id: int | None, queue_id: int, *, bounced: int = 0, complained: int = 0
+    ) -> None:
+        """What comes back later about messages that were accepted."""
+        ...
+
+    async def reputation_of(self, scope: str, scope_id: int, since: int) -> Reputation: ...
+
+    async def reputations_changed(self, since: int) -> list[tuple[str, int]]: ...
+
+    async def content_errors(self, campaign_id: int, error_key: str, most: int) -> int: ...
+
+    async def last_answers(self, queue_id: int, most: int) -> tuple[list[Answer], int, int]: ...
+
+    async def overdue(self, ceilings: Mapping[int, Sequence[Ceiling]]) -> list[Overdue]: ...
+
+    async def tell_behind(self, words: Mapping[int, str]) -> None: ...
