@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
-ThemeName = Literal["terminal", "dark", "light"]
-Accent = Literal["red", "yellow", "green", "blue", "magenta", "cyan"]
+from engine.console_names import PRODUCTION, Accent, ThemeName, is_production
 
-PRODUCTION = frozenset({"production", "prod"})
+__all__ = ["PRODUCTION", "Accent", "ConsoleSettings", "ThemeName", "is_production"]
 
 
 class ConsoleSettings(BaseModel):
@@ -21,8 +18,3 @@ class ConsoleSettings(BaseModel):
     theme: ThemeName = "terminal"
     accent: Accent | None = None
     mouse: bool = False
-
-
-def is_production(environment: str) -> bool:
-    """Whether an environment of this name is one where a slip reaches real people."""
-    return environment.strip().lower() in PRODUCTION

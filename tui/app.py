@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from engine.config import load_config
-from storage.errors import LockHeldError
 from storage.lock import read_holder
 from storage.reader import Reader
 from tui.client import this_actor
 from tui.console import PacelineApp
 from tui.ending import Ending
+from tui.glance import glance, thorough
 from tui.leaving import DRAIN_LIMIT
 from tui.link import EngineLink
 from tui.preferences import gather
@@ -25,6 +24,7 @@ from tui.terminal import check_terminal
 from tui.terminal_driver import TerminalDriver
 
 if TYPE_CHECKING:
+    from engine.config import Config
     from tui.embedded import EmbeddedEngine
 
 LOG_SIZE = 1 << 20
@@ -34,20 +34,20 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False, m
     """Open the console and return its exit code (128 + n after signal n).
 
     With the engine lock free it starts an engine in this process (not when read-only: that would send); with it held
-    it attaches. `mouse` takes the terminal's mouse, as the configuration may ask for too. Raises the PacelineError of
-    a start that is not possible: no terminal, a store or a configuration that cannot be used.
+    it attaches. The first picture comes before that start and before the configuration's whole check. `mouse` takes
+    the terminal's mouse, as the configuration may ask for too. Raises the PacelineError of a start that is not
+    possible: no terminal, a store or a configuration that cannot be used.
     """
     check_terminal()
-    config = load_config(config_path)
+    seen = glance(config_path) or thorough(config_path)
     with Reader(database):
         pass  # a store that cannot be read is told before the screen opens
     log = _log_to_file(database)
-    engine = None if read_only else _embed(database, config_path)
     link = EngineLink(
         database,
         this_actor("console"),
-        embedded=engine,
         embed=lambda: _engine(database, config_path),
+        starts=not read_only and _is_free(database),
         read_only=read_only,
     )
     try:
@@ -55,15 +55,16 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False, m
         app = PacelineApp(
             database,
             link,
-            environment=config.environment,
+            environment=seen.environment,
             host=host,
             read_only=read_only,
-            zone=config.tz,
-            config=lambda: load_config(config_path),
-            preferences=gather(config),
+            zone=seen.zone,
+            config=lambda: _config(config_path),
+            rest=lambda: _rest(config_path, link),
+            preferences=gather(seen, config_path),
             state=platformdirs.user_state_path("paceline", False),
         )
-        return _run(app, link, mouse=mouse or config.console.mouse)
+        return _run(app, link, mouse=mouse or seen.mouse)
     finally:
         link.drain("the console ended")
         link.join(DRAIN_LIMIT)
@@ -71,23 +72,31 @@ def run_console(database: Path, config_path: Path, *, read_only: bool = False, m
         log.close()
 
 
-def _embed(database: Path, config_path: Path) -> EmbeddedEngine | None:
+def _is_free(database: Path) -> bool:
+    """Whether no engine works on this database. A command holds the lock for one change only."""
     holder = read_holder(database)
-    if holder is not None and holder.role != "command":
-        return None
-    engine = _engine(database, config_path)
-    try:
-        engine.start()
-    except LockHeldError:
-        # Somebody was faster: attach to that engine, unless it is only a command that ends soon.
-        if (now := read_holder(database)) is None or now.role == "command":
-            raise
-        return None
-    return engine
+    return holder is None or holder.role == "command"
+
+
+def _rest(config_path: Path, link: EngineLink) -> tuple[str, ...]:
+    """What the first picture does not wait for: the whole check of the configuration, and the engine. Returns what is
+    to be told; raises the PacelineError by which no console can go on."""
+    warnings = _config(config_path).warnings
+    link.begin()
+    return warnings
+
+
+# Imported late: an attached console needs no engine, and the first picture neither that nor what checks a
+# configuration, which are two thirds of what there is to import.
+
+
+def _config(config_path: Path) -> Config:
+    from engine.config import load_config
+
+    return load_config(config_path)
 
 
 def _engine(database: Path, config_path: Path) -> EmbeddedEngine:
-    # Imported here: an attached console needs no engine, which is a third of what there is to import.
     from tui.embedded import EmbeddedEngine
 
     return EmbeddedEngine(database, config_path)
@@ -112,4 +121,6 @@ def _run(app: PacelineApp, link: EngineLink, *, mouse: bool) -> int:
             link.close()
     if end.number:
         return 128 + end.number
+    if app.unable is not None:
+        raise app.unable
     return result if result is not None else app.return_code or 0

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from engine.config import Config
-from engine.console_settings import is_production
+from engine.console_names import is_production
 from storage.errors import PacelineError
 from tui.actions import Situation, Target
 from tui.feed import Feed, Snapshot
 from tui.history import History
-from tui.link import LOST, NONE, Link
+from tui.link import LOST, NONE, STARTING, Link
 from tui.preferences import Preferences
 from tui.safe_text import safe_text
 from tui.screens.confirm import ConfirmScreen
@@ -26,16 +26,31 @@ from tui.undo import UndoList
 from tui.widgets.frame import FrameState
 from tui.widgets.lines import Line
 
+if TYPE_CHECKING:
+    from engine.config import Config
+
+
+WITHOUT = {NONE: "none runs on this database", STARTING: "it is starting, in a moment"}
+"""Why no engine can be asked, in states that have one reason only."""
+
 
 def wall_clock() -> int:
     """The present in microseconds UTC."""
     return time.time_ns() // 1_000
 
 
+def no_config() -> Config:
+    """A configuration without accounts."""
+    from engine.config import Config
+
+    return Config()
+
+
 class ConsoleBase(App[int]):
     """The state that the parts of the console share. Time (us UTC) and monotonic time (s) are passed in; `state` is the
     folder of what is kept between runs (None: nothing is), `zone` that of local times, `config` reads the
-    configuration as it stands now (accounts for previews and checks)."""
+    configuration as it stands now (accounts for previews and checks). `rest` is called in a thread when the first
+    picture stands; it does what a start needs besides, returns sentences to tell, and ends the console by raising."""
 
     def __init__(
         self,
@@ -47,7 +62,8 @@ class ConsoleBase(App[int]):
         read_only: bool = False,
         state: Path | None = None,
         zone: tzinfo = UTC,
-        config: Callable[[], Config] = Config,
+        config: Callable[[], Config] = no_config,
+        rest: Callable[[], Sequence[str]] = tuple,
         preferences: Preferences | None = None,
         now: Callable[[], int] = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -62,6 +78,7 @@ class ConsoleBase(App[int]):
         self.filters = History(state / "filters" if state is not None else None)
         self.zone = zone
         self.load_config = config
+        self.rest = rest
         self.preferences = preferences or Preferences()
         self.keymap = self.preferences.keymap
         self.now = now
@@ -103,7 +120,7 @@ class ConsoleBase(App[int]):
         link = self._snapshot.link if self._snapshot else self.link.state
         frame = self._snapshot.frame if self._snapshot else {}
         now = self.now()
-        lost = link.reason if link.word == LOST else "none runs on this database" if link.word == NONE else ""
+        lost = WITHOUT.get(link.word, "") or (link.reason if link.word == LOST else "")
         undo = next((undo.title for undo in self.undos.open(now)), "")
         paused = bool(frame.get("engine", {}).get("paused"))
         return replace(self._place, lost=lost, engine_paused=paused, undo=undo, now=now)

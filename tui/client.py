@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.config import Config
 from storage.errors import EngineUnavailableError, LockHeldError, RefusedError
 from storage.lock import read_holder
 from storage.model import Actor
+
+if TYPE_CHECKING:
+    from engine.config import Config
 
 STARTING = 5.0
 """Seconds that a holder which does not answer yet (an engine that starts, a command that ends) is waited for."""

@@ -18,11 +18,11 @@ from tui.dumping import Dumping
 from tui.feed import Snapshot
 from tui.freezing import Freezing
 from tui.keymap import UNBOUND
-from tui.leaving import Leaving
 from tui.looks import LOOKS
 from tui.palette import Palettes
 from tui.screens.overview import OverviewScreen
 from tui.screens.view import ViewScreen
+from tui.starting import Starting
 from tui.telling import Telling
 from tui.theming import Theming
 from tui.widgets.grid import Grid
@@ -66,7 +66,7 @@ def _when_opened(module: str, screen: str) -> Callable[[], ViewScreen]:
     return make
 
 
-class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Writing, Palettes, Leaving):
+class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Writing, Palettes, Starting):
     """The screen over one store and one link to an engine; see `ConsoleBase` for its arguments."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -119,6 +119,7 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
             return
         if (view := self.view) is not None and self.lets_in(view, message.snapshot):
             view.take(message.snapshot)
+        self.begin_rest()
 
     def _tick(self) -> None:
         """Let the time on the screen move; what has not changed is not drawn."""

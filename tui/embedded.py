@@ -19,6 +19,7 @@ from engine.clock import Clock
 from engine.config import load_config
 from engine.service import Engine
 from storage.errors import EngineUnavailableError, PacelineError
+from tui.sharing import shared_interpreter
 
 log = logging.getLogger("paceline.embedded")
 
@@ -27,7 +28,7 @@ START_LIMIT = 60.0
 
 
 class EmbeddedEngine:
-    """One engine in a thread of its own. `start` once, then `drain` and `join`."""
+    """One engine in a thread of its own. `start` once (or `launch` and then `start`), then `drain` and `join`."""
 
     def __init__(
         self,
@@ -41,15 +42,22 @@ class EmbeddedEngine:
             database, lambda: load_config(config_path), role="console", clock=clock, channels=channels
         )
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._has_loop = threading.Event()
         self._settled = threading.Event()
         self.failure: BaseException | None = None
         """What ended the engine, when nobody asked it to end."""
         # A daemon: an end that is bounded must not wait for a server that never answers.
         self._thread = threading.Thread(target=self._live, name="paceline-engine", daemon=True)
 
+    def launch(self) -> None:
+        """Let the engine begin to start; from now on `drain`, `cut` and `join` reach it."""
+        self._thread.start()
+        self._has_loop.wait(START_LIMIT)
+
     def start(self) -> None:
         """Return once the engine listens. Raises the PacelineError that kept it from starting."""
-        self._thread.start()
+        if self._thread.ident is None:
+            self.launch()
         if not self._settled.wait(START_LIMIT):
             raise EngineUnavailableError(
                 f"the engine did not start within {START_LIMIT:.0f} s", hint="run `paceline doctor`"
@@ -95,6 +103,7 @@ class EmbeddedEngine:
             factory = asyncio.new_event_loop
         with asyncio.Runner(loop_factory=factory) as runner:
             self._loop = runner.get_loop()
+            self._has_loop.set()
             try:
                 runner.run(self._run())
             except PacelineError as error:
@@ -108,4 +117,5 @@ class EmbeddedEngine:
     async def _run(self) -> None:
         await self._engine.start()
         self._settled.set()
-        await self._engine.run()
+        with shared_interpreter():
+            await self._engine.run()

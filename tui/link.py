@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from storage.errors import EngineUnavailableError, PacelineError, RefusedError
+from storage.errors import EngineUnavailableError, LockHeldError, PacelineError, RefusedError
 from storage.lock import Holder, read_holder
 from storage.model import SECOND, Actor
 from tui.client import PATIENCE, Control, SocketControl
@@ -41,6 +41,8 @@ OWN_FOR = 3.0
 """Seconds for which an event with our own name may still be the echo of what this console did."""
 
 EMBEDDED, ATTACHED, LOST, NONE = "EMBEDDED", "ATTACHED", "LOST", "NO ENGINE"
+STARTING = "STARTING"
+"""The console's own engine is on its way: the first picture does not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Link(Protocol):
 
 
 class EngineLink:
-    """The link to the engine of one database. `look` is called about once a second, from one thread."""
+    """The link to the engine of one database. `look` is called about once a second, from one thread. With `starts` the
+    console is to run an engine of its own, which `begin` starts."""
 
     def __init__(
         self,
@@ -107,12 +110,18 @@ class EngineLink:
         *,
         embedded: EmbeddedEngine | None = None,
         embed: Callable[[], EmbeddedEngine] | None = None,
+        starts: bool = False,
         read_only: bool = False,
     ) -> None:
         self._database = database
         self._actor = actor
         self._embedded = embedded
         self._embed = embed
+        self._starts = starts
+        self._coming: EmbeddedEngine | None = None
+        """The engine that is being started here, which does not listen yet."""
+        self._ending = False
+        self._bringing = threading.Lock()
         self._read_only = read_only
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="paceline-control")
         self._again = threading.Event()
@@ -169,6 +178,8 @@ class EngineLink:
             self._status, self._silent = clean(status), 0
 
     def _seen(self, now: int) -> LinkState:
+        if self._starts:
+            return LinkState(STARTING, reason="starting")
         if self._embedded is not None and self._embedded.alive:
             holder = read_holder(self._database)
             return LinkState(EMBEDDED, holder.pid if holder else 0)
@@ -180,7 +191,7 @@ class EngineLink:
 
     def _gone(self, now: int, holder: Holder | None) -> LinkState:
         old = self._state
-        if old.word == NONE:
+        if old.word in (NONE, STARTING):
             return LinkState(NONE, reason="no engine runs")
         since = old.since if old.word == LOST else now
         tries = old.tries + 1 if old.word == LOST else 0
@@ -245,35 +256,69 @@ class EngineLink:
             self._connected.discard(control)
             control.close()
 
+    def begin(self) -> None:
+        """Start the engine that this console is to run, if it is to run one; who was faster is attached to. Blocks
+        until it listens; raises the PacelineError that kept it from starting."""
+        if not self._starts or self._embed is None:
+            return
+        try:
+            self._bring_up(self._embed)
+        except LockHeldError:
+            # A command holds the lock for one change only: it is no engine to attach to.
+            if (now := read_holder(self._database)) is None or now.role == "command":
+                raise
+        finally:
+            self._starts = False
+            self.look_now()
+
     def start_here(self) -> None:
         """Start an engine in this process, because a person asked for it: an engine that died by a fault is never
         started again by itself. Blocks until it listens; raises the PacelineError that kept it from starting."""
         self._refuse_read_only()
+        if self._starts:
+            raise RefusedError("the engine of this console is starting")
         if self._embed is None:
             raise RefusedError("this console starts no engine", hint="elsewhere: paceline engine run")
         if self._embedded is not None and self._embedded.alive:
             raise RefusedError("the engine of this console has not ended yet")
-        engine = self._embed()
-        engine.start()
-        self._embedded = engine
+        self._bring_up(self._embed)
         self.look_now()
+
+    def _bring_up(self, embed: Callable[[], EmbeddedEngine]) -> None:
+        engine = embed()
+        with self._bringing:
+            # Either an end that comes meanwhile finds this engine, or it was there first and none begins.
+            if self._ending:
+                return
+            engine.launch()
+            self._coming = engine
+        try:
+            engine.start()
+            self._embedded = engine
+        finally:
+            self._coming = None
+
+    def _own_engine(self) -> EmbeddedEngine | None:
+        return self._coming or self._embedded
 
     def in_flight(self) -> int:
         return self._embedded.in_flight() if self._embedded is not None else 0
 
     def drain(self, why: str) -> None:
-        """Drain the embedded engine; an attached one is not ours to end."""
-        if self._embedded is not None:
-            self._embedded.drain(why)
+        """Drain the embedded engine, and start no other one; an attached one is not ours to end."""
+        with self._bringing:
+            self._ending = True
+        if (engine := self._own_engine()) is not None:
+            engine.drain(why)
 
     def cut(self, why: str) -> None:
         """End the embedded engine without waiting for what is in flight, which becomes `uncertain`."""
-        if self._embedded is not None:
-            self._embedded.cut(why)
+        if (engine := self._own_engine()) is not None:
+            engine.cut(why)
 
     def join(self, limit: float) -> bool:
         """Wait at most `limit` seconds for the embedded engine's end."""
-        return self._embedded is None or self._embedded.join(limit)
+        return (engine := self._own_engine()) is None or engine.join(limit)
 
     def close(self) -> None:
         """Let what was asked for have its answer, for a moment: an engine that gives none keeps nobody here."""

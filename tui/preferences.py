@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from engine.config import Config
+from tui.glance import Glance
 from tui.keymap import Keymap, keys_path, load_keymap
 
 
@@ -19,8 +20,7 @@ class Preferences:
     notices: tuple[str, ...] = ()
 
 
-def gather(config: Config) -> Preferences:
+def gather(seen: Glance, config_path: Path) -> Preferences:
     """What the files beside and in a configuration ask for; never raises for a mistake in the map of keys."""
-    keymap, wrong = load_keymap(keys_path(config.path))
-    settings = config.console
-    return Preferences(keymap, settings.theme, settings.accent or "", (*wrong, *config.warnings))
+    keymap, wrong = load_keymap(keys_path(config_path))
+    return Preferences(keymap, seen.theme, seen.accent, wrong)

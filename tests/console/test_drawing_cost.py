@@ -18,8 +18,9 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, to_strip
 
 HEAVY = (
-    "aiosmtplib", "aiosqlite", "email_validator", "engine.composer", "engine.control", "engine.service", "jinja2",
-    "plotext", "storage.writer", "textual_plotext", "tui.embedded", "tui.screens.wizard",
+    "aiosmtplib", "aiosqlite", "email_validator", "engine.composer", "engine.config", "engine.control",
+    "engine.service", "jinja2", "plotille", "pydantic", "storage.writer", "tenacity", "tui.embedded",
+    "tui.screens.wizard",
 )  # fmt: skip
 
 

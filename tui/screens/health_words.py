@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.model import SECOND
 from tui.actions import Row
 from tui.format import ago, clock, count, data_size
-from tui.link import LinkState
+from tui.link import STARTING, LinkState
 from tui.widgets.lines import Line
 
 STEADY = 5_000
@@ -71,7 +71,7 @@ def engine_lines(data: Row, link: LinkState, now: int) -> list[Line]:
     used, style = disk_text(sizes)
     trouble = status.get("store_trouble", "")
     return [
-        ((" ENGINE   ", "head"), (runs, "" if link.usable else "bad"), (versions, "")),
+        ((" ENGINE   ", "head"), (runs, "" if link.usable or link.word == STARTING else "bad"), (versions, "")),
         ((" LOOP LAG ", "head"), (late, "")),
         ((" WORK     ", "head"), (work, "warn" if status.get("draining") else "")),
         (

@@ -11,7 +11,7 @@ from tui.actions import Action
 from tui.format import clock, fit, per_minute, short, span
 from tui.keymap import Keymap
 from tui.keynames import shown_key
-from tui.link import LOST, NONE, LinkState
+from tui.link import LOST, NONE, STARTING, LinkState
 from tui.looks import Look
 from tui.pace import limits_of, pace_text, planned
 from tui.widgets.lines import Line, Span, spread
@@ -85,8 +85,8 @@ def mode(state: FrameState) -> str:
             f"LOST {span(state.now - link.since)}, try {link.tries + 1}, next {span(next_look + SECOND - 1)}"
             f"|data of {clock(state.read_at, state.now, seconds=True)} (stale)"
         )
-    if link.word == NONE:
-        return NONE
+    if link.word in (NONE, STARTING):
+        return link.word
     engine = f"{link.word} {link.pid}" if link.word == "ATTACHED" else link.word
     if link.silent:
         return f"SILENT {span(state.now - link.silent)} {link.pid}"
