@@ -36,7 +36,9 @@ class Feedback:
         return max(1, concurrency - self._less)
 
     def seen(self, throttle: int) -> None:
-        """Take over what the claiming transaction saw: a person may have lifted it."""
+        """Take over what the claiming transaction saw: a person may have lifted it, and then all places are back."""
+        if self.throttle and not throttle:
+            self._less = 0
         self.throttle = throttle
 
     async def halve(self, why: str, concurrency: int) -> None:

@@ -58,8 +58,16 @@ async def pause(context: Context, args: QueueArgs, actor: Actor) -> Result:
 
 @action("queue.resume", QueueArgs)
 async def resume(context: Context, args: QueueArgs, actor: Actor) -> Result:
-    """Lift a pause, a cooling, or what needed attention: a person says that it is mended."""
-    return await _set(context, await _queue(context, args.name), QueueState.READY, "queue.resumed", "resumed", actor)
+    """Lift a pause, a cooling, or what needed attention: a person says that it is mended. One that is ready and slowed
+    down goes at its full rate again; a pause in between does not forget that it was slowed down."""
+    queue = await _queue(context, args.name)
+    if queue.state is not QueueState.READY or not queue.throttle:
+        return await _set(context, queue, QueueState.READY, "queue.resumed", "resumed", actor)
+    event = audit("queue.recovers", f"gave queue {queue.name} its full rate again", actor, queue_id=queue.id)
+    await context.store.set_throttle(queue.id, 0, event)
+    context.hooks.wake()
+    message = f"queue {queue.name} goes at its full rate again"
+    return {"success": True, "queue": queue.name, "state": "ready", "was": "ready", "message": message}
 
 
 @action("queue.probe", QueueArgs)
