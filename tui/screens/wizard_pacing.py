@@ -10,8 +10,10 @@ from engine.accounts import Account
 from engine.config import Config
 from engine.planning.caps import least_time
 from engine.planning.durations import exact_duration
+from engine.planning.limits import MOST_AT_ONCE, Limits
 from engine.planning.pacing import PRESETS, Pacing, estimate
 from engine.planning.pacing_settings import PLAIN_RATE
+from engine.planning.windows import Window
 from storage.errors import PacelineError, UsageError
 from tui.actions import Row
 from tui.format import count, fit
@@ -102,12 +104,22 @@ def _number(word: str, example: str) -> int:
     return int(word)
 
 
-def takes(pacing: Pacing, people: int, account: Account | None, seed: int, now: int) -> str:
-    """How long a pacing takes, with the account's own limits."""
-    least = least_time(people, min_gap=account.min_gap, caps=account.ceilings) if account else 0
-    at_once = min(pacing.concurrency if pacing.mode == "blast" else 5, account.concurrency) if account else None
-    spread = account.limits("UTC").cap_a_day if account and pacing.spread else 0
-    range_ = estimate(pacing, people, start=now, seed=seed, concurrency=at_once, least=least, spread=spread)
+def takes(pacing: Pacing, people: int, campaign: Row, account: Account | None, zone: str, now: int) -> str:
+    """How long a pacing takes, with the account's own limits, through the campaign's window or else the account's."""
+    try:
+        limits = account.limits(zone) if account else Limits(concurrency=MOST_AT_ONCE)
+        range_ = estimate(
+            pacing,
+            people,
+            start=now,
+            seed=campaign["seed"],
+            concurrency=min(pacing.concurrency if pacing.mode == "blast" else 5, limits.concurrency),
+            least=least_time(people, min_gap=limits.min_gap, caps=limits.caps),
+            window=Window.from_dict(campaign["hours"]) if campaign["hours"] else limits.window,
+            spread=limits.cap_a_day if pacing.spread else 0,
+        )
+    except UsageError as error:
+        return error.message
     return range_.text.partition(" takes ")[2]
 
 
@@ -135,7 +147,7 @@ class PacingScreen(StepScreen):
         items.append(heading(f" {fit('', LABEL)} {fit(title, SHAPE)} TAKES"))
         for number, way in enumerate(ways(present)):
             same = way.pacing == present and not (way.asks and present.risk)
-            text = takes(way.pacing, people, account, campaign["seed"], now)
+            text = takes(way.pacing, people, campaign, account, self._config.zone, now)
             label = f"{'*' if same else ' '} {way.pacing.mode}"
             shape = f"{fit(way.shape(), SHAPE)} {text}"
             items.append(field(("way", number), label, shape, style="good" if same else "", row=way))
