@@ -8,6 +8,7 @@ engine inside the send window, is refused.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import selectors
@@ -37,6 +38,8 @@ POINTER = "\x1b]22;"
 LOOK = 0.1
 """Seconds between two looks at whether a lone escape was the key, or the begin of a sequence."""
 READ_SIZE = 4096
+RESIZE_EVERY = 0.1
+"""Seconds between two sizes that are drawn while a window is being dragged: each costs a layout and a whole screen."""
 
 
 class TerminalDriver(LinuxDriver):
@@ -55,6 +58,8 @@ class TerminalDriver(LinuxDriver):
         self._gone = gone
         self._encoding = terminal.encoding()
         self._output: TerminalOutput | None = None
+        self._size_told = 0.0
+        self._size_later: asyncio.TimerHandle | None = None
 
     # out
 
@@ -107,9 +112,20 @@ class TerminalDriver(LinuxDriver):
         self._loop.call_soon_threadsafe(self._tell_size)
 
     def _tell_size(self) -> None:
-        if not self._in_band_window_resize:
-            size = Size(*self._get_terminal_size())
-            self._app.post_message(Resize(size, size))
+        """Tell the size at once, or when the last one has been drawn for a while: then it is the one that counts."""
+        if self._in_band_window_resize or self._size_later is not None:
+            return
+        wait = self._size_told + RESIZE_EVERY - self._loop.time()
+        if wait > 0:
+            self._size_later = self._loop.call_later(wait, self._told_later)
+            return
+        self._size_told = self._loop.time()
+        size = Size(*self._get_terminal_size())
+        self._app.post_message(Resize(size, size))
+
+    def _told_later(self) -> None:
+        self._size_later = None
+        self._tell_size()
 
     # in
 
