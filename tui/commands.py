@@ -126,6 +126,7 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
     "campaign.start": {"at": lambda value, now: {"at": _time(value, now)}},
     "campaign.retry": {"spread": lambda value, now: {"spread": _spread(value)}},
     "campaign.live": {"off": lambda value, now: {"off": True}},
+    "campaign.check": {"connect": lambda value, now: {"connect": True}},
     "campaign.test": {"to": lambda value, now: {"to": value}},
     "recipients.edit": {"campaign": lambda value, now: {"campaign": value}},
     "recipients.import": {"campaign": lambda value, now: {"campaign": value}},

@@ -171,9 +171,13 @@ def caps(subject: Subject) -> Iterable[Finding]:
     n, limits, name = subject.people.to_send, subject.limits, subject.campaign.account
     if limits is None or not n:
         return
-    campaign = subject.campaign
+    campaign, spread = subject.campaign, limits.cap_a_day if subject.pacing.spread else 0
+    if subject.pacing.spread and not spread:
+        fix = f"give account {name} a daily_cap in {subject.in_settings}"
+        yield refuses("caps", f"the pacing spreads the day's cap, and account {name} has no cap a day", fix)
+        return
     at_once = min(campaign.concurrency, limits.concurrency)
-    alone = estimate(subject.pacing, n, start=subject.now, seed=campaign.seed, concurrency=at_once)
+    alone = estimate(subject.pacing, n, start=subject.now, seed=campaign.seed, concurrency=at_once, spread=spread)
     enough = max(alone.last_high - subject.now, SECOND)
     waits = [(f"the cap {cap} of account {name}", least_time(n, min_gap=0, caps=[cap])) for cap in limits.caps]
     if limits.warmup is not None:

@@ -408,6 +408,28 @@ async def test_the_command_lines_words_open_the_same_screens(fresh: World) -> No
         await operator.told("there is no campaign 'nobody'")
 
 
+async def test_the_check_is_read_to_its_end_and_logs_in_when_asked(fresh: World) -> None:
+    def filled(world: World) -> None:
+        world.campaign("mails", 2, account="smtp-eu-2", start=False)
+
+    async with operating(fresh, filled) as operator:
+        await operator.press("colon")
+        await operator.says("campaign preflight mails")
+        screen = await operator.open(CheckScreen)
+        await operator.sees("nobody asked 127.0.0.1 whether it takes the login")
+        await operator.choose(("finding", 0))
+        await operator.told("try it with test-send, then: paceline campaign live mails")
+        await operator.press("G")
+        last = len(screen._checked.found["findings"]) - 1
+        await operator.until(lambda: screen.query_one("#form").current[0] == ("finding", last))
+        await operator.choose("login")
+        await operator.sees("127.0.0.1: connected and ready")
+        await operator.press("1", "colon")
+        await operator.says("campaign preflight mails --connect")
+        await operator.sees("the server was asked")
+        assert operator.relay.deliveries == []
+
+
 async def test_a_read_only_console_looks_and_changes_nothing(fresh: World) -> None:
     async with operating(fresh, letters(2, start=False), read_only=True) as operator:
         await operator.on_campaign()

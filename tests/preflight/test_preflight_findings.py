@@ -155,6 +155,7 @@ SCENES: dict[Callable[[World], None], set[str]] = {
     cold_and_whole: set(),
     allowed: set(),
     lambda world: draft(world, 0): {"people"},
+    lambda world: draft(world, pacing={"mode": "steady", "spread": True}): {"caps"},
     lambda world: draft(world, live=False): set(),
     lambda world: draft(world, account="main", live=False): {"allow_list"},
     lambda world: draft(world, text="Hi {{ company }}"): set(),

@@ -29,6 +29,12 @@ def _alone(step: str) -> Callable[[Row], ViewScreen]:
     return lambda row: step_screen(step, Making(row["name"], alone=True))
 
 
+def _check(row: Row) -> ViewScreen:
+    from tui.screens.wizard_check import CheckScreen
+
+    return CheckScreen(Making(row["name"], alone=True), connect=bool(row.get("connect")))
+
+
 def _preview(row: Row) -> ViewScreen:
     from tui.screens.preview import PreviewScreen
 
@@ -56,7 +62,7 @@ def _import(row: Row) -> ViewScreen:
 OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.new": lambda row: step_screen("name", Making(wanted=row.get("wanted", ""))),
     "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
-    "campaign.check": _alone("check"),
+    "campaign.check": _check,
     "campaign.pace": _alone("pacing"),
     "campaign.edit": _alone("letter"),
     "recipients.import": _import,

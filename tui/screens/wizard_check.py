@@ -9,11 +9,12 @@ from typing import Any
 
 from storage.errors import PacelineError
 from tui.actions import Row, Target
-from tui.format import clock, count
+from tui.format import clock, count, wrap
 from tui.preflighting import CONNECTED, READING, Found, examples, look, verdict
 from tui.safe_rows import clean
+from tui.safe_text import safe_text
+from tui.screens.form import LABEL, told
 from tui.screens.form import field as value
-from tui.screens.form import told
 from tui.screens.opening import open_screen
 from tui.screens.wizard import Making, StepScreen, has_message
 from tui.screens.working import in_words
@@ -40,14 +41,16 @@ class Checked:
 class CheckScreen(StepScreen):
     STEP = "check"
 
-    def __init__(self, making: Making) -> None:
+    def __init__(self, making: Making, *, connect: bool = False) -> None:
+        """`connect`: ask the account's server at once."""
         super().__init__(making)
+        self._connects = connect
         self._checked: Checked | None = None
 
     def show(self, data: dict[str, Any], now: int) -> None:
         campaign = data["campaign"]
         if campaign is not None and (self._checked is None or self._checked.version != campaign["version"]):
-            self._checked = Checked(campaign["version"])
+            self._checked = Checked(campaign["version"], connected=self._connects)
             self.work(self._check(campaign, self._checked))
         if campaign is not None and campaign["state"] == "active" and not self.making.alone:
             self._started(campaign)
@@ -147,6 +150,8 @@ class CheckScreen(StepScreen):
             self._connect()
         elif key == "start":
             self.action_press("campaign.start")
+        else:
+            self.console.say(row or "there is nothing to mend here")
 
     def targets(self) -> list[Target]:
         return [Target("campaign", self.campaign)] if self.campaign else []
@@ -169,7 +174,11 @@ def _login_items(found: Found, checked: Checked, key: str) -> list[Item]:
 def _finding_items(number: int, finding: Found, width: int) -> list[Item]:
     severity = finding["severity"]
     style = STYLES[severity]
-    items = told(finding["message"], width, label=f"{GLYPHS[severity]} {severity}", style=style)
+    items = told(finding["message"], width, style=style)
+    # The cursor stops at each finding, so that a long list can be read to its end.
+    first = wrap(safe_text(finding["message"], 2_000), max(20, width - LABEL - 4))[0]
+    label = f"{GLYPHS[severity]} {severity}"
+    items[0] = value(("finding", number), label, first, style=style, row=finding["fix"])
     if finding["examples"]:
         items += told(", ".join(examples(finding)), width, style="dim")
     if finding["fix"]:
