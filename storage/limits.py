@@ -49,6 +49,13 @@ def throttled(cap: Ceiling, throttle: int) -> Ceiling:
     return cap._replace(n=max(1, cap.n >> throttle))
 
 
+def frees_at(cap: Ceiling, nth: int, now: int) -> int:
+    """When a cap allows one more start, given its n-th newest counted one (us); 0 while it has room."""
+    if cap.until:
+        return cap.until if nth >= cap.since else 0
+    return min(nth, now) + cap.period
+
+
 def warmed(warmup: Warmup, days: int, on: int) -> Ceiling:
     """Today's cap of a ramp: `days` on which something was sent, the last of which began at `on` (us)."""
     before = days - 1 if on >= warmup.since else days

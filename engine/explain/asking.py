@@ -1,0 +1,87 @@
+"""Where an explanation meets the store: reads the facts of one question and answers it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from engine.explain import answer
+from engine.explain.facts import EngineFacts, Facts, JobFacts, QueueFacts, Row
+from engine.explain.model import Explanation
+from engine.planning.limits import Limits
+from storage import pace_facts
+from storage.limits import throttled, warmed
+from storage.reader import Reader
+
+
+class Asking:
+    """Answers for one store at one moment (`now`, us UTC); what several questions share is read once. Every method
+    raises StoreError, and NotFoundError for what there is not."""
+
+    def __init__(self, reader: Reader, now: int, engine: EngineFacts) -> None:
+        self._reader = reader
+        self._now = now
+        self._engine = engine
+        self._queues: dict[str, QueueFacts] = {}
+        self._campaigns: dict[int, Row] = {}
+
+    def job(self, job_id: int) -> Explanation:
+        """Why this job does not run, and when it will."""
+        row = pace_facts.job(self._reader, job_id)
+        if (campaign := self._campaigns.get(row["campaign_id"])) is None:
+            campaign = self._campaigns[row["campaign_id"]] = pace_facts.campaign(self._reader, id=row["campaign_id"])
+        return answer.of_job(self._facts(campaign, row, in_line=True), self._now)
+
+    def campaign(self, name: str) -> Explanation:
+        """Why this campaign does not send, and when it will."""
+        row = pace_facts.campaign(self._reader, name=name)
+        return answer.of_campaign(self._facts(row, pace_facts.next_job(self._reader, row)), self._now)
+
+    def queue(self, name: str) -> Explanation:
+        """What holds this queue as a whole."""
+        return answer.of_queue(Facts(self._engine, self._queue(name)), self._now)
+
+    def _facts(self, campaign: Row, job: Row | None, *, in_line: bool = False) -> Facts:
+        queue = self._queue(campaign["queue"])
+        if job is None:
+            return Facts(self._engine, queue, campaign)
+        ahead: int | None = 0
+        domain = None
+        if job["state"] == "pending":
+            ahead = pace_facts.ahead(self._reader, job) if in_line and job["ready"] == 1 else 0
+            if queue.gate.domain_gap:
+                domain = pace_facts.domain_start(self._reader, queue.row["id"], job["address"] or "")
+        others = answer.others_first(queue, campaign, self._now)
+        return Facts(self._engine, queue, campaign, JobFacts(job, ahead, domain), others)
+
+    def _queue(self, name: str) -> QueueFacts:
+        if name not in self._queues:
+            self._queues[name] = self._read_queue(name)
+        return self._queues[name]
+
+    def _read_queue(self, name: str) -> QueueFacts:
+        accounts, now = self._engine.accounts or {}, self._now
+        row = pace_facts.queue(self._reader, name, configured=accounts)
+        # Where no engine has served it yet, what the configuration says is what the first one will keep.
+        kept = row["limits"]
+        limits = Limits.from_dict(kept) if kept else accounts.get(name, Limits()).tuned(row["tuning"])
+        gate, _, _ = limits.at_gate(now)
+        gate = dataclasses.replace(gate, caps=tuple(throttled(cap, row["throttle"]) for cap in gate.caps))
+        step = None
+        if gate.warmup is not None:
+            cap = warmed(gate.warmup, row["warm_days"], row["warm_on"])
+            begun = row["warm_on"] >= gate.warmup.since
+            day = row["warm_days"] + (0 if begun else 1)
+            step = {**pace_facts.cap_uses(self._reader, row["id"], [cap], now)[0], "cap": cap, "day": max(day, 1)}
+        return QueueFacts(
+            row,
+            limits,
+            gate,
+            tuple(pace_facts.cap_uses(self._reader, row["id"], gate.caps, now)),
+            step,
+            self._places(name, limits),
+            tuple(pace_facts.lanes(self._reader, row["id"], now)),
+        )
+
+    def _places(self, name: str, limits: Limits) -> int:
+        told = (self._engine.queues or {}).get(name, {})
+        return int(told.get("places") or limits.concurrency)

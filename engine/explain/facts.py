@@ -1,0 +1,83 @@
+"""What an explanation is told from: the store's rows, the limits that hold, and what is known of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.planning.limits import Limits
+from storage.limits import GateLimits
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """`runs`: an engine owns the store. `paused`: everything, by a person. `trouble`: what keeps the store from being
+    written, such as a full disk. `queues`: what a running engine tells of its queues by name, None where nobody asked
+    it; `accounts`: the limits of every configured account by name, None where the configuration cannot be read."""
+
+    runs: bool
+    paused: bool = False
+    draining: bool = False
+    trouble: str = ""
+    queues: Mapping[str, Row] | None = None
+    accounts: Mapping[str, Limits] | None = None
+
+    @classmethod
+    def told(
+        cls, status: Row, *, runs: bool, paused: bool, accounts: Mapping[str, Limits] | None = None
+    ) -> EngineFacts:
+        """From an engine's own status; {} where it was not asked."""
+        queues = {row["queue"]: row for row in status["queues"]} if "queues" in status else None
+        draining, trouble = bool(status.get("draining")), str(status.get("store_trouble") or "")
+        return cls(runs, paused, draining, trouble, queues, accounts)
+
+    def has(self, account: str) -> bool:
+        """Whether an account is configured, as far as is known."""
+        if self.queues is not None:
+            return account in self.queues
+        return self.accounts is None or account in self.accounts
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """`row` as `pace_facts.queue` gives it. `gate`: the limits of the moment as the gate counts them, rates halved;
+    `caps` are the `pace_facts.cap_uses` of its caps, `warmup` that of the day's step with its Ceiling. `places`: how
+    many may be in flight now."""
+
+    row: Row
+    limits: Limits
+    gate: GateLimits
+    caps: tuple[Row, ...] = ()
+    warmup: Row | None = None
+    places: int = 0
+    lanes: tuple[Row, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.row["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """`row` as `pace_facts.job` gives it; `ahead`: due jobs of its campaign that go before it (None: not known);
+    `domain`: `pace_facts.domain_start` of its address where the queue keeps a gap per domain."""
+
+    row: Row
+    ahead: int | None = None
+    domain: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about one question. `campaign` is None for a queue, `job` for a queue and for a campaign in which
+    nothing waits."""
+
+    engine: EngineFacts
+    queue: QueueFacts
+    campaign: Row | None = None
+    job: JobFacts | None = None
+    others: tuple[str, ...] = field(default=())
+    """Campaigns of the queue that begin before this one when there is room for one only."""

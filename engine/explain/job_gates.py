@@ -1,0 +1,137 @@
+"""The gates that belong to one message: a person's word, its person, its time, its gaps; and what became of it."""
+
+from __future__ import annotations
+
+from engine.explain.facts import Facts, JobFacts, QueueFacts, Row
+from engine.explain.model import Gate, shut, until
+from engine.planning.durations import format_duration
+from engine.planning.opening import NEVER, opens, parsed, persons
+from engine.planning.windows import Window
+from storage.dispatch import after
+from storage.domains import WAITS, domain_of
+
+_HELD = {
+    "approval": "waits for approval",
+    "field": "held, a field is missing",
+    "content": "held, its message cannot be made",
+    "configuration": "held, something of the set-up is wrong",
+    "cancelled": "cancelled by hand: it becomes skipped when the time to undo that is over",
+}
+
+
+def word(job: Row, campaign: Row) -> Gate:
+    """Whether it waits for a person's word."""
+    if job["state"] != "held":
+        return Gate("held", "nobody has to agree first")
+    why, detail = job["reason"], job["last_error"]
+    said = _HELD.get(why, f"held ({why})")
+    remedy = {
+        "field": f"paceline recipients edit {job['address']} --campaign {campaign['name']}",
+        "content": f"paceline campaign edit {campaign['name']}",
+        "configuration": f"paceline job retry {job['id']}",
+    }.get(why, "")
+    return shut(
+        "held", f"{said}: {detail}" if detail and why != "cancelled" else said, since=job["updated_at"], person=True,
+        action={"field": "recipients.edit", "configuration": "job.retry"}.get(why, ""), remedy=remedy,
+        numbers={"reason": why},
+    )  # fmt: skip
+
+
+def person(job: Row) -> Gate:
+    """Whether its person may be written to."""
+    if job["stopped"]:
+        return shut(
+            "recipient", f"its person is not written to any more ({job['stopped']}): it will be skipped", person=True
+        )
+    return Gate("recipient", "its person may be written to")
+
+
+def due(job: Row, now: int) -> Gate:
+    """Its own time, and what gave it that: the plan, a retry, a window, its place behind others."""
+    if job["reason"] == WAITS:
+        words = f"waits for its place behind others to {domain_of(job['address'] or '')}"
+    elif job["reason"] == "window":
+        words = "waits for the window of its person"
+    elif job["error_key"] and job["tries"]:
+        words = f"waits for try {job['tries'] + 1} after {job['error_key']}"
+    else:
+        words = "waits for its due time"
+    numbers = {"due_us": job["due_at"], "tries": job["tries"]}
+    return until("due", job["due_at"], now, words, "it is due", then="due", numbers=numbers)
+
+
+def window(facts: Facts, job: Row | None, earliest: int, now: int) -> Gate:
+    """The windows of queue, campaign and person together, as they will stand at `earliest`, when all else lets it
+    go."""
+    windows = _windows(facts, job)
+    if not windows:
+        return Gate("window", "no window is set")
+    every = [one for _, one in windows]
+    opening = opens(every, earliest)
+    closed = [name for name, one in windows if not one.is_open(earliest)] or [name for name, _ in windows]
+    numbers = {"windows": {name: one.describe() for name, one in windows}}
+    if opening >= NEVER:
+        words = f"the window of {' and '.join(closed)} never opens: change its hours"
+        return shut("window", words, person=True, numbers=numbers)
+    if opening > earliest:
+        return shut("window", f"outside the window of {' and '.join(closed)}", opens_at=opening, numbers=numbers)
+    opens_now = opens(every, now)
+    names = [name for name, one in windows if not one.is_open(now)] or [name for name, _ in windows]
+    opened = f"inside the window of {' and '.join(name for name, _ in windows)}"
+    return until("window", opens_now, now, f"outside the window of {' and '.join(names)}", opened, numbers=numbers)
+
+
+def _windows(facts: Facts, job: Row | None) -> list[tuple[str, Window]]:
+    found = []
+    if (own := facts.queue.limits.window) is not None:
+        found.append((f"queue {facts.queue.name}", own))
+    if facts.campaign is not None and (hours := facts.campaign["hours"]):
+        whole = parsed(hours)
+        if not whole.recipient_zone:
+            found.append((f"campaign {facts.campaign['name']}", whole))
+        elif job is not None:
+            theirs = persons(hours, job["fields"] or "{}")
+            found.append((f"its person ({theirs.zone})", theirs))
+    return found
+
+
+def pacing_gap(queue: QueueFacts, campaign: Row, job: Row, now: int) -> Gate:
+    """The gap that its plan drew, from the last start of its campaign, or of all such campaigns of the queue."""
+    gap = job["gap"] << queue.row["throttle"]
+    if not gap:
+        return Gate("gap", "its pacing asks for no gap before it")
+    last = queue.row["spaced_start"] if campaign["spacing"] == "queue" else campaign["last_start"]
+    words = f"gap of its pacing, {format_duration(gap)}"
+    return until("gap", after(last, gap, now), now, words, words, then="next slot", numbers={"gap_us": gap})
+
+
+def domain_gap(queue: QueueFacts, job: JobFacts, now: int) -> Gate:
+    """The distance to the last message to the same domain."""
+    gap = queue.gate.domain_gap << queue.row["throttle"]
+    if not gap:
+        return Gate("domain gap", "the queue keeps no gap per domain")
+    words = f"gap to {domain_of(job.row['address'] or '') or 'its domain'}, {format_duration(gap)}"
+    last = 0
+    if job.domain is not None:
+        keeps_place = job.row["reason"] == WAITS
+        last = job.domain["last_start"] if keeps_place else max(job.domain["last_start"], job.domain["reserved"])
+    # A place given away lies ahead of now: this one comes behind it.
+    opens_at = last + gap if last else 0
+    return until("domain gap", opens_at, now, words, words, then="next slot", numbers={"gap_us": gap})
+
+
+ENDS = {
+    "completed": "sent: the server accepted it",
+    "failed": "failed: {error}",
+    "uncertain": "sent or not is not known: {error}",
+    "skipped": "skipped ({reason}): it will not be sent",
+    "bounced": "accepted, then returned: {error}",
+}
+"""What became of a job that is not open any more."""
+
+
+def ended(job: Row) -> str:
+    """What became of it; "" while it is open."""
+    template = ENDS.get(job["state"], "")
+    error = job["last_error"] or job["error_key"] or "no reason was recorded"
+    return template.replace("{error}", error).replace("{reason}", job["reason"])

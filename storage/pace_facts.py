@@ -1,0 +1,143 @@
+"""Everything that can hold a job, a campaign or a queue, as it stands in the store: bounded reads for `engine.explain`.
+
+What claim and gate look at is read here by the same indexes and in the same order, so that what is explained is what
+happens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from storage import domains
+from storage.dispatch import _in_turn as in_turn  # the claim's own order: a second one would say something else
+from storage.errors import NotFoundError
+from storage.limits import Ceiling
+from storage.reader import Reader
+
+Row = dict[str, Any]
+
+LINE = 1_000
+"""Jobs of a lane that are counted when one asks for its place in it."""
+
+_QUEUE = (
+    "SELECT id, name, channel, state, reason, until_at, cooling_step, last_start, spaced_start, throttle, "
+    "throttled_at, warm_days, warm_on, limits, tuning, updated_at FROM queues WHERE "
+)
+_CAMPAIGN = (
+    "SELECT c.id, c.name, c.queue_id, q.name AS queue, q.channel, c.state, c.pause_reason, c.pause_detail, "
+    "c.before_cancel, c.priority, c.weight, c.concurrency, c.live, c.replanning, c.hours, c.spacing, c.last_start, "
+    "c.updated_at, c.started_at, c.completed_at, c.cancelled_at FROM campaigns c JOIN queues q ON q.id = c.queue_id "
+    "WHERE "
+)
+_JOB = (
+    "SELECT j.id, j.kind, j.state, j.reason, j.ready, j.priority, j.due_at, j.gap, j.attempts, j.tries, j.outcome, "
+    "j.error_key, j.last_error, j.sent_at, j.updated_at, j.lease, j.queue_id, j.campaign_id, r.address, r.fields, "
+    "r.stopped, (SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS intent_at "
+    "FROM jobs j "
+)
+_PERSON = " LEFT JOIN recipients r ON r.id = j.recipient_id "
+_HEAD = (
+    f"{_JOB}INDEXED BY jobs_claim{_PERSON}WHERE j.queue_id = ? AND j.campaign_id = ? AND j.state = 'pending' "
+    "AND j.ready = 1 ORDER BY j.priority DESC, j.due_at, j.id LIMIT 1"
+)
+_NEXT = (
+    f"{_JOB}INDEXED BY jobs_waiting{_PERSON}WHERE j.campaign_id = ? AND j.state = 'pending' "
+    "ORDER BY j.due_at, j.id LIMIT 1"
+)
+_LINE = (
+    "SELECT id FROM jobs INDEXED BY jobs_claim WHERE queue_id = ? AND campaign_id = ? AND state = 'pending' "
+    "AND ready = 1 ORDER BY priority DESC, due_at, id LIMIT ?"
+)
+_LANES = (
+    "SELECT id, name, priority, weight, turn, hours, spacing, last_start, started_at, "
+    "(SELECT j.gap FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = c.queue_id AND j.campaign_id = c.id "
+    "AND j.state = 'pending' AND j.ready = 1 ORDER BY j.priority DESC, j.due_at, j.id LIMIT 1) AS head_gap "
+    "FROM campaigns c WHERE queue_id = ? AND state = 'active' AND replanning = 0"
+)
+_NTH = (
+    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
+)
+_USED = "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at > ? LIMIT ?)"
+_DOMAIN = "SELECT last_start, reserved FROM domain_starts WHERE queue_id = ? AND domain = ?"
+_UNTOUCHED: Row = {
+    "id": 0, "channel": "", "state": "ready", "reason": "", "until_at": None, "cooling_step": 0, "last_start": 0,
+    "spaced_start": 0, "throttle": 0, "throttled_at": None, "warm_days": 0, "warm_on": 0, "limits": {}, "tuning": {},
+    "updated_at": 0, "in_flight": 0,
+}  # fmt: skip
+
+
+def queue(reader: Reader, name: str, *, configured: Iterable[str] = ()) -> Row:
+    """One queue with its limits and tuning as objects, and how many of its jobs are in flight. A `configured` account
+    that never had an engine has one that nothing has touched. Raises NotFoundError."""
+    row = reader.one(f"{_QUEUE}name = ?", (name,))
+    if row is None:
+        if name in configured:
+            return {**_UNTOUCHED, "name": name}
+        raise NotFoundError(f"there is no queue '{name}'", hint="see `paceline queue list`")
+    row["limits"], row["tuning"] = json.loads(row["limits"]), json.loads(row["tuning"])
+    row["in_flight"] = reader.counts("queue", row["id"])["processing"]
+    return row
+
+
+def queue_name(reader: Reader, queue_id: int) -> str:
+    """The name of a queue that a job or campaign stands in."""
+    return str((reader.one("SELECT name FROM queues WHERE id = ?", (queue_id,)) or {"name": "?"})["name"])
+
+
+def campaign(reader: Reader, *, name: str = "", id: int = 0) -> Row:
+    """One campaign with `counts` by state and how many people are in it (`people`). Raises NotFoundError."""
+    row = reader.one(f"{_CAMPAIGN}c.name = ?", (name,)) if name else reader.one(f"{_CAMPAIGN}c.id = ?", (id,))
+    if row is None:
+        raise NotFoundError(f"there is no campaign '{name or id}'", hint="see `paceline campaign list`")
+    row["counts"] = reader.counts("campaign", row["id"])
+    imported = reader.one(
+        "SELECT COALESCE(SUM(imported), 0) AS n FROM imports WHERE campaign_id = ? AND state = 'done'", (row["id"],)
+    )
+    row["people"] = imported["n"] if imported else 0
+    return row
+
+
+def job(reader: Reader, job_id: int) -> Row:
+    """One job with its person (`address`, `fields` as JSON text, `stopped`) and the intent of its present lease.
+    Raises NotFoundError."""
+    row = reader.one(f"{_JOB}{_PERSON}WHERE j.id = ?", (job_id,))
+    if row is None:
+        raise NotFoundError(f"there is no job {job_id}", hint="see `paceline job list`")
+    return row
+
+
+def next_job(reader: Reader, campaign: Row) -> Row | None:
+    """The job of a campaign that a claim would look at first, or that is due first; None: none is pending."""
+    head = reader.one(_HEAD, (campaign["queue_id"], campaign["id"]))
+    return head or reader.one(_NEXT, (campaign["id"],))
+
+
+def ahead(reader: Reader, job: Mapping[str, Any]) -> int | None:
+    """How many due jobs of its campaign go before this one; None: it is not in line, or further back than 1,000."""
+    line = reader.rows(_LINE, (job["queue_id"], job["campaign_id"], LINE))
+    return next((place for place, row in enumerate(line) if row["id"] == job["id"]), None)
+
+
+def lanes(reader: Reader, queue_id: int, now: int) -> list[Row]:
+    """The active campaigns of a queue in the order in which they may begin, each with the gap of the job that is first
+    in it (`head_gap`, us; None: nothing of it is due)."""
+    return in_turn(rows, now) if (rows := reader.rows(_LANES, (queue_id,))) else []
+
+
+def cap_uses(reader: Reader, queue_id: int, ceilings: Iterable[Ceiling], now: int) -> list[Row]:
+    """Of each cap `nth`, its n-th newest counted start (us; None without), and `used`, at most n."""
+    found = []
+    for cap in ceilings:
+        nth = reader.one(_NTH, (queue_id, cap.n - 1))
+        used = reader.one(_USED, (queue_id, cap.since - 1 if cap.until else now - cap.period, cap.n))
+        found.append({"nth": nth["counted_at"] if nth else None, "used": used["n"] if used else 0})
+    return found
+
+
+def domain_start(reader: Reader, queue_id: int, address: str) -> Row | None:
+    """The last start to the domain of an address, and the last place given away behind it; None: there is none."""
+    domain = domains.domain_of(address)
+    return reader.one(_DOMAIN, (queue_id, domain)) if domain else None
