@@ -168,25 +168,29 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
             (now, request.queue_id),
         )
         state = QueueState.PROBING
+
+    def nothing(next_at: int | None, by: str) -> Claim:
+        return Claim((), next_at, state, by, 0, queue["cooling_step"], queue["throttle"])
+
     if state is QueueState.COOLING:
-        return Claim((), queue["until_at"], state, "cooling", 0, queue["cooling_step"], queue["throttle"])
+        return nothing(queue["until_at"], "cooling")
     if state is QueueState.PROBING:
         room = 0 if any(request.busy.values()) else min(room, 1)
     elif state is not QueueState.READY:
-        return Claim((), None, state, state.value)
+        return nothing(None, state.value)
     if queue["paused"]:
-        return Claim((), None, state, "engine paused")
+        return nothing(None, "engine paused")
     if request.closed_until > now:
-        return Claim((), request.closed_until, state, "window")
+        return nothing(request.closed_until, "window")
     if min_gap := request.limits.min_gap << queue["throttle"]:
         if request.starting:
-            return Claim((), None, state, "minimum gap")
+            return nothing(None, "minimum gap")
         next_at = after(queue["last_start"], min_gap, now)
         if next_at > now:
-            return Claim((), next_at, state, "minimum gap")
+            return nothing(next_at, "minimum gap")
         room = min(room, 1)
     if room <= 0:
-        return Claim((), None, state, "concurrency", 0, 0, queue["throttle"])
+        return nothing(None, "concurrency")
     return _claim_lanes(tx, request, room, state, queue)
 
 
