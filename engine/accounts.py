@@ -153,7 +153,7 @@ class WindowTable(Table):
 
     hours: str | list[str]
     zone: ZoneName | None = None
-    holidays: str | list[str] = ()  # type: ignore[assignment]
+    holidays: str | list[str] = Field(default_factory=list)
     closed: list[date | str] = Field(default_factory=list)
     recipient_zone: str = ""
 
