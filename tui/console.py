@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from storage.model import MINUTE
 from tui.attending import Attending
 from tui.commanding import Commanding
 from tui.dumping import Dumping
@@ -27,6 +28,10 @@ from tui.telling import Telling
 from tui.theming import Theming
 from tui.widgets.grid import Grid
 from tui.writing import Writing
+
+RESTS_AFTER = 10
+"""Ticks without anything new after which time moves on the screen in steps of `REST_STEP`, and with the minute."""
+REST_STEP = 5
 
 
 class SnapshotRead(Message):
@@ -84,6 +89,9 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
         "log": _when_opened("log", "LogScreen"),
     }
     BINDINGS: ClassVar[list[BindingType]] = _app_bindings()
+    _still = 0
+    """Ticks since the last snapshot."""
+    _minute = 0
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`:` comes before the list's own keys, so that what is typed behind it in one go belongs to the prompt; what
@@ -112,6 +120,7 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
 
     def on_snapshot_read(self, message: SnapshotRead) -> None:
         before, self._snapshot = self._snapshot, message.snapshot
+        self._still = 0
         self.tell_news(before, message.snapshot)
         if message.snapshot.error:
             self.say(message.snapshot.error, "bad")
@@ -122,10 +131,15 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
         self.begin_rest()
 
     def _tick(self) -> None:
-        """Let the time on the screen move; what has not changed is not drawn."""
-        view = self.view
-        if view is None:
+        """Let the time on the screen move; what has not changed is not drawn, and at rest hardly looked at."""
+        view, minute = self.view, self.now() // MINUTE
+        self._still += 1
+        link = self.link.state
+        calm = link.usable and not link.silent and self.frozen_at is None
+        at_rest = self._still > RESTS_AFTER and self._still % REST_STEP and minute == self._minute
+        if view is None or (calm and at_rest):
             return
+        self._minute = minute
         if self.held or self.frozen_at is not None:
             view.draw_frame()
         else:

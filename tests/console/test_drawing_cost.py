@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
+from storage.model import MINUTE
+from tests.console.looking import looking, shown
+from tests.console.world import NOON, RecordingLink, World
+from tui.console import RESTS_AFTER, SnapshotRead
 from tui.safe_rows import clean
 from tui.themes import STYLES
 from tui.widgets.columns import Column, Table
@@ -129,3 +135,22 @@ async def test_rows_put_before_the_cursor_move_nothing_on_the_screen() -> None:
         grid.show(table(120))
         await pilot.pause()
         assert grid.text == before
+
+
+async def test_a_screen_at_rest_is_drawn_in_larger_steps_and_with_the_minute(
+    busy_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with looking(busy_world, RecordingLink()) as (app, pilot):
+        await shown(pilot)
+        drawn: list[int] = []
+        assert app.view is not None
+        assert app._snapshot is not None
+        monkeypatch.setattr(app.view, "redraw", lambda: drawn.append(app._still))
+        app.on_snapshot_read(SnapshotRead(replace(app._snapshot, data=None)))
+        drawn.clear()
+        for _ in range(20):
+            app._tick()
+        assert drawn == [*range(1, RESTS_AFTER + 1), 15, 20]
+        app.now = lambda: NOON + MINUTE
+        app._tick()
+        assert drawn[-1] == 21

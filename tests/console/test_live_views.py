@@ -21,7 +21,7 @@ from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.plots import Plot, columns, reduced
 from tui.screens.campaign import CampaignScreen
-from tui.screens.health_words import lag_text
+from tui.screens.health_words import lag_about, lag_text, log_size
 from tui.screens.job import JobScreen
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.overview import load as load_overview
@@ -229,6 +229,18 @@ def test_dots_become_the_five_characters() -> None:
 @pytest.mark.parametrize(("late", "text"), [(None, "-"), (4_999, "<5ms"), (8_200, "8ms"), (1_400_000, "1.4s")])
 def test_a_lag_that_would_only_flicker_is_not_told(late: int | None, text: str) -> None:
     assert lag_text(late) == text
+
+
+@pytest.mark.parametrize(
+    ("late", "text"), [(None, "-"), (0, "<5ms"), (8_200, "<10ms"), (1_400_000, "<2s"), (5_000_000, "5.0s")]
+)
+def test_on_the_overview_a_lag_is_told_by_its_step(late: int | None, text: str) -> None:
+    assert lag_about(late) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0"), (8_192, "<1M"), ((1 << 20) - 1, "<1M"), (1 << 20, "1.0M")])
+def test_heartbeats_alone_do_not_move_the_size_of_the_log(size: int, text: str) -> None:
+    assert log_size(size) == text
 
 
 def test_neither_version_nor_the_console_loads_the_plotting_library() -> None:

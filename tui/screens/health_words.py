@@ -10,6 +10,8 @@ from tui.widgets.lines import Line
 
 STEADY = 5_000
 """Microseconds of loop lag below which the figure would only flicker."""
+ABOUT = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+"""Milliseconds: how late is told by the next of these where the figure itself would never stand still."""
 FULL = 95
 """Per cent of a disk from which it is shown as trouble."""
 
@@ -21,6 +23,21 @@ def lag_text(late: int | None) -> str:
     if late < STEADY:
         return "<5ms"
     return f"{late / 1_000:.0f}ms" if late < SECOND else f"{late / SECOND:.1f}s"
+
+
+def lag_about(late: int | None) -> str:
+    """`<5ms`, `<20ms`, `<2s`, from there on as it is: what stands on a screen at rest must not move with every look."""
+    if late is None:
+        return "-"
+    limit = next((limit for limit in ABOUT if late < limit * 1_000), None)
+    if limit is None:
+        return lag_text(late)
+    return f"<{limit}ms" if limit < 1_000 else f"<{limit // 1_000}s"
+
+
+def log_size(size: int) -> str:
+    """The write-ahead log's bytes. Each heartbeat adds some: below a megabyte that is no news."""
+    return data_size(size) if size == 0 or size >= 1 << 20 else "<1M"
 
 
 def disk_used(sizes: Row) -> int:
@@ -42,11 +59,11 @@ def oldest_text(oldest: int | None, now: int) -> str:
 def summary(oldest: int | None, sizes: Row, link: LinkState, now: int) -> Line:
     """One row: what waits longest, how late the engine's loop is, what the store takes."""
     used, style = disk_text(sizes)
-    lag = lag_text(link.status.get("loop_lag", {}).get("p95"))
+    lag = lag_about(link.status.get("loop_lag", {}).get("p95"))
     return (
         (" HEALTH     ", "head"),
         (f"oldest due {oldest_text(oldest, now)}   loop lag p95 {lag}   ", ""),
-        (f"db {data_size(sizes['database'])}   wal {data_size(sizes['wal'])}   ", ""),
+        (f"db {data_size(sizes['database'])}   wal {log_size(sizes['wal'])}   ", ""),
         (f"disk {used}", style),
     )
 
