@@ -10,7 +10,7 @@ def kind(cls: str, action: str = "") -> str:
     """The short word of the Failures view: soft, hard, net, content, config, unknown or uncertain."""
     if action == Action.UNKNOWN:
         return "unknown"
-    if action == Action.NEEDS_ATTENTION:
+    if action in (Action.NEEDS_ATTENTION, Action.RESTRICTED):
         return "config"
     return _KINDS.get(cls, "unknown")
 
@@ -52,6 +52,7 @@ _ADVICE_BY_FACT = {
 }
 _ADVICE_BY_ACTION: dict[str, str] = {
     Action.NEEDS_ATTENTION: "The account needs a person: check its credentials with `paceline account test`.",
+    Action.RESTRICTED: "The provider has locked the account: clear it with them, then resume queue and campaigns.",
     Action.COOL_DAY: "The daily limit is used up: the queue waits 24 hours; lower its daily cap.",
     Action.SUPPRESS: "The address does not exist and is suppressed: correct the recipient, do not retry.",
     Action.SUPPRESS_90D: "The mailbox is disabled and is suppressed for 90 days: do not retry.",

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Callable
 
-from engine.alarms import CampaignAlarms
+from engine.alarms import Alarms
 from engine.channels.channel import ChannelError, Message, Session
 from engine.clock import Clock
 from engine.compose.errors import ComposeError, MissingField
@@ -45,6 +45,7 @@ class Attempts:
         gate: ClosedGate,
         health: QueueHealth,
         feedback: Feedback,
+        alarms: Alarms,
         on_change: Callable[[], None],
         clock: Clock,
         rng: random.Random,
@@ -57,7 +58,7 @@ class Attempts:
         self._gate = gate
         self._health = health
         self.feedback = feedback
-        self._alarms = CampaignAlarms(store)
+        self._alarms = alarms
         self._on_change = on_change
         self._clock = clock
         self._rng = rng
@@ -200,8 +201,9 @@ class Attempts:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
             await self._health.recovered()
-        if job.campaign_id is not None:
-            await self._alarms.note(job.campaign_id, outcome, fate)
+        if slow_down := await self._alarms.note(job.campaign_id, outcome, fate):
+            await self.feedback.halve(slow_down, self._rules.concurrency)
+            await self._alarms.slowed(slow_down)
 
     def _asking(self, job: ClaimedJob) -> IntentRequest:
         now = self._clock.now()

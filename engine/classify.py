@@ -74,6 +74,8 @@ def _unexpected(code: int, text: str, phase: str, server: str) -> Outcome:
 def _at_session(code: int, cls: OutcomeClass, action: Action, phase: str) -> tuple[OutcomeClass, Action]:
     ours = cls is OutcomeClass.ACCOUNT
     login_refused = phase == "auth" and code >= 500 and not ours
+    if action is Action.RESTRICTED:
+        return OutcomeClass.ACCOUNT, Action.RESTRICTED
     if action is Action.NEEDS_ATTENTION or cls is OutcomeClass.CONFIGURATION or login_refused:
         return OutcomeClass.ACCOUNT, Action.NEEDS_ATTENTION
     if ours and not (phase == "tls" and code == 454):

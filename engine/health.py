@@ -7,6 +7,7 @@ from collections.abc import Callable
 from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder
+from storage.alarms import Alarm, AlarmKind
 from storage.dispatch import Claim
 from storage.errors import PacelineError
 from storage.events import Event
@@ -29,6 +30,8 @@ class QueueHealth:
         self.cooling_until = 0
         self.state = queue.state
         self.trouble = ""
+        self.changes = 0
+        """How often this engine itself changed the state: what a claim saw before is older."""
 
     def seen(self, claim: Claim) -> None:
         """Take over what the claiming transaction saw: a person may have changed it."""
@@ -41,9 +44,10 @@ class QueueHealth:
         """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once: True for
         the first of them, when the queue cools because of it."""
         now = self._clock.now()
+        self.changes += 1
         self.trouble = outcome.text
-        if outcome.action == Action.NEEDS_ATTENTION:
-            await self._set(QueueState.NEEDS_ATTENTION, outcome, None, 0)
+        if outcome.action in (Action.NEEDS_ATTENTION, Action.RESTRICTED):
+            await self._stop(outcome)
             return False
         resting = self.state is QueueState.COOLING and self.cooling_until > now
         rung = max(0, self._step - 1) if resting else self._step
@@ -55,7 +59,7 @@ class QueueHealth:
         # Set before the write, so that ten connections in one outage write once; taken back when it cannot be written.
         before, self.cooling_until = self.cooling_until, until
         try:
-            await self._set(QueueState.COOLING, outcome, until, self._step)
+            await self._cool(outcome, until, self._step)
         except PacelineError:
             self.cooling_until = before
             raise
@@ -63,6 +67,7 @@ class QueueHealth:
 
     async def recovered(self) -> None:
         """One success while probing resets everything."""
+        self.changes += 1
         self.state, self._step, self.cooling_until, self.trouble = QueueState.READY, 0, 0, ""
         await self._store.set_queue_state(
             self._queue.id,
@@ -70,21 +75,33 @@ class QueueHealth:
             event=Event("queue.ready", f"queue {self._queue.name} is ready again", queue_id=self._queue.id),
         )
 
-    async def _set(self, state: QueueState, outcome: Outcome, until: int | None, step: int) -> None:
-        self.state = state
-        words = outcome.text or outcome.error_key
-        cooling = state is QueueState.COOLING
+    async def _stop(self, outcome: Outcome) -> None:
+        """Wait for a person: the login is refused, or the provider has locked the account."""
+        restricted = outcome.action == Action.RESTRICTED
+        self.state = QueueState.RESTRICTED if restricted else QueueState.NEEDS_ATTENTION
+        kind = AlarmKind.RESTRICTED if restricted else AlarmKind.AUTHENTICATION
+        await self._store.stop_queue(
+            Alarm(kind, _words(outcome), queue_id=self._queue.id), self.state, campaigns_too=restricted
+        )
+        self._on_change()
+
+    async def _cool(self, outcome: Outcome, until: int, step: int) -> None:
+        self.state = QueueState.COOLING
         await self._store.set_queue_state(
             self._queue.id,
-            state,
-            reason=f"{outcome.phase}: {words}"[:300],
+            QueueState.COOLING,
+            reason=_words(outcome),
             until=until,
             cooling_step=step,
             event=Event(
-                f"queue.{state.value}",
-                f"queue {self._queue.name} {'cools' if cooling else 'needs attention'}: {words}"[:300],
-                level="warning" if cooling else "error",
+                "queue.cooling",
+                f"queue {self._queue.name} cools: {outcome.text or outcome.error_key}"[:300],
+                level="warning",
                 queue_id=self._queue.id,
             ),
         )
         self._on_change()
+
+
+def _words(outcome: Outcome) -> str:
+    return f"{outcome.phase}: {outcome.text or outcome.error_key}"[:300]

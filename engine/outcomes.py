@@ -43,6 +43,8 @@ class Action(StrEnum):
     """The queue cools 24 hours: a daily limit."""
     NEEDS_ATTENTION = "needs_attention"
     """The queue stops until a person has looked: credentials, a locked account."""
+    RESTRICTED = "restricted"
+    """The provider has locked the account: its queue and all its campaigns stop until a person has cleared it."""
     HOLD_PAUSE = "hold_pause"
     """The message is held and its campaign paused: the set-up is wrong for everybody."""
     SUPPRESS = "suppress"

@@ -87,7 +87,7 @@ _RULES = (
     Rule(_A, Action.NEEDS_ATTENTION, "authentication refused", r"53[0458]|432"),
     Rule(_A, Action.NEEDS_ATTENTION, "authentication refused", r"5\d\d", r"5\.7\.(8|9|14)"),
     Rule(_A, Action.NEEDS_ATTENTION, "authentication required", r"50\d|55\d", "", _AUTH),
-    Rule(_A, Action.NEEDS_ATTENTION, "your account is locked", r"5\d\d", "", _LOCKED),
+    Rule(_A, Action.RESTRICTED, "your account is locked", r"5\d\d", "", _LOCKED),
     # Limits of ours. One recipient a message: "too many recipients" speaks of the session or the hour.
     Rule(_A, Action.COOL_DAY, "daily limit reached", r"[45]\d\d", r"5\.4\.5", _DAILY),
     Rule(_A, Action.COOL, "too many recipients", r"452|55\d", r"[45]\.5\.3", r"too many recipients"),

@@ -69,8 +69,8 @@ class Disposition:
     """A job's next state after an attempt.
 
     `due_at` is set for `pending` only. `reason` is the error key, or the `HeldReason` of a held job.
-    `counts_try`: whether the attempt uses up the person's budget. `queue_action` is what the queue must do
-    (NONE, COOL, COOL_DAY, NEEDS_ATTENTION); what concerns the person (SUPPRESS, SOFT, ...) stays in the outcome.
+    `counts_try`: whether the attempt uses up the person's budget. `queue_action` is what the queue must do (NONE, COOL,
+    COOL_DAY, NEEDS_ATTENTION, RESTRICTED); what concerns the person (SUPPRESS, SOFT, ...) stays in the outcome.
     `pause_campaign` is a `PauseReason` value or "". `gave_up`: a transient failure whose budget ended.
     """
 
@@ -151,7 +151,7 @@ def decide(
 
 def _queue_action(action: str) -> Action:
     """An action that a queue knows; anything else cools it, for a queue in trouble must never go on at once."""
-    if action in (Action.COOL_DAY, Action.NEEDS_ATTENTION):
+    if action in (Action.COOL_DAY, Action.NEEDS_ATTENTION, Action.RESTRICTED):
         return Action(action)
     return Action.COOL
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.alarm_rules import AlarmRules
 from engine.planning.limits import Limits
 from engine.planning.opening import Openings
 from engine.retry import CoolingLadder, RetryPolicy
@@ -18,6 +19,7 @@ class Rules:
     limits: Limits
     retry: RetryPolicy
     cooling: CoolingLadder
+    alarms: AlarmRules
 
 
 class LiveRules:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 
 from engine.accounts import Account
+from engine.alarms import Alarms
 from engine.attempts import Attempts
 from engine.channels.channel import Channel, ChannelError
 from engine.clock import Clock
@@ -68,6 +69,7 @@ class QueueRunner:
         self._warming: asyncio.Task[None] | None = None
         self.health = QueueHealth(queue, rules.cooling, store, clock, on_change)
         self.feedback = Feedback(queue, store)
+        self._alarms = Alarms(queue, lambda: self.rules.alarms, store, clock)
         self._attempts = Attempts(
             store=store,
             pool=self._pool,
@@ -77,6 +79,7 @@ class QueueRunner:
             gate=self._gate,
             health=self.health,
             feedback=self.feedback,
+            alarms=self._alarms,
             on_change=on_change,
             clock=clock,
             rng=rng,
@@ -168,6 +171,7 @@ class QueueRunner:
         if self._unrecorded:
             await self._store.hand_back(self._unrecorded)
             self._unrecorded.clear()
+        await self._alarms.load()
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
         claim = await self._store.claim(self._request)

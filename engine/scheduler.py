@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.clock import Clock
@@ -21,12 +21,14 @@ log = logging.getLogger("paceline.scheduler")
 CANCEL_GRACE = 10 * SECOND
 HEARTBEAT = 5 * SECOND
 RESCUE = MINUTE
+"""Also the round of `watch`."""
 SETTLE = SECOND // 5
 """Books are settled at most five times a second: completion needs no more, and the Writer has messages to record."""
 
 
 class Scheduler:
-    """One loop. `wake_runners` is called when rows became due; `owned` is false when the lock file was replaced."""
+    """One loop. `wake_runners` is called when rows became due; `owned` is false when the lock file was replaced;
+    `watch` looks for alarms."""
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Scheduler:
         wake_runners: Callable[[], None],
         owned: Callable[[], bool],
         note: Callable[[], tuple[str, str]],
+        watch: Callable[[], Awaitable[None]],
         held: Callable[[], frozenset[int]] = frozenset,
         cancel_grace: int = CANCEL_GRACE,
     ) -> None:
@@ -44,6 +47,7 @@ class Scheduler:
         self._wake_runners = wake_runners
         self._owned = owned
         self._note = note
+        self._watch = watch
         self._held = held
         self._cancel_grace = cancel_grace
         self._wake = asyncio.Event()
@@ -120,6 +124,8 @@ class Scheduler:
                 self._wake_runners()
             if rescued.uncertain:
                 self._books_changed = True
+            await self._watch()
+            self._ran("watch")
         waits = [self._next_heartbeat - now, self._next_rescue - now]
         waits += [at - self._clock.now() for at in (self._next_due, self._grace_ends) if at is not None]
         if self._books_changed:
@@ -140,6 +146,7 @@ class Scheduler:
             ("heartbeat", "shows that the engine lives", HEARTBEAT,
              self._next_heartbeat + ahead),
             ("rescue", "takes back lost leases", RESCUE, self._next_rescue + ahead),
+            ("watch", "raises and ends alarms", RESCUE, self._next_rescue + ahead),
             ("cancel", "makes cancels final", None, self._grace_ends),
         )  # fmt: skip
         return [

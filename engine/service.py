@@ -24,6 +24,7 @@ from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
 from engine.socket import ControlServer, socket_path
+from engine.watch import Watch, Watched
 from storage.model import SECOND, Actor
 from storage.sqlite import SqliteStore
 
@@ -91,6 +92,7 @@ class Engine:
                 wake_runners=self._wake_runners,
                 owned=self.store.lock.still_ours,
                 note=self._note,
+                watch=Watch(self.store, self.clock, self._watched).look,
                 held=self._held,
             )
             await recover(self.store, self.clock)
@@ -152,7 +154,12 @@ class Engine:
         limits = await self.context.limits_of(account)
         await self.store.set_limits(queue.id, limits.to_dict())
         defaults = self.config.defaults
-        return Rules(limits, account.retry_policy(defaults), account.cooling_ladder(defaults))
+        return Rules(
+            limits,
+            account.retry_policy(defaults),
+            account.cooling_ladder(defaults),
+            account.alarm_rules(self.config.alarms),
+        )
 
     def _may_reach(self, account: Account) -> Callable[[str], bool]:
         if account.channel == "outbox":
@@ -176,6 +183,9 @@ class Engine:
 
     def _all_runners(self) -> list[QueueRunner]:
         return [*self._runners.values(), *(runner for runner, _ in self._retiring.values())]
+
+    def _watched(self) -> list[Watched]:
+        return [Watched(runner.queue.id, runner.rules) for runner in self._all_runners()]
 
     def _held(self) -> frozenset[int]:
         return frozenset().union(*(runner.held for runner in self._all_runners()))

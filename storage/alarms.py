@@ -203,9 +203,10 @@ def bring_back(tx: Tx, alarm_id: int, event: Event, now: int) -> str:
     return str(row["text"])
 
 
-def content_errors(tx: Tx, campaign_id: int, error_key: str, most: int) -> int:
+def content_errors(tx: Tx, campaign_id: int, error_key: str, most: int, now: int) -> int:
     """How many messages of a campaign stand failed for this content error, `most` at most, since a person last let it
     go on after such an alarm."""
+    end(tx, now)
     since = tx.one(
         "SELECT COALESCE(max(cleared_at), 0) AS at FROM alarms WHERE kind = 'content' AND campaign_id = ?",
         (campaign_id,),
@@ -214,10 +215,10 @@ def content_errors(tx: Tx, campaign_id: int, error_key: str, most: int) -> int:
 
 
 def last_answers(tx: Tx, queue_id: int, most: int) -> tuple[list[Answer], int, int]:
-    """The last answers of a queue, oldest first; since when those count that no rule knows (a person let it go on after
-    such an alarm), and since when those count that say "not now" (the rate was last halved for them), in us."""
+    """The last answers of a queue, oldest first; since when (us) those count that no rule knows, and since when those
+    that say "not now": since the last alarm of that kind."""
     since = tx.one(
-        "SELECT COALESCE(max(CASE WHEN kind = 'unknown' THEN cleared_at END), 0) AS unknown, "
+        "SELECT COALESCE(max(CASE WHEN kind = 'unknown' THEN raised_at END), 0) AS unknown, "
         "COALESCE(max(CASE WHEN kind = 'transient' THEN raised_at END), 0) AS transient "
         "FROM alarms WHERE queue_id = ?",
         (queue_id,),

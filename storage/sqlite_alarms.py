@@ -54,7 +54,7 @@ class SqliteAlarms:
         return await self.writer.submit(lambda tx: reputation.changed(tx, since))
 
     async def content_errors(self, campaign_id: int, error_key: str, most: int) -> int:
-        return await self.writer.submit(lambda tx: alarms.content_errors(tx, campaign_id, error_key, most))
+        return await self.writer.submit(lambda tx: alarms.content_errors(tx, campaign_id, error_key, most, self._now()))
 
     async def last_answers(self, queue_id: int, most: int) -> tuple[list[alarms.Answer], int, int]:
         return await self.writer.submit(lambda tx: alarms.last_answers(tx, queue_id, most))

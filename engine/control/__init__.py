@@ -4,6 +4,7 @@
 def all_actions() -> None:
     """Register every action: importing a subject's module declares its actions."""
     from engine.control import (  # noqa: F401
+        alarms,
         campaigns,
         editing,
         engine,

@@ -55,7 +55,7 @@ AT_RCPT = [
     (554, "5.7.8 Authentication credentials invalid", A, Action.NEEDS_ATTENTION,
      "554 5.7.8 authentication refused"),
     (550, "SMTP authentication is required.", A, Action.NEEDS_ATTENTION, "550 authentication required"),
-    (550, "5.2.1 Your account has been disabled", A, Action.NEEDS_ATTENTION,
+    (550, "5.2.1 Your account has been disabled", A, Action.RESTRICTED,
      "550 5.2.1 your account is locked"),
     # configuration
     (550, "5.7.26 This mail has been blocked because the sender is unauthenticated.", S, Action.HOLD_PAUSE,
@@ -169,6 +169,7 @@ def test_mail_from_names_no_recipient_so_a_refusal_never_blames_one():
         (534, "5.7.9 Application-specific password required", "auth", A, Action.NEEDS_ATTENTION),
         (432, "4.7.12 A password transition is needed", "auth", A, Action.NEEDS_ATTENTION),
         (550, "no", "auth", A, Action.NEEDS_ATTENTION),
+        (554, "Your account has been suspended", "auth", A, Action.RESTRICTED),
         (454, "4.7.0 Too many login attempts, please try again later", "auth", A, Action.COOL),
         (454, "TLS not available due to temporary reason", "tls", R, Action.COOL),
         (554, "No SMTP service here", "connect", R, Action.COOL),

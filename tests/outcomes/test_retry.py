@@ -145,6 +145,7 @@ def test_a_permanent_or_content_refusal_fails_and_asks_nothing_of_the_queue(repl
         (classify_smtp(421, "busy", phase="rcpt"), Action.COOL),
         (classify_smtp(550, "5.4.5 daily limit", phase="rcpt"), Action.COOL_DAY),
         (classify_smtp(535, "5.7.8 no", phase="auth"), Action.NEEDS_ATTENTION),
+        (classify_smtp(550, "Your account is suspended", phase="mail"), Action.RESTRICTED),
         (route_failure("timed out", phase="connect"), Action.COOL),
         (Outcome(OutcomeClass.ACCOUNT, action="a word of another channel"), Action.COOL),
     ],
