@@ -9,10 +9,14 @@ from pydantic import Field
 from engine import plans
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.planning.caps import parse_rate
+from engine.control.common import window_of
+from engine.planning.caps import Cap, parse_rate
 from engine.planning.limits import TUNABLE, Limits
 from storage.errors import NotFoundError, RefusedError, UsageError
-from storage.model import HOUR, Actor, CampaignState, Queue, QueueState
+from storage.model import Actor, CampaignState, Queue, QueueState
+
+_CAPS = ("rate", "caps")
+"""What the caps are tuned by, together or one of them."""
 
 
 class QueueArgs(Args):
@@ -20,13 +24,16 @@ class QueueArgs(Args):
 
 
 class TuneArgs(QueueArgs):
-    """`set`: limits by name as `Limits.to_dict` writes them, None takes one away; `rate` ("30/min") stands for all
-    rolling caps of an hour and less. `reset`: names that go back to the configuration. `exactly`: the whole tuning
-    instead ({}: nothing is tuned any more), which is how a tuning is undone."""
+    """`set`: limits by name as `Limits.to_dict` writes them, None takes one away; a window without a zone has its
+    account's. `rate` ("30/min") stands for all rolling caps of an hour and less; `caps` for the others, so that a new
+    daily cap does not lift the rate, unless it names such a one itself. `reset`: names that go back to the
+    configuration. `exactly`: the whole tuning instead ({}: nothing is tuned any more), which is how a tuning is undone.
+    `dry_run`: answer what it would come to, and change nothing."""
 
     set: dict[str, Any] = Field(default_factory=dict)
     reset: list[str] = Field(default_factory=list)
     exactly: dict[str, Any] | None = None
+    dry_run: bool = False
 
 
 async def _queue(context: Context, name: str) -> Queue:
@@ -89,12 +96,16 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
     queue = await context.queue_of(account)
     configured = account.limits(context.config.zone)
     before = configured.tuned(queue.tuning)
-    tuning = _tuning(queue.tuning, before, args)
+    if isinstance(window := args.set.get("window"), dict):
+        args.set["window"] = window_of(window, account, context.config.zone)
+    tuning = _tuning(queue.tuning, configured, before, args)
     after = configured.tuned(tuning)
     if tuning == queue.tuning:
         words = "; ".join(f"{name} {words}" for name, words in after.describe())
         return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} stays as it is: {words}")
     said = _difference(before, after)
+    if args.dry_run:
+        return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} would have: {said}")
     await context.store.set_tuning(
         queue.id, tuning, audit("queue.tuned", f"tuned {queue.name}: {said}", actor, queue_id=queue.id)
     )
@@ -106,7 +117,7 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
     return _tuned(await context.queue_of(account), after, queue.tuning, moved, f"queue {queue.name}: {said}{planned}")
 
 
-def _tuning(old: dict[str, Any], before: Limits, args: TuneArgs) -> dict[str, Any]:
+def _tuning(old: dict[str, Any], configured: Limits, before: Limits, args: TuneArgs) -> dict[str, Any]:
     """The tuning that was asked for. Raises UsageError naming the limit."""
     known = (*TUNABLE, "rate")
     for name in (*args.set, *args.reset, *(args.exactly or {})):
@@ -114,37 +125,57 @@ def _tuning(old: dict[str, Any], before: Limits, args: TuneArgs) -> dict[str, An
             raise UsageError(f"limits.{name[:40]}: there is no such limit", hint=f"there are: {', '.join(known)}")
     if args.exactly is not None:
         return args.exactly
-    reset = {"caps" if name == "rate" else name for name in args.reset}
-    tuning = {name: value for name, value in old.items() if name not in reset} | args.set
-    if "rate" in tuning:
-        rate = tuning.pop("rate")
-        slow = [str(cap) for cap in before.caps if cap.calendar or cap.period > HOUR]
-        fast = [str(parse_rate(str(rate), field="limits.rate"))] if rate is not None else []
-        tuning["caps"] = [*fast, *slow] if "caps" not in args.set else [*fast, *tuning["caps"]]
+    given = {name: value for name, value in args.set.items() if name not in _CAPS}
+    tuning = {name: value for name, value in old.items() if name not in args.reset} | given
+    if any(name in _CAPS for name in (*args.set, *args.reset)):
+        caps = _caps(configured, before, args)
+        tuning.pop("caps", None)
+        if caps != configured.caps:
+            tuning["caps"] = [str(cap) for cap in caps]
     return tuning
+
+
+def _caps(configured: Limits, before: Limits, args: TuneArgs) -> tuple[Cap, ...]:
+    """The caps that were asked for: rates, then the others; each of the two as before where nothing was said of it."""
+    fast = [cap for cap in (configured if "rate" in args.reset else before).caps if cap.is_rate]
+    slow = [cap for cap in (configured if "caps" in args.reset else before).caps if not cap.is_rate]
+    if "caps" in args.set:
+        wanted = Limits().tuned({"caps": args.set["caps"]}).caps
+        fast = [cap for cap in wanted if cap.is_rate] or fast
+        slow = [cap for cap in wanted if not cap.is_rate]
+    if "rate" in args.set:
+        rate = args.set["rate"]
+        fast = [] if rate is None else [parse_rate(str(rate), field="limits.rate")]
+    return (*fast, *slow)
 
 
 def _difference(before: Limits, after: Limits) -> str:
     was, now = before.describe(), after.describe()
-    gone = [f"no {name} {words} any more" for name, words in was if (name, words) not in now]
+    kept = {name for name, _ in now if name != "cap"}
+    gone = [f"no {name} {words} any more" for name, words in was if (name, words) not in now and name not in kept]
     return ", ".join([f"{name} {words}" for name, words in now if (name, words) not in was] + gone) or "as configured"
 
 
 async def _plan_anew(context: Context, account: Account, before: Limits, after: Limits) -> int:
     """Plan the campaigns of a queue again when what their plans stand on has changed; how many messages were."""
-    if (before.window, before.min_gap, before.caps) == (after.window, after.min_gap, after.caps):
+    if _planned_on(before) == _planned_on(after) and before.caps == after.caps:
         return 0
     moved = 0
     for name in await context.store.active_campaigns(account.name):
         campaign = await context.store.get_campaign(name)
         on_caps = campaign.pacing.get("spread")
-        if not on_caps and (before.window, before.min_gap) == (after.window, after.min_gap):
+        if not on_caps and _planned_on(before) == _planned_on(after):
             continue
         async with context.planning(campaign.id):
             campaign = await context.store.get_campaign(name)
             if campaign.state is CampaignState.ACTIVE:
                 moved += (await plans.replan(context.store, campaign, after, now=context.clock.now()))[0]
     return moved
+
+
+def _planned_on(limits: Limits) -> tuple[object, ...]:
+    """The limits by which jobs were given their times, when they were planned or in the line of a domain."""
+    return limits.window, limits.min_gap, limits.domain_gap
 
 
 def _tuned(queue: Queue, limits: Limits, was: dict[str, Any], moved: int, message: str) -> Result:

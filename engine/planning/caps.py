@@ -14,6 +14,7 @@ from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
 _CAP = re.compile(r"(\d{1,9})\s*(?:/|per\b)\s*(.+?)(\s+calendar)?", re.ASCII)
+_RAMP = re.compile(r"(\d{1,7})\s*\+\s*(\d{1,7}(?:\.\d{1,4})?)\s*(%?)\s*\.\.\s*(\d{1,7})", re.ASCII)
 _PERIOD_WORDS = {SECOND: "s", MINUTE: "min", HOUR: "h", DAY: "day", 7 * DAY: "week"}
 _CALENDAR = (MINUTE, HOUR, DAY, 7 * DAY)
 
@@ -45,6 +46,11 @@ class Cap:
         """The text that `parse_cap` reads back: "400/day", "30/h", "5/90m", "500/day calendar"."""
         words = f"{self.n}/{_PERIOD_WORDS.get(self.period) or exact_duration(self.period)}"
         return f"{words} calendar" if self.calendar else words
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is a rate rather than a quota: rolling, and of an hour or less. Trouble halves these."""
+        return not self.calendar and self.period <= HOUR
 
     def bounds(self, at: int, zone: ZoneInfo) -> tuple[int, int]:
         """The calendar period that holds `at`, as [since, until) (us); a day may have 23 or 25 hours."""
@@ -102,6 +108,11 @@ class Ramp:
             rungs.append(min(int(exact + 1e-9), self.ceiling))
         return tuple(rungs)
 
+    def __str__(self) -> str:
+        """The text that `parse_ramp` reads back: "5+1..20", "10+10%..200"."""
+        more = f"{self.growth * 100:g}%" if self.growth else str(self.step)
+        return f"{self.start}+{more}..{self.ceiling}"
+
     def describe(self) -> str:
         """For people: "warm-up from 5 a day, 1 more each day, to 20"."""
         more = f"{self.growth * 100:g} % more" if self.growth else f"{self.step} more"
@@ -110,6 +121,19 @@ class Ramp:
     def to_dict(self) -> dict[str, float]:
         """As `Ramp(**...)` takes it."""
         return {"start": self.start, "step": self.step, "growth": self.growth, "ceiling": self.ceiling}
+
+
+def parse_ramp(text: str, *, field: str = "warmup") -> Ramp:
+    """Read "5+1..20" (5 a day, 1 more each day, to 20) or "10+10%..200". Raises UsageError naming `field`."""
+    found = _RAMP.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{field}: {text[:40]!r} is no warm-up", hint="For example 5+1..20 or 10+10%..200.")
+    start, more, percent, ceiling = found.groups()
+    if percent:
+        return Ramp(int(start), growth=float(more) / 100, ceiling=int(ceiling))
+    if not more.isdecimal():
+        raise UsageError(f"{field}: {more} more a day is not a whole number", hint="For example 5+1..20.")
+    return Ramp(int(start), step=int(more), ceiling=int(ceiling))
 
 
 class RollingCap:

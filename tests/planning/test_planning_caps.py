@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.caps import Cap, RollingCap, parse_cap, parse_rate
+from engine.planning.caps import Cap, Ramp, RollingCap, parse_cap, parse_ramp, parse_rate
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
@@ -102,3 +102,25 @@ def test_the_next_free_time_is_within_one_period_and_a_start_is_always_allowed_t
     free = cap.next_free(now)
     assert now <= free <= now + period
     assert cap.next_free(free) == free
+
+
+@pytest.mark.parametrize(
+    ("text", "ramp"),
+    [("5+1..20", Ramp(5, step=1, ceiling=20)), (" 10 + 7.5% .. 200 ", Ramp(10, growth=0.075, ceiling=200))],
+)
+def test_a_ramp_is_read_and_written(text: str, ramp: Ramp) -> None:
+    assert parse_ramp(text) == ramp
+    assert parse_ramp(str(ramp)) == ramp
+
+
+@pytest.mark.parametrize("text", ["", "5", "5..20", "5+1", "5+1.5..20", "5+0..20", "30+1..20", "5+1%%..20"])
+def test_a_ramp_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_ramp(text)
+
+
+@pytest.mark.parametrize(
+    ("cap", "rate"), [("60/min", True), ("30/h", True), ("400/day", False), ("30/h calendar", False), ("2/90m", False)]
+)
+def test_a_rate_is_a_rolling_cap_of_an_hour_at_most(cap: str, rate: bool) -> None:
+    assert parse_cap(cap).is_rate is rate
