@@ -111,17 +111,19 @@ def remove_import_slice(tx: Tx, import_id: int) -> bool:
     return False
 
 
+UNPLANNED = (
+    "SELECT r.id, r.address, r.fields FROM recipients r INDEXED BY recipients_campaign "
+    "WHERE r.campaign_id = ? AND r.id > ? AND r.stopped = '' AND r.import_id NOT IN "
+    "(SELECT id FROM imports WHERE state = 'loading') AND NOT EXISTS "
+    "(SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.step_id = ?) ORDER BY r.id LIMIT ?"
+)
+"""Of a campaign, after a recipient's id, people who have no job for a step, so many."""
+
+
 def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
     """The next slice of recipients without a job for this step: (id, address, fields as JSON text)."""
     return [
-        (row["id"], row["address"], row["fields"])
-        for row in tx.all(
-            "SELECT r.id, r.address, r.fields FROM recipients r INDEXED BY recipients_campaign "
-            "WHERE r.campaign_id = ? AND r.id > ? AND r.stopped = '' AND r.import_id NOT IN "
-            "(SELECT id FROM imports WHERE state = 'loading') AND NOT EXISTS "
-            "(SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.step_id = ?) ORDER BY r.id LIMIT ?",
-            (campaign_id, after, step_id, SLICE),
-        )
+        (row["id"], row["address"], row["fields"]) for row in tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))
     ]
 
 

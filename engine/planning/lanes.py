@@ -1,0 +1,152 @@
+"""What a simulated queue is made of: jobs in lanes, the queue as it stands, what was measured, what became of them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from engine.planning.limits import Limits
+
+
+class Waiting(NamedTuple):
+    """One open job, in the order of its lane (`due` and `id`). Times in microseconds. `domain`: the recipient's, where
+    the queue keeps a gap per domain. `fields`: JSON text that names the person's zone, where the window asks for it."""
+
+    due: int
+    id: int
+    gap: int = 0
+    domain: str = ""
+    fields: str = "{}"
+    tries: int = 0
+    budget_at: int | None = None
+    keeps_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One campaign's part of the queue: its open jobs in order, how many are in flight, how it shares.
+
+    `across`: its gaps count from the last start of all such campaigns of the queue. `hours`: its window as JSON text.
+    """
+
+    name: str
+    jobs: Sequence[Waiting]
+    priority: int = 5
+    weight: int = 1
+    concurrency: int = 5
+    across: bool = False
+    hours: str = ""
+    last_start: int = 0
+    started_at: int = 0
+    turn: int = 0
+    in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNow:
+    """A queue as it stands. `starts`: earlier counted starts (us) in order, as many as its caps look back on.
+    `closed_until`: it cools, or starts later (us). `domains`: last start and last place given, by domain."""
+
+    limits: Limits
+    throttle: int = 0
+    last_start: int = 0
+    spaced_start: int = 0
+    starts: Sequence[int] = ()
+    warm_days: int = 0
+    warm_on: int = 0
+    closed_until: int = 0
+    closed_by: str = "cooling"
+    domains: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was seen of attempts: how long they took (us; none: no time at all), which share was refused for now or
+    for ever, and which share of the refusals came before any content, so that caps do not count them."""
+
+    durations: tuple[int, ...] = ()
+    transient: float = 0.0
+    permanent: float = 0.0
+    unspent: float = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is left to chance."""
+        return len(set(self.durations)) < 2 and not (self.transient or self.permanent)
+
+
+UNMEASURED = Measured()
+
+
+class Hold(NamedTuple):
+    """From `begin` to `end` (us) what was due waited for this."""
+
+    begin: int
+    end: int
+    by: str
+
+
+@dataclass(slots=True)
+class LaneRun:
+    """What became of a lane: when attempts began, when messages were accepted (us, in order), when the last one ended,
+    how many failed, for how many no window ever opens."""
+
+    begun: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    ended: int = 0
+    failed: int = 0
+    never: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """`lanes` in the order given; `holds` in the order of time."""
+
+    lanes: list[LaneRun]
+    holds: list[Hold]
+
+
+class Line:
+    """A lane on its way. `next`: its head."""
+
+    __slots__ = ("across", "at", "busy", "choosy", "concurrency", "jobs", "lane", "last_start", "later", "next",
+                 "priority", "run", "since", "turn")  # fmt: skip
+
+    def __init__(self, lane: Lane, domain_gap: int) -> None:
+        self.lane, self.concurrency, self.across = lane, lane.concurrency, lane.across
+        self.choosy = bool(lane.hours or domain_gap)
+        self.jobs = lane.jobs
+        self.at = 0
+        self.later: list[Waiting] = []
+        """Retries, and those whose own time had not come, by their new time."""
+        self.next = lane.jobs[0] if lane.jobs else None
+        self.busy = 0
+        self.last_start, self.turn, self.priority = lane.last_start, lane.turn, lane.priority
+        self.since = lane.started_at
+        self.run = LaneRun()
+
+    def take(self, head: Waiting) -> None:
+        """Take `next` out; the one behind it comes up."""
+        if self.later and self.later[0] is head:
+            heapq.heappop(self.later)
+        else:
+            self.at += 1
+        self._look()
+
+    def put_back(self, job: Waiting) -> None:
+        """To be looked at again at its new due time."""
+        heapq.heappush(self.later, job)
+        self._look()
+
+    def give_up(self) -> None:
+        """No window ever opens for what is left."""
+        self.run.never += len(self.jobs) - self.at + len(self.later)
+        self.at, self.later, self.next = len(self.jobs), [], None
+
+    def _look(self) -> None:
+        head = self.jobs[self.at] if self.at < len(self.jobs) else None
+        if self.later and (head is None or self.later[0] < head):
+            head = self.later[0]
+        self.next = head

@@ -1,0 +1,265 @@
+"""One queue sent in the mind: which message begins when, by the rules that claim and gate keep.
+
+A discrete-event simulation without clock and I/O: time jumps to the next moment at which something can begin or ends.
+Limits, windows, places in line and the ladder of retries are the functions that the engine itself uses; the order of
+campaigns is that of `storage.dispatch`. Chance (how long an attempt takes, how it ends) comes from the given generator.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from engine.feedback import GOOD_FOR_RATE
+from engine.planning.lanes import UNMEASURED, Hold, Lane, Line, Measured, QueueNow, Run, Waiting
+from engine.planning.opening import NEVER, Openings
+from engine.retry import RetryPolicy, next_due
+from storage.dispatch import AGEING, HIGHEST, ROUND, SAVED_ROUNDS, after
+from storage.domains import place_in_line
+from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
+
+PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", "concurrency", "minimum gap", "warm-up"
+USUAL = RetryPolicy()
+_FAR = 1 << 62
+
+
+def simulate(
+    queue: QueueNow,
+    lanes: Sequence[Lane],
+    *,
+    now: int,
+    rng: random.Random,
+    measured: Measured = UNMEASURED,
+    policy: RetryPolicy = USUAL,
+) -> Run:
+    """Send everything that is open from `now` (us) on, and say when. It ends when nothing can begin any more."""
+    return _Queue(queue, lanes, now, rng, measured, policy).run()
+
+
+class _Queue:
+    def __init__(
+        self,
+        queue: QueueNow,
+        lanes: Sequence[Lane],
+        now: int,
+        rng: random.Random,
+        measured: Measured,
+        policy: RetryPolicy,
+    ) -> None:
+        self.queue, self.limits = queue, queue.limits
+        self.lines = [Line(lane, queue.limits.domain_gap) for lane in lanes]
+        self.live = [line for line in self.lines if line.next is not None or line.lane.in_flight]
+        self.now, self.rng, self.measured, self.policy = now, rng, measured, policy
+        self.refused = measured.transient + measured.permanent
+        self.last_start, self.spaced_start = queue.last_start, queue.spaced_start
+        self.starts = list(queue.starts)
+        self.throttle, self.good = queue.throttle, 0
+        self.warm_days, self.warm_on = queue.warm_days, queue.warm_on
+        self.domains = dict(queue.domains)
+        self.openings = Openings(queue.limits.window)
+        self.ends: list[tuple[int, int, Line, Waiting | None, int]] = []
+        """What is in flight: when it ends, a number, its lane and job, when it began."""
+        self.number = 0
+        self.most = max((line.turn for line in self.live), default=0)
+        """The largest share that a live lane has had."""
+        self.holds: list[Hold] = []
+        self.gate: GateLimits
+        self.caps: list[tuple[Ceiling, str]]
+        self.known_until = 0
+        """Until when `gate` and `caps` are what the gate counts."""
+        for line in self.lines:
+            for _ in range(line.lane.in_flight):
+                self._occupy(line, None)
+
+    def run(self) -> Run:
+        ends, concurrency = self.ends, self.limits.concurrency
+        while True:
+            while ends and ends[0][0] <= self.now:
+                self._end(*heapq.heappop(ends))
+            line, opens, by = self._next()
+            if line is None:
+                if ends and ends[0][0] < opens:
+                    opens = ends[0][0]
+                if opens >= NEVER:
+                    break
+                self._wait(opens, by)
+            elif len(ends) >= concurrency:
+                self._wait(ends[0][0], CONCURRENCY)
+            else:
+                opens, by = self._gate()
+                if opens <= self.now and line.next is not None:
+                    self._begin(line, line.next)
+                elif opens < NEVER:
+                    self._wait(opens, by)
+                else:
+                    for line in self.live:
+                        line.give_up()
+        for line in self.live:
+            line.give_up()
+        return Run([line.run for line in self.lines], self.holds)
+
+    def _wait(self, until: int, by: str) -> None:
+        holds = self.holds
+        if holds and holds[-1][2] == by and holds[-1][1] == self.now:
+            holds[-1] = Hold(holds[-1][0], until, by)
+        else:
+            holds.append(Hold(self.now, until, by))
+        self.now = until
+
+    # which campaign
+
+    def _next(self) -> tuple[Line | None, int, str]:
+        """The lane that begins now; else when the first one may, and what holds it."""
+        soonest, held_by = _FAR, PLAN
+        for line in self.live if len(self.live) < 2 else self._in_turn():
+            opens, by = self._opens(line)
+            if opens <= self.now:
+                return line, opens, by
+            if opens < soonest:
+                soonest, held_by = opens, by
+        return None, soonest, held_by
+
+    def _in_turn(self) -> list[Line]:
+        """As `storage.dispatch` orders its lanes."""
+        least, now = self.most - SAVED_ROUNDS * ROUND, self.now
+
+        def order(line: Line) -> tuple[int, int, int]:
+            waited, turn = now - (max(line.last_start, line.since) or now), line.turn
+            raised = line.priority + waited // AGEING if waited >= AGEING else line.priority
+            return -raised if raised < HIGHEST else -HIGHEST, turn if turn > least else least, line.last_start
+
+        return sorted(self.live, key=order)
+
+    def _opens(self, line: Line) -> tuple[int, str]:
+        """When the head of a lane may begin, as far as the lane itself is concerned."""
+        now, head = self.now, line.next
+        if head is None or line.busy >= line.concurrency:
+            return _FAR, CONCURRENCY
+        if head.due > now:
+            return head.due, PLAN
+        if line.choosy:
+            if line.lane.hours and (opens := self.openings.of(line.lane.hours, None, now)):
+                if opens >= NEVER:
+                    line.give_up()
+                return opens, WINDOW
+            head = self._in_own_time(line, head)
+            if head is None or head.due > now:
+                return (_FAR if head is None else head.due), WINDOW
+        if head.gap:
+            last = self.spaced_start if line.across else line.last_start
+            return max(head.due, after(last, head.gap << self.throttle, now)), GAP
+        return now, ""
+
+    def _in_own_time(self, line: Line, head: Waiting | None) -> Waiting | None:
+        """The first job of a lane whose person may be written to now; those before it are moved to their time."""
+        now, hours, gap = self.now, line.lane.hours, self.limits.domain_gap << self.throttle
+        while head is not None and head.due <= now:
+            later, keeps = self.openings.of(hours, head.fields, now) if hours else 0, False
+            if not later and gap and head.domain:
+                last, reserved = self.domains.get(head.domain, (0, 0))
+                later = place_in_line(last, reserved, gap, now, keeps_place=head.keeps_place)
+                if later:
+                    self.domains[head.domain], keeps = (last, later), True
+            if not later:
+                return head
+            line.take(head)
+            if later >= NEVER:
+                line.run.never += 1
+            else:
+                line.put_back(head._replace(due=later, keeps_place=keeps))
+            head = line.next
+        return head
+
+    # whether the queue lets anything begin
+
+    def _gate(self) -> tuple[int, str]:
+        """The limit of the whole queue that opens last, with the time (us); not later than now: all are open."""
+        now = self.now
+        if now < self.queue.closed_until:
+            return self.queue.closed_until, self.queue.closed_by
+        if self.limits.window is not None and (opens := self.openings.of_queue(now)):
+            return opens, WINDOW
+        if now >= self.known_until:
+            self._know_limits()
+        latest, by = 0, ""
+        if self.gate.min_gap:
+            latest, by = after(self.last_start, self.gate.min_gap << self.throttle, now), MINIMUM_GAP
+        starts = self.starts
+        for cap, words in self.caps:
+            if len(starts) >= cap.n and (opens := frees_at(cap, starts[-cap.n], now)) > latest:
+                latest, by = opens, words
+        return latest, by
+
+    def _know_limits(self) -> None:
+        """Work out what the gate counts until the present calendar period ends."""
+        self.gate, _, self.known_until = self.limits.at_gate(self.now)
+        self.caps = [
+            (throttled(cap, self.throttle), str(own)) for cap, own in zip(self.gate.caps, self.limits.caps, strict=True)
+        ]
+        if self.gate.warmup is not None:
+            self.caps.append((warmed(self.gate.warmup, self.warm_days, self.warm_on), WARM_UP))
+
+    # one attempt
+
+    def _begin(self, line: Line, job: Waiting) -> None:
+        now = self.now
+        line.take(job)
+        self.last_start = line.last_start = now
+        if line.across:
+            self.spaced_start = now
+        self.starts.append(now)
+        line.run.begun.append(now)
+        warmup = self.gate.warmup
+        if warmup is not None and self.warm_on < warmup.since:
+            self.warm_days, self.warm_on = self.warm_days + 1, warmup.since
+        if job.domain and self.limits.domain_gap:
+            self.domains[job.domain] = (now, max(now, self.domains.get(job.domain, (0, 0))[1]))
+        if len(self.live) > 1:
+            line.turn = max(line.turn, self.most - SAVED_ROUNDS * ROUND) + ROUND // line.lane.weight
+            self.most = max(self.most, line.turn)
+        self._occupy(line, job)
+
+    def _occupy(self, line: Line, job: Waiting | None) -> None:
+        durations = self.measured.durations
+        took = durations[int(self.rng.random() * len(durations))] if durations else 0
+        line.busy += 1
+        self.number += 1
+        if took:
+            heapq.heappush(self.ends, (self.now + took, self.number, line, job, self.now))
+        else:
+            self._end(self.now, self.number, line, job, self.now)
+
+    def _end(self, ended: int, number: int, line: Line, job: Waiting | None, began: int) -> None:
+        line.busy -= 1
+        run = line.run
+        run.ended = ended
+        chance = self.rng.random() if self.refused else 1.0
+        if chance >= self.refused or job is None:
+            run.sent.append(ended)
+            if self.throttle:
+                self._recover()
+        else:
+            self._refuse(line, job, began, ended, for_ever=chance < self.measured.permanent)
+        if line.next is None and not line.busy:
+            self.live = [other for other in self.live if other is not line]
+            self.most = max((other.turn for other in self.live), default=0)
+
+    def _refuse(self, line: Line, job: Waiting, began: int, ended: int, *, for_ever: bool) -> None:
+        if self.rng.random() < self.measured.unspent:
+            del self.starts[bisect_left(self.starts, began)]
+        budget = job.budget_at if job.budget_at is not None else began
+        due = None
+        if not for_ever:
+            due = next_due(self.policy, tries=job.tries + 1, budget_at=budget, now=ended, rng=self.rng)
+        if due is None:
+            line.run.failed += 1
+        else:
+            line.put_back(job._replace(due=due, tries=job.tries + 1, budget_at=budget))
+
+    def _recover(self) -> None:
+        self.good += 1
+        if self.good >= GOOD_FOR_RATE:
+            self.good, self.throttle = 0, self.throttle - 1
+            self.known_until = 0

@@ -1,0 +1,125 @@
+"""What a forecast is made from: a queue as it stands, the campaigns that share it, their open jobs, and what its
+attempts came to. Long lists are read in pages, so that no read is long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from storage.model import MINUTE, OutcomeClass
+from storage.queue_facts import LOOKED_THROUGH, TIMED
+from storage.reader import Reader
+from storage.recipients import UNPLANNED
+
+Row = dict[str, Any]
+
+PAGE = 5_000
+_QUEUE = (
+    "SELECT id, name, channel, state, until_at, last_start, spaced_start, throttle, warm_days, warm_on, limits, tuning "
+    "FROM queues WHERE id = ?"
+)
+_SHARING = (
+    "SELECT id, name, state, spacing, hours, turn, priority, weight, concurrency, last_start, started_at, replanning "
+    "FROM campaigns WHERE queue_id = ? AND (state = 'active' OR id = ?) ORDER BY id <> ?, id"
+)
+_WAITING = (
+    "SELECT j.id, j.due_at, j.gap, j.tries, j.budget_at, j.reason, j.error_key{person} "
+    "FROM jobs j INDEXED BY jobs_waiting{join} WHERE j.campaign_id = ? AND j.state = 'pending' "
+    "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?"
+)
+_JOIN = " LEFT JOIN recipients r ON r.id = j.recipient_id"
+_STARTS = "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at > ? ORDER BY counted_at DESC LIMIT ?"
+_ATTEMPTS = (
+    "SELECT outcome, duration, counted_at IS NULL AS unspent FROM (SELECT * FROM attempts ORDER BY id DESC LIMIT ?) "
+    "WHERE queue_id = ? AND outcome IS NOT NULL ORDER BY id DESC LIMIT ?"
+)
+_ENDS = (OutcomeClass.ACCEPTED, OutcomeClass.TRANSIENT, OutcomeClass.PERMANENT, OutcomeClass.CONTENT)
+
+
+def queue(reader: Reader, queue_id: int) -> Row:
+    """One queue, its limits and tuning as objects."""
+    row = reader.rows(_QUEUE, (queue_id,))[0]
+    row["limits"], row["tuning"] = json.loads(row["limits"]), json.loads(row["tuning"])
+    return row
+
+
+def sharing(reader: Reader, queue_id: int, campaign_id: int) -> list[Row]:
+    """One campaign, first, and the active ones of its queue."""
+    return reader.rows(_SHARING, (queue_id, campaign_id, campaign_id))
+
+
+def waiting(reader: Reader, campaign_id: int, *, people: bool) -> Iterator[Row]:
+    """The pending jobs of a campaign in the order of their plan: `id, due_at, gap, tries, budget_at, reason,
+    error_key`; with `people` also `address` and `fields` (JSON text)."""
+    sql = _WAITING.format(person=", r.address, r.fields" if people else "", join=_JOIN if people else "")
+    after = (-1, 0)
+    while rows := reader.rows(sql, (campaign_id, *after, PAGE)):
+        yield from rows
+        after = (rows[-1]["due_at"], rows[-1]["id"])
+
+
+def unplanned(reader: Reader, campaign_id: int, step_id: int) -> Iterator[Row]:
+    """People of a campaign who have no message yet: `id, address, fields` (JSON text)."""
+    after = 0
+    while rows := reader.rows(UNPLANNED, (campaign_id, after, step_id, PAGE)):
+        yield from rows
+        after = rows[-1]["id"]
+
+
+def next_batch(reader: Reader) -> int:
+    """The id that the next batch gets, as long as no other one is made before."""
+    row = reader.one("SELECT COALESCE(MAX(id), 0) + 1 AS id FROM batches")
+    return int(row["id"]) if row else 1
+
+
+def in_flight(reader: Reader, campaign_id: int) -> int:
+    """Messages of a campaign that are on their way at this moment."""
+    return reader.counts("campaign", campaign_id)["processing"]
+
+
+def held(reader: Reader, campaign_id: int) -> dict[str, int]:
+    """The messages of a campaign that wait for a person, by reason."""
+    rows = reader.rows(
+        "SELECT error_key, SUM(n) AS n FROM counters WHERE campaign_id = ? AND state = 'held' "
+        "GROUP BY error_key HAVING SUM(n) > 0 ORDER BY n DESC",
+        (campaign_id,),
+    )
+    return {row["error_key"].removeprefix("held: ") or "for approval": row["n"] for row in rows}
+
+
+def stopped(reader: Reader, campaign_id: int) -> dict[str, int]:
+    """People of a campaign who are not written to any more and have no message, by reason."""
+    rows = reader.rows(
+        "SELECT stopped, count(*) AS n FROM recipients r INDEXED BY recipients_campaign WHERE r.campaign_id = ? "
+        "AND r.stopped <> '' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id) GROUP BY stopped",
+        (campaign_id,),
+    )
+    return {row["stopped"]: row["n"] for row in rows}
+
+
+def starts(reader: Reader, queue_id: int, since: int, most: int) -> list[int]:
+    """When a queue's counted starts since a time (us) began, in order; the newest `most` of them."""
+    rows = reader.rows(_STARTS, (queue_id, since, most))
+    return [row["counted_at"] for row in reversed(rows)]
+
+
+def domain_starts(reader: Reader, queue_id: int) -> dict[str, tuple[int, int]]:
+    """By domain: the last start and the last place given behind it (us)."""
+    rows = reader.rows("SELECT domain, last_start, reserved FROM domain_starts WHERE queue_id = ?", (queue_id,))
+    return {row["domain"]: (row["last_start"], row["reserved"]) for row in rows}
+
+
+def last_attempts(reader: Reader, queue_id: int) -> list[Row]:
+    """How the newest 1,000 attempts of a queue that say something about the next ones ended, out of the newest 5,000 of
+    all queues: `outcome, duration` (us)`, unspent` (1: no content was handed over, so caps do not count it)."""
+    rows = reader.rows(_ATTEMPTS, (LOOKED_THROUGH, queue_id, TIMED))
+    return [row for row in rows if row["outcome"] in _ENDS]
+
+
+def changes(reader: Reader, queue_id: int, now: int) -> tuple[Any, ...]:
+    """What a forecast of this queue depends on, to tell whether one still holds: its campaigns' versions and the
+    minute of `now` (us)."""
+    rows = reader.rows("SELECT id, version, state FROM campaigns WHERE queue_id = ? ORDER BY id", (queue_id,))
+    own = reader.one("SELECT version, state, throttle FROM queues WHERE id = ?", (queue_id,)) or {}
+    return (now // MINUTE, tuple(own.values()), *(tuple(row.values()) for row in rows))

@@ -1,0 +1,150 @@
+"""The simulated queue keeps every rule that the real one keeps, whatever it is given; a forecast only counts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.planning.caps import Cap, Ramp
+from engine.planning.forecast import forecast
+from engine.planning.lanes import Lane, Measured, QueueNow, Run, Waiting
+from engine.planning.limits import Limits
+from engine.planning.pacing import Pacing, plan
+from engine.planning.simulation import simulate
+from engine.planning.windows import Window
+from storage.model import DAY, HOUR, MINUTE, SECOND
+
+START = 1_774_602_000 * SECOND
+"""2026-03-27 09:00 UTC: two days before the clocks of Europe go forward."""
+WORKDAYS = Window.from_dict({"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin"})
+
+caps = st.builds(Cap, st.integers(1, 12), st.sampled_from([MINUTE, HOUR, DAY, 7 * DAY]), st.booleans())
+limits = st.builds(
+    Limits,
+    concurrency=st.integers(1, 4),
+    min_gap=st.sampled_from([0, 0, 20 * SECOND, 5 * MINUTE]),
+    domain_gap=st.sampled_from([0, 0, MINUTE]),
+    caps=st.lists(caps, max_size=3).map(tuple),
+    window=st.sampled_from([None, WORKDAYS]),
+    warmup=st.sampled_from([None, Ramp(2, step=1, ceiling=5)]),
+    zone=st.sampled_from(["UTC", "Europe/Berlin"]),
+)
+pacings = st.sampled_from(
+    [Pacing(), Pacing("blast", concurrency=4, batch_delay=0), Pacing("steady"), Pacing("human", MINUTE, 20 * MINUTE)]
+)
+measured = st.builds(
+    Measured,
+    st.lists(st.integers(0, 3 * MINUTE), max_size=4).map(tuple),
+    st.sampled_from([0.0, 0.2]),
+    st.sampled_from([0.0, 0.1]),
+)
+
+
+def lane(pacing: Pacing, n: int, seed: int, **more: object) -> Lane:
+    slots = plan(pacing, n, start=START, seed=seed)
+    jobs = tuple(Waiting(slot.due_at, i, slot.gap, f"d{i % 3}.example") for i, slot in enumerate(slots))
+    return Lane(f"c{seed}", jobs, across=pacing.mode == "human", started_at=START, **more)  # type: ignore[arg-type]
+
+
+def begun(run: Run) -> list[int]:
+    return sorted(at for line in run.lanes for at in line.begun)
+
+
+@settings(deadline=None, max_examples=60)
+@given(limits, st.lists(st.tuples(pacings, st.integers(0, 25)), min_size=1, max_size=3), measured, st.integers(0, 99))
+def test_no_limit_is_ever_passed_and_nobody_is_lost(
+    limits: Limits, lanes: list[tuple[Pacing, int]], measured: Measured, seed: int
+) -> None:
+    made = [lane(pacing, n, i) for i, (pacing, n) in enumerate(lanes)]
+    run = simulate(QueueNow(limits), made, now=START, rng=random.Random(seed), measured=measured)
+    times = begun(run)
+    for line, own in zip(run.lanes, made, strict=True):
+        assert len(line.sent) + line.failed + line.never == len(own.jobs)
+        assert line.begun == sorted(line.begun) and not line.never
+    for cap in limits.caps:
+        if cap.calendar:
+            for _, inside in itertools.groupby(times, lambda at, cap=cap: cap.bounds(at, ZoneInfo(limits.zone))):
+                assert len(list(inside)) <= cap.n
+        else:
+            assert all(late - early >= cap.period for early, late in zip(times, times[cap.n :], strict=False))
+    assert all(late - early >= limits.min_gap for early, late in itertools.pairwise(times))
+    assert limits.window is None or all(limits.window.is_open(at) for at in times)
+    if limits.warmup is not None:
+        day = Cap(1, DAY, True)
+        sizes = [
+            len(list(rows)) for _, rows in itertools.groupby(times, lambda at: day.bounds(at, ZoneInfo(limits.zone)))
+        ]
+        assert all(n <= limits.warmup.ladder()[min(i, 3)] for i, n in enumerate(sizes))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(0, 99), st.sampled_from([0, 1, 2]))
+def test_gaps_hold_while_the_rate_is_halved(n: int, seed: int, throttle: int) -> None:
+    own = lane(Pacing("human", MINUTE, 9 * MINUTE), n, seed)
+    run = simulate(QueueNow(Limits(), throttle=throttle, last_start=START), [own], now=START, rng=random.Random(1))
+    times = run.lanes[0].begun
+    for i, (early, late) in enumerate(itertools.pairwise(times)):
+        # Thirty good answers double the rate again.
+        assert late - early >= own.jobs[i + 1].gap << max(0, throttle - (i + 1) // 30)
+
+
+def test_campaigns_share_by_weight_and_a_small_one_does_not_wait() -> None:
+    blast = Pacing("blast", concurrency=10, batch_delay=0)
+    made = [lane(blast, 4_000, 1, weight=3), lane(blast, 4_000, 2), lane(blast, 3, 3)]
+    run = simulate(QueueNow(Limits(caps=(Cap(60, MINUTE),))), made, now=START, rng=random.Random(1))
+    heavy, light, small = run.lanes
+    assert small.ended - START < MINUTE
+    inside = [sum(at < START + 30 * MINUTE for at in line.sent) for line in (heavy, light)]
+    assert abs(inside[0] / inside[1] - 3) < 0.1
+
+
+def test_a_higher_priority_goes_first_but_lets_nobody_starve() -> None:
+    blast = Pacing("blast", concurrency=10, batch_delay=0)
+    made = [lane(blast, 60, 1, priority=5), lane(blast, 60, 2, priority=7)]
+    run = simulate(QueueNow(Limits(min_gap=5 * MINUTE)), made, now=START, rng=random.Random(1))
+    assert run.lanes[1].sent[0] < run.lanes[0].sent[0]
+    assert run.lanes[0].sent[0] - START <= 2 * HOUR
+
+
+def test_what_binds_each_day_is_named_and_days_are_those_of_the_account() -> None:
+    limits = Limits(caps=(Cap(100, DAY, True),), window=WORKDAYS, zone="Europe/Berlin")
+    told = forecast(QueueNow(limits), lambda draw: [lane(Pacing(), 250, 1)], now=START, seed=1, account="one")
+    assert [(day["day"], day["sends"], day["bound_by"]) for day in told.to_dict()["days"]] == [
+        ("2026-03-27", 100, "100/day calendar"),
+        ("2026-03-30", 100, "100/day calendar"),
+        ("2026-03-31", 50, "pacing"),
+    ]
+    assert told.certain and told.draws == 1 and told.earliest == told.latest
+    monday = told.to_dict()["days"][1]["hours"]
+    assert [hour["hour"] for hour in monday] == ["09:00"], "the clocks have gone forward"
+
+
+def test_chance_makes_a_range_that_holds_the_table_s_own_end() -> None:
+    seen = Measured(tuple(range(SECOND, 60 * SECOND, SECOND)), transient=0.05)
+    told = forecast(
+        QueueNow(Limits(concurrency=1)), lambda draw: [lane(Pacing(), 200, 1)], now=START, seed=1, measured=seen
+    )
+    assert told.draws == 5 and not told.certain
+    assert told.earliest is not None and told.latest is not None and told.days[-1].last is not None
+    assert told.earliest <= told.days[-1].last <= told.latest and told.earliest < told.latest
+
+
+def test_nothing_open_is_an_empty_forecast() -> None:
+    told = forecast(QueueNow(Limits()), lambda draw: [lane(Pacing(), 0, 1)], now=START, seed=1)
+    assert (told.open, told.sends, told.days, told.latest) == (0, 0, (), None)
+
+
+def test_a_window_that_never_opens_ends_the_simulation() -> None:
+    own = Window.from_dict({"hours": "mon-fri 09:00-10:00", "zone": "Pacific/Auckland"})
+    run = simulate(
+        QueueNow(Limits(window=Window.from_dict({"hours": "mon-fri 09:00-10:00", "zone": "Europe/Berlin"}))),
+        [Lane("c", lane(Pacing(), 4, 1).jobs, hours=json.dumps(own.to_dict()))],
+        now=START,
+        rng=random.Random(1),
+    )
+    assert run.lanes[0].never == 4 and not run.lanes[0].begun
