@@ -194,7 +194,7 @@ class QueueRunner:
             self._gate.refused(begun.intent)
             self._on_change()
             return
-        slot = self._slots.take(job.campaign_id)
+        slot = self._slots.take(job.campaign_id, job.address)
         if begun is not None:
             slot.started()
         self._held.add(job.id)
@@ -213,6 +213,7 @@ class QueueRunner:
             lease_until=now + LEASE,
             busy=dict(self._slots.busy),
             starting=self._slots.starting,
+            starting_domains=self._slots.starting_domains if self.rules.limits.domain_gap else frozenset(),
             limits=self._live.gate(now),
             closed_until=self._live.openings.of_queue(now),
             opens=lambda hours, fields: self._live.openings.of(hours, fields, now),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from engine.clock import Clock
 from storage.dispatch import Intent
+from storage.domains import domain_of
 
 
 class Slots:
@@ -18,6 +19,7 @@ class Slots:
         self.busy: Counter[int | None] = Counter()
         """The same by campaign."""
         self._starting: Counter[int | None] = Counter()
+        self._addresses: Counter[str] = Counter()
         self._freed = freed
 
     @property
@@ -25,19 +27,26 @@ class Slots:
         """Campaigns with a claim whose intent is not yet written."""
         return frozenset(campaign for campaign, n in self._starting.items() if n > 0)
 
-    def take(self, campaign_id: int | None) -> Slot:
+    @property
+    def starting_domains(self) -> frozenset[str]:
+        """Recipient domains with a claim whose intent is not yet written."""
+        return frozenset(map(domain_of, self._addresses))
+
+    def take(self, campaign_id: int | None, address: str = "") -> Slot:
         self.taken += 1
         self.busy[campaign_id] += 1
         self._starting[campaign_id] += 1
-        return Slot(self, campaign_id)
+        self._addresses[address] += 1
+        return Slot(self, campaign_id, address)
 
 
 class Slot:
     """One place, taken by a claim; `started` and `free` may be called more than once."""
 
-    def __init__(self, slots: Slots, campaign_id: int | None) -> None:
+    def __init__(self, slots: Slots, campaign_id: int | None, address: str) -> None:
         self._slots = slots
         self._campaign_id = campaign_id
+        self._address = address
         self._taken = self._before_intent = True
 
     def started(self) -> None:
@@ -45,6 +54,9 @@ class Slot:
         if self._before_intent:
             self._before_intent = False
             self._slots._starting[self._campaign_id] -= 1
+            self._slots._addresses[self._address] -= 1
+            if not self._slots._addresses[self._address]:
+                del self._slots._addresses[self._address]
 
     def free(self) -> None:
         self.started()

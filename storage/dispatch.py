@@ -42,6 +42,8 @@ class ClaimRequest:
     lease_until: int
     busy: Mapping[int | None, int] = field(default_factory=dict)
     starting: frozenset[int | None] = frozenset()
+    starting_domains: frozenset[str] = frozenset()
+    """The same by recipient domain; asked only where the queue keeps a gap per domain."""
     limits: GateLimits = UNLIMITED
     closed_until: int = 0
     opens: Opens | None = None
@@ -66,6 +68,8 @@ class Claim:
     cooling_step: int = 0
     throttle: int = 0
     """How often the queue's rate is halved."""
+    moved: bool = False
+    """Jobs were moved to a later time of their own: the time of the next due job is not what it was."""
     intents: Mapping[int, Intent] = field(default_factory=dict)
     """The gate's answers by job id, for those whose intent was asked for with the claim."""
 
@@ -147,6 +151,8 @@ SAVED_ROUNDS = 10
 """So many starts a campaign that had nothing to send may catch up on, no more."""
 LOOKED_AT = 100
 """Rows of a lane that are looked at when some of them may have to wait for a window or a domain of their own."""
+PASSED_OVER = 20
+"""So many rows of a lane stay ready although their domain is not free yet; more would hide those behind them."""
 
 
 def claim(tx: Tx, request: ClaimRequest) -> Claim:
@@ -207,7 +213,11 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
     if len(lanes) > 1:
         lanes = _in_turn(lanes, request.now)
     weights = sum(lane["weight"] for lane in lanes)
-    spaced = False
+    domain_gap = request.limits.domain_gap << queue["throttle"]
+    lines = None
+    if domain_gap:
+        lines = domains.Lines(tx, request.queue_id, domain_gap, request.now, request.starting_domains)
+    spaced = moved = False
     # Two passes: a share by weight first, so that one large campaign cannot fill every slot, then what is left.
     for whole in (False, True):
         for lane in lanes:
@@ -220,9 +230,10 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
                 continue
             across = lane["spacing"] == "queue"
             gap_used = spaced or bool(request.starting) if across else lane["id"] in request.starting
-            got, lane_next, held_by = _claim_lane(
-                tx, request, queue, lane, free, gap_used=gap_used or bool(taken.get(lane["id"]))
+            got, lane_next, held_by, lane_moved = _claim_lane(
+                tx, request, queue, lane, free, lines, gap_used=gap_used or bool(taken.get(lane["id"]))
             )
+            moved = moved or lane_moved
             spaced = spaced or (across and bool(got))
             taken[lane["id"]] = taken.get(lane["id"], 0) + len(got)
             available += len(got)
@@ -237,7 +248,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
         _pay(tx, lanes, taken)
     return Claim(
         tuple(jobs), next_at, state, "" if available else blocked_by, available, queue["cooling_step"],
-        queue["throttle"],
+        queue["throttle"], moved,
     )  # fmt: skip
 
 
@@ -276,51 +287,53 @@ def _pay(tx: Tx, lanes: list[Any], taken: Mapping[int, int]) -> None:
 
 
 def _claim_lane(
-    tx: Tx, request: ClaimRequest, queue: Any, lane: Any, free: int, *, gap_used: bool
-) -> tuple[list[Any], int | None, str]:
-    """The rows of one lane that may begin now; else when its head may (None: only a change helps) and what holds it."""
+    tx: Tx, request: ClaimRequest, queue: Any, lane: Any, free: int, lines: domains.Lines | None, *, gap_used: bool
+) -> tuple[list[Any], int | None, str, bool]:
+    """The rows of one lane that may begin now; else when its head may (None: only a change helps) and what holds it;
+    whether rows were moved to a later time."""
     now = request.now
     hours = lane["hours"] if request.opens is not None else ""
     if hours and request.opens is not None and (opens := request.opens(hours, None)) > now:
-        return [], opens, "window"
-    domain_gap = request.limits.domain_gap << queue["throttle"]
-    choosy = bool(hours or domain_gap)
+        return [], opens, "window", False
+    choosy = bool(hours or lines)
     jobs: list[Any] = []
-    moved = False
+    moves: list[tuple[int, str, int, int]] = []
+    free_at: list[int] = []
     last_start = queue["spaced_start"] if lane["spacing"] == "queue" else lane["last_start"]
     for head in tx.all(_HEADS, (request.queue_id, lane["id"], max(free, LOOKED_AT) if choosy else free)):
         if len(jobs) == free:
             break
-        if choosy and (later := _own_time(tx, request, hours, domain_gap, head)):
-            moved = True
-            tx.execute(_LATER, (*later, now, head["id"]))
+        if choosy and (later := _own_time(request, hours, lines, head)):
+            if later[1] == head["reason"] == domains.WAITS and len(free_at) < PASSED_OVER:
+                free_at.append(later[0])
+            else:
+                moves.append((*later, now, head["id"]))
             continue
         if gap := head["gap"] << queue["throttle"]:
             opens = max(head["due_at"], after(last_start, gap, now))
-            if opens > now:
-                return jobs, opens, "gap"
-            if gap_used:
-                return jobs, None, "gap"
+            if opens > now or gap_used:
+                tx.executemany(_LATER, moves)
+                return jobs, opens if opens > now else None, "gap", bool(moves)
             gap_used = True
-        if domain_gap and not request.peek:
-            domains.take(tx, request.queue_id, head["address"] or "", now)
+        if lines is not None:
+            lines.take(head["address"] or "")
         jobs.append(head)
         last_start = now
-    # What was moved made room for those behind it: look again at once.
-    return jobs, now if moved and not jobs else None, "window"
+    tx.executemany(_LATER, moves)
+    if moves and not jobs:
+        # What was moved made room for those behind it: look again at once.
+        return jobs, now, "window", True
+    return jobs, min(free_at, default=None), domains.WAITS, bool(moves)
 
 
-def _own_time(tx: Tx, request: ClaimRequest, hours: str, domain_gap: int, head: Any) -> tuple[int, str] | None:
+def _own_time(request: ClaimRequest, hours: str, lines: domains.Lines | None, head: Any) -> tuple[int, str] | None:
     """When this person's own window, or the gap of the domain, lets the job begin, with the word for it; None: now."""
     if hours and request.opens is not None and (opens := request.opens(hours, head["fields"] or "{}")) > request.now:
         return opens, "window"
-    if domain_gap:
-        slot = domains.slot(
-            tx, request.queue_id, head["address"] or "", domain_gap, request.now,
-            keeps_place=head["reason"] == domains.WAITS,
-        )  # fmt: skip
-        if slot > request.now:
-            return slot, domains.WAITS
+    if lines is not None:
+        place = lines.place(head["address"] or "", keeps_place=head["reason"] == domains.WAITS)
+        if place > request.now:
+            return place, domains.WAITS
     return None
 
 

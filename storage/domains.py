@@ -91,6 +91,6 @@ def forget_future(tx: Tx, queue_id: int, now: int) -> None:
 
 
 def forget_places(tx: Tx, queue_id: int) -> None:
-    """A campaign of the queue leaves its places in line: new ones are given from the last starts on. Who waits keeps the
-    own place, and two that meet there go one after the other."""
+    """A campaign of the queue leaves its places in line: new ones are given from the last starts on. Those of other
+    campaigns keep theirs, and two that meet in one place go one after the other."""
     tx.execute("UPDATE domain_starts SET reserved = 0 WHERE queue_id = ? AND reserved > 0", (queue_id,))

@@ -152,12 +152,10 @@ def _return(tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: in
         tx.count(*scope, "skipped", row["error_key"], +1)
         return
     if refused == domains.WAITS and retry_at is not None:
-        gap = request.limits.domain_gap << row["throttle"]
-        slot = domains.slot(tx, row["queue_id"], row["address"] or "", gap, request.now)
         tx.execute(
             "UPDATE jobs SET state = 'pending', lease_until = NULL, ready = 0, due_at = ?, reason = ?, updated_at = ? "
             "WHERE id = ?",
-            (max(slot, retry_at), domains.WAITS, request.now, request.job_id),
+            (retry_at, domains.WAITS, request.now, request.job_id),
         )
     else:
         tx.execute(
