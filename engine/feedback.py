@@ -30,6 +30,8 @@ class Feedback:
         self._less = 0
         """Places taken away for a while."""
         self._good_for_one = self._good_for_rate = 0
+        self.changes = 0
+        """How often this engine itself changed the rate: what a claim saw before is older."""
 
     def places(self, concurrency: int) -> int:
         """How many of `concurrency` may be used now; never none."""
@@ -68,6 +70,7 @@ class Feedback:
 
     async def _set(self, throttle: int, words: str, level: str) -> None:
         self.throttle = throttle
+        self.changes += 1
         await self._store.set_throttle(
             self._queue.id,
             throttle,

@@ -23,7 +23,7 @@ from engine.health import QueueHealth
 from engine.rules import LiveRules, Rules
 from engine.sessions import IDLE_LIMIT, SessionPool
 from engine.slots import ClosedGate, Slot, Slots
-from storage.dispatch import ClaimRequest
+from storage.dispatch import Claim, ClaimRequest
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import MINUTE, SECOND, ClaimedJob, Queue
 from storage.store import Store
@@ -174,12 +174,10 @@ class QueueRunner:
         await self._alarms.load()
         if not self._pool.open and not await self._ready_to_send():
             return self._idle_wait(self._next_look)
-        claim = await self._store.claim(self._request)
+        claim = await self._claim()
         if self._cut:
             # What this claim took is settled as what was cut: pending again, or `uncertain` where its intent stands.
             return None
-        self.health.seen(claim)
-        self.feedback.seen(claim.throttle)
         self._gate.by, self.trouble = claim.blocked_by, ""
         begun = self._attempts.head_start.begun(claim)
         for job in claim.jobs:
@@ -187,6 +185,17 @@ class QueueRunner:
         if claim.jobs:
             return None if self._slots.taken >= self.places else 0
         return self._idle_wait(claim.next_at)
+
+    async def _claim(self, *, peek: bool = False) -> Claim:
+        before = self.health.changes, self.feedback.changes
+        claim = await self._store.claim(lambda: self._request(peek=peek))
+        if before == (self.health.changes, self.feedback.changes):
+            # Otherwise a refusal was answered while the claim was under way: it is newer than what the claim saw.
+            self.health.seen(claim)
+            self.feedback.seen(claim.throttle)
+        if claim.moved:
+            self._on_change()
+        return claim
 
     def _start(self, job: ClaimedJob, begun: Begun | None) -> None:
         if begun is not None and begun.intent.attempt_id is None:
@@ -223,8 +232,7 @@ class QueueRunner:
 
     async def _ready_to_send(self) -> bool:
         """Open the first connection, but only when there is something to send; trouble cools the queue."""
-        peek = await self._store.claim(lambda: self._request(peek=True))
-        self.health.seen(peek)
+        peek = await self._claim(peek=True)
         self._gate.by = peek.blocked_by
         if not peek.available:
             self._next_look = peek.next_at
