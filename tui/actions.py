@@ -16,7 +16,7 @@ from typing import Any
 from tui import refusals
 
 Row = dict[str, Any]
-NAMED = ("campaign", "letter", "queue", "job", "person", "engine")
+NAMED = ("campaign", "letter", "queue", "alarm", "job", "person", "engine")
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
 KeyOf = Callable[[str], str]
@@ -208,6 +208,10 @@ ACTIONS: tuple[Action, ...] = (
         beside="paceline campaign resolve {name} JOB --sent",
     ),
     Action(
+        "campaign.explain", "why it waits", "x", "campaign", "", _name, "paceline campaign explain {name}",
+        opens=True, reads=True,
+    ),
+    Action(
         "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}",
         refusals.message, opens=True,
     ),
@@ -245,6 +249,10 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign resolve {campaign} {id} --sent", refusals.resolve, danger=True,
     ),
     Action(
+        "job.explain", "why it waits", "x", "job", "", lambda row: {"id": row["id"]}, "paceline job explain {id}",
+        opens=True, reads=True,
+    ),
+    Action(
         "recipients.edit", "edit person", "e", "person", "",
         lambda row: {"campaign": row["campaign"], "address": row["address"]},
         "paceline recipients edit {address} --campaign {campaign}", refusals.person, opens=True,
@@ -260,6 +268,14 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
         refusals.queue_probe,
+    ),
+    Action(
+        "alarm.ack", "seen: acknowledge", "d", "alarm", "alarm.ack", lambda row: {"id": row["id"]},
+        "paceline alarm ack {id}", refusals.alarm_ack, reversible=True,
+    ),
+    Action(
+        "queue.explain", "why it waits", "x", "queue", "", _name, "paceline queue explain {name}", opens=True,
+        reads=True,
     ),
     Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
     Action("undo", "undo", "z", "engine", "", _no_args, "", refusals.undo, beside="paceline job undo EVENT"),

@@ -17,7 +17,8 @@ def of_job(facts: Facts, now: int) -> Explanation:
     if job is None or facts.campaign is None:
         raise ValueError("the facts are of no job")
     row = job.row
-    made = Explanation("job", str(row["id"]), row["state"])
+    where = {"campaign": facts.campaign["name"], "queue": facts.queue.name}
+    made = Explanation("job", str(row["id"]), row["state"], numbers=where)
     if became := job_gates.ended(row):
         return replace(made, said=became, said_at=row["sent_at"] or row["updated_at"])
     if row["state"] == JobState.PROCESSING:
@@ -96,7 +97,9 @@ def _nothing_pending(campaign: Row) -> Gate:
     counts = campaign["counts"]
     if n := counts["held"]:
         words = f"only held messages are left: {n:,} {'waits' if n == 1 else 'wait'} for a person"
-        return shut("held", words, person=True, remedy=f"paceline job list --state held --campaign {campaign['name']}")
+        return shut(
+            "held", words, person=True, remedy=f'paceline job list --filter "state:held campaign:{campaign["name"]}"'
+        )
     if counts["processing"]:
         return Gate("held", "all that is left is in flight")
     return shut("held", "nothing is open: it ends when the books are settled")

@@ -36,6 +36,14 @@ class Asking:
         row = pace_facts.campaign(self._reader, name=name)
         return answer.of_campaign(self._facts(row, pace_facts.next_job(self._reader, row)), self._now)
 
+    def campaigns(self) -> dict[str, Explanation]:
+        """Every campaign by its name. Of those that do not run only their state is looked at: it says why."""
+        found = {}
+        for row in pace_facts.campaigns(self._reader):
+            job = pace_facts.next_job(self._reader, row) if row["state"] == "active" else None
+            found[row["name"]] = answer.of_campaign(self._facts(row, job), self._now)
+        return found
+
     def queue(self, name: str) -> Explanation:
         """What holds this queue as a whole."""
         return answer.of_queue(Facts(self._engine, self._queue(name)), self._now)

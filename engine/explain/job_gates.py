@@ -56,7 +56,7 @@ def due(job: Row, now: int) -> Gate:
         words = f"waits for try {job['tries'] + 1} after {job['error_key']}"
     else:
         words = "waits for its due time"
-    numbers = {"due_us": job["due_at"], "tries": job["tries"]}
+    numbers = {"due_at": job["due_at"], "tries": job["tries"]}
     return until("due", job["due_at"], now, words, "it is due", then="due", numbers=numbers)
 
 

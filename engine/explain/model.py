@@ -78,15 +78,18 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, times still in microseconds."""
+        return {**self.brief(), "gates": [gate.to_dict() for gate in self.gates]}
+
+    def brief(self) -> dict[str, Any]:
+        """What a sentence needs: `to_dict` without the gates that do not hold."""
         held = self.holding
         return {
-            self.scope: self.name,
+            self.scope: int(self.name) if self.scope == "job" else self.name,
             "state": self.state,
             "holding": held.to_dict() if held else None,
             "opens_at": held.opens_at if held else None,
             "said": self.said,
             "said_at": self.said_at,
-            "gates": [gate.to_dict() for gate in self.gates],
             "numbers": dict(self.numbers),
         }
 

@@ -98,7 +98,7 @@ def engine(facts: EngineFacts, account: str) -> Gate:
     if not facts.runs:
         return shut(
             "engine",
-            "no engine runs: nothing is sent",
+            "no engine runs, so nothing is sent",
             person=True,
             action="engine.start",
             remedy="paceline engine run",

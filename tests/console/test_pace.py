@@ -8,14 +8,13 @@ import pytest
 
 from storage.batch_facts import last_due_by_batch
 from storage.model import DAY, HOUR, MINUTE, SECOND
-from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tests.console.world import NOON, SENT, World
+from tui.explaining import asked_by
+from tui.link import ATTACHED, NONE, LinkState
 from tui.pace import batch_finish, campaign_finish, ceiling, eta_text, finish, pace_text, planned, wanted
 from tui.screens.campaign import load
 from tui.screens.why import why
-
-LIMITS: dict[str, Any] = {"smtp-eu-1": {"caps": [[6, HOUR]], "min_gap": 0}}
 
 
 def rates(sent: int, minutes: int = 5) -> list[dict[str, int]]:
@@ -82,7 +81,7 @@ def test_one_campaign_and_its_only_batch_end_at_the_same_time(world: World) -> N
     world.send("smtp-eu-1", [SENT] * 8, step=12 * SECOND)
     now = world.clock.at
     with Reader(world.database) as reader:
-        data = load(reader, now, "letters", "batches", 0, {})
+        data = load(reader, now, "letters", "batches", 0, LinkState(ATTACHED))
     assert [row["ends_at"] for row in data["rows"]] == [campaign_finish(data["campaign"], now)]
     assert eta_text(data["rows"][0]["ends_at"], now) != "-"
 
@@ -91,7 +90,7 @@ def test_the_last_of_several_batches_ends_with_the_campaign_and_older_ones_befor
     world.campaign("letters", 20, pacing={"mode": "steady", "rate": "10/min"})
     world.people("letters", [f"more.{i}@example.net" for i in range(20)])
     with Reader(world.database) as reader:
-        data = load(reader, NOON, "letters", "batches", 0, {})
+        data = load(reader, NOON, "letters", "batches", 0, LinkState(ATTACHED))
         ends = [row["ends_at"] for row in data["rows"]]
         assert len(ends) == 2
         assert ends[0] == campaign_finish(data["campaign"], NOON)
@@ -105,12 +104,16 @@ def test_a_spent_cap_is_why_a_campaign_stands(world: World) -> None:
     world.campaign("letters", 20, pacing={"mode": "blast", "concurrency": 20, "batch_delay": "0s"})
     world.send("smtp-eu-1", [SENT] * 6)
     now = world.clock.at
-    with Reader(world.database) as reader:
-        row = reader.campaign("letters")
-        add_limits(reader, [row], LIMITS, now)
-        assert why(row, now).startswith("cap full 6/6 h, next slot 15:02:01Z")
-        add_limits(reader, [row], {}, now)
-        assert why(row, now) == "due now: waits for its gap or a slot of the queue"
-        add_limits(reader, [row], {"smtp-eu-1": {"caps": [], "min_gap": MINUTE}}, now)
-        assert why(row, now) == "waits for the gap of its queue (1m), next slot 14:03:06Z"
-    assert why(row, now, engine_paused=True, named=None) == "everything is paused: paceline engine resume"
+    queue = world.run(world.store.get_queue("smtp-eu-1"))
+
+    def said(limits: dict[str, object], link: LinkState = LinkState(ATTACHED), **more: Any) -> str:  # noqa: B008
+        world.run(world.store.set_limits(queue.id, limits))
+        with Reader(world.database) as reader:
+            return why(asked_by(reader, now, link).campaign("letters").brief(), now, **more)
+
+    assert said({"caps": ["6/h"]}) == "cap full 6/6 h, next slot 15:02:01Z (in 59m)"
+    assert said({"caps": ["7/h"]}) == "it is next: it begins when the engine has looked"
+    assert said({"min_gap": "1m"}) == "minimum gap of the queue, 1m, next slot 14:03:06Z (in 1m)"
+    assert said({}, LinkState(NONE), named=None) == "no engine runs, so nothing is sent: paceline engine run"
+    world.call("engine.pause")
+    assert said({}, named=None) == "everything is paused: paceline engine resume"

@@ -12,8 +12,9 @@ from storage.model import MINUTE, SECOND, Actor
 from storage.reader import Reader
 from tests.console.world import NOON, World
 from tui import format
+from tui.explaining import asked_by
 from tui.failure_groups import grouped
-from tui.link import ATTACHED, LOST, EngineLink
+from tui.link import ATTACHED, LOST, NONE, EngineLink, LinkState
 from tui.screens.campaign import counts_line
 from tui.screens.failures import group_detail
 from tui.screens.overview import load as load_overview
@@ -53,16 +54,18 @@ def test_wrapping_keeps_every_word_and_no_line_is_too_long() -> None:
 
 def test_every_campaign_says_why(busy_world: World) -> None:
     with Reader(busy_world.database) as reader:
-        rows = {row["name"]: {**row, "due": reader.due(row["id"])} for row in reader.campaigns()}
-    said = {name: why(row, NOON) for name, row in rows.items()}
+        said = {
+            name: why(answer.brief(), NOON)
+            for name, answer in asked_by(reader, NOON, LinkState(ATTACHED)).campaigns().items()
+        }
+        lost = asked_by(reader, NOON, LinkState(NONE)).campaign("receipts")
     assert "paused by guard (bounces): hard bounces 5.2% > 5%" in said["spring-sale"]
     assert said["reminder-q3"].startswith("draft, not started")
     assert said["newsletter-38"] == "sending: 1 in flight"
-    assert said["receipts"].startswith("waits for its next due time, in 1h")
-    assert said["winback"].startswith("done at")
-    assert said["test-ana"].startswith("cancelled at")
-    assert why(rows["receipts"], NOON, engine_paused=True) == "everything is paused: E resumes all"
-    assert why(rows["receipts"], NOON, lost=True) == "no engine runs: nothing is sent"
+    assert said["receipts"].startswith("waits for its due time, due 15:")
+    assert said["winback"].startswith("done (")
+    assert said["test-ana"].startswith("cancelled")
+    assert why(lost.brief(), NOON) == "no engine runs, so nothing is sent: E start an engine here"
 
 
 def test_the_counts_of_a_campaign_add_up_to_its_total(busy_world: World) -> None:

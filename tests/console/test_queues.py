@@ -12,7 +12,7 @@ from tests.console.looking import SIZES, Compare, answered, asked, console, go, 
 from tests.console.world import NOON, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.screens.job import JobScreen
-from tui.screens.queue_words import next_slot, why_stopped
+from tui.screens.queue_words import next_slot
 from tui.screens.queues import QueueScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -93,7 +93,6 @@ def test_the_next_slot_is_the_latest_of_gap_cap_and_cooling() -> None:
     assert next_slot(row, NOON) == NOON + 4 * SECOND
     full = {"n": 60, "period": MINUTE, "used": 60, "frees_at": NOON + 30 * SECOND}
     assert next_slot({**row, "caps": [full]}, NOON) == NOON + 30 * SECOND
-    assert "cap full 60/60 min" in why_stopped({**row, "caps": [full]}, NOON)
     assert next_slot({**row, "state": "cooling", "until_at": NOON + MINUTE}, NOON) == NOON + MINUTE
     assert next_slot({**row, "state": "restricted"}, NOON) is None
 

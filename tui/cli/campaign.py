@@ -22,6 +22,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
         "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
         "show": Lazy("tui.cli.campaign:show", "One campaign: state, why it stands, counts, progress, ETA."),
+        "explain": Lazy("tui.cli.explain:campaign", "Why it does not send now, and when it will: every gate."),
         "recipients": Lazy("tui.cli.campaign:recipients", "Its people and what became of each."),
         "preflight": Lazy("tui.cli.campaign_check:preflight", "All that would go wrong, before the start."),
         "preview": Lazy("tui.cli.campaign_check:preview", "The message as one person will see it."),
@@ -98,14 +99,17 @@ def list_(session: Session, text: str) -> None:
 @click.pass_obj
 def show(session: Session, name: str) -> None:
     """One campaign: state, counts, progress, why it stands or goes, ETA."""
+    from tui.cli.explain import questions, told_in
     from tui.cli.facts import add_pace, campaign_json
     from tui.pace import campaign_finish
+    from tui.screens.why import why
 
     now = time.time_ns() // 1_000
     with session.reader() as reader:
         row = reader.campaign(name)
         add_pace(reader, row, _limits(session), now)
-        sentence = _why(session, row, now, paused=reader.engine()["paused"])
+        told_in(session)
+        sentence = why(questions(session, reader, now).campaign(name).to_dict(), now, None)
         data = {**campaign_json(row, now), "why": sentence}
         finish = campaign_finish(row, now)
         reasons = reader.failures(campaign_id=row["id"])
@@ -155,18 +159,6 @@ def _limits(session: Session) -> Json:
         return limits_of(session.config(), now_us())
     except UsageError:
         return {}
-
-
-def _why(session: Session, row: Json, now: int, *, paused: bool) -> str:
-    """Why the campaign stands or goes, as the console says it."""
-    from storage.lock import read_holder
-    from tui.format import Times, set_times
-    from tui.screens.why import why
-
-    set_times(Times.LOCAL, session.zone)
-    holder = read_holder(session.db)
-    lost = holder is None or holder.role == "command"
-    return why(row, now, engine_paused=paused, lost=lost, named=None)
 
 
 @click.command("recipients", cls=Verb)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "list": Lazy("tui.cli.job:list_", "Jobs, narrowed by a filter, in three orders."),
         "failures": Lazy("tui.cli.job_failures:failures", "Why jobs failed, grouped by reason."),
         "show": Lazy("tui.cli.job:show", "One job with every attempt and the server's words."),
+        "explain": Lazy("tui.cli.explain:job", "Why it does not leave now, and when it will: every gate."),
         "retry": Lazy("tui.cli.job_acts:retry", "Try these jobs again, by id, filter or reason."),
         "cancel": Lazy("tui.cli.job_acts:cancel", "Cancel jobs that wait, by id or by filter."),
         "undo": Lazy("tui.cli.job_acts:undo", "Take a retry or a cancel back."),

@@ -19,6 +19,7 @@ from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
     lazy={
         "list": Lazy("tui.cli.queue:list_", "Every queue with its state and limits."),
         "show": Lazy("tui.cli.queue:show", "One queue."),
+        "explain": Lazy("tui.cli.explain:queue", "What holds it and its campaigns, and until when: every gate."),
         "pause": Lazy("tui.cli.queue:pause", "Begin nothing new in it."),
         "resume": Lazy("tui.cli.queue:resume", "Lift a pause, a cooling, or what needed attention."),
         "probe": Lazy("tui.cli.queue:probe", "Try one message now instead of waiting for a cooling's end."),

@@ -13,8 +13,10 @@ from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.format import bar, clock, count, percent, rate, soon
+from tui.link import LinkState
 from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
 from tui.screens.campaigns import done_of, mark_of
@@ -27,9 +29,10 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span
 
 
-def load(reader: Reader, now: int, name: str, tab: str, after: int, limits: dict[str, Row]) -> dict[str, Any]:
+def load(reader: Reader, now: int, name: str, tab: str, after: int, link: LinkState) -> dict[str, Any]:
     campaign = reader.campaign(name)
-    add_limits(reader, [campaign], limits, now)
+    add_limits(reader, [campaign], limits_of(link.status), now)
+    campaign["why"] = asked_by(reader, now, link).campaign(name).brief()
     campaign["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=campaign["id"])
     if tab == "batches":
         rows = reader.batches(campaign_id=campaign["id"])
@@ -125,7 +128,7 @@ class CampaignScreen(ViewScreen):
 
     def reads(self) -> Any:
         name, tab, after, link = self._campaign, self._tab, self.after[-1], self.console.link
-        return lambda reader, now: load(reader, now, name, tab, after, limits_of(link.state.status))
+        return lambda reader, now: load(reader, now, name, tab, after, link.state)
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign}"
@@ -141,10 +144,7 @@ class CampaignScreen(ViewScreen):
 
     def show(self, data: dict[str, Any], now: int) -> None:
         campaign, width = data["campaign"], self.size.width
-        situation = self.console.situation()
-        sentence = why(
-            campaign, now, engine_paused=situation.engine_paused, lost=bool(situation.lost), named=self.named
-        )
+        sentence = why(campaign["why"], now, self.named)
         self.query_one("#overview", Lines).show(overview(campaign, now, width, sentence))
         self.query_one("#tabs", Lines).show([self._tabs()])
         self.crumb_right = (

@@ -14,7 +14,9 @@ from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.explaining import asked_by
 from tui.format import clock, count, fit, percent, plural, rate
+from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, speed_of
 from tui.screens.filtered import WholeFilteredScreen
 from tui.screens.view import ViewScreen
@@ -25,12 +27,14 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
 
-def load(reader: Reader, now: int, filter: Filter, limits: dict[str, Row]) -> dict[str, Any]:
-    """`rows`: the campaigns that the filter lets through, with what their pace is told from; how many there are in all
-    (`of`)."""
+def load(reader: Reader, now: int, filter: Filter, link: LinkState) -> dict[str, Any]:
+    """`rows`: the campaigns that the filter lets through, with what their pace is told from and why each stands or
+    goes; how many there are in all (`of`)."""
     rows, every = campaigns(reader, filter, now)
-    add_limits(reader, [row for row in rows if row["state"] == "active"], limits, now)
+    add_limits(reader, [row for row in rows if row["state"] == "active"], limits_of(link.status), now)
+    answers = asked_by(reader, now, link).campaigns()
     for row in rows:
+        row["why"] = answers[row["name"]].brief()
         active = row["state"] == "active"
         row["rates"] = reader.rates(now - 10 * MINUTE, campaign_id=row["id"]) if active else []
     return {"rows": rows, "of": every}
@@ -119,7 +123,7 @@ class CampaignsScreen(WholeFilteredScreen):
 
     def reads(self) -> Any:
         link, filter = self.console.link, self.filter
-        return lambda reader, now: load(reader, now, filter, limits_of(link.state.status))
+        return lambda reader, now: load(reader, now, filter, link.state)
 
     def crumb(self) -> str:
         return f"Campaigns  {self.filter_text()}".rstrip()
@@ -142,15 +146,7 @@ class CampaignsScreen(WholeFilteredScreen):
         row = self.query_one(Grid).current
         text = ""
         if row is not None:
-            situation = self.console.situation()
-            sentence = why(
-                row,
-                situation.now,
-                engine_paused=situation.engine_paused,
-                lost=bool(situation.lost),
-                named=situation.named,
-            )
-            text = f"{row['name']}: {sentence}"
+            text = f"{row['name']}: {why(row['why'], self.console.present(), self.named)}"
         line = ((" WHY  ", "head"), (fit(text, self.size.width - 7), "")) if text else ()
         self.query_one("#why", Lines).show([line])
 

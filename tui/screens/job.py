@@ -9,21 +9,30 @@ from textual.widget import Widget
 
 from storage.model import SECOND
 from storage.reader import Reader
-from tui.actions import Row, Target, job_targets
+from tui.actions import KeyOf, Row, Target, job_targets
+from tui.explaining import asked_by
 from tui.format import clock, fit, soon, wrap
+from tui.link import LinkState
 from tui.screens.view import ViewScreen
+from tui.screens.why import why
 from tui.theme import job_mark
 from tui.widgets.columns import Item, Sections, blank, fixed, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
 
-def facts(row: Row, now: int) -> list[Line]:
+def load(reader: Reader, now: int, job_id: int, link: LinkState) -> Row:
+    """A job with why it does not run now (`why`)."""
+    return {**reader.job(job_id), "why": asked_by(reader, now, link).job(job_id).brief()}
+
+
+def facts(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
     mark = job_mark(row, now)
     reason = f" ({row['reason']})" if row["reason"] else ""
     when = f"due {soon(row['due_at'], now)}" if row["state"] == "pending" else f"since {clock(row['updated_at'], now)}"
     return [
         ((" STATE    ", "head"), (f"{mark.glyph} {mark.word}{reason}", mark.style), (f"  {when}", "")),
+        ((" WHY      ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
         ((" TO       ", "head"), (row["address"] or "-", "")),
         ((" CAMPAIGN ", "head"), (f"{row['campaign'] or '-'}   queue {row['queue']}   kind {row['kind']}", "")),
         ((" ID       ", "head"), (row["message_id"] or "-", "")),
@@ -79,12 +88,8 @@ class JobScreen(ViewScreen):
         return ("job", self._job_id)
 
     def reads(self) -> Any:
-        job_id = self._job_id
-
-        def load(reader: Reader, now: int) -> Row:
-            return reader.job(job_id)
-
-        return load
+        job_id, link = self._job_id, self.console.link
+        return lambda reader, now: load(reader, now, job_id, link.state)
 
     def crumb(self) -> str:
         return f"{self._path} > job {self._job_id}"
@@ -94,7 +99,7 @@ class JobScreen(ViewScreen):
         yield Grid(id="attempts")
 
     def show(self, data: Row, now: int) -> None:
-        self.query_one("#facts", Lines).show(facts(data, now))
+        self.query_one("#facts", Lines).show(facts(data, now, self.size.width, self.named))
         log = data["attempts_log"]
         title = f"ATTEMPTS ({len(log)})" if log else "ATTEMPTS    none yet"
         items = [blank(), heading(title), *attempt_items(data, now, self.size.width)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from textual.timer import Timer
 
 from storage.errors import PacelineError
-from tui.actions import Row
-from tui.screens.job import attempt_items, facts
+from tui.actions import KeyOf, Row, own_key
+from tui.screens.job import attempt_items, facts, load
 from tui.widgets.lines import Line, Lines
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ REST = 0.15
 """Seconds without a move before the job is read: who holds a key down is not slowed by it."""
 
 
-def pane_lines(row: Row, now: int, width: int, height: int) -> list[Line]:
+def pane_lines(row: Row, now: int, width: int, height: int, named: KeyOf = own_key) -> list[Line]:
     """What a job is, and its attempts with the server's words, behind a line that parts it from the list."""
     inner = width - 2
-    lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now), (), ((" ATTEMPTS", "head"),)]
+    lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now, inner, named), (), ((" ATTEMPTS", "head"),)]
     items = attempt_items(row, now, inner)
     lines += [item.line(inner) for item in items] or [((" none yet", "dim"),)]
     lines += [()] * (height - len(lines))
@@ -57,8 +57,8 @@ class JobPane(Lines):
     async def _read(self, job_id: int) -> None:
         console = cast("PacelineApp", self.app)
         try:
-            row: Row = await console.read_once(lambda reader, now: reader.job(job_id))
+            row: Row = await console.read_once(lambda reader, now: load(reader, now, job_id, console.link.state))
         except PacelineError:
             self.show([])
             return
-        self.show(pane_lines(row, console.present(), self.size.width, self.size.height))
+        self.show(pane_lines(row, console.present(), self.size.width, self.size.height, console.keymap.named))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui.actions import Row
+from tui.actions import Row, action
 from tui.screens.view import ViewScreen
 from tui.screens.wizard import Making, StepScreen, first_open
 
@@ -53,6 +53,15 @@ def _person(row: Row) -> ViewScreen:
     return RecipientEditScreen(row["campaign"], row["id"], row["address"])
 
 
+def _why(scope: str) -> Callable[[Row], ViewScreen]:
+    def opened(row: Row) -> ViewScreen:
+        from tui.screens.explain import ExplainScreen
+
+        return ExplainScreen(scope, row)
+
+    return opened
+
+
 def _import(row: Row) -> ViewScreen:
     making = Making(row["name"], alone=True)
     making.file.path = row.get("path", "")
@@ -69,12 +78,16 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "recipients.edit": _person,
     "campaign.preview": _preview,
     "campaign.recipients": _recipients,
+    "campaign.explain": _why("campaign"),
+    "queue.explain": _why("queue"),
+    "job.explain": _why("job"),
 }
-"""By the action's id: a screen made from the row that it is for (a whole campaign, as `Reader.campaign` gives it)."""
+"""By the action's id: a screen made from the row that it is for (of a campaign all that `Reader.campaign` gives)."""
 
 
 async def open_screen(console: Acting, id: str, row: Row, more: Row | None = None) -> None:
     """Open the screen of an action; `more` is what was said beside its name. Raises PacelineError for a campaign that
     is gone."""
-    whole = await console.read_once(lambda reader, now: reader.campaign(row["name"])) if "name" in row else row
+    of_campaign = "name" in row and action(id).scope != "queue"
+    whole = await console.read_once(lambda reader, now: reader.campaign(row["name"])) if of_campaign else row
     await console.push_screen(OPENS[id]({**whole, **(more or {})}))

@@ -1,4 +1,4 @@
-"""How a queue reads on the screen: its columns, the lines about one, and why nothing of it starts. Pure."""
+"""How a queue reads on the screen: its columns, and the lines about one. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from engine.planning.durations import format_duration
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, count, fit, soon
+from tui.screens.why import why
 from tui.theme import QUEUES, Mark
 from tui.widgets.columns import Column
 from tui.widgets.lines import Line
@@ -99,23 +100,6 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
-def why_stopped(row: Row, now: int, named: KeyOf = own_key) -> str:
-    """One sentence: what holds the queue, or that nothing does."""
-    state, reason = row["state"], row["reason"] or "no reason given"
-    if state == "cooling":
-        return f"cools until {clock(row['until_at'], now, seconds=True)} ({soon(row['until_at'], now)}): {reason}"
-    if state == "probing":
-        return f"the next message is the probe: {row['reason'] or 'its success makes the queue ready'}"
-    if state in STOPPED:
-        since = clock(row["updated_at"], now)
-        return f"{mark_of(row).word} since {since}: {reason}; {named('queue.resume')} resumes it"
-    last = full_cap(row, now)
-    if last is not None:
-        return f"cap full {cap_text(last)}, next slot {clock(last['frees_at'], now, seconds=True)}"
-    trouble = row["engine"].get("trouble")
-    return trouble or row["engine"].get("held_by") or "ready, nothing holds it"
-
-
 def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Line]:
     """Everything about one queue, in six lines."""
     mark, engine, timed = mark_of(row), row["engine"], row["latency"]
@@ -136,7 +120,7 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
     return [
         ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
          (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
-        ((" WHY     ", "head"), (fit(why_stopped(row, now, named), width - 10), "")),
+        ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
         ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}", width - 10), "")),
         ((" SLOT    ", "head"), (f"next {slot_text(row, now)}   last start {started}   breaker {breaker(row)}", "")),
         ((" LATENCY ", "head"), (measured if timed["n"] else "nothing was handed over in the last hour", "")),

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from engine.explain.asking import Asking
 from storage.errors import NotFoundError
 from storage.model import DAY
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.explaining import asked_by
 from tui.format import plural
+from tui.link import LinkState
 from tui.pace import limits_of
 from tui.screens.queue_words import attempt_line, columns_at, facts_of, reason_line
 from tui.screens.view import ViewScreen
@@ -22,32 +25,37 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
 
-def facts(reader: Reader, row: Row, now: int, limits: dict[str, Row]) -> Row:
-    """A queue's row with its caps, latency and what the engine says of it; `engine` is {} where none told."""
-    engine = limits.get(row["name"], {})
+def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking) -> Row:
+    """A queue's row with its caps, latency, what the engine says of it (`engine`, {} where none told) and what holds
+    it (`why`)."""
+    engine = limits_of(link.status).get(row["name"], {})
     caps = engine.get("caps", ())
     return {
         **row,
         "engine": engine,
         "caps": caps_used(reader, row["id"], caps, now),
         "latency": latency(reader, row["id"], now),
+        "why": questions.queue(row["name"]).brief(),
     }
 
 
-def load(reader: Reader, now: int, limits: dict[str, Row]) -> list[Row]:
+def load(reader: Reader, now: int, link: LinkState) -> list[Row]:
     failures: dict[int, Row] = {}
     for failure in last_failures(reader, now - DAY):
         failures.setdefault(failure["queue_id"], failure)
-    return [{**facts(reader, row, now, limits), "last_failure": failures.get(row["id"])} for row in reader.queues()]
+    questions = asked_by(reader, now, link)
+    return [
+        {**facts(reader, row, now, link, questions), "last_failure": failures.get(row["id"])} for row in reader.queues()
+    ]
 
 
-def load_one(reader: Reader, now: int, name: str, limits: dict[str, Row]) -> Row:
+def load_one(reader: Reader, now: int, name: str, link: LinkState) -> Row:
     row = next((row for row in reader.queues() if row["name"] == name), None)
     if row is None:
         raise NotFoundError(f"there is no queue '{name}'", hint="see `paceline queue list`")
     failures = last_failures(reader, now - DAY, row["id"])
     return {
-        **facts(reader, row, now, limits),
+        **facts(reader, row, now, link, asked_by(reader, now, link)),
         "last_failure": failures[0] if failures else None,
         "failures": failures,
         "attempts_log": last_attempts(reader, row["id"]),
@@ -60,7 +68,7 @@ class QueuesScreen(ViewScreen):
 
     def reads(self) -> Any:
         link = self.console.link
-        return lambda reader, now: load(reader, now, limits_of(link.state.status))
+        return lambda reader, now: load(reader, now, link.state)
 
     def crumb(self) -> str:
         return "Queues"
@@ -107,7 +115,7 @@ class QueueScreen(ViewScreen):
 
     def reads(self) -> Any:
         name, link = self._queue, self.console.link
-        return lambda reader, now: load_one(reader, now, name, limits_of(link.state.status))
+        return lambda reader, now: load_one(reader, now, name, link.state)
 
     def crumb(self) -> str:
         return f"Queues > {self._queue}"
