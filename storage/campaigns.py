@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage import domains
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState, PauseReason, Step
@@ -162,6 +163,7 @@ def pause_campaign(tx: Tx, campaign_id: int, reason: PauseReason, detail: str, e
         "version = version + 1 WHERE id = ?",
         (reason.value, detail, now, campaign_id),
     )
+    domains.forget_places(tx, campaign.queue_id)
     finish_executions(tx, campaign_id, "done", f"paused: {detail or reason.value}", now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
@@ -201,6 +203,7 @@ def cancel_campaign(tx: Tx, campaign_id: int, event: Event, now: int) -> Campaig
         "version = version + 1 WHERE id = ?",
         (now, now, campaign_id),
     )
+    domains.forget_places(tx, campaign.queue_id)
     finish_executions(tx, campaign_id, "done", "cancelled", now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
@@ -237,7 +240,12 @@ def set_live(tx: Tx, campaign_id: int, live: bool, event: Event, now: int) -> Ca
 
 def set_replanning(tx: Tx, campaign_id: int, on: bool, now: int) -> None:
     """While a campaign is planned anew none of its jobs may be claimed."""
-    tx.execute("UPDATE campaigns SET replanning = ?, updated_at = ? WHERE id = ?", (1 if on else 0, now, campaign_id))
+    row = tx.one(
+        "UPDATE campaigns SET replanning = ?, updated_at = ? WHERE id = ? RETURNING queue_id",
+        (1 if on else 0, now, campaign_id),
+    )
+    if on and row is not None:
+        domains.forget_places(tx, row["queue_id"])
 
 
 def begin_execution(tx: Tx, campaign_id: int, kind: str, queued: int, actor: str, now: int) -> int:
