@@ -129,9 +129,10 @@ def _missed(window: Window, due_at: int, now: int) -> bool:
     return span is not None and span[1] <= now
 
 
-def behind_words(queue: str, campaign: str, due_at: int, now: int) -> str:
-    """What is told of a queue that is behind its plan."""
-    return f"queue {queue} is behind its plan: a message of {campaign} is due since {format_duration(now - due_at)}"
+def behind_words(campaign: str, windows: list[Window], rules: AlarmRules) -> str:
+    """What is told of a queue that is behind its plan, true for as long as it is."""
+    missed = "has missed a whole window" if windows else f"waits longer than {format_duration(rules.behind)}"
+    return f"behind its plan: a message of {campaign} {missed}"
 
 
 def _percent(n: int, of: int) -> str:

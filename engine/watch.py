@@ -44,8 +44,11 @@ class Watch:
         words: dict[int, str] = {}
         for one in sorted(await self._store.overdue(ceilings), key=lambda one: one.due_at):
             rules = queues.get(one.queue_id)
-            if rules is not None and is_behind(one.due_at, now, _windows(one, rules), rules.alarms):
-                words.setdefault(one.queue_id, behind_words(one.queue, one.campaign, one.due_at, now))
+            if rules is None:
+                continue
+            windows = _windows(one, rules)
+            if is_behind(one.due_at, now, windows, rules.alarms):
+                words.setdefault(one.queue_id, behind_words(one.campaign, windows, rules.alarms))
         await self._store.tell_behind(words)
 
     async def _judge(self, queues: dict[int, Rules], now: int) -> None:

@@ -51,7 +51,6 @@ class Overdue:
     """The message of one active campaign that is due longest, and the campaign's window (JSON text, "" for none)."""
 
     queue_id: int
-    queue: str
     campaign: str
     hours: str
     due_at: int
@@ -93,7 +92,7 @@ _CONTENT_ERRORS = (
     "WHERE campaign_id = ? AND outcome = 'content' AND updated_at > ? LIMIT ?)"
 )
 _OLDEST_DUE = (
-    "SELECT c.queue_id, q.name AS queue, c.name AS campaign, c.hours, "
+    "SELECT c.queue_id, c.name AS campaign, c.hours, "
     "(SELECT j.due_at FROM jobs j INDEXED BY jobs_waiting WHERE j.campaign_id = c.id AND j.state = 'pending' "
     "AND j.ready < 2 ORDER BY j.due_at LIMIT 1) AS due_at "
     "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
@@ -170,7 +169,8 @@ def tell_behind(tx: Tx, words: Mapping[int, str], now: int) -> None:
             text = f"queue {row['name']} is no longer behind its plan"
             add_event(tx, Event("queue.on_time", text, queue_id=row["queue_id"]), now)
     for queue_id, text in words.items():
-        event = Event("queue.behind", text, level="warning", queue_id=queue_id)
+        name = tx.one("SELECT name FROM queues WHERE id = ?", (queue_id,))["name"]
+        event = Event("queue.behind", f"queue {name} is {text}", level="warning", queue_id=queue_id)
         raise_alarm(tx, Alarm(AlarmKind.BEHIND, text, queue_id=queue_id), event, now)
 
 
@@ -232,7 +232,7 @@ def overdue(tx: Tx, ceilings: Mapping[int, Sequence[Ceiling]], now: int) -> list
     """What is due longest in each active campaign of queues that run, but for queues that go as fast as their own caps
     (`ceilings`, by queue id) let them: one look at an index a campaign."""
     found = [
-        Overdue(row["queue_id"], row["queue"], row["campaign"], row["hours"], row["due_at"])
+        Overdue(row["queue_id"], row["campaign"], row["hours"], row["due_at"])
         for row in tx.all(_OLDEST_DUE)
         if row["due_at"] is not None and row["due_at"] < now
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.intake.addresses import parse_address
+from storage.alarm_facts import alarm
 from storage.errors import NotFoundError, PacelineError, UsageError
 from storage.filters import parse as parse_filter
 from storage.jobs_page import Query
@@ -100,9 +101,13 @@ class Commanding(Acting, Going):
                     **by_key(reader, reader.campaign(campaign)["id"], parse_address(name).key),
                     "campaign": campaign,
                 }
+            if scope in ("job", "alarm") and not name.isdigit():
+                raise UsageError(f"'{name}' is no {scope}: it has a number")
+            if scope == "alarm":
+                if (found := alarm(reader, int(name))) is None:
+                    raise NotFoundError(f"there is no alarm {name}", hint=":overview lists what stands")
+                return found
             if scope == "job":
-                if not name.isdigit():
-                    raise UsageError(f"'{name}' is no job: a job has a number")
                 return reader.job(int(name))
             row = next((row for row in reader.queues() if row["name"] == name), None)
             if row is None:

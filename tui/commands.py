@@ -31,6 +31,7 @@ LISTS = {
     ("job", "list"): "jobs",
     ("job", "failures"): "failures",
     ("queue", "list"): "queues",
+    ("alarm", "list"): "overview",
 }
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
 MAKE = ("campaign", "new")

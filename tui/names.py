@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.alarm_facts import open_alarms
 from storage.reader import Reader
 
 MOST = 1_000
@@ -9,7 +10,11 @@ MOST = 1_000
 
 
 def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
-    """The names there are, by what they name: `campaign`, `queue`."""
+    """The names there are, by what they name: `campaign`, `queue`, `alarm`."""
     campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
     queues = reader.rows("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
-    return {"campaign": [row["name"] for row in campaigns], "queue": [row["name"] for row in queues]}
+    return {
+        "campaign": [row["name"] for row in campaigns],
+        "queue": [row["name"] for row in queues],
+        "alarm": [str(row["id"]) for row in open_alarms(reader) if not row["acknowledged_by"]],
+    }

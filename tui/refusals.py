@@ -145,12 +145,18 @@ def undo(row: Row, situation: Situation) -> str:
     return "" if situation.undo else "nothing to undo"
 
 
+def alarm_ack(row: Row, situation: Situation) -> str:
+    if row["cleared_at"] is not None:
+        return f"alarm {row['id']} is over"
+    return f"alarm {row['id']} was acknowledged by {row['acknowledged_by']}" if row["acknowledged_by"] else ""
+
+
 def queue_pause(row: Row, situation: Situation) -> str:
     return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
 
 
 def queue_resume(row: Row, situation: Situation) -> str:
-    return f"queue {row['name']} is ready" if row["state"] == "ready" else ""
+    return f"queue {row['name']} is ready" if row["state"] == "ready" and not row.get("throttle") else ""
 
 
 def queue_probe(row: Row, situation: Situation) -> str:

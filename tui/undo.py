@@ -25,6 +25,7 @@ REVERSE: dict[str, Reverse] = {
     "campaign.resume": ("campaign.pause", _name),
     "campaign.cancel": ("campaign.undo_cancel", _name),
     "campaign.live": ("campaign.live", lambda row: {"name": row["name"], "live": row["live"]}),
+    "alarm.ack": ("alarm.unack", lambda row: {"id": row["id"]}),
     "queue.pause": ("queue.resume", _name),
     "engine.pause": ("engine.resume", lambda row: {}),
     "engine.resume": ("engine.pause", lambda row: {}),

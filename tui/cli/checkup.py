@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from engine.accounts import SmtpAccount
 from engine.config import Config
+from storage.alarm_facts import STOPPED, Row, open_alarms
 from storage.books import FEW, examine_books
 from storage.errors import PacelineError
 from storage.lock import read_holder
@@ -127,17 +128,31 @@ def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
         yield Finding("jobs", "note", message, "paceline job list --state uncertain")
     if counts["held"]:
         yield Finding("jobs", "note", f"{counts['held']:,} messages are held", "paceline job list --state held")
+    alarms = open_alarms(reader)
+    told = {alarm["queue_id"] for alarm in alarms if alarm["urgency"] == STOPPED}
     for queue in reader.queues():
+        if queue["id"] in told:
+            continue
         if queue["state"] in ("needs_attention", "restricted"):
             message = f"{queue['name']} is {queue['state']}: {queue['reason']}"
             yield Finding("queue", "problem", message, f"mend it, then: paceline queue resume {queue['name']}")
         elif queue["state"] != "ready":
             yield Finding("queue", "note", f"{queue['name']} is {queue['state']}: {queue['reason']}")
+    for alarm in alarms:
+        level = "note" if alarm["acknowledged_by"] or alarm["urgency"] > STOPPED else "problem"
+        yield Finding("alarm", level, f"{alarm['name']}: {alarm['text']}", _alarm_remedy(alarm))
     newest = max((event["at"] for event in reader.events(limit=1)), default=0)
     if newest > now_us() + MINUTE:
         yield Finding("clock", "problem", "the store holds events from the future", "set this machine's clock")
     if reader.engine()["paused"]:
         yield Finding("engine", "note", "everything is paused", "paceline engine resume")
+
+
+def _alarm_remedy(alarm: Row) -> str:
+    if alarm["urgency"] > STOPPED:
+        return f"paceline queue show {alarm['queue']}"
+    noun = "campaign" if alarm["campaign"] else "queue"
+    return f"mend it, then: paceline {noun} resume {alarm['name']}"
 
 
 def _without_account(session: Session, reader: Reader) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from tui.cli.output import Json, dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.times import now_us
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
+from tui.safe_text import safe_text
 
 
 @click.group(
@@ -47,14 +48,23 @@ def _running(session: Session) -> None:
 def status(session: Session) -> int:
     """Who runs it, and what each queue does. Exit 0: an engine runs; 3: none does."""
     from engine.config import Config
+    from storage.alarm_facts import open_alarms
+    from tui.cli.alarm import public
     from tui.cli.facts import by_state
     from tui.client import open_control
 
     with session.reader() as reader:
         last, counts = reader.engine(), reader.counts()
         sent = sum(minute["sent"] for minute in reader.rates(now_us() - MINUTE))
+        alarms = [public(row) for row in open_alarms(reader)]
     holder = read_holder(session.db)
-    data: Json = {"running": False, "paused": last["paused"], "counts": by_state(counts), "sent_last_minute": sent}
+    data: Json = {
+        "running": False,
+        "paused": last["paused"],
+        "counts": by_state(counts),
+        "sent_last_minute": sent,
+        "alarms": alarms,
+    }
     if holder is not None and holder.role != "command":
 
         def no_config() -> Config:
@@ -74,6 +84,16 @@ def status(session: Session) -> int:
 
 
 def _show(session: Session, data: Json) -> None:
+    _show_engine(session, data)
+    standing = [alarm for alarm in data["alarms"] if not alarm["acknowledged_by"]]
+    for alarm in standing:
+        name = alarm["campaign"] or alarm["queue"]
+        out(f"ALARM {alarm['id']}  {safe_text(name)}  {alarm['kind']}: {safe_text(alarm['text'])}")
+    if standing:
+        say("paceline alarm ack ID: you have seen it")
+
+
+def _show_engine(session: Session, data: Json) -> None:
     open_counts = ", ".join(f"{n:,} {state}" for state, n in data["counts"].items() if n) or "no jobs"
     if not data["running"]:
         stopped = local(data["stopped_at"], session.zone) if data.get("stopped_at") else ""

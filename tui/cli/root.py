@@ -21,6 +21,7 @@ NOUNS = {
     "engine": Lazy("tui.cli.engine:engine", "Run and control the engine."),
     "account": Lazy("tui.cli.account:account", "Sending identities: list, add, test."),
     "queue": Lazy("tui.cli.queue:queue", "Queues: list, show, pause, resume, probe."),
+    "alarm": Lazy("tui.cli.alarm:alarm", "Alarms: what stopped or slowed down by itself; list, acknowledge."),
     "campaign": Lazy("tui.cli.campaign:campaign", "Campaigns: make, check, start, control, export."),
     "recipients": Lazy("tui.cli.recipients:recipients", "People: import from a file, edit one, take an import back."),
     "job": Lazy("tui.cli.job:job", "Jobs: list, show, retry, cancel, undo; why they failed."),

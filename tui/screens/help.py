@@ -27,6 +27,7 @@ SCOPES = {
     "job": "a job",
     "person": "a person",
     "queue": "a queue",
+    "alarm": "an alarm",
     "engine": "everywhere",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from storage.alarm_facts import STOPPED
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, fit, plural, soon
@@ -30,15 +31,22 @@ class Need:
     key: Hashable
     scope: str
     row: Row
+    alarm: Row | None = None
+    """The alarm that it stands for, where a person can acknowledge one."""
 
 
 def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
     """Everything that waits for a person, most urgent first; of equals the newest first."""
-    found = _of_engine(data, named)
+    alarms = data["alarms"]
+    queues = {alarm["queue_id"] for alarm in alarms if alarm["urgency"] == STOPPED}
+    campaigns = {alarm["campaign_id"] for alarm in alarms}
+    restricted = {alarm["queue_id"] for alarm in alarms if alarm["kind"] == "restricted"}
+    found = [*_of_engine(data, named), *_of_alarms(data)]
     for row in data["queues"]:
-        found += _of_queue(row, now)
+        found += _of_queue(row, now, told=row["id"] in queues)
     for row in data["campaigns"]:
-        found += _of_campaign(row, now)
+        stopped_with_queue = row["pause_reason"] == "account" and row["queue_id"] in restricted
+        found += _of_campaign(row, now, told=row["id"] in campaigns or stopped_with_queue)
     for group in data["failures"]:
         if group["failed"]:
             text = f"failed: {group['error_key']}"
@@ -60,7 +68,33 @@ def _of_engine(data: dict[str, Any], named: KeyOf) -> list[Need]:
     return found
 
 
-def _of_queue(row: Row, now: int) -> list[Need]:
+def _of_alarms(data: dict[str, Any]) -> list[Need]:
+    """What nobody has acknowledged."""
+    rows = {("campaign", row["id"]): row for row in data["campaigns"]}
+    rows |= {("queue", row["id"]): row for row in data["queues"]}
+    found = []
+    for alarm in data["alarms"]:
+        scope = "campaign" if alarm["campaign_id"] is not None else "queue"
+        row = rows.get((scope, alarm[f"{scope}_id"]))
+        if row is None or alarm["acknowledged_by"]:
+            continue
+        key = ("alarm", alarm["id"])
+        glyph, style = ("!", "bad") if alarm["urgency"] == STOPPED else ("=", "paced")
+        text = f"{_WORDS.get(alarm['kind'], _WORDS_OF[scope])}{alarm['text']}"
+        found.append(
+            Need(alarm["urgency"], glyph, style, row["name"], text, alarm["raised_at"], key, scope, row, alarm)
+        )
+    return found
+
+
+_WORDS_OF = {"campaign": "paused by guard: ", "queue": "stopped: "}
+_WORDS = {"transient": "slower: ", "behind": ""}
+
+
+def _of_queue(row: Row, now: int, *, told: bool) -> list[Need]:
+    """`told`: an alarm stands for what stopped it."""
+    if told:
+        return []
     state, key = row["state"], ("queue", row["id"])
     reason = row["reason"] or "no reason given"
     if state in ("needs_attention", "restricted"):
@@ -73,9 +107,10 @@ def _of_queue(row: Row, now: int) -> list[Need]:
     return []
 
 
-def _of_campaign(row: Row, now: int) -> list[Need]:
+def _of_campaign(row: Row, now: int, *, told: bool) -> list[Need]:
+    """`told`: an alarm stands for what paused it."""
     found = []
-    if row["state"] == "paused" and row["pause_reason"] != "operator":
+    if row["state"] == "paused" and row["pause_reason"] != "operator" and not told:
         text = f"paused by guard: {row['pause_detail'] or row['pause_reason']}"
         key = ("paused", row["id"])
         found.append(Need(1, "!", "bad", row["name"], text, row["updated_at"], key, "campaign", row))

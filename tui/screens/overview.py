@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual.events import Resize
 from textual.widget import Widget
 
+from storage.alarm_facts import open_alarms
 from storage.event_pages import last_actions
 from storage.health_facts import last_stopped, oldest_due, sizes
 from storage.model import MINUTE
@@ -53,6 +54,7 @@ def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
         for state in ("uncertain", "held"):
             row[f"{state}_at"] = last_stopped(reader, row["id"], state) if row["counts"][state] else None
     return {
+        "alarms": open_alarms(reader),
         "campaigns": campaigns,
         "counts": reader.counts(),
         "rates": reader.rates(now - (SPARK_MINUTES + 1) * MINUTE),
@@ -232,7 +234,8 @@ class OverviewScreen(ViewScreen):
             return []
         if need.scope in ("uncertain", "held"):
             return [Target("campaign", need.row)]
-        return [Target(need.scope, need.row)]
+        alarm = [Target("alarm", need.alarm)] if need.alarm is not None else []
+        return [Target(need.scope, need.row), *alarm]
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.campaign import CampaignScreen

@@ -243,6 +243,10 @@ def drain_engine(row: Row, facts: Row, situation: Situation) -> Question | None:
 
 
 def resume_queue(row: Row, facts: Row, situation: Situation) -> Question | None:
+    if row["state"] == "ready":
+        slow = f"rate      1/{2 ** row['throttle']} of its own since trouble with its server"
+        lines = (slow, "You say that this is over: it goes at its full rate again.")
+        return Question(f"Full rate for queue {row['name']}{where(situation)}?", lines)
     lines = (f"state     {row['state']}: {row['reason'] or 'no reason given'}", "You say that this is mended.")
     return Question(f"Resume queue {row['name']}{where(situation)}?", lines)
 
