@@ -19,6 +19,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "new": Lazy("tui.cli.campaign_make:new", "Make a draft from a template."),
         "edit": Lazy("tui.cli.campaign_edit:edit", "Change its message; of a draft also name and account."),
         "pace": Lazy("tui.cli.campaign_edit:pace", "Change how its sends are spread."),
+        "tune": Lazy("tui.cli.campaign_tune:tune", "Change its share of the queue and its window, also live."),
         "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
         "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
         "show": Lazy("tui.cli.campaign:show", "One campaign: state, why it stands, counts, progress, ETA."),
@@ -27,6 +28,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "preflight": Lazy("tui.cli.campaign_check:preflight", "All that would go wrong, before the start."),
         "preview": Lazy("tui.cli.campaign_check:preview", "The message as one person will see it."),
         "test-send": Lazy("tui.cli.campaign_check:test_send", "Send one message to yourself."),
+        "forecast": Lazy("tui.cli.campaign_forecast:forecast", "When its messages would leave, and what binds."),
         "start": Lazy("tui.cli.campaign_run:start", "Plan every message and begin."),
         "pause": Lazy("tui.cli.campaign_run:pause", "Begin nothing new; what is in flight finishes."),
         "resume": Lazy("tui.cli.campaign_run:resume", "Plan the rest anew by the same pacing."),
@@ -100,14 +102,14 @@ def list_(session: Session, text: str) -> None:
 def show(session: Session, name: str) -> None:
     """One campaign: state, counts, progress, why it stands or goes, ETA."""
     from tui.cli.explain import questions, told_in
-    from tui.cli.facts import add_pace, campaign_json
+    from tui.cli.facts import add_pace, campaign_json, limits_now
     from tui.pace import campaign_finish
     from tui.screens.why import why
 
     now = time.time_ns() // 1_000
     with session.reader() as reader:
         row = reader.campaign(name)
-        add_pace(reader, row, _limits(session), now)
+        add_pace(reader, row, limits_now(session, reader), now)
         told_in(session)
         sentence = why(questions(session, reader, now).campaign(name).to_dict(), now, None)
         data = {**campaign_json(row, now), "why": sentence}
@@ -127,6 +129,8 @@ def show(session: Session, name: str) -> None:
             ("account", f"{row['account']} ({row['channel']}, queue {row['queue_state']})"),
             ("live", live),
             ("pacing", data["pacing"]["text"]),
+            ("window", data["window"]["text"] if data["window"] else ""),
+            ("share", f"priority {row['priority']}, weight {row['weight']}, {row['concurrency']} at once"),
             ("subject", data["subject"]),
             ("recipients", f"{row['recipients']:,}"),
             ("progress", f"{steps['current']:,} of {steps['total']:,} ({steps['percentage']}%)"),
@@ -147,18 +151,6 @@ def show(session: Session, name: str) -> None:
         )
         if any(r["state"] == "failed" for r in reasons):
             say(f"try again: paceline campaign retry {name} --class transient|all")
-
-
-def _limits(session: Session) -> Json:
-    """What the accounts allow; {} where the configuration cannot be read: a show needs none."""
-    from storage.errors import UsageError
-    from tui.cli.facts import limits_of
-    from tui.cli.times import now_us
-
-    try:
-        return limits_of(session.config(), now_us())
-    except UsageError:
-        return {}
 
 
 @click.command("recipients", cls=Verb)

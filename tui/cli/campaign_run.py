@@ -22,7 +22,7 @@ def tell(session: Session, result: Json) -> None:
 @click.command("start", cls=Change)
 @click.argument("name")
 @click.option("--at", "at", metavar="TIME", help='Begin later: "2026-03-01 10:20", "10:20", "+2h", ISO 8601.')
-@click.option("--dry-run", is_flag=True, help="Say what would be planned and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be planned, with its forecast, and change nothing.")
 @click.pass_obj
 def start(session: Session, name: str, at: str | None, dry_run: bool) -> None:
     """Plan a message for everybody who has none and begin. Returns at once; the engine sends."""
@@ -37,10 +37,25 @@ def start(session: Session, name: str, at: str | None, dry_run: bool) -> None:
         live = "live" if row["live"] else "not live"
         session.confirm(f"Start {safe_text(name)} ({live}) for {row['recipients']:,} people?")
     result = session.call("campaign.start", args)
-    if session.json:
+    if dry_run:
+        _tell_dry_run(session, name, at, result)
+    elif session.json:
         emit(dated(result))
+    else:
+        tell_started(session, result)
+
+
+def _tell_dry_run(session: Session, name: str, at: str | None, result: Json) -> None:
+    """What would be planned, and what would become of it."""
+    from tui.cli.campaign_forecast import forecast_json, foretell, tell_forecast
+
+    told = foretell(session, name, at)
+    if session.json:
+        emit({**dated(result), "forecast": forecast_json(told)})
         return
-    tell_started(session, result)
+    out(safe_text(result["message"]))
+    out()
+    tell_forecast(told)
 
 
 def tell_started(session: Session, result: Json) -> None:

@@ -1,0 +1,78 @@
+"""`campaign forecast` and the dry run: what would be sent and when, before anything begins."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.conftest import Home
+
+ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+CAPPED = '[accounts.capped]\nchannel = "outbox"\nfolder = "out"\nfrom_address = "us@example.com"\ncaps = ["2/day"]\n'
+
+
+@pytest.fixture
+def capped(home: Home) -> Home:
+    """A draft for three people, one of whom has no company, on an account that sends two a day."""
+    home.config.write_text(home.config.read_text() + CAPPED)
+    source = home.write(
+        "people.csv", "email,first_name,company\n" + "".join(f"p{i}@example.org,P{i},C\n" for i in range(5))
+    )
+    home("campaign", "new", "slow", "-a", "capped", "-t", home.folder / "message.txt")
+    home("recipients", "import", source, "-c", "slow")
+    return home
+
+
+def test_a_draft_is_forecast_before_its_start_and_nothing_changes(capped: Home) -> None:
+    done = capped("campaign", "forecast", "slow", "--json")
+    assert done.code == 0
+    told = done.json
+    assert (told["campaign"], told["account"], told["assumes"]) == ("slow", "capped", "started now")
+    assert (told["open"], told["sends"], told["days_in_all"]) == (5, 5, 3)
+    assert [day["sends"] for day in told["days"]] == [2, 2, 1]
+    assert told["days"][0]["bound_by"] == "2/day"
+    assert re.fullmatch(ISO, told["first_at"]) and re.fullmatch(ISO, told["finish"]["latest_at"])
+    assert told["finish"]["certain"] is True
+    assert sum(hour["sends"] for day in told["days"] for hour in day["hours"]) == 5
+    assert capped("campaign", "list", "--json").json["campaigns"][0]["state"] == "draft"
+
+
+def test_days_are_limited_and_the_rest_is_summed_up(capped: Home) -> None:
+    assert len(capped("campaign", "forecast", "slow", "--days", "1", "--json").json["days"]) == 1
+    done = capped("campaign", "forecast", "slow", "--days", "1")
+    assert "2/day" in done.out and "and 3 more on 2 days" in done.err
+    hours = capped("campaign", "forecast", "slow", "--hours").out
+    assert re.search(r"^  \d\d:00 +2 +2", hours, re.M)
+
+
+def test_a_later_start_is_forecast_from_then_on(capped: Home) -> None:
+    now = capped("campaign", "forecast", "slow", "--json").json
+    later = capped("campaign", "forecast", "slow", "--at", "+3d", "--json").json
+    assert later["assumes"] == "started then" and later["first_at"] > now["finish"]["latest_at"]
+
+
+def test_the_dry_run_shows_the_same_forecast(capped: Home) -> None:
+    dry = capped("campaign", "start", "slow", "--dry-run", "--json").json
+    assert dry["dry_run"] is True and dry["queued"] == 5
+    assert [day["sends"] for day in dry["forecast"]["days"]] == [2, 2, 1]
+    assert "bound by" in capped("campaign", "start", "slow", "--dry-run").out
+
+
+def test_held_people_are_told_apart(capped: Home) -> None:
+    capped.write("message.txt", "Subject: Hi\n\nDear {{ nickname }}\n")
+    capped("campaign", "edit", "slow", "-t", capped.folder / "message.txt")
+    told = capped("campaign", "forecast", "slow", "--json").json
+    assert told["held"] == {"missing field: nickname": 5} and told["days"] == []
+    assert "5 held: missing field: nickname" in capped("campaign", "forecast", "slow").out
+
+
+def test_what_has_ended_has_nothing_left(capped: Home) -> None:
+    capped("campaign", "cancel", "slow", "--yes")
+    done = capped("campaign", "forecast", "slow")
+    assert done.code == 0 and "nothing is left to send" in done.out
+
+
+def test_a_campaign_that_there_is_not_is_said(home: Home) -> None:
+    done = home("campaign", "forecast", "nobody")
+    assert done.code == 2 and "there is no campaign 'nobody'" in done.err
