@@ -164,7 +164,7 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
     now = request.now
     queue = tx.one(_QUEUE, (request.queue_id,))
     if max(queue["last_start"], queue["spaced_start"]) > now + STEP_BACK:
-        _forget_future_starts(tx, request.queue_id, now)
+        forget_future_starts(tx, request.queue_id, now)
         queue = tx.one(_QUEUE, (request.queue_id,))
     state = QueueState(queue["state"])
     room = request.room
@@ -208,7 +208,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
     blocked_by = ""
     lanes = tx.all(_LANES, (request.queue_id,))
     if any(lane["last_start"] > request.now + STEP_BACK for lane in lanes):
-        _forget_future_starts(tx, request.queue_id, request.now)
+        forget_future_starts(tx, request.queue_id, request.now)
         lanes = tx.all(_LANES, (request.queue_id,))
     if len(lanes) > 1:
         lanes = _in_turn(lanes, request.now)
@@ -369,8 +369,8 @@ def after(last: int, gap: int, now: int) -> int:
     return 0 if last == 0 else min(last, now) + gap
 
 
-def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
-    """After a clock step backwards a start in the future counts as now, once: gaps and caps run from here."""
+def forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
+    """After a clock step backwards a start in the future counts as now, once: gaps, caps and a cooling run from here."""
     tx.execute(
         "UPDATE queues SET last_start = min(last_start, ?), spaced_start = min(spaced_start, ?) WHERE id = ?",
         (now, now, queue_id),
@@ -378,6 +378,11 @@ def _forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
     domains.forget_future(tx, queue_id, now)
     tx.execute("UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
     tx.execute("UPDATE attempts SET counted_at = ? WHERE queue_id = ? AND counted_at > ?", (now, queue_id, now))
+    tx.execute(
+        "UPDATE queues SET until_at = ? + until_at - updated_at, updated_at = ? "
+        "WHERE id = ? AND state = 'cooling' AND updated_at > ?",
+        (now, now, queue_id, now),
+    )
 
 
 def promote(tx: Tx, now: int) -> tuple[int, int | None]:

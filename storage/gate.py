@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from storage import dispatch, domains
-from storage.dispatch import PAUSED, Claim, ClaimRequest, Intent, IntentRequest, after
+from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.limits import Ceiling, throttled, warmed
 from storage.writer import Tx
 
@@ -61,6 +61,9 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
         return Intent(None, "lease")
     # One answer a lease: what was read before the first one no longer holds for a second.
     del rows[request.job_id]
+    if row["queue_start"] > request.now + STEP_BACK:
+        # Before this start is noted: from then on nothing tells that there are starts in the future.
+        dispatch.forget_future_starts(tx, row["queue_id"], request.now)
     refused, retry_at = _closed_gate(tx, row, request)
     if refused:
         _return(tx, row, request, refused, retry_at)

@@ -144,7 +144,7 @@ def _no_minimum_gap() -> None:
 
 
 def _starts_in_the_future_stay() -> None:
-    dispatch._forget_future_starts = lambda tx, queue_id, now: None
+    dispatch.forget_future_starts = lambda tx, queue_id, now: None
 
 
 def _no_allow_list() -> None:
