@@ -95,6 +95,8 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
 
 def _nothing_pending(campaign: Row) -> Gate:
     counts = campaign["counts"]
+    if campaign["state"] == "draft":
+        return Gate("held", "nothing is planned before the start")
     if n := counts["held"]:
         words = f"only held messages are left: {n:,} {'waits' if n == 1 else 'wait'} for a person"
         return shut(

@@ -80,7 +80,9 @@ def turn(facts: Facts, job: JobFacts) -> Iterator[Gate]:
         yield shut("line", "its batch is still being planned")
     elif job.ahead:
         yield shut("line", f"{job.ahead:,} of its campaign go first", numbers={"ahead": job.ahead})
-    elif job.row["ready"] and job.ahead is None:
+    elif not job.row["ready"]:
+        yield shut("line", "it stands in line once it is due")
+    elif job.ahead is None:
         yield shut("line", "1,000 or more of its campaign go first")
     else:
         yield shut("line", "it is next: it begins when the engine has looked", numbers={"ahead": 0})

@@ -8,7 +8,7 @@ from engine.planning.durations import format_duration
 from engine.planning.opening import NEVER, opens, parsed, persons
 from engine.planning.windows import Window
 from storage.dispatch import after
-from storage.domains import WAITS, domain_of
+from storage.domains import WAITS, domain_of, place_in_line
 
 _HELD = {
     "approval": "waits for approval",
@@ -111,12 +111,10 @@ def domain_gap(queue: QueueFacts, job: JobFacts, now: int) -> Gate:
     if not gap:
         return Gate("domain gap", "the queue keeps no gap per domain")
     words = f"gap to {domain_of(job.row['address'] or '') or 'its domain'}, {format_duration(gap)}"
-    last = 0
-    if job.domain is not None:
+    opens_at = 0
+    if (line := job.domain) is not None:
         keeps_place = job.row["reason"] == WAITS
-        last = job.domain["last_start"] if keeps_place else max(job.domain["last_start"], job.domain["reserved"])
-    # A place given away lies ahead of now: this one comes behind it.
-    opens_at = last + gap if last else 0
+        opens_at = place_in_line(line["last_start"], line["reserved"], gap, now, keeps_place=keeps_place)
     return until("domain gap", opens_at, now, words, words, then="next slot", numbers={"gap_us": gap})
 
 

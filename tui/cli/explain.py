@@ -53,7 +53,7 @@ def told_in(session: Session) -> None:
 def _explain(session: Session, scope: str, row: Json) -> None:
     from tui.cli.times import now_us
     from tui.explaining import explained
-    from tui.screens.why import gate_text, remedy_of, why
+    from tui.screens.why import gate_line, stands_of, why
 
     now = now_us()
     with session.reader() as reader:
@@ -62,7 +62,6 @@ def _explain(session: Session, scope: str, row: Json) -> None:
     if session.json:
         emit(dated({**answer, "why": why(answer, now, None)}))
         return
-    held = answer["holding"]
     pairs(
         (
             (scope, answer[scope]),
@@ -73,12 +72,9 @@ def _explain(session: Session, scope: str, row: Json) -> None:
     )
     if answer["gates"]:
         out()
-        shown = [
-            ("HOLDS" if gate == held else "open" if gate["open"] else "closed", gate["gate"], gate_text(gate, now),
-             remedy_of(gate, scope, None))
-            for gate in answer["gates"]
-        ]  # fmt: skip
-        table(("", "gate", "how it stands", "what opens it"), shown)
+        held = answer["holding"]
+        shown = [(stands_of(gate, held), gate["gate"], gate_line(gate, now, scope, None)) for gate in answer["gates"]]
+        table(("", "gate", "how it stands"), shown)
     if answer.get("campaigns"):
         out()
         table(

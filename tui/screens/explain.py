@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from tui.actions import Row, Target, job_targets
 from tui.explaining import asked_by, explained, limits_by_account
 from tui.format import fit, wrap
 from tui.screens.page import Page
 from tui.screens.raw import READ
-from tui.screens.why import gate_text, remedy_of, why
+from tui.screens.why import gate_line, stands_of, why
 from tui.widgets.columns import Item, blank, fixed, heading
 
 LABEL, NAME = 7, 16
@@ -21,6 +21,8 @@ MARKS = {"open": "good", "closed": "paced", "HOLDS": "bad"}
 
 class ExplainScreen(Page):
     """About one `scope` (job, campaign, queue): `row` names it."""
+
+    HINTS: ClassVar = ("app.back",)
 
     def __init__(self, scope: str, row: Row) -> None:
         named = row["name"] if "name" in row else f"job {row['id']}"
@@ -43,7 +45,7 @@ class ExplainScreen(Page):
         if answer["gates"]:
             items += [blank(), heading(f"{fit('', LABEL)} {fit('GATE', NAME)} HOW IT STANDS")]
         for i, gate in enumerate(answer["gates"]):
-            items += self._gate(gate, i, gate == answer["holding"], now, width)
+            items += self._gate(gate, i, stands_of(gate, answer["holding"]), now, width)
         if others := answer.get("campaigns"):
             items += [blank(), heading("ITS CAMPAIGNS, IN THEIR TURN    enter: why")]
         for other in others or ():
@@ -55,10 +57,8 @@ class ExplainScreen(Page):
         for i, part in enumerate(wrap(sentence, max(20, width - 8))):
             yield fixed(((" WHY    " if i == 0 else "        ", "head"), (part, "")))
 
-    def _gate(self, gate: Row, place: int, holds: bool, now: int, width: int) -> Iterator[Item]:
-        mark = "HOLDS" if holds else "open" if gate["open"] else "closed"
-        help = remedy_of(gate, self._scope, self.named)
-        words = f"{gate_text(gate, now)}{f': {help}' if help else ''}"
+    def _gate(self, gate: Row, place: int, mark: str, now: int, width: int) -> Iterator[Item]:
+        words = gate_line(gate, now, self._scope, self.named)
         style = "dim" if gate["open"] else ""
         first = True
         for part in wrap(words, max(20, width - LABEL - NAME - 6)):

@@ -16,7 +16,7 @@ from tui.widgets.grid import Grid
 class Page(ViewScreen):
     """A subclass gives `items`; `chosen` is called with the row of the item that enter was pressed on."""
 
-    HINTS: ClassVar = ("view.open", "app.back")
+    HINTS: ClassVar[tuple[str, ...]] = ("view.open", "app.back")
 
     def __init__(self, mode: str, title: str) -> None:
         super().__init__()

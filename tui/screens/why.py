@@ -23,20 +23,28 @@ def why(answer: Row, now: int, named: KeyOf | None = own_key) -> str:
     if held is None:
         at = f" ({clock(answer['said_at'], now, seconds=answer['state'] == 'processing')})" if answer["said_at"] else ""
         return f"{answer['said']}{at}" if answer["said"] else "nothing holds it"
-    help = remedy_of(held, scope_of(answer), named)
-    return f"{gate_text(held, now)}{f': {help}' if help else ''}"
+    return gate_line(held, now, scope_of(answer), named)
 
 
-def gate_text(gate: Row, now: int) -> str:
-    """How one gate stands, since when or until when."""
+def stands_of(gate: Row, held: Row | None) -> str:
+    """How a gate stands in one word; the one that holds by its own."""
+    return "HOLDS" if gate == held else "open" if gate["open"] else "closed"
+
+
+def gate_line(gate: Row, now: int, scope: str, named: KeyOf | None) -> str:
+    """How one gate stands, since when or until when, and what opens it."""
+    help = _remedy(gate, scope, named)
+    return f"{_text(gate, now)}{f': {help}' if help else ''}"
+
+
+def _text(gate: Row, now: int) -> str:
     since = f" since {clock(gate['since_at'], now)}" if gate["since_at"] else ""
     opens = gate["opens_at"]
     then = f", {gate['then']} {clock(opens, now, seconds=True)} ({soon(opens, now)})" if opens is not None else ""
     return f"{gate['words']}{since}{then}"
 
 
-def remedy_of(gate: Row, scope: str, named: KeyOf | None) -> str:
-    """What opens a gate that only a person opens; "" where nothing is known."""
+def _remedy(gate: Row, scope: str, named: KeyOf | None) -> str:
     remedy = str(gate["remedy"])
     if named is None or not remedy:
         return remedy
