@@ -41,20 +41,31 @@ def caps_used(reader: Reader, queue_id: int, caps: Sequence[Sequence[int]], now:
 
 
 def add_limits(reader: Reader, campaigns: list[Row], limits: dict[str, Row], now: int) -> None:
-    """Give each campaign the limits of its queue: `caps` as `caps_used` tells them, `min_gap` (us), and when the queue
-    last began a message, `queue_last_start`.
+    """Give each campaign the limits of its queue: `caps` as `caps_used` tells them, `min_gap` (us), when the queue last
+    began a message, `queue_last_start`, and when it was last changed (tuned, slowed down, resumed), `queue_changed_at`.
 
     `limits` by account: `{caps: [Ceiling's fields], min_gap}`, from a running engine's status or from the
     configuration; an account that is not there is taken for unlimited.
     """
     used: dict[int, list[Row]] = {}
-    starts = {row["id"]: row["last_start"] for row in reader.rows("SELECT id, last_start FROM queues")}
+    queues = {row["id"]: row for row in reader.rows("SELECT id, last_start, updated_at FROM queues")}
     for row in campaigns:
         known = limits.get(row["account"], {})
         if row["queue_id"] not in used:
             used[row["queue_id"]] = caps_used(reader, row["queue_id"], known.get("caps", ()), now)
         row["caps"], row["min_gap"] = used[row["queue_id"]], known.get("min_gap", 0)
-        row["queue_last_start"] = starts.get(row["queue_id"], 0)
+        queue = queues.get(row["queue_id"], {})
+        row["queue_last_start"], row["queue_changed_at"] = queue.get("last_start", 0), queue.get("updated_at", 0)
+
+
+def active_campaigns(reader: Reader, queue: str) -> list[str]:
+    """Names of a queue's active campaigns, the oldest first."""
+    rows = reader.rows(
+        "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE c.state = 'active' AND q.name = ? "
+        "ORDER BY c.id",
+        (queue,),
+    )
+    return [row["name"] for row in rows]
 
 
 def latency(reader: Reader, queue_id: int, now: int) -> Row:

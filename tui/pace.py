@@ -140,7 +140,9 @@ def eta_text(at: int | None, now: int) -> str:
 
 
 def _since(row: Row) -> int:
-    return max(int(row["started_at"] or 0), int(row["updated_at"]))
+    """When the present pace began: a start, a resume, an edit, a change of the queue. What was reached before says
+    nothing of it."""
+    return max(int(row["started_at"] or 0), int(row["updated_at"]), int(row.get("queue_changed_at", 0)))
 
 
 def _limits(row: Row) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling, window_of
 from engine.planning.pacing import Pacing
+from engine.planning.windows import Window
 from engine.scheduler import CANCEL_GRACE
 from storage.campaigns import CampaignSpec
 from storage.errors import RefusedError, UsageError
@@ -81,6 +82,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "state": campaign.state.value,
         "account": campaign.account,
         "pacing": pacing.describe(),
+        "window": Window.from_dict(spec.hours).describe() if spec.hours else "",
         "ceiling": lower_ceiling(pacing, await context.limits_of(account)),
         "fields": fields,
         "live": campaign.live,

@@ -7,7 +7,7 @@ import time
 import click
 
 from storage.model import SECOND
-from tui.cli.output import Json, emit, emit_line, local, out, pairs, say, span, table
+from tui.cli.output import emit, emit_line, local, out, pairs, say, span, table
 from tui.cli.session import Session
 from tui.cli.verbs import Lazy, LazyGroup, Verb
 

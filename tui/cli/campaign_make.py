@@ -11,6 +11,7 @@ import click
 from storage.errors import NotFoundError, UsageError
 from tui.cli.output import Json, emit, out, pairs, say
 from tui.cli.session import Session
+from tui.cli.tuning import WINDOW, window_given, window_options
 from tui.cli.verbs import Change
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,6 +76,12 @@ def pacing_of(**options: Any) -> Json:
     return pacing
 
 
+def window_and_pacing(options: Json) -> tuple[Json, Json]:
+    """What the window options and the pacing options say ({} for nothing), each checked. Raises UsageError."""
+    window = {name: options.pop(name) for name in WINDOW}
+    return window_given(window) or {}, pacing_of(**options)
+
+
 def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) -> Json:
     """The arguments of the action `campaign.new`."""
     return {
@@ -101,9 +108,11 @@ def settings_of(cold: bool | None, identity: str | None) -> Json:
 @click.option("--account", "-a", required=True, help="Who sends.")
 @click.option("--template", "-t", type=_PATH, help="The message; may begin with `Subject: ...` and a blank line.")
 @click.option("--priority", type=click.IntRange(1, 10), default=5, show_default=True, help="10 runs first.")
+@click.option("--weight", type=click.IntRange(1, 100), default=1, show_default=True, help="Its turns beside others.")
 @click.option("--cold", is_flag=True, help="Its people did not ask for it: needs an identity and a way to leave.")
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
+@window_options
 @pacing_options
 @click.pass_obj
 def new(
@@ -113,6 +122,7 @@ def new(
     account: str,
     template: Path | None,
     priority: int,
+    weight: int,
     cold: bool,
     identity: str | None,
     subject: str | None,
@@ -120,14 +130,15 @@ def new(
     html: Path | None,
     attach: tuple[Path, ...],
     headers: tuple[str, ...],
-    **pacing: Any,
+    **options: Any,
 ) -> None:
     """Make the draft NAME from a template. Nothing is sent before `campaign start`."""
     from tui.cli.letters import read_letter
 
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
     settings = settings_of(cold or None, identity)
-    args = new_args(name, account, pacing_of(**pacing), letter, priority=priority, settings=settings)
+    window, pacing = window_and_pacing(options)
+    args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window, settings=settings)
     result = session.call("campaign.new", args)
     if session.json:
         emit({"success": True, "campaign_id": result["id"], **result})
@@ -143,6 +154,7 @@ def tell_new(result: Json) -> None:
         (
             ("account", result["account"]),
             ("pacing", result["pacing"]),
+            ("window", result["window"]),
             (
                 "lower ceiling",
                 f"{result['ceiling']} of account {result['account']}: it wins" if result["ceiling"] else "",
@@ -172,8 +184,9 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
     done = None
     with session.control() as control:
         args = new_args(
-            plan.name, plan.account, plan.pacing, plan.letter, priority=plan.priority, settings=plan.settings
-        )
+            plan.name, plan.account, plan.pacing, plan.letter,
+            priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
+        )  # fmt: skip
         if plan.concurrency:
             args["concurrency"] = plan.concurrency
         result = control.call("campaign.new", args)

@@ -7,11 +7,12 @@ from typing import Any
 
 from engine.config import Config
 from engine.planning.pacing import Pacing
-from storage.errors import FilterError
+from storage.errors import FilterError, UsageError
 from storage.model import MINUTE, SECOND, JobState
 from storage.queue_facts import add_limits
 from storage.reader import STATES, Reader
 from tui.cli.output import Json, dated, iso, span
+from tui.cli.session import Session
 
 RATE_WINDOW = 10 * MINUTE
 """How far back the minutes are read from which the live rate of an ETA is taken."""
@@ -66,18 +67,35 @@ def add_pace(reader: Reader, row: Json, limits: Mapping[str, Any], now: int) -> 
     add_limits(reader, [row], dict(limits), now)
 
 
-def limits_of(config: Config, now: int) -> Json:
-    """What the accounts of a configuration allow at a moment (us)."""
-    return {
-        name: {"caps": account.limits(config.zone).ceilings(now), "min_gap": account.min_gap}
-        for name, account in config.accounts.items()
-    }
+def limits_of(config: Config, reader: Reader, now: int) -> Json:
+    """What the accounts of a configuration allow at a moment (us), with what was tuned live."""
+    tuned = {row["name"]: row["tuning"] for row in reader.queues()}
+    found = {}
+    for name, account in config.accounts.items():
+        limits = account.limits(config.zone).tuned(tuned.get(name, {}))
+        found[name] = {"caps": limits.ceilings(now), "min_gap": limits.min_gap}
+    return found
+
+
+def limits_now(session: Session, reader: Reader) -> Json:
+    """`limits_of` now; {} where the configuration cannot be read: what only shows needs none."""
+    from tui.cli.times import now_us
+
+    try:
+        return limits_of(session.config(), reader, now_us())
+    except UsageError:
+        return {}
 
 
 def campaign_json(row: Json, now: int) -> Json:
     """All of `campaign show NAME --json`, out of a campaign that `add_pace` has seen."""
     from tui.pace import campaign_finish
 
+    window: Json = dict(row["hours"])
+    if window:
+        from engine.planning.windows import Window
+
+        window["text"] = Window.from_dict(row["hours"]).describe()
     counts = row["counts"]
     ended = row["completed_at"] or row["cancelled_at"] or now
     elapsed = max(0, ended - row["started_at"]) if row["started_at"] else None
@@ -92,7 +110,9 @@ def campaign_json(row: Json, now: int) -> Json:
         "queue": dated({"state": row["queue_state"], "reason": row["queue_reason"], "until": row["queue_until"]}),
         "live": row["live"],
         "pacing": {**row["pacing"], "text": Pacing.from_dict(row["pacing"]).describe()},
+        "window": window or None,
         "priority": row["priority"],
+        "weight": row["weight"],
         "concurrency": row["concurrency"],
         "recipients": row["recipients"],
         "total": row["total"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from storage.errors import UsageError
 from tui.cli.importing import Source
 from tui.cli.letters import Letter, read_letter
 from tui.cli.output import Json
+from tui.cli.tuning import check_window
 
 _TEXT = ("name", "account", "subject", "template", "text", "html", "recipients", "group_by", "sheet", "encoding")
 _KINDS: dict[str, type] = {
@@ -24,9 +26,11 @@ _KINDS: dict[str, type] = {
     "cold": bool,
     "identity": str,
     "priority": int,
+    "weight": int,
     "concurrency": int,
     "headers": dict,
     "pacing": dict,
+    "window": dict,
     "map": dict,
     "attachments": list,
 }
@@ -42,8 +46,10 @@ class PlanFile:
     account: str
     letter: Letter
     pacing: Json = field(default_factory=dict)
+    window: Json = field(default_factory=dict)
     settings: Json = field(default_factory=dict)
     priority: int = 5
+    weight: int = 1
     concurrency: int | None = None
     source: Source | None = None
 
@@ -58,9 +64,11 @@ def read_plan_file(place: Path) -> PlanFile:
     path = place / "campaign.toml" if place.is_dir() else place
     tree = _parsed(path)
     folder = path.parent
-    pacing = tree.get("pacing", {})
+    pacing, window = tree.get("pacing", {}), _window(tree.get("window", {}))
     try:
         Pacing.from_dict(pacing)
+        if window:
+            check_window(window)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", hint=error.hint) from None
     beside = {key: folder / tree[key] for key in ("template", "text", "html", "recipients") if key in tree}
@@ -82,11 +90,21 @@ def read_plan_file(place: Path) -> PlanFile:
         account=tree["account"],
         letter=letter,
         pacing=pacing,
+        window=window,
         settings={key: tree[key] for key in _SETTINGS if key in tree},
         priority=tree.get("priority", 5),
+        weight=tree.get("weight", 1),
         concurrency=tree.get("concurrency"),
         source=source,
     )
+
+
+def _window(table: Json) -> Json:
+    """A window's table with its dates as text: TOML has dates of its own, the engine's socket has none."""
+    closed = table.get("closed")
+    if not isinstance(closed, list):
+        return table
+    return {**table, "closed": [day.isoformat() if isinstance(day, date) else day for day in closed]}
 
 
 def _parsed(path: Path) -> dict[str, Any]:

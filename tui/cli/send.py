@@ -14,12 +14,13 @@ from storage.errors import RefusedError
 from storage.lock import read_holder
 from storage.model import RecipientRow
 from storage.reader import Reader
-from tui.cli.campaign_make import letter_options, new_args, pacing_of, pacing_options, refuse_taken
+from tui.cli.campaign_make import letter_options, new_args, pacing_options, refuse_taken, window_and_pacing
 from tui.cli.campaign_run import tell_started
 from tui.cli.output import Json, dated, emit, iso, out, pairs, say, span
 from tui.cli.recipients import file_options, refuse_if_nobody, tell_problems
 from tui.cli.session import Session
 from tui.cli.times import now_us
+from tui.cli.tuning import window_options
 from tui.cli.verbs import Change
 from tui.safe_text import safe_text
 
@@ -34,7 +35,10 @@ LOOK = 0.2
 @click.option("--name", help="The campaign's name [the file's, with the time].")
 @click.option("--live", is_flag=True, help="Reach any address, not only the allow-list.")
 @click.option("--wait", is_flag=True, help="Return when all is sent; with no engine running, send from here.")
+@click.option("--priority", type=click.IntRange(1, 10), default=5, show_default=True, help="10 runs first.")
+@click.option("--weight", type=click.IntRange(1, 100), default=1, show_default=True, help="Its turns beside others.")
 @letter_options
+@window_options
 @pacing_options
 @file_options
 @click.pass_obj
@@ -47,6 +51,8 @@ def send(
     name: str | None,
     live: bool,
     wait: bool,
+    priority: int,
+    weight: int,
     subject: str | None,
     text: Path | None,
     html: Path | None,
@@ -58,7 +64,7 @@ def send(
     encoding: str | None,
     delimiter: str | None,
     rejects: Path | None,
-    **pacing: Any,
+    **options: Any,
 ) -> int:
     """Send a message to everybody in FILE: makes a campaign, imports, starts, and prints campaign and batch at once.
 
@@ -71,7 +77,8 @@ def send(
     session.refuse_read_only()
     name = name or _name_for(file)
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
-    args = new_args(name, account, pacing_of(**pacing), letter)
+    window, pacing = window_and_pacing(options)
+    args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window)
     source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter)
     refuse_taken(session, name)
     people = _check(session, source, letter, account, live)
