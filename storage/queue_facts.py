@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.limits import Ceiling
 from storage.model import HOUR
+from storage.queues import ACTIVE_CAMPAIGNS
 from storage.reader import Reader
 
 Row = dict[str, Any]
@@ -60,12 +61,7 @@ def add_limits(reader: Reader, campaigns: list[Row], limits: dict[str, Row], now
 
 def active_campaigns(reader: Reader, queue: str) -> list[str]:
     """Names of a queue's active campaigns, the oldest first."""
-    rows = reader.rows(
-        "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE c.state = 'active' AND q.name = ? "
-        "ORDER BY c.id",
-        (queue,),
-    )
-    return [row["name"] for row in rows]
+    return [row["name"] for row in reader.rows(ACTIVE_CAMPAIGNS, (queue,))]
 
 
 def latency(reader: Reader, queue_id: int, now: int) -> Row:

@@ -86,13 +86,15 @@ def set_tuning(tx: Tx, queue_id: int, tuning: dict[str, Any], event: Event, now:
     return row_to_queue(tx.one("SELECT * FROM queues WHERE id = ?", (queue_id,)))
 
 
+ACTIVE_CAMPAIGNS = (
+    "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE q.name = ? AND c.state = 'active' "
+    "ORDER BY c.id"
+)
+
+
 def active_campaigns(tx: Tx, queue: str) -> list[str]:
     """Names of the queue's active campaigns, the oldest first."""
-    rows = tx.all(
-        "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE q.name = ? AND c.state = 'active' "
-        "ORDER BY c.id",
-        (queue,),
-    )
+    rows = tx.all(ACTIVE_CAMPAIGNS, (queue,))
     return [row["name"] for row in rows]
 
 
