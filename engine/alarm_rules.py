@@ -43,18 +43,18 @@ class AlarmRules:
         if of.tried < self.bounce_least or of.bounced < self.bounce_share * of.tried:
             return ""
         return (
-            f"{of.bounced:,} of {of.tried:,} addresses do not exist or bounced: "
-            f"{_percent(of.bounced, of.tried)}, the limit is {_share(self.bounce_share)}"
+            f"{_percent(of.bounced, of.tried)} bounces ({of.bounced:,} of {of.tried:,}), "
+            f"the limit is {_share(self.bounce_share)}"
         )
 
     def complained(self, of: Reputation) -> str:
         """Why too many complained; "" while they did not."""
         if of.complained >= self.complaints:
-            return f"{of.complained:,} people complained of {of.tried:,} messages, the limit is {self.complaints:,}"
+            return f"{of.complained:,} complaints about {of.tried:,} messages, the limit is {self.complaints:,}"
         if not of.complained or of.tried < self.complaint_least or of.complained < self.complaint_share * of.tried:
             return ""
         return (
-            f"{of.complained:,} of {of.tried:,} people complained: {_percent(of.complained, of.tried)}, "
+            f"{_percent(of.complained, of.tried)} complaints ({of.complained:,} of {of.tried:,}), "
             f"the limit is {_share(self.complaint_share)}"
         )
 
@@ -105,9 +105,7 @@ class LastAnswers:
         if of < rules.transient_of or n < rules.transient_share * of:
             return ""
         self._transient.clear()
-        return f'{n} of the last {of} answers were "not now": {_percent(n, of)}, the limit is ' + _share(
-            rules.transient_share
-        )
+        return f'{_percent(n, of)} of {of} answers "not now", the limit is {_share(rules.transient_share)}'
 
 
 _ABOUT_THE_QUEUE = (OutcomeClass.ACCOUNT, OutcomeClass.ROUTE)

@@ -73,7 +73,7 @@ class Alarms:
         self._answers.note(outcome.cls, unknown=unknown)
         if self._answers.in_a_row >= rules.unknown_in_a_row:
             n, self._answers.in_a_row = self._answers.in_a_row, 0
-            text = f"{n} refusals in a row that no rule knows, the last: {outcome.error_key}"[:MOST]
+            text = f"{n} unknown refusals in a row, the last: {outcome.error_key}"[:MOST]
             alarm = Alarm(AlarmKind.UNKNOWN, text, queue_id=self._queue.id)
             await self._store.stop_queue(alarm, QueueState.PAUSED)
         return self._answers.too_many_transient(rules)

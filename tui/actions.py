@@ -152,6 +152,10 @@ def _test_args(row: Row) -> dict[str, Any]:
 
 ACTIONS: tuple[Action, ...] = (
     Action(
+        "alarm.ack", "acknowledge", "d", "alarm", "alarm.ack", lambda row: {"id": row["id"]},
+        "paceline alarm ack {id}", refusals.alarm_ack, reversible=True,
+    ),
+    Action(
         "campaign.pause", "pause", "p", "campaign", "campaign.pause", _name, "paceline campaign pause {name}",
         refusals.state_is("active", verb="paused"), reversible=True,
     ),
@@ -268,10 +272,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
         refusals.queue_probe,
-    ),
-    Action(
-        "alarm.ack", "seen: acknowledge", "d", "alarm", "alarm.ack", lambda row: {"id": row["id"]},
-        "paceline alarm ack {id}", refusals.alarm_ack, reversible=True,
     ),
     Action(
         "queue.explain", "why it waits", "x", "queue", "", _name, "paceline queue explain {name}", opens=True,

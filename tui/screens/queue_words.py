@@ -7,6 +7,7 @@ from engine.planning.durations import format_duration
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, count, fit, soon
+from tui.recovery import breaker_text, is_slowed, places_text, rate_text
 from tui.screens.why import why
 from tui.theme import QUEUES, Mark
 from tui.widgets.columns import Column
@@ -32,10 +33,10 @@ def full_cap(row: Row, now: int) -> Row | None:
 
 
 def busy(row: Row) -> str:
-    """`3/10` in flight; without an engine that tells, what the counters know."""
+    """`3/10` in flight of the places that there are now; without an engine that tells, what the counters know."""
     engine = row["engine"]
     flying = engine.get("in_flight", row["counts"]["processing"])
-    return f"{flying}/{engine['concurrency']}" if engine else str(flying)
+    return f"{flying}/{engine.get('places', engine['concurrency'])}" if engine else str(flying)
 
 
 def next_slot(row: Row, now: int) -> int | None:
@@ -68,8 +69,9 @@ def latency_text(row: Row) -> str:
 
 
 def breaker(row: Row) -> str:
-    step = row["cooling_step"]
-    return f"step {step}" if step else "closed"
+    """`step 2` of the ladder, or how slow it still is after trouble: `rate 1/4`."""
+    step, throttle = row["cooling_step"], row["throttle"]
+    return f"step {step}" if step else f"rate 1/{2**throttle}" if throttle else "closed"
 
 
 def fullest(row: Row) -> str:
@@ -94,7 +96,7 @@ def columns_at(now: int) -> list[Column]:
         Column("CAPS USED", 19, fullest),
         Column("NEXT", 6, lambda row: slot_text(row, now), right=True),
         Column("WAIT", 6, lambda row: count(row["counts"]["pending"]), right=True, from_width=96),
-        Column("BREAKER", 7, breaker, from_width=96),
+        Column("BREAKER", 8, breaker, from_width=96),
         Column("P50 P95", 12, latency_text, from_width=108),
         Column("LAST ERROR", 0, last_failure),
     ]
@@ -108,9 +110,16 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
         caps = "unknown: no engine tells its limits"
     gap = f"   gap {format_duration(engine['min_gap'])}" if engine.get("min_gap") else ""
     started = f"{clock(row['last_start'], now, seconds=True)}" if row["last_start"] else "never"
+    opens = breaker_text(row, lambda at: soon(at, now))
+    slot = f"next {slot_text(row, now)}   last start {started}   breaker {opens}"
     measured = (
         f"p50 {took(timed['p50'])}  p95 {took(timed['p95'])} over {count(timed['n'])} handed over in the last hour"
     )
+    # What is slow after trouble is told where else the latency stands: of the two it is what holds the queue up.
+    pace = ("LATENCY", measured if timed["n"] else "nothing was handed over in the last hour")
+    if is_slowed(row):
+        told = (rate_text(row, lambda at: clock(at, now)), places_text(engine))
+        pace = ("RATE   ", "   ".join(filter(None, told)))
     failure = row["last_failure"]
     words = f"{clock(failure['last_at'], now)} {failure['sample']}" if failure else "none in 24 hours"
     counts = row["counts"]
@@ -122,8 +131,8 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
          (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
         ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
         ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}", width - 10), "")),
-        ((" SLOT    ", "head"), (f"next {slot_text(row, now)}   last start {started}   breaker {breaker(row)}", "")),
-        ((" LATENCY ", "head"), (measured if timed["n"] else "nothing was handed over in the last hour", "")),
+        ((" SLOT    ", "head"), (fit(slot, width - 10), "")),
+        ((f" {pace[0]} ", "head"), (fit(pace[1], width - 10), "warn" if is_slowed(row) else "")),
         ((" ERROR   ", "head"), (fit(words, width - 10), "")),
     ]  # fmt: skip
 
