@@ -185,6 +185,7 @@ class Attempts:
                 server=outcome.server,
                 duration=duration,
                 content_sent=outcome.phase == "content" or accepted,
+                scope=None if job.batch_id is None else (job.queue_id, job.campaign_id, job.batch_id),
             )
         )
         if accepted and self._health.state is QueueState.READY:
@@ -192,6 +193,9 @@ class Attempts:
         recorded = await recording
         if not recorded:
             log.warning("job %s: its lease was lost before the outcome (%s)", job.id, outcome.cls.value)
+        if not accepted and outcome.phase != "content":
+            # Its start no longer counts: a cap that it had filled has room again.
+            self._gate.forget()
         await self._consequences(job, outcome, fate)
         self._on_change()
 

@@ -17,15 +17,23 @@ from storage.writer import Tx
 _HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
 _INTENT = "SELECT 1 FROM attempts WHERE job_id = ? AND lease = ?"
 _FINISH = (
-    "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, due_at = COALESCE(?, due_at), "
-    "attempts = attempts + ?, tries = tries + ?, budget_at = COALESCE(budget_at, ?), outcome = ?, error_key = ?, "
-    "last_error = ?, sent_at = COALESCE(?, sent_at), updated_at = ? WHERE id = ? AND lease = ? AND state = 'processing'"
+    "WITH ended (state, reason, due_at, attempts, tries, budget_at, outcome, error_key, last_error, sent_at, at, id, "
+    "lease) AS (VALUES {rows}) "
+    "UPDATE jobs SET state = ended.state, reason = ended.reason, ready = 0, lease_until = NULL, "
+    "due_at = COALESCE(ended.due_at, jobs.due_at), attempts = jobs.attempts + ended.attempts, "
+    "tries = jobs.tries + ended.tries, budget_at = COALESCE(jobs.budget_at, ended.budget_at), "
+    "outcome = ended.outcome, error_key = ended.error_key, last_error = ended.last_error, "
+    "sent_at = COALESCE(ended.sent_at, jobs.sent_at), updated_at = ended.at FROM ended "
+    "WHERE jobs.id = ended.id AND jobs.lease = ended.lease AND jobs.state = 'processing'"
 )
 _CLOSE_ATTEMPT = (
-    "UPDATE attempts SET finished_at = ?, outcome = ?, phase = ?, code = ?, enhanced = ?, reply = ?, "
-    "error_key = ?, server = CASE WHEN ? = '' THEN server ELSE ? END, duration = ?, "
-    "counted_at = CASE WHEN ? = 1 THEN counted_at END "
-    "WHERE id = ? AND lease = ? AND outcome IS NULL"
+    "WITH ended (at, outcome, phase, code, enhanced, reply, error_key, server, duration, counted, id, lease) "
+    "AS (VALUES {rows}) "
+    "UPDATE attempts SET finished_at = ended.at, outcome = ended.outcome, phase = ended.phase, code = ended.code, "
+    "enhanced = ended.enhanced, reply = ended.reply, error_key = ended.error_key, "
+    "server = CASE WHEN ended.server = '' THEN attempts.server ELSE ended.server END, duration = ended.duration, "
+    "counted_at = CASE WHEN ended.counted = 1 THEN attempts.counted_at END FROM ended "
+    "WHERE attempts.id = ended.id AND attempts.lease = ended.lease AND attempts.outcome IS NULL"
 )
 _FAILURE_HOUR = (
     "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
@@ -39,8 +47,14 @@ def finish_attempt(tx: Tx, end: Finish) -> bool:
     return finish_attempts(tx, [end])[0]
 
 
+class _LostAmongManyError(Exception):
+    """Not every lease of a group still holds: the Writer runs it again one by one."""
+
+
 def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
     """Record what became of claims. False: the lease was lost meanwhile, and nothing was changed."""
+    if len(ends) > 1 and len({end.job_id for end in ends}) == len(ends) and all(map(_is_whole, ends)):
+        return _finish_together(tx, ends)
     rows = tx.by_id(_HELD_BY, [end.job_id for end in ends])
     answers: list[bool] = []
     held: list[tuple[Finish, Any]] = []
@@ -53,9 +67,36 @@ def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
         answers.append(ours)
         if ours:
             held.append((end, rows.pop(end.job_id)))
-    tx.executemany(_FINISH, [_finished(end) for end, _ in held])
+    if held:
+        tx.update_many(_FINISH, 13, [_finished(end) for end, _ in held])
     attempted = [(end, row) for end, row in held if end.attempt_id is not None and end.outcome is not None]
-    tx.executemany(_CLOSE_ATTEMPT, [_closed(end) for end, _ in attempted])
+    _record(tx, held, attempted)
+    return answers
+
+
+def _is_whole(end: Finish) -> bool:
+    return end.scope is not None and end.attempt_id is not None and end.outcome is not None
+
+
+def _finish_together(tx: Tx, ends: list[Finish]) -> list[bool]:
+    """Ends of attempts whose leases hold, as nearly always: nothing is read first. Raises when one does not hold, and
+    then nothing of it stays."""
+    if tx.update_many(_FINISH, 13, [_finished(end) for end in ends]) != len(ends):
+        raise _LostAmongManyError
+    rows = [(end, _scope(end)) for end in ends]
+    _record(tx, rows, rows)
+    return [True] * len(ends)
+
+
+def _scope(end: Finish) -> dict[str, Any]:
+    queue_id, campaign_id, batch_id = end.scope or (0, None, 0)
+    return {"queue_id": queue_id, "campaign_id": campaign_id, "batch_id": batch_id}
+
+
+def _record(tx: Tx, held: list[tuple[Finish, Any]], attempted: list[tuple[Finish, Any]]) -> None:
+    """Close the attempts and count everything."""
+    if attempted:
+        tx.update_many(_CLOSE_ATTEMPT, 12, [_closed(end) for end, _ in attempted])
     tx.move((row, "processing", "", end.state.value, end.error_key) for end, row in held)
     for end, row in attempted:
         outcome = end.outcome.value if end.outcome else ""
@@ -70,7 +111,6 @@ def finish_attempts(tx: Tx, ends: list[Finish]) -> list[bool]:
     ]
     if verdicts:
         note_verdicts(tx, verdicts, attempted[0][0].now)
-    return answers
 
 
 def _finished(end: Finish) -> tuple[Any, ...]:
@@ -101,7 +141,6 @@ def _closed(end: Finish) -> tuple[Any, ...]:
         end.enhanced,
         end.reply,
         end.error_key,
-        end.server,
         end.server,
         end.duration,
         1 if end.content_sent else 0,

@@ -26,6 +26,7 @@ _NTH = (
     "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
     "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
 )
+_INTENTS = "INSERT INTO attempts (id, job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) VALUES "
 _QUEUE_WIDE = frozenset({"minimum gap", "cap", "warm-up"})
 _WARM = "UPDATE queues SET warm_days = warm_days + 1, warm_on = ? WHERE id = ? AND warm_on < ?"
 
@@ -48,14 +49,49 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
     A refused job goes back to `pending` in the same transaction (to `skipped` when its person must not be contacted
     any more); a lost lease changes nothing.
     """
-    rows = tx.by_id(_GATE, [request.job_id for request in requests])
-    intents = [_begin(tx, rows, request) for request in requests]
+    rows: dict[int, Any] = {}
+    for request in requests:
+        if request.job_id in tx.claimed:
+            rows[request.job_id] = tx.claimed.pop(request.job_id)
+    unread = [request.job_id for request in requests if request.job_id not in rows]
+    if unread:
+        rows.update(tx.by_id(_GATE, unread))
+    grants = _Grants(tx)
+    intents = [_begin(tx, rows, request, grants) for request in requests]
+    grants.write()
     # Before the claims of the same commit, which measure their gaps from it.
     tx.flush_starts()
     return intents
 
 
-def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
+class _Grants:
+    """Intents of one transaction, written together: before anything counts them, and before it ends."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._rows: list[tuple[Any, ...]] = []
+        self._next = 0
+
+    def add(self, row: Any, request: IntentRequest) -> int:
+        """Grant one; the id of its attempt. Ids follow the largest, as SQLite's own would: only the Writer writes."""
+        if not self._next:
+            self._next = self._tx.one("SELECT COALESCE(max(id), 0) + 1 AS id FROM attempts")["id"]
+        attempt, self._next = self._next, self._next + 1
+        self._rows.append(
+            (
+                attempt, request.job_id, request.lease, row["attempts"] + 1, row["queue_id"], request.epoch,
+                request.now, request.now, request.server,
+            )
+        )  # fmt: skip
+        return attempt
+
+    def write(self) -> None:
+        if self._rows:
+            self._tx.insert_many(_INTENTS, 9, self._rows)
+            self._rows.clear()
+
+
+def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest, grants: _Grants) -> Intent:
     row = rows.get(request.job_id)
     if row is None or row["lease"] != request.lease or row["state"] != "processing" or row["granted"]:
         return Intent(None, "lease")
@@ -64,25 +100,14 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest) -> Intent:
     if row["queue_start"] > request.now + STEP_BACK:
         # Before this start is noted: from then on nothing tells that there are starts in the future.
         dispatch.forget_future_starts(tx, row["queue_id"], request.now)
+    if request.limits.caps or request.limits.warmup is not None:
+        grants.write()
     refused, retry_at = _closed_gate(tx, row, request)
     if refused:
         _return(tx, row, request, refused, retry_at)
         # What holds this job or its campaign alone is seen by the next claim; nothing else has to wait for its end.
         return Intent(None, refused, retry_at if refused in _QUEUE_WIDE else None)
-    attempt = tx.insert(
-        "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            request.job_id,
-            request.lease,
-            row["attempts"] + 1,
-            row["queue_id"],
-            request.epoch,
-            request.now,
-            request.now,
-            request.server,
-        ),
-    )
+    attempt = grants.add(row, request)
     tx.started(row["queue_id"], row["campaign_id"], row["batch_id"], request.now, spaced=row["spacing"] == "queue")
     limits = request.limits
     if limits.domain_gap:

@@ -148,9 +148,10 @@ class RecipientRow:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClaimedJob:
-    """A job under a lease, with all that its send needs, read in the claiming transaction."""
+    """A job under a lease, with all that its send needs, read in the claiming transaction. Plain, as the nouns of
+    `storage.dispatch` are."""
 
     id: int
     lease: int

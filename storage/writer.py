@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -52,6 +53,8 @@ class Tx:
         self.counters: Counter[CounterKey] = Counter()
         self.minutes: dict[MinuteKey, tuple[int, int]] = {}
         self.starts: dict[tuple[str, int], int] = {}
+        self.claimed: dict[int, dict[str, Any]] = {}
+        """What claims of this very transaction read, by job id: the gate need not read it again."""
         self.begun = begun
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
@@ -63,6 +66,16 @@ class Tx:
     def insert(self, sql: str, parameters: Any = ()) -> int:
         """Run one INSERT; returns the new row's id."""
         return int(self._connection.execute(sql, parameters).lastrowid or 0)
+
+    def insert_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> None:
+        """Run one INSERT that ends in `VALUES `, for rows of `width` values: one step for all of them, where a step
+        gives the interpreter's lock away and has to get it back."""
+        self._connection.execute(sql + _marks(width, len(rows)), [value for row in rows for value in row])
+
+    def update_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> int:
+        """Run one UPDATE whose text has `{rows}` where its rows of `width` values belong; how many it changed."""
+        marks = sql.format(rows=_marks(width, len(rows)))
+        return self._connection.execute(marks, [value for row in rows for value in row]).rowcount
 
     def one(self, sql: str, parameters: Any = ()) -> Any:
         """The first row (a `sqlite3.Row`) or None."""
@@ -145,6 +158,11 @@ class Tx:
         self.flush_starts()
         self.counters.clear()
         self.minutes.clear()
+
+
+@lru_cache(maxsize=256)
+def _marks(width: int, rows: int) -> str:
+    return ", ".join([f"({', '.join('?' * width)})"] * rows)
 
 
 @dataclass(slots=True)

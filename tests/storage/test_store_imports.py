@@ -154,11 +154,11 @@ async def test_what_waits_is_read_in_plan_order_and_in_slices(desk: Desk) -> Non
     batch = await desk.campaign(3, dues=[now + 3, now + 1, now + 1])
     first, second, third = batch.jobs
     assert await desk.store.waiting(batch.id, (-1, 0)) == [
-        (second, now + 1, "", "{}"),
-        (third, now + 1, "", "{}"),
-        (first, now + 3, "", "{}"),
+        (second, now + 1, "", '{"n": 2}'),
+        (third, now + 1, "", '{"n": 3}'),
+        (first, now + 3, "", '{"n": 1}'),
     ]
-    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "", "{}")]
+    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "", '{"n": 1}')]
 
 
 async def test_a_move_gives_a_pending_job_its_new_slot(desk: Desk) -> None:

@@ -68,7 +68,7 @@ def _no_lease_fence() -> None:
 
 def _no_completion_fence() -> None:
     """Every completion counts."""
-    endings._FINISH = _without(endings._FINISH, " AND lease = ? AND state = 'processing'") + " AND ? > 0"
+    endings._FINISH = _without(endings._FINISH, " AND jobs.lease = ended.lease AND jobs.state = 'processing'")
     _as_if_held(endings, "finish_attempts")
 
 
