@@ -58,8 +58,8 @@ def until(name: str, opens_at: int, now: int, words: str, opened: str, **more: A
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Of one `scope` (job, campaign, queue) and its `name` (a job's is its id). `said` tells what it does or what
-    became of it where no gate holds it, `said_at` when (us)."""
+    """Of one `scope` (job, campaign, queue) and its `name` (a job's is its id). `said` tells what it does now or
+    what became of it, `said_at` when (us); of a campaign that sends, the gates are those of its next message."""
 
     scope: str
     name: str
@@ -74,7 +74,7 @@ class Explanation:
         """The gate that holds it: one that only a person opens, else the one that opens last (of equals the later
         one, which is nearer to the cause); without a time the first that is closed. None: it is under way, has ended,
         or is free to go."""
-        return None if self.said else holding(self.gates)
+        return holding(self.gates)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, times still in microseconds."""

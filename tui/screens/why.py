@@ -23,7 +23,10 @@ def why(answer: Row, now: int, named: KeyOf | None = own_key) -> str:
     if held is None:
         at = f" ({clock(answer['said_at'], now, seconds=answer['state'] == 'processing')})" if answer["said_at"] else ""
         return f"{answer['said']}{at}" if answer["said"] else "nothing holds it"
-    return gate_line(held, now, scope_of(answer), named)
+    line = gate_line(held, now, scope_of(answer), named)
+    if answer["said"]:
+        return f"{answer['said']}; then {line}" if held["opens_at"] is not None else str(answer["said"])
+    return line
 
 
 def stands_of(gate: Row, held: Row | None) -> str:
