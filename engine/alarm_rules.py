@@ -44,18 +44,18 @@ class AlarmRules:
             return ""
         return (
             f"{_percent(of.bounced, of.tried)} bounces ({of.bounced:,} of {of.tried:,}), "
-            f"the limit is {_share(self.bounce_share)}"
+            f"limit {_share(self.bounce_share)}"
         )
 
     def complained(self, of: Reputation) -> str:
         """Why too many complained; "" while they did not."""
         if of.complained >= self.complaints:
-            return f"{of.complained:,} complaints about {of.tried:,} messages, the limit is {self.complaints:,}"
+            return f"{of.complained:,} complaints about {of.tried:,} messages, limit {self.complaints:,}"
         if not of.complained or of.tried < self.complaint_least or of.complained < self.complaint_share * of.tried:
             return ""
         return (
             f"{_percent(of.complained, of.tried)} complaints ({of.complained:,} of {of.tried:,}), "
-            f"the limit is {_share(self.complaint_share)}"
+            f"limit {_share(self.complaint_share)}"
         )
 
 
@@ -105,7 +105,7 @@ class LastAnswers:
         if of < rules.transient_of or n < rules.transient_share * of:
             return ""
         self._transient.clear()
-        return f'{_percent(n, of)} of {of} answers "not now", the limit is {_share(rules.transient_share)}'
+        return f'{_percent(n, of)} of {of} answers "not now", limit {_share(rules.transient_share)}'
 
 
 _ABOUT_THE_QUEUE = (OutcomeClass.ACCOUNT, OutcomeClass.ROUTE)

@@ -11,8 +11,7 @@ Row = Mapping[str, Any]
 
 def is_slowed(row: Row) -> bool:
     """Whether its rate is halved, or the engine gives it fewer places than its limit."""
-    engine = row.get("engine") or {}
-    return bool(row["throttle"]) or engine.get("places", 0) < engine.get("concurrency", 0)
+    return bool(row["throttle"]) or bool(places_text(row["engine"]))
 
 
 def breaker_text(row: Row, when: Callable[[int], str]) -> str:

@@ -46,14 +46,14 @@ def troubled_in(folder: Path) -> World:
     store = world.store
     one, two = (world.run(store.get_queue(name)).id for name in ("smtp-eu-1", "smtp-eu-2"))
     world.clock.at = NOON - 7 * MINUTE
-    slower = '26.0% of 50 answers "not now", the limit is 25%'
+    slower = '26.0% of 50 answers "not now", limit 25%'
     for throttle in (1, 2):
         world.run(store.set_throttle(one, throttle, Event("queue.slowed", "queue smtp-eu-1 slows down", "warning")))
     world.run(store.raise_alarm(Alarm(AlarmKind.TRANSIENT, slower, queue_id=one), None))
     world.clock.at = NOON - 2 * MINUTE
     world.run(store.tell_behind({two: "behind its plan: a message of spring-sale waits longer than 1h"}))
     newsletter = world.run(store.get_campaign("newsletter-38")).id
-    text = "5.8% bounces (6 of 104), the limit is 5%"
+    text = "5.8% bounces (6 of 104), limit 5%"
     world.run(store.pause_for(Alarm(AlarmKind.BOUNCES, text, newsletter), PauseReason.BOUNCES))
     world.clock.at = NOON
     return world
@@ -192,4 +192,5 @@ def test_recovery_says_step_probe_rate_and_places() -> None:
     assert places_text(engine) == "5 of its 10 places"
     assert is_slowed({**row, "engine": engine})
     assert places_text({**engine, "places": 10}) == ""
+    assert not is_slowed({**row, "engine": {"in_flight": 2, "concurrency": 10}})
     assert places_text({}) == ""

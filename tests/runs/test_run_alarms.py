@@ -50,8 +50,8 @@ async def test_five_dead_addresses_of_a_hundred_pause_campaign_and_account(world
     await run_with(world, [ACCEPT] * 95 + [NO_SUCH_USER] * 5)
     assert (world.state(), world.row()["pause_reason"]) == ("paused", "bounces")
     assert world.counts() == {"completed": 95, "failed": 5, "pending": 100}
-    assert world.row()["pause_detail"] == "5.0% bounces (5 of 100), the limit is 5%"
-    assert (world.queue()["state"], world.queue()["reason"]) == ("paused", "5.0% bounces (5 of 100), the limit is 5%")
+    assert world.row()["pause_detail"] == "5.0% bounces (5 of 100), limit 5%"
+    assert (world.queue()["state"], world.queue()["reason"]) == ("paused", "5.0% bounces (5 of 100), limit 5%")
     assert kinds(world) == [("bounces", True), ("bounces", False)]
     assert len(world.events("campaign.paused")) == len(world.events("queue.paused")) == 1
 
@@ -238,7 +238,7 @@ async def test_a_quarter_of_not_now_halves_the_rate_once_per_fifty(world: World)
     answered = world.rows("SELECT count(*) AS n FROM attempts WHERE outcome IS NOT NULL")[0]["n"]
     assert answered == 50
     assert kinds(world) == [("transient", False)]
-    assert '26.0% of 50 answers "not now", the limit is 25%' in world.events("queue.slowed")[0]["text"]
+    assert '26.0% of 50 answers "not now", limit 25%' in world.events("queue.slowed")[0]["text"]
     await world.restart()
     assert world.engine.status()["queues"][0]["throttle"] == 1
     await world.finish()
