@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from storage.model import MINUTE
-from storage.queue_facts import add_limits
+from engine.config import Config
+from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.pace import campaign_finish
 
-LOOK_BACK = 10 * MINUTE
-"""How far back the rate is read that an end stands on."""
+FORESEEN = 10_000
+"""Messages still to leave, up to which a run is simulated; what more takes is reckoned from limits and rate."""
+LOOKED_AT = 10
+"""Campaigns that are looked at."""
 TOLD = 3
 """Campaigns that a sentence names."""
 
@@ -25,15 +25,25 @@ class End:
     at: int | None
 
 
-def ends_of(reader: Reader, now: int, limits: Mapping[str, Any], names: Sequence[str]) -> list[End]:
-    """The ends of these active campaigns. `limits` by account, as `add_limits` takes them."""
-    found = []
-    for name in names:
-        row = reader.campaign(name)
-        row["rates"] = reader.rates(now - LOOK_BACK, campaign_id=row["id"])
-        add_limits(reader, [row], dict(limits), now)
-        found.append(End(name, campaign_finish(row, now)))
-    return found
+def ends_of(reader: Reader, config: Config | None, names: Sequence[str], now: int) -> list[End]:
+    """The ends of these active campaigns, by the limits that hold now. `config` None: it cannot be read."""
+    return [End(name, _end(reader, config, name, now)) for name in names[:LOOKED_AT]]
+
+
+def _end(reader: Reader, config: Config | None, name: str, now: int) -> int | None:
+    # Only what was asked for pays for what forecasts need.
+    from engine.forecasting import forecast_campaign
+    from tui.cli.facts import add_pace, limits_of
+    from tui.pace import campaign_finish
+
+    row = reader.campaign(name)
+    if row["counts"]["pending"] <= FORESEEN:
+        try:
+            return forecast_campaign(reader, name, config, now=now, draws=1).latest
+        except PacelineError:
+            return None  # its window never opens: what explains it says so
+    add_pace(reader, row, limits_of(config, reader, now) if config else {}, now)
+    return campaign_finish(row, now)
 
 
 def told(ends: Sequence[End], texts: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def _values(limits: Limits) -> dict[str, tuple[str, str]]:
         "domain_gap": _gap(limits.domain_gap),
         "caps": (caps, caps),
         "window": (limits.window.describe(), limits.window.to_dict()["hours"]) if limits.window else ("", ""),
-        "warmup": (warmup.describe().removeprefix("warm-up "), str(warmup)) if warmup else ("", ""),
+        "warmup": (warmup.describe(), str(warmup)) if warmup else ("", ""),
     }
 
 

@@ -114,9 +114,9 @@ class Ramp:
         return f"{self.start}+{more}..{self.ceiling}"
 
     def describe(self) -> str:
-        """For people: "warm-up from 5 a day, 1 more each day, to 20"."""
+        """For people: "from 5 a day, 1 more each day, to 20"."""
         more = f"{self.growth * 100:g} % more" if self.growth else f"{self.step} more"
-        return f"warm-up from {self.start} a day, {more} each day, to {self.ceiling}"
+        return f"from {self.start} a day, {more} each day, to {self.ceiling}"
 
     def to_dict(self) -> dict[str, float]:
         """As `Ramp(**...)` takes it."""

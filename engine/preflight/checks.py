@@ -181,7 +181,7 @@ def caps(subject: Subject) -> Iterable[Finding]:
     enough = max(alone.last_high - subject.now, SECOND)
     waits = [(f"the cap {cap} of account {name}", least_time(n, min_gap=0, caps=[cap])) for cap in limits.caps]
     if limits.warmup is not None:
-        waits.append((f"the {limits.warmup.describe()},", (_days(limits.warmup.ladder(), n) - 1) * DAY))
+        waits.append((f"the warm-up {limits.warmup.describe()},", (_days(limits.warmup.ladder(), n) - 1) * DAY))
     binding = [(what, takes) for what, takes in waits if takes > enough]
     for what, takes in binding:
         length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)

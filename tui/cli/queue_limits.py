@@ -24,18 +24,20 @@ def limits_json(reader: Reader, row: Json | None, account: Account | None, zone:
         "min_gap": limits.min_gap // 1_000_000,
         "caps": [str(cap) for cap in limits.caps],
         "limits": limits.to_dict(),
+        "configured_limits": configured.to_dict() if configured else None,
         "tuning": tuning,
         "tuned": tuned_names(limits, configured, tuning),
         "caps_used": [dated({"cap": f"{cap['n']}/{period_of(cap)}", **cap}) for cap in used],
     }
 
 
-def limit_pairs(row: Json, account: Account | None, zone: str) -> list[tuple[str, Any]]:
-    """The limits of one queue, one a line, each with where it comes from."""
-    configured = account.limits(zone) if account else None
+def limit_pairs(row: Json) -> list[tuple[str, Any]]:
+    """The limits of one queue out of `limits_json`, one a line; what was tuned says so."""
+    own = row["configured_limits"]
+    configured = Limits.from_dict(own) if own else None
     found: list[tuple[str, Any]] = []
     for limit in limit_rows(Limits.from_dict(row["limits"]), configured, row["tuning"]):
-        source = f" ({limit.source})" if limit.tuned else ""
-        found.append((limit.label, f"{limit.words or 'none'}{source}" if limit.words or source else ""))
-    used = ", ".join(f"{cap['used']:,} of {cap['n']:,}/{period_of(cap)}" for cap in row["caps_used"])
+        words = limit.words or ("none" if limit.tuned else "")
+        found.append((limit.label, f"{words} ({limit.source})" if limit.tuned else words))
+    used = ", ".join(f"{cap['used']:,} of {cap['cap']}" for cap in row["caps_used"])
     return [*found, ("used", used)]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from storage.errors import UsageError
+from storage.errors import PacelineError, UsageError
 from tui.cli.output import Json, dated, emit, iso, local, out, say
 from tui.cli.session import Session
 from tui.safe_text import safe_text
@@ -61,13 +61,16 @@ def check_window(window: Json) -> None:
 def tell_tuned(session: Session, result: Json, campaigns: Sequence[str] | None = None, *, queue: str = "") -> None:
     """A tuning's answer, and when each of these campaigns ends from now on (None: the active ones of `queue`)."""
     from storage.queue_facts import active_campaigns
-    from tui.cli.facts import limits_now
     from tui.cli.times import now_us
     from tui.ends import ends_of, told
 
+    try:
+        config = session.config()
+    except PacelineError:
+        config = None  # a running engine has its own
     with session.reader() as reader:
         names = active_campaigns(reader, queue) if campaigns is None else campaigns
-        ends = ends_of(reader, now_us(), limits_now(session, reader), names)
+        ends = ends_of(reader, config, names, now_us())
     if session.json:
         emit({**dated(result), "campaigns": [{"campaign": end.campaign, "eta": iso(end.at)} for end in ends]})
         return
