@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from storage.limits import Ceiling
+from storage.limits import Ceiling, frees_at
 from storage.model import HOUR
+from storage.pace_facts import cap_uses
 from storage.queues import ACTIVE_CAMPAIGNS
 from storage.reader import Reader
 
@@ -25,18 +26,18 @@ def caps_used(reader: Reader, queue_id: int, caps: Sequence[Sequence[int]], now:
 
     At most n rows are counted. `frees_at` is when a full cap lets the next one go, None while there is room.
     """
+    ceilings = [Ceiling(*cap) for cap in caps]
     found = []
-    for n, period, since, until in (Ceiling(*cap) for cap in caps):
-        inside = (queue_id, since - 1 if until else now - period)
-        where = "queue_id = ? AND counted_at > ?"
-        used = reader.one(f"SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE {where} LIMIT ?)", (*inside, n))
-        frees_at = None
-        if used is not None and used["n"] >= n:
-            first = reader.one(f"SELECT MIN(counted_at) AS at FROM attempts WHERE {where}", inside)
-            frees_at = until or (first["at"] + period if first else None)
-        calendar = bool(until)
+    for cap, use in zip(ceilings, cap_uses(reader, queue_id, ceilings, now), strict=True):
+        opens = frees_at(cap, use["nth"], now) if use["nth"] is not None else 0
         found.append(
-            {"n": n, "period": period, "calendar": calendar, "used": used["n"] if used else 0, "frees_at": frees_at}
+            {
+                "n": cap.n,
+                "period": cap.period,
+                "calendar": bool(cap.until),
+                "used": use["used"],
+                "frees_at": opens if opens > now else None,
+            }
         )
     return found
 

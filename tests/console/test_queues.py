@@ -9,7 +9,7 @@ from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
 from tests.console.looking import SIZES, Compare, answered, asked, console, go, message, shown, until
-from tests.console.world import NOON, RecordingLink, World
+from tests.console.world import NOON, SENT, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.screens.job import JobScreen
 from tui.screens.queue_words import next_slot
@@ -153,3 +153,13 @@ async def test_without_an_engine_the_limits_are_unknown_and_said_to_be(busy_worl
         await on_queue(pilot, "smtp-eu-2")
         assert "no engine tells its limits" in app.screen.query_one("#facts", Lines).text
         assert link.calls == []
+
+
+def test_a_cap_that_was_lowered_frees_when_enough_have_left_its_period(world: World) -> None:
+    world.campaign("letters", 20, pacing={"mode": "blast", "concurrency": 20, "batch_delay": "0s"})
+    world.send("smtp-eu-1", [SENT] * 6, step=MINUTE)
+    with Reader(world.database) as reader:
+        queue = next(row for row in reader.queues() if row["name"] == "smtp-eu-1")
+        (cap,) = caps_used(reader, queue["id"], [(2, HOUR)], world.clock.at)
+    # Of six starts, a minute apart, the fifth has to be an hour old before another one may begin.
+    assert cap["frees_at"] == NOON + 5 * MINUTE + HOUR
