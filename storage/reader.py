@@ -310,15 +310,6 @@ class Reader:
             row["fields"] = json.loads(person["fields"]) if person else {}
         return row
 
-    def timeline(self, campaign_id: int, *, limit: int = 50) -> list[Row]:
-        """What is due next, in plan order: `id, address, due_at, gap, state, attempts`."""
-        return self.rows(
-            "SELECT j.id, r.address, j.due_at, j.gap, j.state, j.attempts FROM jobs j "
-            "LEFT JOIN recipients r ON r.id = j.recipient_id "
-            "WHERE j.campaign_id = ? AND j.state = 'pending' ORDER BY j.due_at, j.id LIMIT ?",
-            (campaign_id, limit),
-        )
-
     # failures
 
     def failures(self, *, campaign_id: int | None = None) -> list[Row]:

@@ -105,6 +105,22 @@ def clock(at: int | None, now: int, *, seconds: bool = False, dated: bool = True
     return text
 
 
+def zone_word(at: int) -> str:
+    """The abbreviation of the zone that `clock` shows a moment in, where it does not say Z itself: ` CET`; "" for UTC
+    and relative times."""
+    times, zone = _told
+    return f" {datetime.fromtimestamp(at / SECOND, zone):%Z}" if times is Times.LOCAL else ""
+
+
+def off_plan(later: int | None) -> str:
+    """How far from its plan something began: `on time`, `12s late`, `4m early`; `-` where no plan is known."""
+    if later is None:
+        return "-"
+    if abs(later) < SECOND:
+        return "on time"
+    return f"{span(abs(later))} {'late' if later > 0 else 'early'}"
+
+
 def ago(at: int | None, now: int) -> str:
     """How long ago, in steps that let a screen rest: minutes once a minute has passed."""
     if at is None:

@@ -73,6 +73,20 @@ def test_what_has_ended_has_nothing_left(capped: Home) -> None:
     assert done.code == 0 and "nothing is left to send" in done.out
 
 
+def test_the_timeline_tells_what_came_and_what_comes(capped: Home) -> None:
+    capped("campaign", "live", "slow", "--yes")
+    assert capped("campaign", "start", "slow", "--yes").code == 0
+    told = capped("campaign", "timeline", "slow", "--next", "3", "--json").json
+    assert told["past"] == [] and len(told["coming"]) == 3 and told["more_coming"] is True
+    assert re.fullmatch(ISO, told["coming"][0]["due_at"]) and told["coming"][0]["recipient"] == "p0@example.org"
+    assert capped("engine", "run", "--once").code == 0
+    told = capped("campaign", "timeline", "slow", "--json").json
+    assert [sent["outcome"] for sent in told["past"]] == ["accepted", "accepted"]
+    assert told["past"][0]["later_by_seconds"] >= 0 and len(told["coming"]) == 3
+    shown = capped("campaign", "timeline", "slow").out
+    assert "p0@example.org" in shown and "planned" in shown and "UTC" in shown
+
+
 def test_a_campaign_that_there_is_not_is_said(home: Home) -> None:
     done = home("campaign", "forecast", "nobody")
     assert done.code == 2 and "there is no campaign 'nobody'" in done.err

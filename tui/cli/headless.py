@@ -162,7 +162,7 @@ def _anything_due(reader: Reader) -> bool:
     for row in reader.campaigns():
         if row["state"] != "active" or row["queue_state"] not in ("ready", "probing"):
             continue
-        if any(job["due_at"] <= now for job in reader.timeline(row["id"], limit=1)):
+        if (first := reader.due(row["id"])["first"]) is not None and first <= now:
             return True
     return False
 

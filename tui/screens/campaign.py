@@ -12,12 +12,14 @@ from storage.batch_facts import last_due_by_batch
 from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
+from storage.sends import Place
 from tui.actions import Row, Target
 from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.format import bar, clock, count, percent, rate, soon
 from tui.link import LinkState
 from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
+from tui.screens import timeline
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
 from tui.screens.campaigns import done_of, mark_of
 from tui.screens.failures import JobsScreen
@@ -29,7 +31,9 @@ from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span
 
 
-def load(reader: Reader, now: int, name: str, tab: str, after: int, link: LinkState) -> dict[str, Any]:
+def load(
+    reader: Reader, now: int, name: str, tab: str, after: int, here: tuple[str, Place], link: LinkState
+) -> dict[str, Any]:
     campaign = reader.campaign(name)
     add_limits(reader, [campaign], limits_of(link.status), now)
     campaign["why"] = asked_by(reader, now, link).campaign(name).brief()
@@ -41,7 +45,7 @@ def load(reader: Reader, now: int, name: str, tab: str, after: int, link: LinkSt
             failed = reader.jobs(states=("failed",), batch_id=row["id"], limit=1)
             row["last_error"] = failed[0]["error"] if failed else ""
     elif tab == "timeline":
-        rows = reader.timeline(campaign["id"], limit=PAGE)
+        return {"campaign": campaign, **timeline.load(reader, campaign, here), "tab": tab}
     elif tab == "failures":
         rows = grouped(reader.failures(campaign_id=campaign["id"]))
     else:
@@ -122,13 +126,15 @@ class CampaignScreen(ViewScreen):
         super().__init__()
         self._campaign = name
         self._tab = tab
+        self._pages = timeline.Pages()
 
     def token(self) -> Hashable:
-        return ("campaign", self._campaign, self._tab, self.after[-1])
+        return ("campaign", self._campaign, self._tab, self.after[-1], self._pages.here)
 
     def reads(self) -> Any:
         name, tab, after, link = self._campaign, self._tab, self.after[-1], self.console.link
-        return lambda reader, now: load(reader, now, name, tab, after, link.state)
+        here = self._pages.here
+        return lambda reader, now: load(reader, now, name, tab, after, here, link.state)
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign}"
@@ -147,14 +153,26 @@ class CampaignScreen(ViewScreen):
         sentence = why(campaign["why"], now, self.named)
         self.query_one("#overview", Lines).show(overview(campaign, now, width, sentence))
         self.query_one("#tabs", Lines).show([self._tabs()])
-        self.crumb_right = (
-            self.page_text("recipient", campaign["recipients"])
-            if self._tab == "recipients"
-            else f"{self.named('view.tab')}: next pane"
-        )
+        self.crumb_right = self._crumb_right(data)
         columns = COLUMNS[data["tab"]](now)
         self.query_one("#head", Lines).show([header(columns, width) if data["rows"] else self._nothing(data["tab"])])
         self.query_one(Grid).show(Table(columns, data["rows"], key_of(data["tab"])))
+
+    def _crumb_right(self, data: dict[str, Any]) -> str:
+        if self._tab == "recipients":
+            return self.page_text("recipient", data["campaign"]["recipients"])
+        if self._tab == "timeline":
+            return f"{self.named('view.previous_page')} earlier  {self.named('view.next_page')} later"
+        return f"{self.named('view.tab')}: next pane"
+
+    def action_turn_page(self, by: int) -> None:
+        """A timeline turns both ways from now."""
+        if self._tab != "timeline" or self.data is None or self.data["tab"] != self._tab:
+            super().action_turn_page(by)
+        elif problem := self._pages.turn(by, self.data):
+            self.console.say(problem)
+        else:
+            self.watch_data()
 
     def _nothing(self, tab: str) -> Line:
         return ((f"   {TABS[tab]}", "dim"),)
@@ -169,6 +187,7 @@ class CampaignScreen(ViewScreen):
         names = list(TABS)
         self._tab = names[(names.index(self._tab) + 1) % len(names)]
         self.after = [0]
+        self._pages = timeline.Pages()
         self.watch_data()
 
     def targets(self) -> list[Target]:

@@ -1,4 +1,4 @@
-"""The tables under a campaign's figures: batches, what is due next, failures, recipients."""
+"""The tables under a campaign's figures: batches, failures, recipients; the timeline has a module of its own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from tui.actions import Row
 from tui.format import bar, clock, count, percent, soon, span
 from tui.pace import eta_text
 from tui.screens.failures import group_columns
+from tui.screens.timeline import key_of as timeline_key
+from tui.screens.timeline import timeline_columns
 from tui.theme import BATCHES, job_mark
 from tui.widgets.columns import Column
 
 TABS = {
     "batches": "no batch yet: a start makes the first one",
-    "timeline": "nothing is due",
+    "timeline": "nothing was sent and nothing is due",
     "failures": "nothing has failed",
     "recipients": "nobody imported yet",
 }
@@ -49,21 +51,6 @@ def batch_columns(now: int) -> list[Column]:
     ]
 
 
-def timeline_columns(now: int) -> list[Column]:
-    def state(row: Row) -> tuple[str, str]:
-        mark = job_mark({**row, "error": row["attempts"]}, now)
-        return f"{mark.glyph} {mark.word}", mark.style
-
-    return [
-        Column("DUE", 16, lambda row: clock(row["due_at"], now, seconds=True)),
-        Column("IN", 9, lambda row: soon(row["due_at"], now)),
-        Column("GAP", 8, lambda row: span(row["gap"]) if row["gap"] else "-", right=True),
-        Column("STATE", 9, state),
-        Column("TRY", 3, lambda row: str(row["attempts"]), right=True),
-        Column("RECIPIENT", 0, lambda row: row["address"] or "-"),
-    ]
-
-
 def recipient_columns(now: int) -> list[Column]:
     def state(row: Row) -> tuple[str, str]:
         mark = job_mark(row, now)
@@ -94,4 +81,6 @@ COLUMNS: dict[str, Callable[[int], list[Column]]] = {
 
 
 def key_of(tab: str) -> Callable[[Any], Hashable]:
+    if tab == "timeline":
+        return timeline_key
     return (lambda row: (tab, row["raw_key"])) if tab == "failures" else (lambda row: (tab, row["id"]))
