@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine import scheduler, watch
 from engine.accounts import Account
 from engine.channels.channel import Channel
 from engine.config import load_config
@@ -14,7 +16,7 @@ from engine.control import actions
 from engine.outcomes import TRANSIENT
 from engine.service import Engine
 from storage.fixed_set import FixedSet, of_campaign, of_reason
-from storage.model import Actor
+from storage.model import DAY, SECOND, Actor
 from storage.reader import STATES, Reader
 from tests.support.scripted import ScriptedChannel
 from tests.support.simulated import SimulatedClock
@@ -60,6 +62,12 @@ class World:
 
     # life
 
+    def set_clock(self, text: str) -> int:
+        """Set the wall clock to an ISO time with its offset, before or while an engine runs; returns it (us)."""
+        at = round(datetime.fromisoformat(text).timestamp()) * SECOND
+        self.clock.step_wall(at - self.clock.now())
+        return at
+
     async def start(self, *, read_only: bool = False, **account: Any) -> World:
         """Start an engine; keyword arguments set keys of account `one`."""
         if account:
@@ -83,6 +91,12 @@ class World:
             self.running = False
             self.engine.drain("test")
             await self._end(self.engine.run())
+
+    async def cut(self) -> None:
+        """End at once, as a second SIGTERM does: what is inside the send window is marked uncertain."""
+        self.running = False
+        self.engine.cut("test")
+        await self._end(self.engine.run())
 
     async def restart(self, after: int = 0) -> None:
         await self.stop()
@@ -208,6 +222,14 @@ class World:
         stray = "SELECT count(*) AS n FROM jobs WHERE state = 'processing'"
         assert self.rows(stray)[0]["n"] == 0, "a drained engine leaves nothing in processing"
         assert self.rows("SELECT count(*) AS n FROM attempts WHERE outcome IS NULL")[0]["n"] == 0
+
+
+def slow_heart(patch: Any, every: int = DAY) -> None:
+    """Let the engine's rounds (heartbeat, rescue, alarms) come only this often (us): for tests over weeks. `patch` is
+    pytest's monkeypatch."""
+    patch.setattr(scheduler, "HEARTBEAT", every)
+    patch.setattr(scheduler, "RESCUE", every)
+    patch.setattr(watch, "EVERY", every)
 
 
 def addresses_of(n: int, prefix: str = "p") -> list[str]:
