@@ -196,9 +196,6 @@ class Attempts:
         if not accepted and outcome.phase != "content":
             # Its start no longer counts: a cap that it had filled has room again.
             self._gate.forget()
-        if not accepted and outcome.phase != "content":
-            # Its start no longer counts: a cap that it had filled has room again.
-            self._gate.forget()
         await self._consequences(job, outcome, fate)
         self._on_change()
 
