@@ -19,7 +19,7 @@ def caps(queue: QueueFacts, now: int) -> Iterator[Gate]:
     for cap, use in zip(queue.gate.caps, queue.caps, strict=True):
         yield _cap("cap", "cap", cap, use, now)
     if (step := queue.warmup) is not None:
-        yield _cap("warm-up", f"warm-up day {step['day']}", step["cap"], step, now)
+        yield _cap("warm-up", f"warm-up day {step['day']},", step["cap"], step, now)
 
 
 def _cap(name: str, words: str, cap: Ceiling, use: Row, now: int) -> Gate:
@@ -112,4 +112,4 @@ def engine(facts: EngineFacts, account: str) -> Gate:
     if facts.trouble:
         return shut("engine", f"the store cannot be written: {facts.trouble}")
     trouble = (facts.queues or {}).get(account, {}).get("trouble") or ""
-    return Gate("engine", "an engine runs", numbers={"trouble": trouble} if trouble else {})
+    return Gate("engine", f"an engine runs; its last trouble: {trouble}" if trouble else "an engine runs")

@@ -85,16 +85,14 @@ def test_caps_latency_failures_and_attempts_are_read_in_bounds(busy_world: World
         assert attempts[0]["outcome"] is None
 
 
-def test_the_next_slot_is_the_latest_of_gap_cap_and_cooling() -> None:
-    row = {
-        "state": "ready", "last_start": NOON - SECOND, "engine": {"min_gap": 5 * SECOND}, "until_at": None,
-        "updated_at": NOON, "reason": "", "caps": [],
-    }  # fmt: skip
-    assert next_slot(row, NOON) == NOON + 4 * SECOND
-    full = {"n": 60, "period": MINUTE, "used": 60, "frees_at": NOON + 30 * SECOND}
-    assert next_slot({**row, "caps": [full]}, NOON) == NOON + 30 * SECOND
-    assert next_slot({**row, "state": "cooling", "until_at": NOON + MINUTE}, NOON) == NOON + MINUTE
-    assert next_slot({**row, "state": "restricted"}, NOON) is None
+def test_the_next_slot_is_when_what_holds_the_queue_opens() -> None:
+    def slot(**held: object) -> int | None:
+        return next_slot({"why": {"holding": held or None}}, NOON)
+
+    assert slot() == NOON
+    assert slot(needs_person=False, opens_at=NOON + MINUTE) == NOON + MINUTE
+    assert slot(needs_person=False, opens_at=None) == NOON
+    assert slot(needs_person=True, opens_at=None) is None
 
 
 async def test_p_pauses_the_queue_and_z_takes_it_back(busy_world: World, engine: RecordingLink) -> None:

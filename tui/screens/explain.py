@@ -73,6 +73,12 @@ class ExplainScreen(Page):
         if row is not None:
             self.console.push_screen(ExplainScreen("campaign", {"name": row}))
 
+    def action_press(self, id: str) -> None:
+        if id.endswith(".explain"):
+            self.console.say("this page tells why")
+        else:
+            super().action_press(id)
+
     def targets(self) -> list[Target]:
         if self.data is None:
             return []

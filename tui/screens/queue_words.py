@@ -13,8 +13,6 @@ from tui.theme import QUEUES, Mark
 from tui.widgets.columns import Column
 from tui.widgets.lines import Line
 
-STOPPED = ("paused", "needs_attention", "restricted")
-
 
 def mark_of(row: Row) -> Mark:
     return QUEUES.get(row["state"], Mark(" ", row["state"], ""))
@@ -41,13 +39,10 @@ def busy(row: Row) -> str:
 
 def next_slot(row: Row, now: int) -> int | None:
     """When the next message may start as far as the queue itself is concerned; None: not without a person."""
-    if row["state"] in STOPPED:
-        return None
-    moments: list[int] = [now, row["last_start"] + row["engine"].get("min_gap", 0)]
-    moments += [cap["frees_at"] for cap in row["caps"] if cap["frees_at"] is not None]
-    if row["state"] == "cooling":
-        moments.append(row["until_at"] or now)
-    return max(moments)
+    held = row["why"]["holding"]
+    if held is None:
+        return now
+    return None if held["needs_person"] else held["opens_at"] or now
 
 
 def slot_text(row: Row, now: int) -> str:
