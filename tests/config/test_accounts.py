@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.accounts import PRESETS, OutboxAccount, SmtpAccount
+from engine.alarm_rules import AlarmRules
+from engine.alarm_settings import AlarmsTable
 from engine.config import Config, load_config
 from engine.planning.caps import Cap
 from engine.retry import CoolingLadder, RetryPolicy
@@ -100,6 +102,22 @@ def test_an_account_overrides_retry_and_cooling_key_by_key(tmp_path: Path) -> No
     policy = account.retry_policy(config.defaults)
     assert policy == RetryPolicy((SECOND, 2 * SECOND, 4 * SECOND), 20 * SECOND, 0.0, None)
     assert account.cooling_ladder(config.defaults) == CoolingLadder((2 * SECOND,))
+
+
+def test_an_account_overrides_alarms_key_by_key(tmp_path: Path) -> None:
+    rest = (
+        "[accounts.main.alarms]\nbounce_share = 0.02\nbehind = '30m'\n[alarms]\nbounce_least = 50\nbounce_share = 0.1"
+    )
+    config = configured(tmp_path, "host = 'h'", rest)
+    rules = config.account("main").alarm_rules(config.alarms)
+    assert rules == AlarmRules(bounce_share=0.02, bounce_least=50, behind=30 * MINUTE)
+    assert AlarmsTable().rules() == AlarmRules()
+
+
+@pytest.mark.parametrize("wrong", ["bounce_share = 5", "bounce_share = 0.0", "behind = 60", "complaints = 0"])
+def test_an_alarm_s_threshold_out_of_bounds_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(UsageError, match=f"alarms.{wrong.partition(' ')[0]}"):
+        configured(tmp_path, "host = 'h'", f"[alarms]\n{wrong}")
 
 
 def test_a_login_needs_both_its_halves(tmp_path: Path) -> None:
