@@ -212,6 +212,10 @@ ACTIONS: tuple[Action, ...] = (
         beside="paceline campaign resolve {name} JOB --sent",
     ),
     Action(
+        "campaign.forecast", "outlook: forecast", "o", "campaign", "", _name, "paceline campaign forecast {name}",
+        opens=True, reads=True,
+    ),
+    Action(
         "campaign.explain", "why it waits", "x", "campaign", "", _name, "paceline campaign explain {name}",
         opens=True, reads=True,
     ),

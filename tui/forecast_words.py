@@ -54,7 +54,7 @@ def basis(told: Forecast) -> str:
     if not told.draws:
         return ""
     if told.certain:
-        return "the plan and the limits alone: nothing of this account was measured yet" if not told.measured else ""
+        return "the plan and the limits alone: nothing was measured yet" if not told.measured else ""
     of = f"{told.measured:,} measured attempts" if told.measured else "the pacing"
     return f"{of}, drawn {told.draws} times"
 
@@ -72,6 +72,12 @@ def time_of_day(at: int | None, told: Forecast) -> str:
 def day_name(day: Day, told: Forecast) -> str:
     """`Fri 2026-03-27`."""
     return f"{_local(day.begins, told):%a %Y-%m-%d}"
+
+
+def short_day(day: Day, told: Forecast) -> str:
+    """`Nov 27`."""
+    at = _local(day.begins, told)
+    return f"{at:%b} {at.day}"
 
 
 def hours_of(day: Day) -> list[int]:

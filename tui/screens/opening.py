@@ -62,6 +62,12 @@ def _why(scope: str) -> Callable[[Row], ViewScreen]:
     return opened
 
 
+def _forecast(row: Row) -> ViewScreen:
+    from tui.screens.forecast import ForecastScreen
+
+    return ForecastScreen(row["name"])
+
+
 def _import(row: Row) -> ViewScreen:
     making = Making(row["name"], alone=True)
     making.file.path = row.get("path", "")
@@ -79,6 +85,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.preview": _preview,
     "campaign.recipients": _recipients,
     "campaign.explain": _why("campaign"),
+    "campaign.forecast": _forecast,
     "queue.explain": _why("queue"),
     "job.explain": _why("job"),
 }
