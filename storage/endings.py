@@ -16,23 +16,24 @@ from storage.writer import Tx
 
 _HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
 _INTENT = "SELECT 1 FROM attempts WHERE job_id = ? AND lease = ?"
+# Each begins with UPDATE: what begins with WITH does not tell Python's sqlite3 how many rows it changed.
 _FINISH = (
-    "WITH ended (state, reason, due_at, attempts, tries, budget_at, outcome, error_key, last_error, sent_at, at, id, "
-    "lease) AS (VALUES {rows}) "
     "UPDATE jobs SET state = ended.state, reason = ended.reason, ready = 0, lease_until = NULL, "
     "due_at = COALESCE(ended.due_at, jobs.due_at), attempts = jobs.attempts + ended.attempts, "
     "tries = jobs.tries + ended.tries, budget_at = COALESCE(jobs.budget_at, ended.budget_at), "
     "outcome = ended.outcome, error_key = ended.error_key, last_error = ended.last_error, "
-    "sent_at = COALESCE(ended.sent_at, jobs.sent_at), updated_at = ended.at FROM ended "
+    "sent_at = COALESCE(ended.sent_at, jobs.sent_at), updated_at = ended.at FROM "
+    "(WITH given (state, reason, due_at, attempts, tries, budget_at, outcome, error_key, last_error, sent_at, at, id, "
+    "lease) AS (VALUES {rows}) SELECT * FROM given) AS ended "
     "WHERE jobs.id = ended.id AND jobs.lease = ended.lease AND jobs.state = 'processing'"
 )
 _CLOSE_ATTEMPT = (
-    "WITH ended (at, outcome, phase, code, enhanced, reply, error_key, server, duration, counted, id, lease) "
-    "AS (VALUES {rows}) "
     "UPDATE attempts SET finished_at = ended.at, outcome = ended.outcome, phase = ended.phase, code = ended.code, "
     "enhanced = ended.enhanced, reply = ended.reply, error_key = ended.error_key, "
     "server = CASE WHEN ended.server = '' THEN attempts.server ELSE ended.server END, duration = ended.duration, "
-    "counted_at = CASE WHEN ended.counted = 1 THEN attempts.counted_at END FROM ended "
+    "counted_at = CASE WHEN ended.counted = 1 THEN attempts.counted_at END FROM "
+    "(WITH given (at, outcome, phase, code, enhanced, reply, error_key, server, duration, counted, id, lease) "
+    "AS (VALUES {rows}) SELECT * FROM given) AS ended "
     "WHERE attempts.id = ended.id AND attempts.lease = ended.lease AND attempts.outcome IS NULL"
 )
 _FAILURE_HOUR = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,28 @@ async def test_nothing_is_claimed_for_an_asker_who_left(tmp_path: Path) -> None:
     await desk.store.add_event(said())
     assert desk.state(batch.jobs[0]) == "pending"
     await desk.close()
+
+
+async def test_outcomes_of_one_commit_are_recorded_together_and_a_lost_lease_among_them_alone_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`scope` says that nothing needs to be read first; the rows that hold are then told from those that do not."""
+    await desk.campaign(6)
+    jobs = list((await desk.claim(6)).jobs)
+    intents = [await desk.intent(job) for job in jobs]
+    changed: list[int] = []
+    update_many = Tx.update_many
+    monkeypatch.setattr(Tx, "update_many", lambda self, *args: changed.append(update_many(self, *args)) or changed[-1])
+
+    def end(at: int, lease: int = 0) -> object:
+        job = jobs[at]
+        scope = (job.queue_id, job.campaign_id, job.batch_id)
+        held = replace(job, lease=job.lease - lease)
+        return desk.end(held, intents[at], JobState.COMPLETED, scope=scope)
+
+    assert await asyncio.gather(end(0), end(1), end(2)) == [True, True, True]  # type: ignore[call-overload]
+    assert changed == [3, 3], "one statement for the jobs, one for their attempts"
+    answers = await asyncio.gather(end(3), end(4, lease=1), end(5))  # type: ignore[call-overload]
+    assert answers == [True, False, True]
+    assert [desk.state(job.id) for job in jobs] == ["completed"] * 4 + ["processing", "completed"]
+    assert await desk.store.recount() == []
