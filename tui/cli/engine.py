@@ -86,6 +86,8 @@ def status(session: Session) -> int:
 def _show(session: Session, data: Json) -> None:
     _show_engine(session, data)
     standing = [alarm for alarm in data["alarms"] if not alarm["acknowledged_by"]]
+    if standing:
+        out()
     for alarm in standing:
         name = alarm["campaign"] or alarm["queue"]
         out(f"ALARM {alarm['id']}  {safe_text(name)}  {alarm['kind']}: {safe_text(alarm['text'])}")
