@@ -15,7 +15,7 @@ from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
 from engine.compose.message import MessageFactory
 from engine.planning.limits import Limits
-from engine.planning.opening import NEVER, opens, parsed, persons
+from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
 from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
@@ -74,12 +74,12 @@ def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], in
 
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
-    zone where the campaign's window names a field for it."""
-    hours = json.dumps(campaign.hours) if campaign.hours else ""
-    if not hours or not parsed(hours).recipient_zone:
+    zone where a window names a field for it."""
+    own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
+    windows = [window for window in (own, limits.window) if window is not None]
+    if not any(window.recipient_zone for window in windows):
         return lambda due, fields: due
-    queue = [limits.window] if limits.window is not None else []
-    return lambda due, fields: opens([persons(hours, fields), *queue], due)
+    return lambda due, fields: opens([of_person(window, fields) for window in windows], due)
 
 
 async def plan_people(

@@ -226,6 +226,7 @@ class QueueRunner:
             limits=self._live.gate(now),
             closed_until=self._live.openings.of_queue(now),
             opens=lambda hours, fields: self._live.openings.of(hours, fields, now),
+            own_zones=self._live.openings.own_zones,
             peek=peek,
             begin=None if peek else self._attempts.head_start.offer(self._pool.ready),
         )

@@ -48,6 +48,8 @@ class ClaimRequest:
     limits: GateLimits = UNLIMITED
     closed_until: int = 0
     opens: Opens | None = None
+    own_zones: bool = False
+    """The queue's window is one of each person's own: `opens` is asked for campaigns without hours too."""
     peek: bool = False
     """Only look: `Claim.available` says how many could begin; nothing is taken (before a first connection), though
     what waits for a window or a domain of its own is moved to its time."""
@@ -299,10 +301,11 @@ def _claim_lane(
     """The rows of one lane that may begin now; else when its head may (None: only a change helps) and what holds it;
     whether rows were moved to a later time."""
     now = request.now
-    hours = lane["hours"] if request.opens is not None else ""
-    if hours and request.opens is not None and (opens := request.opens(hours, None)) > now:
+    hours = lane["hours"]
+    ask = request.opens if hours or request.own_zones else None
+    if ask is not None and (opens := ask(hours, None)) > now:
         return [], opens, "window", False
-    choosy = bool(hours or lines)
+    choosy = bool(ask or lines)
     jobs: list[Any] = []
     moves: list[tuple[int, str, int, int]] = []
     free_at: list[int] = []
@@ -310,7 +313,7 @@ def _claim_lane(
     for head in tx.all(_HEADS, (request.queue_id, lane["id"], max(free, LOOKED_AT) if choosy else free)):
         if len(jobs) == free:
             break
-        if choosy and (later := _own_time(request, hours, lines, head)):
+        if choosy and (later := _own_time(ask, hours, lines, head, now)):
             if later[1] == head["reason"] == domains.WAITS and len(free_at) < PASSED_OVER:
                 free_at.append(later[0])
             else:
@@ -333,13 +336,15 @@ def _claim_lane(
     return jobs, min(free_at, default=None), domains.WAITS, bool(moves)
 
 
-def _own_time(request: ClaimRequest, hours: str, lines: domains.Lines | None, head: Any) -> tuple[int, str] | None:
+def _own_time(
+    ask: Opens | None, hours: str, lines: domains.Lines | None, head: Any, now: int
+) -> tuple[int, str] | None:
     """When this person's own window, or the gap of the domain, lets the job begin, with the word for it; None: now."""
-    if hours and request.opens is not None and (opens := request.opens(hours, head["fields"] or "{}")) > request.now:
+    if ask is not None and (opens := ask(hours, head["fields"] or "{}")) > now:
         return opens, "window"
     if lines is not None:
         place = lines.place(head["address"] or "", keeps_place=head["reason"] == domains.WAITS)
-        if place > request.now:
+        if place > now:
             return place, domains.WAITS
     return None
 
@@ -393,7 +398,7 @@ def after(last: int, gap: int, now: int) -> int:
 
 
 def forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
-    """After a clock step backwards a start in the future counts as now, once: gaps, caps and a cooling run from here."""
+    """After a clock step backwards what lies in the future counts as now, once: gaps, caps, a cooling run from here."""
     tx.execute(
         "UPDATE queues SET last_start = min(last_start, ?), spaced_start = min(spaced_start, ?) WHERE id = ?",
         (now, now, queue_id),

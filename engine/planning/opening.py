@@ -26,22 +26,25 @@ def parsed(hours: str) -> Window:
 
 
 @lru_cache(maxsize=512)
-def in_zone(hours: str, zone: str) -> Window:
+def in_zone(window: Window, zone: str) -> Window:
     """The same window in a person's own zone; in its own for a zone that does not exist."""
-    window = parsed(hours)
     try:
         return window.in_zone(zone) if zone else window
     except UsageError:
         return window
 
 
-def persons(hours: str, fields: str) -> Window:
-    """The window that holds for a person with these fields (JSON text of an object)."""
-    window = parsed(hours)
+def of_person(window: Window, fields: str) -> Window:
+    """The window as it holds for a person with these fields (JSON text of an object)."""
     if not window.recipient_zone:
         return window
     zone = json.loads(fields).get(window.recipient_zone)
-    return in_zone(hours, zone.strip() if isinstance(zone, str) else "")
+    return in_zone(window, zone.strip() if isinstance(zone, str) else "")
+
+
+def persons(hours: str, fields: str) -> Window:
+    """A campaign's window, from its JSON text, as it holds for a person with these fields."""
+    return of_person(parsed(hours), fields)
 
 
 def opens(windows: list[Window], at: int) -> int:
@@ -65,12 +68,14 @@ class Openings:
 
     def __init__(self, queue: Window | None) -> None:
         self._queue = queue
+        self.own_zones = queue is not None and bool(queue.recipient_zone)
+        """The queue's hours are those of each person's own clock: only with the person's fields there is an answer."""
         self._open = (0, 0)
         """The span in which the queue's own window was last seen open."""
 
     def of_queue(self, now: int) -> int:
-        """0 while the queue's window is open, else when it opens."""
-        if self._queue is None or self._open[0] <= now < self._open[1]:
+        """0 while the queue's window is open, or each person has an own one; else when it opens."""
+        if self._queue is None or self.own_zones or self._open[0] <= now < self._open[1]:
             return 0
         span = self._queue.span(now)
         if span is None:
@@ -83,14 +88,16 @@ class Openings:
     def of(self, hours: str, fields: str | None, now: int) -> int:
         """0 while this campaign (and this person, with `fields`) may be written to, else when: the queue's window and
         theirs together."""
-        if not hours:
+        if not hours and not self.own_zones:
             return self.of_queue(now)
-        window = parsed(hours)
-        if fields is None and window.recipient_zone:
-            # Each person has an own window: asked again with the fields.
-            return self.of_queue(now)
-        own = window if fields is None else persons(hours, fields)
-        if self._queue is None and own.is_open(now):
+        found = [self._queue] if self._queue is not None else []
+        found += [parsed(hours)] if hours else []
+        if fields is None:
+            # Where each person has an own window it is asked again with the fields.
+            found = [window for window in found if not window.recipient_zone]
+        else:
+            found = [of_person(window, fields) for window in found]
+        if all(window.is_open(now) for window in found):
             return 0
-        moment = opens([own, *([self._queue] if self._queue is not None else [])], now)
+        moment = opens(found, now)
         return 0 if moment <= now else moment
