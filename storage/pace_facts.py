@@ -13,7 +13,6 @@ from typing import Any
 from storage import domains
 from storage.dispatch import _in_turn as in_turn  # the claim's own order: a second one would say something else
 from storage.errors import NotFoundError
-from storage.limits import Ceiling
 from storage.reader import STATES, Reader
 
 Row = dict[str, Any]
@@ -57,11 +56,6 @@ _LANES = (
     "FROM campaigns c WHERE queue_id = ? AND state = 'active' AND replanning = 0"
 )
 _PEOPLE = "SELECT campaign_id AS id, SUM(imported) AS n FROM imports WHERE state = 'done' GROUP BY campaign_id"
-_NTH = (
-    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
-    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
-)
-_USED = "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at > ? LIMIT ?)"
 _DOMAIN = "SELECT last_start, reserved FROM domain_starts WHERE queue_id = ? AND domain = ?"
 _UNTOUCHED: Row = {
     "id": 0, "channel": "", "state": "ready", "reason": "", "until_at": None, "cooling_step": 0, "last_start": 0,
@@ -137,16 +131,6 @@ def lanes(reader: Reader, queue_id: int, now: int) -> list[Row]:
     """The active campaigns of a queue in the order in which they may begin, each with the gap of the job that is first
     in it (`head_gap`, us; None: nothing of it is due)."""
     return in_turn(rows, now) if (rows := reader.rows(_LANES, (queue_id,))) else []
-
-
-def cap_uses(reader: Reader, queue_id: int, ceilings: Iterable[Ceiling], now: int) -> list[Row]:
-    """Of each cap `nth`, its n-th newest counted start (us; None without), and `used`, at most n."""
-    found = []
-    for cap in ceilings:
-        nth = reader.one(_NTH, (queue_id, cap.n - 1))
-        used = reader.one(_USED, (queue_id, cap.since - 1 if cap.until else now - cap.period, cap.n))
-        found.append({"nth": nth["counted_at"] if nth else None, "used": used["n"] if used else 0})
-    return found
 
 
 def domain_start(reader: Reader, queue_id: int, address: str) -> Row | None:

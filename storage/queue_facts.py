@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from storage.limits import Ceiling, frees_at
 from storage.model import HOUR
-from storage.pace_facts import cap_uses
 from storage.queues import ACTIVE_CAMPAIGNS
 from storage.reader import Reader
 
@@ -18,6 +17,23 @@ TIMED = 1_000
 LOOKED_THROUGH = 5_000
 """The newest attempts of all queues, among which those of one are looked for: there is no index by queue for those
 that handed nothing over, because it would cost every send."""
+
+
+_NTH = (
+    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
+)
+_USED = "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at > ? LIMIT ?)"
+
+
+def cap_uses(reader: Reader, queue_id: int, ceilings: Iterable[Ceiling], now: int) -> list[Row]:
+    """Of each cap `nth`, its n-th newest counted start (us; None without), and `used`, at most n."""
+    found = []
+    for cap in ceilings:
+        nth = reader.one(_NTH, (queue_id, cap.n - 1))
+        used = reader.one(_USED, (queue_id, cap.since - 1 if cap.until else now - cap.period, cap.n))
+        found.append({"nth": nth["counted_at"] if nth else None, "used": used["n"] if used else 0})
+    return found
 
 
 def caps_used(reader: Reader, queue_id: int, caps: Sequence[Sequence[int]], now: int) -> list[Row]:

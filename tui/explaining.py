@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.explain.asking import Asking
-from engine.explain.facts import EngineFacts
 from storage.errors import PacelineError
 from storage.reader import Reader
 from tui.link import STARTING, LinkState
 
 if TYPE_CHECKING:
     from engine.config import Config
+    from engine.explain.asking import Asking
     from engine.planning.limits import Limits
 
 Row = dict[str, Any]
@@ -26,6 +25,10 @@ def asking(
 ) -> Asking:
     """`status` is what a running engine tells of itself, {} where it was not asked; `accounts` as `limits_by_account`
     gives them."""
+    # Only now: the first picture of a console waits for nothing of the engine.
+    from engine.explain.asking import Asking
+    from engine.explain.facts import EngineFacts
+
     facts = EngineFacts.told(status, runs=runs, paused=bool(reader.engine()["paused"]), accounts=accounts)
     return Asking(reader, now, facts)
 

@@ -1,6 +1,6 @@
 """`keys.toml`: which key asks for what. Pure but for the one read.
 
-    campaign.pause = "x"                # another key
+    campaign.pause = "K"                # another key
     move.down = ["j", "down", "^n"]     # several, for what only looks
     view.last = ""                      # none
 

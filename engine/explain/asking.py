@@ -10,6 +10,7 @@ from engine.explain.model import Explanation
 from engine.planning.limits import Limits
 from storage import pace_facts
 from storage.limits import throttled, warmed
+from storage.queue_facts import cap_uses
 from storage.reader import Reader
 
 
@@ -79,12 +80,12 @@ class Asking:
             cap = warmed(gate.warmup, row["warm_days"], row["warm_on"])
             begun = row["warm_on"] >= gate.warmup.since
             day = row["warm_days"] + (0 if begun else 1)
-            step = {**pace_facts.cap_uses(self._reader, row["id"], [cap], now)[0], "cap": cap, "day": max(day, 1)}
+            step = {**cap_uses(self._reader, row["id"], [cap], now)[0], "cap": cap, "day": max(day, 1)}
         return QueueFacts(
             row,
             limits,
             gate,
-            tuple(pace_facts.cap_uses(self._reader, row["id"], gate.caps, now)),
+            tuple(cap_uses(self._reader, row["id"], gate.caps, now)),
             step,
             self._places(name, limits),
             tuple(pace_facts.lanes(self._reader, row["id"], now)),

@@ -44,7 +44,7 @@ class EngineFacts:
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
     """`row` as `pace_facts.queue` gives it. `gate`: the limits of the moment as the gate counts them, rates halved;
-    `caps` are the `pace_facts.cap_uses` of its caps, `warmup` that of the day's step with its Ceiling. `places`: how
+    `caps` are the `queue_facts.cap_uses` of its caps, `warmup` that of the day's step with its Ceiling. `places`: how
     many may be in flight now."""
 
     row: Row

@@ -40,18 +40,18 @@ def mistakes(text: str) -> tuple[str, ...]:
 
 
 def test_an_id_may_stand_dotted_quoted_or_in_a_table() -> None:
-    for text in ('campaign.pause = "x"', '"campaign.pause" = "x"', '[campaign]\npause = "x"'):
-        assert mapped(text).key("campaign.pause") == "x"
+    for text in ('campaign.pause = "K"', '"campaign.pause" = "K"', '[campaign]\npause = "K"'):
+        assert mapped(text).key("campaign.pause") == "K"
 
 
 def test_what_is_not_named_stays() -> None:
-    keymap = mapped('campaign.pause = "x"\nview.last = ""')
-    assert keymap.keys == defaults() | {"campaign.pause": ("x",), "view.last": ()}
+    keymap = mapped('campaign.pause = "K"\nview.last = ""')
+    assert keymap.keys == defaults() | {"campaign.pause": ("K",), "view.last": ()}
     assert keymap.changed == {"campaign.pause", "view.last"}
 
 
 def test_actions_for_different_things_may_share_a_key() -> None:
-    assert mapped('campaign.pause = "x"\nqueue.pause = "x"').shown("queue.pause") == "x"
+    assert mapped('campaign.pause = "K"\nqueue.pause = "K"').shown("queue.pause") == "K"
 
 
 def test_two_may_trade_their_keys() -> None:
@@ -183,7 +183,7 @@ def test_a_word_in_a_sentence_is_one_that_the_prompt_knows(id: str) -> None:
 
 
 def test_why_an_action_is_off_follows_the_keys() -> None:
-    keymap = mapped('job.resolve = "D"\nundo = "W"\ncampaign.pause = "x"')
+    keymap = mapped('job.resolve = "D"\nundo = "W"\ncampaign.pause = "K"')
     situation = Situation(named=keymap.named)
     job = {"id": 7, "name": "letters", "state": "uncertain", "reason": ""}
     assert action("job.retry").off(job, situation) == "uncertain: it may have been sent. D decides"

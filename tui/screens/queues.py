@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.widget import Widget
 
-from engine.explain.asking import Asking
+from engine.planning.limits import Limits
 from storage.errors import NotFoundError
 from storage.model import DAY
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
@@ -24,12 +24,16 @@ from tui.widgets.columns import Item, Sections, Table, blank, header, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
+if TYPE_CHECKING:
+    from engine.explain.asking import Asking
+
 
 def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking) -> Row:
     """A queue's row with its caps, latency, what the engine says of it (`engine`, {} where none told) and what holds
     it (`why`)."""
     engine = limits_of(link.status).get(row["name"], {})
-    caps = engine.get("caps", ())
+    # Without an engine that tells, what the last one wrote.
+    caps = engine["caps"] if engine else Limits.from_dict(row["limits"]).ceilings(now) if row["limits"] else ()
     return {
         **row,
         "engine": engine,
