@@ -189,7 +189,7 @@ def test_why_an_action_is_off_follows_the_keys() -> None:
     assert action("job.retry").off(job, situation) == "uncertain: it may have been sent. D decides"
     cancelled = {**job, "state": "held", "reason": "cancelled"}
     assert action("job.cancel").off(cancelled, situation) == "it is being cancelled: W takes it back"
-    assert "running: x pauses it" in action("campaign.edit").off({**job, "state": "active"}, situation)
+    assert "running: K pauses it" in action("campaign.edit").off({**job, "state": "active"}, situation)
 
 
 async def test_what_a_screen_says_about_keys_follows_them(busy_world: World, link: RecordingLink) -> None:
