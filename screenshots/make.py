@@ -26,12 +26,13 @@ from textual.pilot import Pilot
 
 from tui.client import this_actor
 from tui.console import PacelineApp
-from tui.demo.setup import DATA, Place, make_place, running_relay, write_config
+from tui.demo.setup import CAMPAIGNS, Place, make_place, running_relay, write_config
 from tui.embedded import EmbeddedEngine
 from tui.link import EngineLink
 from tui.screens.confirm import ConfirmScreen
 
-EXAMPLES = DATA.parents[2] / "examples"
+DATA = CAMPAIGNS / "welcome"
+EXAMPLES = CAMPAIGNS.parents[2] / "examples"
 SIZES = ((80, 24), (120, 40))
 HALF_WAY = 100
 """Messages of 200 that have ended before the first picture."""

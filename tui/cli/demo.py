@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 @click.option("--headless", is_flag=True, help="Without the console, also in a terminal.")
 @click.pass_obj
 def demo(session: Session, folder: Path | None, headless: bool) -> int:
-    """Send an example campaign to 200 invented people through a local relay with believable faults.
+    """Send an example campaign to 200 invented people through a local relay with believable faults, and plan another
+    one to 40 of them over days.
 
-    In a terminal the console opens on it. Without one it runs to the end and prints the campaign's counts beside the
-    relay's own ledger: exit 0 when they are equal.
+    In a terminal the console opens on both. Without one the first runs to its end: its counts stand beside the relay's
+    own ledger, exit 0 when they are equal. Then the second one is started, and its forecast is told.
     """
-    from tui.demo.setup import default_folder, make_place, running_relay, write_config
+    from tui.cli.campaign_forecast import forecast_json, foretell, tell_forecast
+    from tui.cli.init import make_database
+    from tui.demo.setup import CAMPAIGN, LATER, default_folder, make_place, running_relay, write_config
     from tui.terminal import can_show_console
 
     session.refuse_read_only()
@@ -34,37 +37,44 @@ def demo(session: Session, folder: Path | None, headless: bool) -> int:
     with running_relay(place) as port:
         write_config(place, port)
         here = Session(place.database, place.config)
-        started = _set_up(here)
+        make_database(here.db)
+        started = _begin(here, CAMPAIGN)
         say(f"campaign {started['campaign']}: {started['queued']} messages, relay on port {port}")
         if can_show_console() and not headless and not session.json:
             from tui.app import run_console
 
+            _begin(here, LATER)
             code = run_console(place.database, place.config, read_only=False)
             _tell(place, _compare(here, place))
             return code
         from tui.cli.headless import Headless
 
         Headless(place.database, here.load_config).run(until_idle=True)
-    found = _compare(here, place)
+        found = _compare(here, place)
+        # Started only now: until it is idle an engine would wait for it, and it takes days.
+        _begin(here, LATER)
+    later = foretell(here, LATER)
     if session.json:
-        emit(found)
+        emit({**found, "next": forecast_json(later)})
     else:
         _tell(place, found)
+        out()
+        tell_forecast(later)
+        say(f"why it waits: paceline --db {place.database} --config {place.config} campaign explain {LATER}")
     return 0 if found["equal"] else 1
 
 
-def _set_up(here: Session) -> Json:
-    """A database with the example campaign in it, live and started."""
+def _begin(here: Session, name: str) -> Json:
+    """One of the example campaigns, live and started."""
     from tui.cli.campaign_make import new_args
     from tui.cli.importing import import_file
-    from tui.cli.init import make_database
     from tui.cli.plan_file import read_plan_file
-    from tui.demo.setup import DATA
+    from tui.demo.setup import CAMPAIGNS
 
-    make_database(here.db)
-    plan = read_plan_file(DATA)
+    plan = read_plan_file(CAMPAIGNS / name)
     with here.control() as control:
-        control.call("campaign.new", new_args(plan.name, plan.account, plan.pacing, plan.letter))
+        args = new_args(plan.name, plan.account, plan.pacing, plan.letter, window=plan.window)
+        control.call("campaign.new", args)
         if plan.source is not None:
             import_file(plan.source, plan.name, control, rejects=here.db.with_name("rejects.csv"))
         control.call("campaign.live", {"name": plan.name})

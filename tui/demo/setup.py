@@ -23,9 +23,12 @@ from tui.demo.ledger import Ledger
 
 MARK = ".paceline-demo"
 PREVIOUS = "previous"
-DATA = Path(__file__).parent / "data"
-"""The example campaign; `examples/welcome` is the same folder."""
+CAMPAIGNS = Path(__file__).parent / "campaigns"
+"""The example campaigns; `examples/welcome` and `examples/follow-up` are the same folders."""
 CAMPAIGN = "welcome"
+"""The one that is sent at once and counted by the relay."""
+LATER = "follow-up"
+"""The one whose pace is looked at: it takes days."""
 _STARTING = "listening on "
 
 CONFIG = """\
@@ -49,6 +52,15 @@ tls = "none"
 concurrency = 10
 from_name = "The fair's team"
 from_address = "team@fair.example.com"
+
+# One person's mailbox: a few a day. Its messages are files beside this one, nothing leaves the machine.
+[accounts.personal]
+channel = "outbox"
+folder = "outbox"
+zone = "Europe/Berlin"
+caps = ["12/day calendar"]
+from_name = "Ana of the fair's team"
+from_address = "ana@fair.example.com"
 """
 
 
