@@ -6,6 +6,7 @@ Reads only, with or without an engine. A campaign that does not run is planned i
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from engine.planning.forecast import Forecast, forecast
 from engine.planning.lanes import Lane, Measured, QueueNow, Waiting
 from engine.planning.limits import Limits
 from engine.planning.opening import parsed
+from engine.planning.simulation import simulate
 from engine.retry import RetryPolicy
 from storage import forecast_facts as facts
 from storage.domains import WAITS, domain_of
@@ -80,6 +82,26 @@ def forecast_campaign(
     mended = f"its message mended ({draft.trouble})" if draft is not None and draft.trouble else ""
     assumes = [word for word in (mended, outside, _begun(campaign, begin > now), *_opened(reader, queue)) if word]
     return replace(made, held=dict(held), assumes=", ".join(assumes))
+
+
+def queue_ends(reader: Reader, queue_id: int, *, now: int) -> dict[int, int]:
+    """When the active campaigns of a queue end (us, by campaign id), by the limits that the engine wrote, without chance:
+    every attempt takes the mean time and is accepted. Left out is what a window or a person keeps from ending. Raises
+    StoreError."""
+    queue = facts.queue(reader, queue_id)
+    if queue["state"] not in ("ready", "cooling", "probing"):
+        return {}
+    limits = Limits.from_dict(queue["limits"])
+    rows = [row for row in facts.sharing(reader, queue_id, 0) if not row["replanning"]]
+    took = _measured(facts.last_attempts(reader, queue_id)).durations
+    run = simulate(
+        _queue_now(reader, queue, limits, now),
+        [_lane(reader, row, limits) for row in rows],
+        now=now,
+        rng=random.Random(SEED),  # noqa: S311 - a forecast must repeat
+        measured=Measured((sum(took) // len(took),) if took else ()),
+    )
+    return {row["id"]: lane.ended for row, lane in zip(rows, run.lanes, strict=True) if lane.ended and not lane.never}
 
 
 def _limits(queue: Row, account: Account | None, config: Config | None) -> Limits:

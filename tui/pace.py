@@ -115,11 +115,15 @@ def finish(
 
 
 def campaign_finish(row: Row, now: int) -> int | None:
-    """When the open messages of an active campaign should be through; None when it stands or nothing is known."""
+    """When the open messages of an active campaign should be through; None when it stands or nothing is known. Where
+    `tui.foreseeing` has forecast its queue (`foreseen`, us), it is not before that: windows, caps and the other
+    campaigns of the queue are in it."""
     if row["state"] != "active":
         return None
     left = row["counts"]["pending"] + row["counts"]["processing"]
-    return finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), **_limits(row))
+    end = finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), **_limits(row))
+    foreseen = row.get("foreseen")
+    return end if foreseen is None or not left else max(foreseen, end or now)
 
 
 def batch_finish(campaign: Row, batch: Row, ahead: int, last_due: int | None, now: int) -> int | None:

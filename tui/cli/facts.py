@@ -13,6 +13,7 @@ from storage.queue_facts import add_limits
 from storage.reader import STATES, Reader
 from tui.cli.output import Json, dated, iso, span
 from tui.cli.session import Session
+from tui.foreseeing import Foresight
 
 RATE_WINDOW = 10 * MINUTE
 """How far back the minutes are read from which the live rate of an ETA is taken."""
@@ -65,6 +66,7 @@ def add_pace(reader: Reader, row: Json, limits: Mapping[str, Any], now: int) -> 
     (`{account: {caps, min_gap}}`, see `limits_of`)."""
     row["rates"] = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
     add_limits(reader, [row], dict(limits), now)
+    Foresight().add(reader, [row], now)
 
 
 def limits_of(config: Config, reader: Reader, now: int) -> Json:

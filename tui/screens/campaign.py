@@ -16,6 +16,7 @@ from storage.sends import Place
 from tui.actions import Row, Target
 from tui.explaining import asked_by
 from tui.failure_groups import grouped
+from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, percent, rate, soon
 from tui.link import LinkState
 from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
@@ -32,7 +33,7 @@ from tui.widgets.lines import Line, Lines, Span
 
 
 def load(
-    reader: Reader, now: int, name: str, tab: str, after: int, here: tuple[str, Place], link: LinkState
+    reader: Reader, now: int, name: str, tab: str, after: int, link: LinkState, here: tuple[str, Place] = timeline.NOW
 ) -> dict[str, Any]:
     campaign = reader.campaign(name)
     add_limits(reader, [campaign], limits_of(link.status), now)
@@ -59,6 +60,13 @@ def _add_ends(reader: Reader, campaign: Row, batches: list[Row], now: int) -> No
     for row in reversed(batches):
         row["ends_at"] = batch_finish(campaign, row, ahead, last_due.get(row["id"]), now)
         ahead += row["counts"]["pending"] + row["counts"]["processing"]
+
+
+def _end_with(campaign: Row, batches: list[Row]) -> None:
+    """The newest batch that has open messages ends with the campaign."""
+    last = next((row for row in batches if row["ends_at"] is not None), None)
+    if last is not None and campaign.get("foreseen") is not None:
+        last["ends_at"] = max(last["ends_at"], campaign["foreseen"])
 
 
 def counts_line(row: Row, width: int) -> Line:
@@ -127,6 +135,7 @@ class CampaignScreen(ViewScreen):
         self._campaign = name
         self._tab = tab
         self._pages = timeline.Pages()
+        self._foresight = Foresight()
 
     def token(self) -> Hashable:
         return ("campaign", self._campaign, self._tab, self.after[-1], self._pages.here)
@@ -134,7 +143,16 @@ class CampaignScreen(ViewScreen):
     def reads(self) -> Any:
         name, tab, after, link = self._campaign, self._tab, self.after[-1], self.console.link
         here = self._pages.here
-        return lambda reader, now: load(reader, now, name, tab, after, here, link.state)
+        foresight = self._foresight
+
+        def loaded(reader: Reader, now: int) -> dict[str, Any]:
+            data = load(reader, now, name, tab, after, link.state, here)
+            foresight.add(reader, [data["campaign"]], now)
+            if tab == "batches":
+                _end_with(data["campaign"], data["rows"])
+            return data
+
+        return loaded
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign}"

@@ -15,6 +15,7 @@ from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.explaining import asked_by
+from tui.foreseeing import Foresight
 from tui.format import clock, count, fit, percent, plural, rate
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, speed_of
@@ -118,12 +119,16 @@ class CampaignsScreen(WholeFilteredScreen):
     LIST = "campaigns"
     LANGUAGE = CAMPAIGN_TERMS
 
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self._foresight = Foresight()
+
     def columns(self, now: int) -> list[Column]:
         return columns_at(now)
 
     def reads(self) -> Any:
         link, filter = self.console.link, self.filter
-        return lambda reader, now: load(reader, now, filter, link.state)
+        return self._foresight.adding("rows", lambda reader, now: load(reader, now, filter, link.state))
 
     def crumb(self) -> str:
         return f"Campaigns  {self.filter_text()}".rstrip()

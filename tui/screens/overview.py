@@ -17,6 +17,7 @@ from storage.queue_facts import add_limits
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.failure_groups import grouped
+from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
@@ -166,12 +167,13 @@ class OverviewScreen(ViewScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._foresight = Foresight()
         self._all = False
         """Whether every need is shown, however low the screen is."""
 
     def reads(self) -> Any:
         link = self.console.link
-        return lambda reader, now: load(reader, now, link.state.status)
+        return self._foresight.adding("campaigns", lambda reader, now: load(reader, now, link.state.status))
 
     def crumb(self) -> str:
         return "Overview"

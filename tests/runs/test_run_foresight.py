@@ -1,0 +1,62 @@
+"""The ETA of a campaign agrees with its forecast where windows and caps bind, and with the run that follows."""
+
+from __future__ import annotations
+
+from run_world import World
+
+from storage.model import DAY, HOUR, MINUTE
+from tui.cli.facts import add_pace
+from tui.foreseeing import CHEAP, Foresight
+from tui.pace import campaign_finish
+
+EVERYTHING = {"mode": "blast", "concurrency": 10, "batch_delay": "0s"}
+
+
+def eta(world: World, name: str = "c") -> int | None:
+    now, row = world.clock.now(), world.row(name)
+    world.read(lambda reader: add_pace(reader, row, {}, now))
+    return campaign_finish(row, now)
+
+
+async def test_the_eta_knows_windows_caps_and_the_other_campaign(world: World) -> None:
+    await world.start(
+        window={"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin"}, caps=["40/day calendar"], zone="Europe/Berlin"
+    )
+    await world.campaign("a", 60, pacing=EVERYTHING)
+    await world.campaign("c", 60, pacing=EVERYTHING)
+    await world.clock.run(5 * HOUR)
+    told = eta(world)
+    assert told is not None and told - world.clock.now() > 3 * DAY, "a day of rest, then two of forty for both"
+    await world.finish()
+    ended = max(job["sent_at"] for job in world.jobs())
+    assert abs(told - ended) <= 5 * MINUTE
+
+
+async def test_a_list_foresees_a_queue_once_until_something_changes(world: World) -> None:
+    await world.start(rate="10/h")
+    await world.campaign(people=100, pacing=EVERYTHING)
+    foresight = Foresight()
+
+    def foreseen() -> int | None:
+        row = world.row()
+        world.read(lambda reader: foresight.add(reader, [row], world.clock.now()))
+        return row["foreseen"]
+
+    first = foreseen()
+    assert first is not None and first > world.clock.now() + 8 * HOUR
+    kept = dict(foresight._kept)
+    assert foreseen() == first and foresight._kept[1] is kept[1]
+    await world.call("queue.tune", name="one", set={"caps": ["100/h"]})
+    assert (again := foreseen()) is not None and again < first
+    await world.call("queue.pause", name="one")
+    assert foreseen() is None
+    await world.call("queue.resume", name="one")
+
+
+async def test_a_large_queue_is_left_to_the_estimate(world: World) -> None:
+    await world.start(rate="10/h")
+    await world.campaign(people=CHEAP + 1, pacing=EVERYTHING)
+    row = world.row()
+    world.read(lambda reader: Foresight().add(reader, [row], world.clock.now()))
+    assert row["foreseen"] is None
+    await world.call("campaign.cancel", name="c")
