@@ -33,6 +33,7 @@ class Proof:
 
 _CLAIM = "tests/storage/test_store_claim.py::test_"
 _GATE = "tests/storage/test_store_gate.py::test_"
+_LIMITS = "tests/storage/test_store_limits.py::test_"
 _SCHEMA = "tests/storage/test_transitions.py::test_"
 _PACING = "tests/planning/test_planning_pacing.py::test_"
 _RETRY = "tests/runs/test_run_retry.py::test_"
@@ -43,6 +44,10 @@ PROOFS = (
     Proof(1, "one attempt a lease", _SCHEMA + "a_lease_has_at_most_one_attempt"),
     Proof(2, "campaign check of the claim"),
     Proof(2, "cap"),
+    Proof(2, "calendar cap", _LIMITS + "a_calendar_cap_opens_when_its_period_ends_and_not_before"),
+    Proof(2, "warm-up", _LIMITS + "a_warm_up_climbs_by_days_of_sending_over_a_kill"),
+    Proof(2, "window at the claim", _LIMITS + "a_closed_window_of_the_queue_lets_nothing_be_claimed"),
+    Proof(2, "window at the gate", _LIMITS + "a_window_that_closes_after_the_claim_stops_the_send"),
     Proof(2, "recipient stopped"),
     Proof(2, "queue check of the claim", _CLAIM + "a_queue_that_waits_for_a_person_takes_nothing"),
     Proof(2, "queue check of the gate", _GATE + "a_queue_that_is_not_ready_stops_the_send"),
@@ -58,6 +63,8 @@ PROOFS = (
     Proof(5, "minimum gap"),
     Proof(5, "minimum gap at the claim", _CLAIM + "the_minimum_gap_holds_across_a_restart"),
     Proof(5, "minimum gap at the gate", _GATE + "the_minimum_gap_is_asked_again_at_the_gate"),
+    Proof(5, "domain gap at the claim", _LIMITS + "one_of_a_domain_is_claimed_and_the_others_stand_in_line"),
+    Proof(5, "domain gap at the gate", _LIMITS + "the_gate_keeps_the_gap_of_a_domain_for_two_that_were_claimed"),
     Proof(5, "a clock set back", _CLAIM + "after_the_clock_stepped_back_a_gap_counts_from_now_once"),
     Proof(
         6,

@@ -16,6 +16,7 @@ from engine import service
 from engine.control import starting
 from engine.planning import pacing
 from storage import dispatch, endings, gate, lock, migrate
+from storage.limits import GateLimits
 from storage.writer import Tx, Writer
 
 
@@ -95,10 +96,6 @@ def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dis
     gate._closed_gate = wrapped
 
 
-def _no_cap() -> None:
-    _gate_without(lambda row, request: (row, replace(request, limits=replace(request.limits, caps=()))))
-
-
 def _schema_without(words: str, instead: str = "") -> Callable[[], None]:
     """New stores are made without this part of the schema."""
 
@@ -127,20 +124,37 @@ def _no_gap_at_the_claim() -> None:
     dispatch._HEADS = _without(dispatch._HEADS, "j.gap,", "0 AS gap,")
 
 
-def _no_minimum_gap_at_the_claim() -> None:
+def _claim_without(change: Callable[[dispatch.ClaimRequest], dispatch.ClaimRequest]) -> None:
     claim_and_begin = gate.claim_and_begin
-    gate.claim_and_begin = lambda tx, request: claim_and_begin(
-        tx, replace(request, limits=replace(request.limits, min_gap=0))
-    )
+    gate.claim_and_begin = lambda tx, request: claim_and_begin(tx, change(request))
 
 
-def _no_minimum_gap_at_the_gate() -> None:
-    _gate_without(lambda row, request: (row, replace(request, limits=replace(request.limits, min_gap=0))))
+def _no_window_at_the_claim() -> None:
+    _claim_without(lambda request: replace(request, closed_until=0, opens=None, own_zones=False))
+
+
+def _no_window_at_the_gate() -> None:
+    _gate_without(lambda row, request: (row, replace(request, opens=0)))
+
+
+def _no_limit_at_the_claim(**limits: Any) -> Callable[[], None]:
+    return lambda: _claim_without(lambda request: replace(request, limits=replace(request.limits, **limits)))
+
+
+def _no_limit_at_the_gate(**limits: Any) -> Callable[[], None]:
+    return lambda: _gate_without(lambda row, request: (row, replace(request, limits=replace(request.limits, **limits))))
+
+
+def _no_calendar_cap() -> None:
+    def rolling(limits: GateLimits) -> GateLimits:
+        return replace(limits, caps=tuple(cap for cap in limits.caps if not cap.until))
+
+    _gate_without(lambda row, request: (row, replace(request, limits=rolling(request.limits))))
 
 
 def _no_minimum_gap() -> None:
-    _no_minimum_gap_at_the_claim()
-    _no_minimum_gap_at_the_gate()
+    _no_limit_at_the_claim(min_gap=0)()
+    _no_limit_at_the_gate(min_gap=0)()
 
 
 def _starts_in_the_future_stay() -> None:
@@ -194,11 +208,17 @@ GUARDS: dict[str, Callable[[], None]] = {
     "epoch check": _no_epoch_check,
     "campaign check of the claim": _no_claim_check,
     "campaign check of the gate": _gate_reading(campaign_state="active"),
-    "cap": _no_cap,
+    "cap": _no_limit_at_the_gate(caps=()),
+    "calendar cap": _no_calendar_cap,
+    "warm-up": _no_limit_at_the_gate(warmup=None),
+    "window at the claim": _no_window_at_the_claim,
+    "window at the gate": _no_window_at_the_gate,
+    "domain gap at the claim": _no_limit_at_the_claim(domain_gap=0),
+    "domain gap at the gate": _no_limit_at_the_gate(domain_gap=0),
     "recipient stopped": _gate_reading(stopped=""),
     "minimum gap": _no_minimum_gap,
-    "minimum gap at the claim": _no_minimum_gap_at_the_claim,
-    "minimum gap at the gate": _no_minimum_gap_at_the_gate,
+    "minimum gap at the claim": _no_limit_at_the_claim(min_gap=0),
+    "minimum gap at the gate": _no_limit_at_the_gate(min_gap=0),
     "a clock set back": _starts_in_the_future_stay,
     "a message's own gap at the claim": _no_gap_at_the_claim,
     "a message's own gap at the gate": _gate_reading(gap=0),
