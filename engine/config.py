@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import platformdirs
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -42,8 +41,6 @@ __all__ = [
     "Safety",
     "add_account",
     "allow_listed",
-    "default_config_path",
-    "default_db_path",
     "init_config",
     "load_config",
 ]
@@ -212,18 +209,6 @@ def _matcher(pattern: str) -> re.Pattern[str]:
         domain = domain.lower()  # a pattern itself
     key = f"{unicodedata.normalize('NFC', local.casefold())}@{domain}"
     return re.compile(re.escape(key).replace(r"\*", "[^@]*"))
-
-
-def default_config_path() -> Path:
-    """`PACELINE_CONFIG`, or `paceline.toml` in the platform's configuration folder."""
-    named = os.environ.get("PACELINE_CONFIG")
-    return Path(named).expanduser() if named else platformdirs.user_config_path("paceline", False) / "paceline.toml"
-
-
-def default_db_path() -> Path:
-    """`PACELINE_DB`, or `paceline.db` in the platform's data folder."""
-    named = os.environ.get("PACELINE_DB")
-    return Path(named).expanduser() if named else platformdirs.user_data_path("paceline", False) / "paceline.db"
 
 
 def load_config(path: Path) -> Config:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from storage import campaigns, queues, reputation
 from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.limits import Ceiling
 from storage.model import CampaignState, PauseReason, QueueState
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 
 class AlarmKind(StrEnum):

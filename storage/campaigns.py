@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage import domains
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState, PauseReason, Step
 from storage.transitions import check_campaign
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 GRACE_OVER = "over"
 """`before_cancel` once messages were skipped: no undo any more, whatever the clock says."""

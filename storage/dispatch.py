@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage import domains
 from storage.limits import UNLIMITED, GateLimits
 from storage.model import MINUTE, SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 PROMOTE_SLICE = 1_000
 

@@ -7,7 +7,10 @@ was late, it stays ready and is passed over: order is kept, nothing is written.
 
 from __future__ import annotations
 
-from storage.writer import Tx
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 WAITS = "domain"
 """Why a pending job is due later than planned: it has its place behind others to the same domain."""

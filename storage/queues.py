@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.events import Event, add_event
 from storage.model import Queue, QueueState
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 
 def row_to_queue(row: Any) -> Queue:

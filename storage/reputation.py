@@ -6,10 +6,12 @@ Kept for each campaign and for each queue. A person's word that one of them is m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from storage.model import HOUR, OutcomeClass
-from storage.writer import Tx
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
 
 DEAD = (
     "user unknown",

@@ -19,12 +19,11 @@ from engine.config import (
     Safety,
     add_account,
     allow_listed,
-    default_config_path,
-    default_db_path,
     init_config,
     load_config,
 )
 from engine.config_errors import key_lines
+from engine.places import default_config_path, default_db_path
 from storage.errors import NotFoundError, RefusedError, UsageError
 
 SMTP = """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Session:
-    """One command's surroundings. `database` and `config_path` fall back to the defaults of `engine.config`."""
+    """One command's surroundings. `database` and `config_path` fall back to those of `engine.places`."""
 
     database: Path | None = None
     config_path: Path | None = None
@@ -32,7 +32,7 @@ class Session:
     @property
     def db(self) -> Path:
         if self.database is None:
-            from engine.config import default_db_path
+            from engine.places import default_db_path
 
             self.database = default_db_path()
         return self.database
@@ -40,7 +40,7 @@ class Session:
     @property
     def config_file(self) -> Path:
         if self.config_path is None:
-            from engine.config import default_config_path
+            from engine.places import default_config_path
 
             self.config_path = default_config_path()
         return self.config_path
