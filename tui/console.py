@@ -102,7 +102,6 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
 
     def on_mount(self) -> None:
         self.begin_times()
-        self.begin_theme()
         self.set_keymap(self.keymap.for_toolkit())
         self.tell_notices()
         self.begin_view()
