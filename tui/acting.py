@@ -18,6 +18,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
 from tui.test_sending import test_send
+from tui.tuning import TUNINGS, tune
 from tui.typing_ahead import TypingAhead
 from tui.undo import Undo, undo_of, undo_of_act
 
@@ -56,6 +57,8 @@ class Acting(TypingAhead):
         try:
             if action.id == "undo":
                 await self._take_back(row.get("undo"))
+            elif action.id in TUNINGS and more:
+                await tune(self, action.id, {**action.args(row), **more})
             elif action.opens:
                 await self._open(action, row, more or {})
             elif action.id == "campaign.test":

@@ -75,7 +75,8 @@ class Action:
     without_engine: bool = False
     """For when there is no engine, and only then."""
     opens: bool = False
-    """Opens a screen (`tui.screens.opening`) in which it is done."""
+    """Opens a screen (`tui.screens.opening`) in which it is done; a tuning whose values stand behind its name at `:` is
+    done at once."""
     reads: bool = False
     """Changes nothing: also for a read-only console, and without an engine."""
     answers: bool = False
@@ -197,6 +198,10 @@ ACTIONS: tuple[Action, ...] = (
         opens=True,
     ),
     Action(
+        "campaign.tune", "share and window", "e", "campaign", "campaign.tune", _name, "paceline campaign tune {name}",
+        refusals.pacing, opens=True, reversible=True,
+    ),
+    Action(
         "recipients.import", "import people", "I", "campaign", "", _name,
         "paceline recipients import FILE --campaign {name}", refusals.import_people, opens=True,
     ),
@@ -276,6 +281,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "queue.probe", "probe: try one now", "R", "queue", "queue.probe", _name, "paceline queue probe {name}",
         refusals.queue_probe,
+    ),
+    Action(
+        "queue.tune", "tune limits", "e", "queue", "queue.tune", _name, "paceline queue tune {name}", opens=True,
+        reversible=True,
     ),
     Action(
         "queue.explain", "why it waits", "x", "queue", "", _name, "paceline queue explain {name}", opens=True,

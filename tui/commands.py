@@ -6,6 +6,7 @@ when `paceline campaign pause x` is. Whether it is on, and what it asks, the reg
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,6 +140,14 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
 }
 """Options that mean the same here, by action: what they add to its arguments."""
 
+TOGETHER = {"queue.tune": "tui.cli.queue_tune", "campaign.tune": "tui.cli.campaign_tune"}
+"""Actions whose options are read together, by the module that reads them for the command line (`asked`)."""
+
+
+def _together(action: Action, context: click.Context) -> dict[str, Any]:
+    asked: dict[str, Any] = importlib.import_module(TOGETHER[action.id]).asked(context.params)
+    return asked
+
 
 def _time(value: str, now: int) -> int:
     from datetime import UTC
@@ -223,6 +232,8 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
 
 
 def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int) -> Do | DoMany:
+    if action.id in TOGETHER:
+        return Do(action, str(context.params["name"]), _together(action, context))
     name, ids = "", tuple[int, ...]()
     more: dict[str, Any] = {}
     for parameter in context.command.params:
@@ -272,8 +283,16 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
         found = [shlex.quote(name) for name in names.get(_scope((done[0], done[1])), ())]
     else:
         action = BY_WORDS.get((done[0], done[1]))
-        found = [f"--{option}" for option in OPTIONS.get(action.id if action else "", ())]
+        found = _options(action) if action else []
     return [" ".join([*done, word]) for word in found if word.startswith(part) and word != part]
+
+
+def _options(action: Action) -> list[str]:
+    if action.id not in TOGETHER:
+        return [f"--{option}" for option in OPTIONS.get(action.id, ())]
+    command: click.Command = importlib.import_module(TOGETHER[action.id]).tune
+    shown = [option for option in command.params if isinstance(option, click.Option) and option.expose_value]
+    return [max(option.opts, key=len) for option in shown]
 
 
 def _scope(path: tuple[str, str]) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.config import Config
 from storage.errors import PacelineError
 from storage.reader import Reader
+
+if TYPE_CHECKING:
+    from engine.config import Config
 
 FORESEEN = 10_000
 """Messages still to leave, up to which a run is simulated; what more takes is reckoned from limits and rate."""

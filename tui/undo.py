@@ -39,6 +39,12 @@ BY_EVENT: dict[str, int | None] = {
 """Acts on jobs, taken back by the events that they wrote; with the time (us) in which that can be done (None: until
 they are tried)."""
 
+BY_ANSWER: dict[str, Callable[[Row], dict[str, Any] | None]] = {
+    "queue.tune": lambda result: {"exactly": result["was"]} if result["was"] != result["tuning"] else None,
+    "campaign.tune": lambda result: result["was"],
+}
+"""Tunings, taken back by the same control action with what its answer says was before (None: nothing was changed)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:
@@ -75,6 +81,12 @@ def undo_of_act(action_id: str, title: str, events: list[int], now: int) -> Undo
         return None
     limit = BY_EVENT[action_id]
     return Undo(title, "job.undo", {"events": events}, now, now + limit if limit is not None else None)
+
+
+def undo_of_tuning(action_id: str, title: str, name: str, result: Row, now: int) -> Undo | None:
+    """The reverse of a tuning of the queue or campaign `name` that was answered by `result`."""
+    before = BY_ANSWER[action_id](result)
+    return None if before is None else Undo(f"{title} {name}", action_id, {"name": name, **before}, now)
 
 
 class UndoList:

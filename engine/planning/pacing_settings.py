@@ -39,8 +39,18 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     "workspace": {"mode": "blast", "concurrency": 10, "batch_delay": 2 * SECOND},
     "linkedin_free": {"mode": "human", "gap_min": 15 * MINUTE, "gap_max": 90 * MINUTE},
     "linkedin_paid": {"mode": "human", "gap_min": 15 * MINUTE, "gap_max": 90 * MINUTE},
+    "cold": {"mode": "steady", "rate": Cap(2, MINUTE)},
 }
 """The pace that a provider bears. How much it takes in a day is a cap of the account, not of a campaign's pacing."""
+
+QUOTAS: dict[str, tuple[str, ...]] = {
+    "gmail": ("400/day",),
+    "workspace": ("1500/day",),
+    "linkedin_free": ("10/day", "80/week"),
+    "linkedin_paid": ("20/day", "100/week"),
+    "cold": ("30/day",),
+}
+"""What a provider takes, with room to spare: the caps that an account there should have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ def _why(scope: str) -> Callable[[Row], ViewScreen]:
     return opened
 
 
+def _limits(row: Row) -> ViewScreen:
+    from tui.screens.queue_limits import QueueLimitsScreen
+
+    return QueueLimitsScreen(row["name"])
+
+
 def _forecast(row: Row) -> ViewScreen:
     from tui.screens.forecast import ForecastScreen
 
@@ -79,6 +85,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
     "campaign.check": _check,
     "campaign.pace": _alone("pacing"),
+    "campaign.tune": _alone("pacing"),
     "campaign.edit": _alone("letter"),
     "recipients.import": _import,
     "recipients.edit": _person,
@@ -87,6 +94,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.explain": _why("campaign"),
     "campaign.forecast": _forecast,
     "queue.explain": _why("queue"),
+    "queue.tune": _limits,
     "job.explain": _why("job"),
 }
 """By the action's id: a screen made from the row that it is for (of a campaign all that `Reader.campaign` gives)."""

@@ -7,6 +7,7 @@ from engine.planning.durations import format_duration
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, count, fit, soon
+from tui.limit_words import LABELS
 from tui.recovery import breaker_text, is_slowed, places_text, rate_text
 from tui.screens.why import why
 from tui.theme import QUEUES, Mark
@@ -70,9 +71,10 @@ def breaker(row: Row) -> str:
 
 
 def fullest(row: Row) -> str:
-    """The caps of a row of the list, the one that is nearest to full first: a narrow column cuts the others."""
+    """The caps of a row of the list, the one that is nearest to full first: a narrow column cuts the others. A queue
+    that was tuned live says so before them."""
     caps = sorted(row["caps"], key=lambda cap: -cap["used"] / cap["n"])
-    return " ".join(cap_text(cap) for cap in caps) or "-"
+    return " ".join(["tuned"] * bool(row["tuning"]) + [cap_text(cap) for cap in caps]) or "-"
 
 
 def columns_at(now: int) -> list[Column]:
@@ -101,8 +103,9 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
     """Everything about one queue, in six lines."""
     mark, engine, timed = mark_of(row), row["engine"], row["latency"]
     caps = "   ".join(cap_text(cap) for cap in row["caps"])
-    if not engine:
+    if not engine and not row["limits"]:
         caps = "unknown: no engine tells its limits"
+    tuned = f"   tuned {', '.join(LABELS[name] for name in row['tuning'])}" if row["tuning"] else ""
     gap = f"   gap {format_duration(engine['min_gap'])}" if engine.get("min_gap") else ""
     started = f"{clock(row['last_start'], now, seconds=True)}" if row["last_start"] else "never"
     opens = breaker_text(row, lambda at: soon(at, now))
@@ -125,7 +128,7 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
         ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
          (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
         ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
-        ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}", width - 10), "")),
+        ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}{tuned}", width - 10), "")),
         ((" SLOT    ", "head"), (fit(slot, width - 10), "")),
         ((f" {pace[0]} ", "head"), (fit(pace[1], width - 10), "warn" if is_slowed(row) else "")),
         ((" ERROR   ", "head"), (fit(words, width - 10), "")),

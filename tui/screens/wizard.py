@@ -34,12 +34,14 @@ class Making:
 
 
 def load(reader: Reader, name: str) -> dict[str, Any]:
-    """`campaign` (None before there is one) and `fields`: the names that its first person brings."""
+    """`campaign` (None before there is one), `fields`: the names that its first person brings, and what is live
+    `tuning` of its queue."""
     if not name:
-        return {"campaign": None, "fields": []}
+        return {"campaign": None, "fields": [], "tuning": {}}
     campaign = reader.campaign(name)
     first = reader.recipients(campaign["id"], limit=1)
-    return {"campaign": campaign, "fields": sorted(first[0]["fields"]) if first else []}
+    fields = sorted(first[0]["fields"]) if first else []
+    return {"campaign": campaign, "fields": fields, "tuning": reader.tuning(campaign["account"])}
 
 
 def has_message(campaign: Row) -> bool:
@@ -84,7 +86,7 @@ class StepScreen(FormScreen):
                 return load(reader, name)
             except NotFoundError:
                 # It was renamed or is gone: by another console, or between a rename and this read.
-                return {"campaign": None, "fields": []}
+                return load(reader, "")
 
         return read
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.accounts import Account
 from engine.config import Config
-from engine.planning.caps import least_time
+from engine.planning.caps import least_time, parse_cap
 from engine.planning.durations import exact_duration
 from engine.planning.limits import MOST_AT_ONCE, Limits
 from engine.planning.pacing import PRESETS, Pacing, estimate
-from engine.planning.pacing_settings import PLAIN_RATE
+from engine.planning.pacing_settings import PLAIN_RATE, QUOTAS
 from engine.planning.windows import Window
 from storage.errors import PacelineError, UsageError
 from tui.actions import Row
 from tui.format import count, fit
 from tui.screens.form import LABEL, field, told
+from tui.screens.window_fields import PARTS, typed_part, window_items, with_part
 from tui.screens.wizard import StepScreen
 from tui.screens.working import in_words
+from tui.tuning import tune
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 
@@ -27,6 +28,19 @@ SHAPE = 46
 """Cells of what a pacing does."""
 SPREAD = "spread"
 """Typed instead of a rate: the account's daily cap, evenly."""
+PROVIDER_NAMES = {
+    "gmail": "Gmail free",
+    "workspace": "Workspace",
+    "linkedin_free": "LinkedIn free",
+    "linkedin_paid": "LinkedIn paid",
+    "cold": "cold mailbox",
+}
+SHARES = {
+    "priority": ("priority", "1 to 10; 10 runs first", "10 runs before all others of the account"),
+    "weight": ("weight", "1 to 100", "turns of the queue beside others of its priority"),
+    "concurrency": ("at once", "so many at once", "of this campaign, within its account's limit"),
+}
+"""What a campaign has of its queue: label, what is asked for, and what it means."""
 SOME = 100
 """People that figures are for while nobody is in the campaign."""
 
@@ -37,9 +51,18 @@ class Way:
 
     pacing: Pacing
     asks: str = ""
+    provider: str = ""
+
+    def within(self, limits: Limits) -> Limits:
+        """An account's limits, with what a provider takes among them."""
+        quota = map(parse_cap, QUOTAS[self.provider]) if self.provider else ()
+        return replace(limits, caps=(*limits.caps, *quota))
 
     def shape(self) -> str:
         """What it does, without its mode."""
+        if self.provider:
+            takes_in = ", ".join(QUOTAS[self.provider])
+            return f"{PROVIDER_NAMES[self.provider]}: {self.pacing.figures()}; {takes_in}"
         words = self.pacing.describe().partition(": ")[2].partition(" (")[0]
         if not self.asks:
             return f"{self.pacing.risk}: {words}"
@@ -64,6 +87,11 @@ def ways(now: Pacing) -> list[Way]:
         )
     )
     return found
+
+
+def providers() -> list[Way]:
+    """What is fit for each provider, by its name."""
+    return [Way(Pacing.preset(name), provider=name) for name in PROVIDER_NAMES]
 
 
 def typed(way: Way) -> str:
@@ -104,10 +132,9 @@ def _number(word: str, example: str) -> int:
     return int(word)
 
 
-def takes(pacing: Pacing, people: int, campaign: Row, account: Account | None, zone: str, now: int) -> str:
-    """How long a pacing takes, with the account's own limits, through the campaign's window or else the account's."""
+def takes(pacing: Pacing, people: int, campaign: Row, limits: Limits, now: int) -> str:
+    """How long a pacing takes, within its account's limits, through the campaign's window or else the account's."""
     try:
-        limits = account.limits(zone) if account else Limits(concurrency=MOST_AT_ONCE)
         range_ = estimate(
             pacing,
             people,
@@ -142,30 +169,76 @@ class PacingScreen(StepScreen):
         present = Pacing.from_dict(campaign["pacing"])
         account = self._config.accounts.get(campaign["account"])
         people = left(campaign) or SOME
+        limits = Limits(concurrency=MOST_AT_ONCE)
+        if account is not None:
+            limits = account.limits(self._config.zone).tuned(data["tuning"])
         items: list[Item] = told(self._problem, width, style="bad") if self._problem else []
         title = f"{self.named('view.open')} takes it"
         items.append(heading(f" {fit('', LABEL)} {fit(title, SHAPE)} TAKES"))
-        for number, way in enumerate(ways(present)):
-            same = way.pacing == present and not (way.asks and present.risk)
-            text = takes(way.pacing, people, campaign, account, self._config.zone, now)
+
+        def row(number: int, way: Way, same: bool) -> Item:
+            text = takes(way.pacing, people, campaign, way.within(limits), now)
             label = f"{'*' if same else ' '} {way.pacing.mode}"
             shape = f"{fit(way.shape(), SHAPE)} {text}"
-            items.append(field(("way", number), label, shape, style="good" if same else "", row=way))
+            return field(("way", number), label, shape, style="good" if same else "", row=way)
+
+        own, fit_for = ways(present), providers()
+        same = [way.pacing == present and not (way.asks and present.risk) for way in own]
+        items += [row(number, way, same[number]) for number, way in enumerate(own)]
+        items += self._share_items(campaign, limits.window)
+        items += [
+            blank(),
+            heading(f" {fit('', LABEL)} {fit('fit for a provider; what it takes in a day', SHAPE)} TAKES"),
+        ]
+        for number, way in enumerate(fit_for, len(own)):
+            items.append(row(number, way, way.pacing == present and not any(same)))
         who = f"{count(people)} people" if left(campaign) else f"{SOME} people, as nobody is in it yet"
-        ceiling = f"; account {account.name} sends at most {account.concurrency} at once" if account else ""
+        ceiling = f"; account {account.name} sends at most {limits.concurrency} at once" if account else ""
         after = ""
         if campaign["state"] == "active":
             undo = self.named("undo")
             after = f" It runs: what has not left is planned anew at once, order kept. {undo} takes it back."
-        return [*items, blank(), *told(f"Figures for {who}{ceiling}.{after}", width)]
+        cap = f" What a provider takes is a cap of the account: {self.named('queue.tune')} on its queue sets one."
+        return [*items, blank(), *told(f"Figures for {who}{ceiling}.{after}{cap}", width)]
+
+    def _share_items(self, campaign: Row, shared: Window | None) -> list[Item]:
+        """When it may send, within the window that its account's campaigns share, and its part of the queue."""
+        whose = f"as its account: {shared.describe()}" if shared else "at any hour"
+        note = f"and only while {whose.removeprefix('as ')}" if shared and campaign["hours"] else ""
+        shares = [
+            field(("share", name), label, str(campaign[name]), words) for name, (label, _, words) in SHARES.items()
+        ]
+        return [
+            blank(),
+            heading(" WINDOW AND SHARE"),
+            *window_items(campaign["hours"], without=whose, note=note),
+            *shares,
+        ]
 
     def chosen(self, key: Hashable, row: Any) -> None:
-        if not self.may_change() or not isinstance(row, Way):
+        if not self.may_change() or self.campaign is None:
             return
-        if row.asks:
+        if isinstance(key, tuple) and key[0] == "window":
+            part, window = str(key[1]), self.campaign["hours"]
+            self.ask_line(
+                PARTS[part][1], typed_part(window, part), lambda text: self.work(self._window(window, part, text))
+            )
+        elif isinstance(key, tuple) and key[0] == "share":
+            name = str(key[1])
+            ask, present = SHARES[name][1], str(self.campaign[name])
+            self.ask_line(ask, present, lambda text: self.work(self._tune({name: _number(text, present)})))
+        elif not isinstance(row, Way):
+            return
+        elif row.asks:
             self.ask_line(row.asks, typed(row), lambda text: self.work(self._typed(row.pacing, text)))
         else:
             self.work(self._pace(row.pacing))
+
+    async def _window(self, window: Row, part: str, text: str) -> None:
+        await self._tune({"window": with_part(window, part, text)})
+
+    async def _tune(self, wanted: Row) -> None:
+        await tune(self.console, "campaign.tune", {"name": self.making.name, **wanted})
 
     async def _typed(self, now: Pacing, text: str) -> None:
         await self._pace(read_typed(now, text))
