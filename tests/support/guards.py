@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import service
 from engine.control import starting
+from engine.explain import answer
 from engine.planning import pacing
 from storage import dispatch, endings, gate, lock, migrate
 from storage.limits import GateLimits
@@ -190,9 +191,7 @@ def _no_word_about_nobody() -> None:
 
 
 def _no_reason_for_a_standstill() -> None:
-    from tui.screens import why
-
-    why._active = lambda row, now: ""
+    answer._gates = lambda facts, job, now: ()
 
 
 def _without(sql: str, words: str, instead: str = "") -> str:
