@@ -10,7 +10,6 @@ from typing import Any
 from storage.model import MINUTE, OutcomeClass
 from storage.queue_facts import LOOKED_THROUGH, TIMED
 from storage.reader import Reader
-from storage.recipients import UNPLANNED
 
 Row = dict[str, Any]
 
@@ -61,6 +60,8 @@ def waiting(reader: Reader, campaign_id: int, *, people: bool) -> Iterator[Row]:
 
 def unplanned(reader: Reader, campaign_id: int, step_id: int) -> Iterator[Row]:
     """People of a campaign who have no message yet: `id, address, fields` (JSON text)."""
+    from storage.recipients import UNPLANNED  # brings the Writer along, which the first frame of a screen does not need
+
     after = 0
     while rows := reader.rows(UNPLANNED, (campaign_id, after, step_id, PAGE)):
         yield from rows

@@ -58,7 +58,7 @@ class Foresight:
 
 
 def _foreseen(reader: Reader, queue_id: int, now: int) -> dict[int, int]:
-    from engine.forecasting import queue_ends  # loaded by the first list that has something to foresee
+    from engine.queue_forecast import queue_ends  # loaded by the first list that has something to foresee
 
     try:
         return queue_ends(reader, queue_id, now=now)
