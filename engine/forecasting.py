@@ -115,7 +115,7 @@ def _planned(
     """The jobs that a start makes, as `engine.plans` makes them."""
     slots = plans.slots_for(campaign, limits, start=start, salt=salt)
     own = plans.own_time(campaign, limits)
-    zones = zones_of(json.dumps(campaign.hours) if campaign.hours else "")
+    zones = zones_of(json.dumps(campaign.hours) if campaign.hours else "", limits)
     jobs = (
         Waiting(
             own(slot.due_at, fields),

@@ -96,7 +96,7 @@ def lane(reader: Reader, row: Row, limits: Limits) -> Lane:
 
 
 def _jobs(reader: Reader, row: Row, limits: Limits) -> Iterator[Waiting]:
-    zones = zones_of(row["hours"])
+    zones = zones_of(row["hours"], limits)
     asked = bool(zones or limits.domain_gap)
     for job in facts.waiting(reader, row["id"], people=asked):
         domain = domain_of(job["address"] or "") if limits.domain_gap else ""
@@ -105,16 +105,17 @@ def _jobs(reader: Reader, row: Row, limits: Limits) -> Iterator[Waiting]:
         yield Waiting(job["due_at"], job["id"], job["gap"], domain, fields, job["tries"], job["budget_at"], keeps)
 
 
-def zones_of(hours: str) -> Callable[[str], str] | None:
-    """What of a person's fields the campaign's window asks for, as JSON text; None: nothing."""
-    name = parsed(hours).recipient_zone if hours else ""
-    if not name:
+def zones_of(hours: str, limits: Limits) -> Callable[[str], str] | None:
+    """What of a person's fields the windows of campaign and queue ask for, as JSON text; None: nothing."""
+    windows = [limits.window, parsed(hours) if hours else None]
+    names = {window.recipient_zone for window in windows if window is not None and window.recipient_zone}
+    if not names:
         return None
     known: dict[str, str] = {}
 
     def only(fields: str) -> str:
-        zone = json.loads(fields).get(name)
-        zone = zone if isinstance(zone, str) else ""
-        return known.setdefault(zone, json.dumps({name: zone}))
+        person = json.loads(fields)
+        text = json.dumps({name: person.get(name) for name in sorted(names)})
+        return known.setdefault(text, text)
 
     return only

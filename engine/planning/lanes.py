@@ -109,14 +109,14 @@ class Run:
 
 
 class Line:
-    """A lane on its way. `next`: its head."""
+    """A lane on its way. `next`: its head; `choosy`: whether each person may have a time of its own."""
 
     __slots__ = ("across", "at", "busy", "choosy", "concurrency", "jobs", "lane", "last_start", "later", "next",
                  "priority", "run", "since", "turn")  # fmt: skip
 
-    def __init__(self, lane: Lane, domain_gap: int) -> None:
+    def __init__(self, lane: Lane, choosy: bool) -> None:
         self.lane, self.concurrency, self.across = lane, lane.concurrency, lane.across
-        self.choosy = bool(lane.hours or domain_gap)
+        self.choosy = choosy or bool(lane.hours)
         self.jobs = lane.jobs
         self.at = 0
         self.later: list[Waiting] = []

@@ -49,7 +49,9 @@ class _Queue:
         policy: RetryPolicy,
     ) -> None:
         self.queue, self.limits = queue, queue.limits
-        self.lines = [Line(lane, queue.limits.domain_gap) for lane in lanes]
+        self.openings = Openings(queue.limits.window)
+        choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
+        self.lines = [Line(lane, choosy) for lane in lanes]
         self.live = [line for line in self.lines if line.next is not None or line.lane.in_flight]
         self.now, self.rng, self.measured, self.policy = now, rng, measured, policy
         self.refused = measured.transient + measured.permanent
@@ -58,7 +60,6 @@ class _Queue:
         self.throttle, self.good = queue.throttle, 0
         self.warm_days, self.warm_on = queue.warm_days, queue.warm_on
         self.domains = dict(queue.domains)
-        self.openings = Openings(queue.limits.window)
         self.ends: list[tuple[int, int, Line, Waiting | None, int]] = []
         """What is in flight: when it ends, a number, its lane and job, when it began."""
         self.number = 0
@@ -140,7 +141,8 @@ class _Queue:
         if head.due > now:
             return head.due, PLAN
         if line.choosy:
-            if line.lane.hours and (opens := self.openings.of(line.lane.hours, None, now)):
+            windowed = line.lane.hours or self.openings.own_zones
+            if windowed and (opens := self.openings.of(line.lane.hours, None, now)):
                 if opens >= NEVER:
                     line.give_up()
                 return opens, WINDOW
@@ -155,8 +157,9 @@ class _Queue:
     def _in_own_time(self, line: Line, head: Waiting | None) -> Waiting | None:
         """The first job of a lane whose person may be written to now; those before it are moved to their time."""
         now, hours, gap = self.now, line.lane.hours, self.limits.domain_gap << self.throttle
+        windowed = bool(hours) or self.openings.own_zones
         while head is not None and head.due <= now:
-            later, keeps = self.openings.of(hours, head.fields, now) if hours else 0, False
+            later, keeps = self.openings.of(hours, head.fields, now) if windowed else 0, False
             if not later and gap and head.domain:
                 last, reserved = self.domains.get(head.domain, (0, 0))
                 later = place_in_line(last, reserved, gap, now, keeps_place=head.keeps_place)

@@ -152,10 +152,12 @@ async def test_a_gap_per_domain(world: World) -> None:
     agrees(world, told, began)
 
 
-async def test_each_person_in_an_own_zone(world: World) -> None:
+@pytest.mark.parametrize("whose", ["campaign", "account"])
+async def test_each_person_in_an_own_zone(world: World, whose: str) -> None:
     window = {"hours": "mon-sun 09:00-11:00", "zone": "Europe/Berlin", "recipient_zone": "zone"}
-    await world.start(rate="6/h")
-    await world.campaign(people=0, start=False, pacing=EVERYTHING, window=window)
+    await world.start(rate="6/h", **({"window": window} if whose == "account" else {}))
+    more = {"window": window} if whose == "campaign" else {}
+    await world.campaign(people=0, start=False, pacing=EVERYTHING, **more)
     for zone in ("Asia/Tokyo", "Europe/Berlin", "America/Los_Angeles"):
         city = zone.rpartition("/")[2].lower()
         await world.people("c", [f"{city}{i}@example.org" for i in range(40)], zone=zone)
