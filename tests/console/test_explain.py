@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from textual.pilot import Pilot
 
@@ -20,11 +22,12 @@ LIMITS = {
 
 
 @pytest.fixture
-def limited(busy_world: World) -> World:
-    """The busy world behind a queue with every limit there is."""
+def limited(busy_world: World) -> Iterator[World]:
+    """The busy world behind a queue with every limit there is; afterwards it is again as other tests know it."""
     queue = busy_world.run(busy_world.store.get_queue("smtp-eu-1"))
     busy_world.run(busy_world.store.set_limits(queue.id, LIMITS))
-    return busy_world
+    yield busy_world
+    busy_world.run(busy_world.store.set_limits(queue.id, {}))
 
 
 def lines(pilot: Pilot[int]) -> list[str]:
