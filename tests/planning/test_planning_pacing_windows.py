@@ -213,12 +213,14 @@ def test_presets_of_providers_are_the_figures_of_their_table(name):
         "workspace": ("blast", 10, 2 * SECOND),
         "linkedin_free": ("human", 15 * MINUTE, 90 * MINUTE),
         "linkedin_paid": ("human", 15 * MINUTE, 90 * MINUTE),
+        "cold": ("steady", Cap(2, MINUTE)),
     }[name]
-    human = pacing.mode == "human"
-    assert (
-        pacing.mode,
-        *((pacing.gap_min, pacing.gap_max) if human else (pacing.concurrency, pacing.batch_delay)),
-    ) == figures
+    told = {
+        "human": (pacing.gap_min, pacing.gap_max),
+        "blast": (pacing.concurrency, pacing.batch_delay),
+        "steady": (pacing.rate,),
+    }
+    assert (pacing.mode, *told[pacing.mode]) == figures
 
 
 @pytest.mark.parametrize(

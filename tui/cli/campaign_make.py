@@ -21,7 +21,7 @@ PACING_OPTIONS = (
     click.option("--pacing", "mode", type=click.Choice(["human", "steady", "blast"]), help="How sends are spread."),
     click.option(
         "--preset",
-        help="very-safe, recommended, aggressive, risky, gmail, workspace, linkedin-free, linkedin-paid.",
+        help="very-safe, recommended, aggressive, risky, gmail, workspace, linkedin-free, linkedin-paid, cold.",
     ),
     click.option("--gap-min", help="human: shortest gap, such as 15m."),
     click.option("--gap-max", help="human: longest gap, such as 90m."),
