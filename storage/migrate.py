@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from dataclasses import dataclass
 from importlib import resources
@@ -26,6 +25,8 @@ class Migration:
 
     @property
     def digest(self) -> str:
+        import hashlib  # loads OpenSSL, which a reader of the version does not need
+
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 

@@ -10,15 +10,11 @@ from typing import Any
 from storage.errors import PacelineError, StoreError
 from storage.reader import Reader
 from tui.actions import Action, Row, Target, action, for_key
-from tui.bulk import FIX, act_on_set
 from tui.keynames import shown_key
 from tui.names import load_names
-from tui.resolving import resolve_campaign, sent_marked
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
-from tui.test_sending import test_send
-from tui.tuning import TUNINGS, tune
 from tui.typing_ahead import TypingAhead
 from tui.undo import Undo, undo_of, undo_of_act
 
@@ -54,6 +50,12 @@ class Acting(TypingAhead):
 
     async def _guarded(self, action: Action, row: Row, more: Row | None = None) -> None:
         """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""
+        # Only now: the first frame needs nothing of what acts.
+        from tui.bulk import FIX, act_on_set
+        from tui.resolving import resolve_campaign, sent_marked
+        from tui.test_sending import test_send
+        from tui.tuning import TUNINGS, tune
+
         try:
             if action.id == "undo":
                 await self._take_back(row.get("undo"))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.outcomes import TRANSIENT
-from engine.planning.pacing import Pacing, estimate
 from storage.errors import PacelineError
 from storage.failure_groups import jobs_filter
 from storage.filter_terms import EVERY, render
@@ -64,6 +63,8 @@ FIX: dict[str, Callable[[Reader, int, Row], Row]] = {
 
 def paces(reader: Reader, fixed: FixedSet, now: int) -> str:
     """How long the retried jobs take by the pacing of their campaigns, in words."""
+    from engine.planning.pacing import Pacing, estimate  # with windows and holidays: not for the first frame
+
     found = []
     for campaign_id, n in fixed.campaigns.most_common(MOST_PACES):
         row = next((row for row in reader.campaigns() if row["id"] == campaign_id), None)

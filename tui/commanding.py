@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from engine.intake.addresses import parse_address
+from typing import TYPE_CHECKING
+
 from storage.alarm_facts import alarm
 from storage.errors import NotFoundError, PacelineError, UsageError
-from storage.filters import parse as parse_filter
-from storage.jobs_page import Query
-from storage.people_page import by_key
 from storage.reader import Reader
 from tui.acting import Acting
 from tui.actions import Row
-from tui.commands import TAKE_NAME, Do, DoMany, Go, Help, Leave, Run, Show, offers, parse
 from tui.going import Going
 from tui.looks import Look
+
+if TYPE_CHECKING:
+    from tui.commands import Do, DoMany
 
 
 class Commanding(Acting, Going):
     """The part of the console that understands `:`."""
 
     def action_command(self) -> None:
+        from tui.commands import offers  # with the language, which the first frame does not wait for
+
         view = self.view
         if view is None or view is not self.screen or view.has_class("-small"):
             return
@@ -41,6 +43,8 @@ class Commanding(Acting, Going):
             self.tell(error)
 
     async def _understood(self, line: str) -> None:
+        from tui.commands import Do, DoMany, Go, Help, Leave, Run, Show, parse
+
         match parse(line, self.now()):
             case Go(mode, narrowed):
                 self.action_view(mode)
@@ -62,6 +66,8 @@ class Commanding(Acting, Going):
 
     async def _run_look(self, look: Look, rest: str) -> None:
         """What a word of its own asks for; some take a name behind it."""
+        from tui.commands import TAKE_NAME
+
         if rest and look.id not in TAKE_NAME:
             raise UsageError(f":{rest[:20]}: nothing may stand behind this word", hint="tab shows what there is")
         await self.run_action(f"{look.does}({rest!r})" if rest else look.does)
@@ -80,6 +86,9 @@ class Commanding(Acting, Going):
         await self._guarded(action, row, {key: value for key, value in wanted.more.items() if key != "off"})
 
     async def _do_many(self, wanted: DoMany) -> None:
+        from storage.filters import parse as parse_filter
+        from storage.jobs_page import Query
+
         action = wanted.action
         if off := action.off_here(self.situation()):
             self.say(f"{action.title} is off: {off}", "warn")
@@ -92,6 +101,9 @@ class Commanding(Acting, Going):
 
     async def _row(self, scope: str, name: str, campaign: str = "") -> Row:
         """What an action is for, by its name; `campaign` is the one that a person is in."""
+
+        from engine.intake.addresses import parse_address
+        from storage.people_page import by_key
 
         def load(reader: Reader, now: int) -> Row:
             if scope in ("campaign", "letter"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tui.base import ConsoleBase
-from tui.screens.help import HelpScreen
 
 
 class Going(ConsoleBase):
@@ -49,6 +48,8 @@ class Going(ConsoleBase):
             await self.run_action("ask_quit")
 
     def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
         view = self.view
         if view is not None and not isinstance(view, HelpScreen):
             self.push_screen(HelpScreen(view.MODE, view.crumb(), view.targets()))

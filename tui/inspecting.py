@@ -1,16 +1,14 @@
-"""What can be looked at beside the views: every action, the record, what can be copied or taken back, the diagnosis."""
+"""What can be looked at beside the views: every action, the record, what can be copied or taken back, the diagnosis.
+
+Each page is imported when it is opened: the first frame waits for none of them.
+"""
 
 from __future__ import annotations
 
 from tui.acting import Acting
 from tui.actions import Target
 from tui.copying import Copying
-from tui.screens.all_actions import ActionsScreen
-from tui.screens.copy_menu import CopyScreen, entries
-from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.page import Page
-from tui.screens.raw import RawScreen, recorded
-from tui.screens.undo_list import UndoScreen
 from tui.screens.view import ViewScreen
 
 
@@ -26,10 +24,14 @@ class Inspecting(Acting, Copying):
         return [*(self.view.targets() if self.view is not None else []), *self.common_targets()]
 
     def action_actions(self) -> None:
+        from tui.screens.all_actions import ActionsScreen
+
         if (view := self._below()) is not None:
             self.push_screen(ActionsScreen(view.tab, view.crumb(), self.targets()))
 
     def action_raw(self) -> None:
+        from tui.screens.raw import RawScreen, recorded
+
         if (view := self._below()) is None:
             return
         target = recorded(view.targets())
@@ -39,6 +41,8 @@ class Inspecting(Acting, Copying):
             self.push_screen(RawScreen(view.tab, view.crumb(), target))
 
     def action_copy_menu(self) -> None:
+        from tui.screens.copy_menu import CopyScreen, entries
+
         if (view := self._below()) is None:
             return
         found = entries(view.targets(), self.situation())
@@ -48,9 +52,13 @@ class Inspecting(Acting, Copying):
             self.say("there is nothing here to copy")
 
     def action_undo_list(self) -> None:
+        from tui.screens.undo_list import UndoScreen
+
         if (view := self._below()) is not None:
             self.push_screen(UndoScreen(view.tab, "What can be taken back"))
 
     def action_diagnosis(self) -> None:
+        from tui.screens.diagnosis import DiagnosisScreen
+
         if (view := self._below()) is not None:
             self.push_screen(DiagnosisScreen(view.tab, self.database))

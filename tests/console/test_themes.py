@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.color import Color
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from tests.console.looking import Compare, console, looking, message, shown, until, walk
@@ -92,3 +93,26 @@ def test_picture(
 def test_an_accent_tells_environments_apart(busy_world: World, link: RecordingLink, snap_compare: Compare) -> None:
     app = console(busy_world, link, environment="staging", preferences=Preferences(accent="yellow"))
     assert snap_compare(app, terminal_size=(80, 24), run_before=walk())
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_the_style_sheet_is_made_for_the_theme_before_the_first_picture(
+    busy_world: World, link: RecordingLink, monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    made: list[str] = []
+    parse = Stylesheet.parse
+
+    def noted(sheet: Stylesheet) -> None:
+        made.append(app.theme)
+        parse(sheet)
+
+    monkeypatch.setattr(Stylesheet, "parse", noted)
+    app = console(busy_world, link, preferences=Preferences(theme=theme))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert set(made) == {f"paceline-{theme}"}
+        made.clear()
+        other = DARK if theme == LIGHT else LIGHT
+        app.choose_theme(other)
+        await until(pilot, lambda: bool(made))
+        assert set(made) == {f"paceline-{other}"}

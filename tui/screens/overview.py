@@ -22,10 +22,8 @@ from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
 from tui.screens import health_words
-from tui.screens.failures import JobsScreen
 from tui.screens.needs import Need, need_line, needs
 from tui.screens.queue_words import full_cap
-from tui.screens.queues import QueueScreen
 from tui.screens.view import ViewScreen
 from tui.theme import JOBS
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -241,6 +239,8 @@ class OverviewScreen(ViewScreen):
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.campaign import CampaignScreen
+        from tui.screens.failures import JobsScreen
+        from tui.screens.queues import QueueScreen
 
         need = self._need()
         if need is None:
