@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.planning.caps import Cap, least_time
-from engine.planning.pacing import Pacing
+from engine.planning.pacing_settings import Pacing
 from storage.model import HOUR, MINUTE, SECOND
 from tui.format import per_minute, span
 
