@@ -128,11 +128,9 @@ def _tuning(old: dict[str, Any], configured: Limits, before: Limits, args: TuneA
     given = {name: value for name, value in args.set.items() if name not in _CAPS}
     tuning = {name: value for name, value in old.items() if name not in args.reset} | given
     if any(name in _CAPS for name in (*args.set, *args.reset)):
-        caps = _caps(configured, before, args)
-        tuning.pop("caps", None)
-        if caps != configured.caps:
-            tuning["caps"] = [str(cap) for cap in caps]
-    return tuning
+        tuning["caps"] = [str(cap) for cap in _caps(configured, before, args)]
+    # What is set to what the configuration says is not tuned: it follows the file when that changes.
+    return {name: value for name, value in tuning.items() if configured.tuned({name: value}) != configured}
 
 
 def _caps(configured: Limits, before: Limits, args: TuneArgs) -> tuple[Cap, ...]:

@@ -181,3 +181,10 @@ async def test_a_completed_campaign_and_an_unknown_queue_are_refused(world: Worl
         await world.call("campaign.tune", name="c", weight=2)
     with pytest.raises(PacelineError, match="nobody"):
         await world.call("queue.tune", name="nobody", set={"concurrency": 1})
+
+
+async def test_what_is_set_to_what_the_configuration_says_is_not_tuned(world: World) -> None:
+    await world.start(rate="60/min", concurrency=5)
+    await world.call("queue.tune", name="one", set={"concurrency": 2, "rate": "30/min"})
+    answer = await world.call("queue.tune", name="one", set={"concurrency": 5, "rate": "60/min", "window": None})
+    assert answer["tuning"] == {}

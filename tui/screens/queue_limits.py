@@ -15,14 +15,12 @@ from tui.actions import Row, Target
 from tui.format import count, fit
 from tui.limit_words import LABELS, LimitRow, limit_rows, period_of
 from tui.screens.form import LABEL, FormScreen, field, told
-from tui.screens.window_fields import NONE, PARTS, typed_part, window_items, with_part
+from tui.screens.window_fields import NONE, PARTS, VALUE, typed_part, window_items, with_part
 from tui.screens.working import in_words
 from tui.tuning import tune
 from tui.widgets.columns import Item, blank, heading
 
 RESET = "reset"
-VALUE = 24
-"""Cells of a value, so that what is said beside them stands in one column."""
 ASKS = {
     "rate": "rate, such as 30/min or 200/h",
     "concurrency": "so many at once",

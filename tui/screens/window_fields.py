@@ -18,6 +18,8 @@ PARTS = {
 }
 """Each part with its label and what is asked for."""
 NONE = "none"
+VALUE = 24
+"""Cells of a value, so that what is said beside them stands in one column."""
 _LISTS = ("holidays", "closed")
 
 
@@ -27,12 +29,10 @@ def window_items(window: Mapping[str, Any] | None, *, without: str, note: str = 
         return [field(("window", "hours"), PARTS["hours"][0], without, note, style=style)]
     items = []
     for part, (label, _) in PARTS.items():
-        shown = typed_part(window, part)
-        items.append(
-            field(
-                ("window", part), label, shown or NONE, note if part == "hours" else "", style=style if shown else "dim"
-            )
-        )
+        typed = typed_part(window, part)
+        said = note if part == "hours" else ""
+        shown = f"{typed or NONE:<{VALUE}}" if said else typed or NONE
+        items.append(field(("window", part), label, shown, said, style=style if typed else "dim"))
     return items
 
 
