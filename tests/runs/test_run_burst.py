@@ -86,8 +86,12 @@ def all_of(world: World) -> list[str]:
     return [job["address"] for job in world.jobs()]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
-@pytest.mark.parametrize("spacing", ["own gaps", "the queue's"])
+@pytest.mark.parametrize(
+    ("spacing", "trouble"),
+    [("own gaps", trouble) for trouble in TROUBLES]
+    + [("the queue's", trouble) for trouble in (die, sleep, rate_limited)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 async def test_overdue_messages_keep_gap_cap_and_window(
     world: World, spacing: str, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
