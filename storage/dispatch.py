@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from storage import domains
 from storage.limits import UNLIMITED, GateLimits
-from storage.model import MINUTE, SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
+from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
+from storage.shares import in_turn
 
 if TYPE_CHECKING:
     from storage.writer import Tx
@@ -153,13 +154,6 @@ _TAKE = (
 )
 _LATER = "UPDATE jobs SET due_at = ?, ready = 0, reason = ?, updated_at = ? WHERE id = ? AND state = 'pending'"
 
-AGEING = 10 * MINUTE
-"""A campaign that waits gains one step of priority each time this passes, so that none starves."""
-HIGHEST = 10
-ROUND = 840
-"""What one start costs a campaign of weight 1 of its share (it divides by many weights without a rest)."""
-SAVED_ROUNDS = 10
-"""So many starts a campaign that had nothing to send may catch up on, no more."""
 LOOKED_AT = 100
 """Rows of a lane that are looked at when some of them may have to wait for a window or a domain of their own."""
 PASSED_OVER = 20
@@ -222,7 +216,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
         forget_future_starts(tx, request.queue_id, request.now)
         lanes = tx.all(_LANES, (request.queue_id,))
     if len(lanes) > 1:
-        lanes = _in_turn(lanes, request.now)
+        lanes = in_turn(lanes, request.now)
     weights = sum(lane["weight"] for lane in lanes)
     domain_gap = request.limits.domain_gap << queue["throttle"]
     lines = None
@@ -255,46 +249,10 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
         if available >= room or len(lanes) <= 1 or request.peek:
             break
-    if len(lanes) > 1 and jobs:
-        _pay(tx, lanes, taken)
     return Claim(
         tuple(jobs), next_at, state, "" if available else blocked_by, available, queue["cooling_step"],
         queue["throttle"], moved,
     )  # fmt: skip
-
-
-def _in_turn(lanes: list[Any], now: int) -> list[Any]:
-    """The lanes in the order in which they may begin: priority as waiting has raised it, then who had least of its
-    share (stride scheduling, Waldspurger and Weihl 1995)."""
-    least = _floor(lanes)
-
-    def order(lane: Any) -> tuple[int, int, int, int]:
-        waited = max(0, now - max(lane["last_start"], lane["started_at"] or now))
-        return (
-            -min(HIGHEST, lane["priority"] + waited // AGEING),
-            max(lane["turn"], least),
-            lane["last_start"],
-            lane["id"],
-        )
-
-    return sorted(lanes, key=order)
-
-
-def _floor(lanes: list[Any]) -> int:
-    """A campaign that had nothing to send does not save its turns up: it catches up on a few."""
-    return int(max(lane["turn"] for lane in lanes)) - SAVED_ROUNDS * ROUND
-
-
-def _pay(tx: Tx, lanes: list[Any], taken: Mapping[int, int]) -> None:
-    least = _floor(lanes)
-    tx.executemany(
-        "UPDATE campaigns SET turn = ? WHERE id = ?",
-        [
-            (max(lane["turn"], least) + n * ROUND // lane["weight"], lane["id"])
-            for lane in lanes
-            if (n := taken.get(lane["id"]))
-        ],
-    )
 
 
 def _claim_lane(

@@ -11,7 +11,7 @@ from typing import Any
 
 from storage import dispatch, domains
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
-from storage.limits import Ceiling, throttled, warmed
+from storage.limits import Ceiling, frees_at, throttled, warmed
 from storage.writer import Tx
 
 _GATE = (
@@ -21,6 +21,10 @@ _GATE = (
     "EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS granted "
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
     "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
+)
+_USED = (
+    "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "AND counted_at >= ? LIMIT ?)"
 )
 _NTH = (
     "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
@@ -77,6 +81,7 @@ class _Grants:
         if not self._next:
             self._next = self._tx.one("SELECT COALESCE(max(id), 0) + 1 AS id FROM attempts")["id"]
         attempt, self._next = self._next, self._next + 1
+        self._tx.room.started(row["queue_id"])
         self._rows.append(
             (
                 attempt, request.job_id, request.lease, row["attempts"] + 1, row["queue_id"], request.epoch,
@@ -100,9 +105,7 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest, grants: _Grants
     if row["queue_start"] > request.now + STEP_BACK:
         # Before this start is noted: from then on nothing tells that there are starts in the future.
         dispatch.forget_future_starts(tx, row["queue_id"], request.now)
-    if request.limits.caps or request.limits.warmup is not None:
-        grants.write()
-    refused, retry_at = _closed_gate(tx, row, request)
+    refused, retry_at = _closed_gate(tx, row, request, grants)
     if refused:
         _return(tx, row, request, refused, retry_at)
         # What holds this job or its campaign alone is seen by the next claim; nothing else has to wait for its end.
@@ -117,7 +120,7 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest, grants: _Grants
     return Intent(attempt)
 
 
-def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | None]:
+def _closed_gate(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> tuple[str, int | None]:
     """Which gate is closed ("" for none) and when it opens."""
     now = request.now
     # `tx.starts` knows the starts that this very group has granted.
@@ -131,13 +134,13 @@ def _closed_gate(tx: Tx, row: Any, request: IntentRequest) -> tuple[str, int | N
         return "engine paused", None
     if request.opens > now:
         return "window", request.opens
-    for gate, opens in _not_yet(tx, row, request):
+    for gate, opens in _not_yet(tx, row, request, grants):
         if opens > now:
             return gate, opens
     return "", None
 
 
-def _not_yet(tx: Tx, row: Any, request: IntentRequest) -> Iterator[tuple[str, int]]:
+def _not_yet(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> Iterator[tuple[str, int]]:
     """Each gap and cap with the time from which it allows this start, in the order in which `explain` names them."""
     now, limits, throttle = request.now, request.limits, row["throttle"]
     if limits.min_gap:
@@ -151,22 +154,25 @@ def _not_yet(tx: Tx, row: Any, request: IntentRequest) -> Iterator[tuple[str, in
         last = tx.starts.get(key, row["spaced_start"] if across else row["last_start"])
         yield "gap", after(last, row["gap"] << throttle, now)
     for cap in limits.caps:
-        yield "cap", _cap_opens(tx, row["queue_id"], throttled(cap, throttle), now)
+        yield "cap", _cap_opens(tx, grants, row["queue_id"], throttled(cap, throttle), now)
     if limits.warmup is not None:
-        yield "warm-up", _cap_opens(tx, row["queue_id"], warmed(limits.warmup, row["warm_days"], row["warm_on"]), now)
+        today = warmed(limits.warmup, row["warm_days"], row["warm_on"])
+        yield "warm-up", _cap_opens(tx, grants, row["queue_id"], today, now)
     if limits.domain_gap:
         last = domains.last_start(tx, row["queue_id"], row["address"] or "")
         yield domains.WAITS, after(last, limits.domain_gap << throttle, now)
 
 
-def _cap_opens(tx: Tx, queue_id: int, cap: Ceiling, now: int) -> int:
-    """When a cap allows one more start; 0 while it has room. Its n-th newest counted start is all that it needs."""
-    nth = tx.one(_NTH, (queue_id, cap.n - 1))
-    if nth is None:
+def _cap_opens(tx: Tx, grants: _Grants, queue_id: int, cap: Ceiling, now: int) -> int:
+    """When a cap allows one more start; 0 while it has room."""
+    if tx.room.left(queue_id, cap, now) > 0:
         return 0
-    if cap.until:
-        return cap.until if nth["counted_at"] >= cap.since else 0
-    return int(min(nth["counted_at"], now)) + cap.period
+    grants.write()
+    used = tx.one(_USED, (queue_id, cap.since if cap.until else now - cap.period + 1, cap.n))["n"]
+    if used < cap.n:
+        tx.room.counted(queue_id, cap, used)
+        return 0
+    return frees_at(cap, tx.one(_NTH, (queue_id, cap.n - 1))["counted_at"], now)
 
 
 def _return(tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: int | None) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storage import domains
-from storage.dispatch import _in_turn as in_turn  # the claim's own order: a second one would say something else
 from storage.errors import NotFoundError
 from storage.reader import STATES, Reader
+from storage.shares import in_turn
 
 Row = dict[str, Any]
 

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
+from storage.cap_room import CapRoom
 from storage.errors import DamagedStoreError, StaleEpochError, StoreError
+from storage.shares import STARTED
 
 T = TypeVar("T")
 
@@ -48,11 +50,14 @@ class Tx:
     (ten messages cost two counter rows instead of twenty).
     """
 
-    def __init__(self, connection: sqlite3.Connection, begun: set[int]) -> None:
+    def __init__(self, connection: sqlite3.Connection, begun: set[int], room: CapRoom) -> None:
         self._connection = connection
         self.counters: Counter[CounterKey] = Counter()
         self.minutes: dict[MinuteKey, tuple[int, int]] = {}
         self.starts: dict[tuple[str, int], int] = {}
+        self.turns: Counter[int] = Counter()
+        """Starts by campaign: what each has had of its share of the queue."""
+        self.room = room
         self.claimed: dict[int, dict[str, Any]] = {}
         """What claims of this very transaction read, by job id: the gate need not read it again."""
         self.begun = begun
@@ -122,6 +127,7 @@ class Tx:
             self.starts["batches", batch_id] = now
         if campaign_id is not None:
             self.starts["campaigns", campaign_id] = now
+            self.turns[campaign_id] += 1
 
     def _merge(self, other: Tx) -> None:
         self.counters.update(other.counters)
@@ -129,16 +135,20 @@ class Tx:
             have = self.minutes.get(key, (0, 0))
             self.minutes[key] = (have[0] + n, have[1] + duration)
         self.starts.update(other.starts)
+        self.turns.update(other.turns)
 
     def flush_starts(self) -> None:
         for (table, row_id), at in self.starts.items():
             if table == "batches":
                 self.execute("UPDATE batches SET started_at = ? WHERE id = ? AND started_at IS NULL", (at, row_id))
+            elif table == "campaigns":
+                self.execute(STARTED, (at, self.turns[row_id], row_id))
             elif table == "spaced":
                 self.execute("UPDATE queues SET spaced_start = ? WHERE id = ?", (at, row_id))
             else:
                 self.execute(f"UPDATE {table} SET last_start = ? WHERE id = ?", (at, row_id))
         self.starts.clear()
+        self.turns.clear()
 
     def _flush(self) -> None:
         rows = [(*key, n) for key, n in self.counters.items() if n]
@@ -200,6 +210,7 @@ class Writer:
         self._complete = asyncio.Event()
         self._begun: set[int] = set()
         """Batches whose first start this engine has noted: spares a statement per commit."""
+        self._room = CapRoom()
         self.commits = 0
         self.failure: StoreError | None = None
         self.commit_delay = 0.0
@@ -344,7 +355,7 @@ class Writer:
                     "another engine has taken over this store; this one stops without writing",
                     hint="see `paceline engine status`",
                 )
-            merged = Tx(connection, self._begun)
+            merged = Tx(connection, self._begun, self._room)
             results: list[tuple[Any, Exception | None]] = [(None, None)] * len(group)
             many: dict[Callable[[Tx, list[Any]], list[Any]], list[int]] = {}
             hot: list[int] = []
@@ -369,24 +380,29 @@ class Writer:
             merged._flush()
             connection.execute("COMMIT")
         except BaseException:
-            self._begun.clear()
+            self._forget()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         return results
 
+    def _forget(self) -> None:
+        """A transaction was taken back: what was learnt from it does not hold."""
+        self._begun.clear()
+        self._room.forget()
+
     def _alone(
         self, connection: sqlite3.Connection, merged: Tx, run: Callable[[Tx], Any]
     ) -> tuple[Any, Exception | None]:
         """Run one request under a savepoint of its own: its refusal rolls back only itself."""
-        tx = Tx(connection, self._begun)
+        tx = Tx(connection, self._begun, self._room)
         connection.execute("SAVEPOINT request")
         try:
             value = run(tx)
         except sqlite3.OperationalError:
             raise
         except Exception as error:
-            self._begun.clear()
+            self._forget()
             connection.execute("ROLLBACK TO request")
             connection.execute("RELEASE request")
             return None, describe(error) if isinstance(error, sqlite3.Error) else error

@@ -16,9 +16,10 @@ from engine.feedback import GOOD_FOR_RATE
 from engine.planning.lanes import UNMEASURED, Hold, Lane, Line, Measured, QueueNow, Run, Waiting
 from engine.planning.opening import NEVER, Openings
 from engine.retry import RetryPolicy, next_due
-from storage.dispatch import AGEING, HIGHEST, ROUND, SAVED_ROUNDS, after
+from storage.dispatch import after
 from storage.domains import place_in_line
 from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
+from storage.shares import AGEING, HIGHEST, ROUND, SAVED_ROUNDS
 
 PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", "concurrency", "minimum gap", "warm-up"
 USUAL = RetryPolicy()
@@ -123,7 +124,7 @@ class _Queue:
         return None, soonest, held_by
 
     def _in_turn(self) -> list[Line]:
-        """As `storage.dispatch` orders its lanes."""
+        """as `storage.shares` orders them."""
         least, now = self.most - SAVED_ROUNDS * ROUND, self.now
 
         def order(line: Line) -> tuple[int, int, int]:

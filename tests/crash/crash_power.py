@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from storage.cap_room import CapRoom
 from storage.dispatch import ClaimRequest, Finish, IntentRequest
 from storage.model import MINUTE, ClaimedJob, JobState, OutcomeClass
 from storage.sqlite import SqliteStore
@@ -135,7 +136,7 @@ def problems_of(folder: Path, database: bytes, wal: bytes, told: Facts) -> list[
         states = dict(connection.execute("SELECT id, state FROM jobs").fetchall())
         intents = {row[0] for row in connection.execute("SELECT job_id FROM attempts")}
         ended = {row[0] for row in connection.execute("SELECT job_id FROM attempts WHERE outcome = 'accepted'")}
-        found = [f"counter {key} is off: {rest}" for *key, rest in recount(Tx(connection, set()))]
+        found = [f"counter {key} is off: {rest}" for *key, rest in recount(Tx(connection, set(), CapRoom()))]
     for job, (state, intent) in told.items():
         if state == "completed" and (states[job] != "completed" or job not in ended):
             found.append(f"job {job}: its outcome was acknowledged, and the store says {states[job]}")

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from engine.config import load_config
 from engine.service import Engine
+from storage.cap_room import CapRoom
 from storage.files import read_only_uri
 from storage.model import SECOND
 from storage.sqlite import SqliteStore
@@ -223,7 +224,7 @@ class World:
     def miscounts(self) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(read_only_uri(self.database), uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            return recount(Tx(connection, set()))
+            return recount(Tx(connection, set(), CapRoom()))
 
 
 async def _create(database: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from run_world import World, slow_heart
 
-from storage.dispatch import AGEING, SAVED_ROUNDS
 from storage.model import HOUR, MINUTE, SECOND
+from storage.shares import AGEING, SAVED_ROUNDS
 
 AT_ONCE: dict[str, Any] = {"mode": "blast", "concurrency": 100, "batch_delay": "0s"}
 HUMAN: dict[str, Any] = {"mode": "human", "gap_min": "15m", "gap_max": "30m"}

@@ -91,8 +91,8 @@ def _no_claim_check() -> None:
 def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dispatch.IntentRequest]]) -> None:
     closed_gate = gate._closed_gate
 
-    def wrapped(tx: Tx, row: Any, request: dispatch.IntentRequest) -> tuple[str, int | None]:
-        return closed_gate(tx, *change(row, request))
+    def wrapped(tx: Tx, row: Any, request: dispatch.IntentRequest, *more: Any) -> tuple[str, int | None]:
+        return closed_gate(tx, *change(row, request), *more)
 
     gate._closed_gate = wrapped
 
