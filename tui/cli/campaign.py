@@ -29,9 +29,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "preview": Lazy("tui.cli.campaign_check:preview", "The message as one person will see it."),
         "test-send": Lazy("tui.cli.campaign_check:test_send", "Send one message to yourself."),
         "forecast": Lazy("tui.cli.campaign_forecast:forecast", "When its messages would leave, and what binds."),
-        "timeline": Lazy(
-            "tui.cli.campaign_timeline:timeline", "What was sent and what comes, beside the plan."
-        ),
+        "timeline": Lazy("tui.cli.campaign_timeline:timeline", "What was sent and what comes, beside the plan."),
         "start": Lazy("tui.cli.campaign_run:start", "Plan every message and begin."),
         "pause": Lazy("tui.cli.campaign_run:pause", "Begin nothing new; what is in flight finishes."),
         "resume": Lazy("tui.cli.campaign_run:resume", "Plan the rest anew by the same pacing."),
