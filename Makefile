@@ -30,6 +30,8 @@ bench: $(VENV)/.dev ## Measure pipeline and intent (needs smtp-sink), planning, 
 	@$(PYTHON) -m benchmarks.pipeline
 	@$(PYTHON) -m benchmarks.intent
 	@$(PYTHON) -m benchmarks.planning
+	@$(PYTHON) -m benchmarks.gate
+	@$(PYTHON) -m benchmarks.forecast
 	@$(PYTHON) -m benchmarks.forecast
 	@$(PYTHON) -m benchmarks.console --jobs $(BENCH_JOBS)
 
