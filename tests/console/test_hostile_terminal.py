@@ -151,7 +151,7 @@ def test_what_is_typed_or_pasted_is_text(watching: Terminal, text: str) -> None:
             watching.press("\x1b")
             watching.quiet()
     # Asked again until it is there: right behind an escape a key is read as one with alt.
-    watching.until(lambda: "Overview" in watching.screen.display[2] or watching.press("1"))
+    watching.until(lambda: "Overview" in watching.rows[2] or watching.press("1"))
     harmless(watching, start)
 
 

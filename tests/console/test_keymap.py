@@ -193,14 +193,14 @@ def test_why_an_action_is_off_follows_the_keys() -> None:
 
 
 async def test_what_a_screen_says_about_keys_follows_them(busy_world: World, link: RecordingLink) -> None:
-    app = with_keys(busy_world, link, 'app.freeze = "0"\nview.queues = "F6"\napp.help = "F1"\nview.open = "o"')
+    app = with_keys(busy_world, link, 'app.freeze = "0"\nview.queues = "F6"\napp.help = "F1"\nview.open = "f12"')
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         assert app.view is not None
         row = app.view.query_one("#views").text
         assert " F6Queue " in row
         assert "F1help" in row
-        await until(pilot, lambda: "o: open it" in app.view.query_one(Grid).text)
+        await until(pilot, lambda: "F12: open it" in app.view.query_one(Grid).text)
         await pilot.press("0")
         assert message(app).strip() == "frozen: the engine goes on, 0 catches up"
 

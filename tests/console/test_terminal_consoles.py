@@ -85,7 +85,7 @@ def test_a_killed_engine_leaves_a_usable_screen_that_says_so_and_finds_the_next_
     ana.press("2")
     ana.shows("Campaigns", "letters", "STALE")
     ana.press("p")
-    ana.until(lambda: "is gone" in ana.screen.display[-2] or "lost" in ana.screen.display[-2])
+    ana.until(lambda: "is gone" in ana.rows[-2] or "lost" in ana.rows[-2])
     ana.press("9")
     ana.shows("Log")
     ana.press("1")

@@ -126,7 +126,7 @@ def test_a_reader_that_has_enough_is_no_error(folder: Path) -> None:
 def test_too_small_it_says_what_it_needs_and_what_works(folder: Path, size: tuple[int, int]) -> None:
     terminal = look(folder, size=size)
     text = f"needs 60x15, is {size[0]}x{size[1]}"[: size[0]]
-    terminal.until(lambda: terminal.screen.display[0].rstrip() == text.rstrip())
+    terminal.until(lambda: terminal.rows[0].rstrip() == text.rstrip())
     terminal.resize(60, 15)
     terminal.shows("PACELINE", "Overview")
     terminal.press("q")
@@ -138,8 +138,8 @@ def test_at_its_smallest_every_view_can_be_used(folder: Path) -> None:
     terminal.shows("PACELINE", "Overview")
     for key, name in VIEWS.items():
         terminal.press(key)
-        terminal.until(lambda name=name: name in terminal.screen.display[1] + terminal.screen.display[2])
-        assert all(len(line.rstrip()) <= 60 for line in terminal.screen.display)
+        terminal.until(lambda name=name: name in terminal.rows[1] + terminal.rows[2])
+        assert all(len(line.rstrip()) <= 60 for line in terminal.rows)
     terminal.press("q")
     assert terminal.ended() == 0
 
@@ -150,7 +150,7 @@ def test_after_a_storm_of_sizes_the_last_one_stands(folder: Path) -> None:
     calm.press("2")
     calm.shows("WHY  letters:")
     calm.quiet()
-    expected = calm.screen.display[1:]  # the first row tells the time
+    expected = calm.rows[1:]  # the first row tells the time
     calm.close()
     terminal = look(folder)
     terminal.shows("PACELINE", "Overview")
@@ -160,17 +160,17 @@ def test_after_a_storm_of_sizes_the_last_one_stands(folder: Path) -> None:
     for _ in range(400):
         terminal.child.setwinsize(rng.randint(1, 80), rng.randint(1, 250))
     terminal.resize(100, 30)
-    terminal.until(lambda: terminal.screen.display[1:] == expected)
-    assert terminal.screen.display[0].rstrip().endswith("Z")
+    terminal.until(lambda: terminal.rows[1:] == expected)
+    assert terminal.rows[0].rstrip().endswith("Z")
     terminal.press("q")
     assert terminal.ended() == 0
 
 
 def test_columns_and_lines_of_the_login_do_not_fix_the_size(folder: Path) -> None:
     terminal = look(folder, size=(100, 30), COLUMNS="80", LINES="24")
-    terminal.until(lambda: terminal.screen.display[29].strip())
+    terminal.until(lambda: terminal.rows[29].strip())
     terminal.resize(72, 20)
-    terminal.until(lambda: terminal.screen.display[19].strip() and "PACELINE" in terminal.screen.display[0])
+    terminal.until(lambda: terminal.rows[19].strip() and "PACELINE" in terminal.rows[0])
     terminal.close()
 
 

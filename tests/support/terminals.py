@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pexpect
 import pyte
+from wcwidth import wcwidth
 
 LIMIT = 60.0
 """Seconds after which a test gives up; nothing is measured by it."""
@@ -50,7 +51,20 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        return "\n".join(self.screen.display)
+        return "\n".join(self.rows)
+
+    @property
+    def rows(self) -> list[str]:
+        """The lines of the screen, as long as it is wide. Not pyte's own `display`, which fails on the right half of a
+        wide character whose left half was written over; a terminal shows a blank there."""
+        return [self._line(y) for y in range(self.screen.lines)]
+
+    def _line(self, y: int) -> str:
+        text = ""
+        for x in range(self.screen.columns):
+            data = self.screen.buffer[y][x].data
+            text += data or ("" if text and wcwidth(text[-1]) == 2 else " ")
+        return text
 
     def until(self, holds: Callable[[], object]) -> None:
         """Read on until it holds; fails with what stands on the screen."""
