@@ -72,13 +72,19 @@ def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], in
         yield Slot(due, slot.gap)
 
 
+def _asks_people(campaign: Campaign, limits: Limits) -> bool:
+    """Whether a window is that of each person's own clock."""
+    own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
+    return any(window is not None and window.recipient_zone for window in (own, limits.window))
+
+
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
     zone where a window names a field for it."""
+    if not _asks_people(campaign, limits):
+        return lambda due, fields: due
     own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
     windows = [window for window in (own, limits.window) if window is not None]
-    if not any(window.recipient_zone for window in windows):
-        return lambda due, fields: due
     return lambda due, fields: opens([of_person(window, fields) for window in windows], due)
 
 
@@ -188,14 +194,15 @@ async def replan(store: Store, campaign: Campaign, limits: Limits, *, now: int) 
     try:
         jobs: list[tuple[int, int, str, str]] = []
         after = (-1, 0)
-        while rows := await store.waiting(campaign.id, after):
+        fields = _asks_people(campaign, limits)
+        while rows := await store.waiting(campaign.id, after, fields=fields):
             jobs += rows
             after = (rows[-1][1], rows[-1][0])
         slots = slots_for(campaign, limits, start=now, salt=now)
         own = own_time(campaign, limits)
         moves: list[tuple[int, int, int]] = []
-        for (job_id, due_at, error_key, fields), slot in zip(jobs, slots, strict=False):
-            due = own(max(slot.due_at, due_at) if error_key else slot.due_at, fields)
+        for (job_id, due_at, error_key, known), slot in zip(jobs, slots, strict=False):
+            due = own(max(slot.due_at, due_at) if error_key else slot.due_at, known)
             moves.append((job_id, due, slot.gap))
             if len(moves) % SLICE == 0:
                 # Sends and screens get their turn: 100,000 slots in one go held the loop for a quarter of a second.

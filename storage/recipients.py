@@ -253,13 +253,16 @@ def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:
     )
 
 
-def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str, str]]:
+def waiting(
+    tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: bool = True
+) -> list[tuple[int, int, str, str]]:
     """The next slice of a campaign's pending jobs in plan order after (due_at, id): (id, due_at, error_key, the
-    recipient's fields as JSON text)."""
+    recipient's fields as JSON text; "{}" without `fields`)."""
+    column, people = ("r.fields", "LEFT JOIN recipients r ON r.id = j.recipient_id") if fields else ("'{}'", "")
     return [
-        (row["id"], row["due_at"], row["error_key"], row["fields"] or "{}")
-        for row in tx.all(
-            "SELECT j.id, j.due_at, j.error_key, r.fields FROM jobs j LEFT JOIN recipients r ON r.id = j.recipient_id "
+        (job_id, due_at, error_key, known or "{}")
+        for job_id, due_at, error_key, known in tx.all(
+            f"SELECT j.id, j.due_at, j.error_key, {column} FROM jobs j {people} "
             "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
             "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
             (campaign_id, *after, SLICE),
@@ -267,10 +270,15 @@ def waiting(tx: Tx, campaign_id: int, after: tuple[int, int]) -> list[tuple[int,
     ]
 
 
+_MOVE = (
+    "UPDATE jobs SET due_at = moved.due_at, gap = moved.gap, reason = '', ready = moved.ready, updated_at = moved.at "
+    "FROM (WITH given (id, due_at, gap, ready, at) AS (VALUES {rows}) SELECT * FROM given) AS moved "
+    "WHERE jobs.id = moved.id AND jobs.state = 'pending'"
+)
+
+
 def move(tx: Tx, rows: Sequence[tuple[int, int, int]], now: int) -> None:
     """Give jobs a new slot: (id, due_at, gap) each."""
-    tx.executemany(
-        "UPDATE jobs SET due_at = ?, gap = ?, reason = '', ready = CASE WHEN ? <= ? THEN 1 ELSE 0 END, updated_at = ? "
-        "WHERE id = ? AND state = 'pending'",
-        [(due_at, gap, due_at, now, now, job_id) for job_id, due_at, gap in rows],
-    )
+    if rows:
+        moved = [(job_id, due_at, gap, 1 if due_at <= now else 0, now) for job_id, due_at, gap in rows]
+        tx.update_many(_MOVE, 5, moved)

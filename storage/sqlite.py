@@ -330,8 +330,10 @@ class SqliteStore(SqliteAlarms):
     async def unfinished(self) -> tuple[list[int], list[int], list[int], list[int]]:
         return await self.writer.submit(recipients.unfinished)
 
-    async def waiting(self, campaign_id: int, after: tuple[int, int]) -> list[tuple[int, int, str, str]]:
-        return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after))
+    async def waiting(
+        self, campaign_id: int, after: tuple[int, int], *, fields: bool = True
+    ) -> list[tuple[int, int, str, str]]:
+        return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after, fields=fields))
 
     async def move(self, rows: Sequence[tuple[int, int, int]]) -> None:
         await self.writer.submit(lambda tx: recipients.move(tx, rows, self._now()))
