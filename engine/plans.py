@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
@@ -21,6 +22,9 @@ from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
 from storage.recipients import SLICE, PlannedJob
 from storage.store import Store
+
+if TYPE_CHECKING:
+    from engine.planning.windows import Window
 
 ENDLESS = 1 << 40
 """More slots than any campaign has: the plan is lazy, its user takes what it needs."""
@@ -41,9 +45,7 @@ def slots_for(campaign: Campaign, limits: Limits, *, start: int, salt: int = 0) 
     """The campaign's endless plan from `start`, within its own window and the window and minimum gap of its queue;
     caps and other campaigns are the gate's. `salt` tells plans of one campaign apart (batch, retry): the same seed and
     the same inputs give the same plan. Raises RefusedError when there is no time at which both windows are open."""
-    hours = json.dumps(campaign.hours) if campaign.hours else ""
-    own = parsed(hours) if hours else None
-    windows = [window for window in (own, limits.window) if window is not None]
+    windows = _windows(campaign, limits)
     if windows and opens(windows, start) >= NEVER:
         raise RefusedError(
             f"the window of campaign '{campaign.name}' does not open within a year, or never while its queue's is open",
@@ -72,19 +74,23 @@ def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], in
         yield Slot(due, slot.gap)
 
 
-def _asks_people(campaign: Campaign, limits: Limits) -> bool:
-    """Whether a window is that of each person's own clock."""
+def _windows(campaign: Campaign, limits: Limits) -> list[Window]:
+    """The windows that hold for a campaign: its own first, then its queue's."""
     own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
-    return any(window is not None and window.recipient_zone for window in (own, limits.window))
+    return [window for window in (own, limits.window) if window is not None]
+
+
+def _asks_people(windows: Sequence[Window]) -> bool:
+    """Whether one of them is that of each person's own clock."""
+    return any(window.recipient_zone for window in windows)
 
 
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
     zone where a window names a field for it."""
-    if not _asks_people(campaign, limits):
+    windows = _windows(campaign, limits)
+    if not _asks_people(windows):
         return lambda due, fields: due
-    own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
-    windows = [window for window in (own, limits.window) if window is not None]
     return lambda due, fields: opens([of_person(window, fields) for window in windows], due)
 
 
@@ -194,7 +200,7 @@ async def replan(store: Store, campaign: Campaign, limits: Limits, *, now: int) 
     try:
         jobs: list[tuple[int, int, str, str]] = []
         after = (-1, 0)
-        fields = _asks_people(campaign, limits)
+        fields = _asks_people(_windows(campaign, limits))
         while rows := await store.waiting(campaign.id, after, fields=fields):
             jobs += rows
             after = (rows[-1][1], rows[-1][0])

@@ -77,11 +77,6 @@ def queue(reader: Reader, name: str, *, configured: Iterable[str] = ()) -> Row:
     return row
 
 
-def queue_name(reader: Reader, queue_id: int) -> str:
-    """The name of a queue that a job or campaign stands in."""
-    return str((reader.one("SELECT name FROM queues WHERE id = ?", (queue_id,)) or {"name": "?"})["name"])
-
-
 def campaign(reader: Reader, *, name: str = "", id: int = 0) -> Row:
     """One campaign with `counts` by state and how many people are in it (`people`). Raises NotFoundError."""
     row = reader.one(f"{_CAMPAIGN}c.name = ?", (name,)) if name else reader.one(f"{_CAMPAIGN}c.id = ?", (id,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -134,38 +133,6 @@ def parse_ramp(text: str, *, field: str = "warmup") -> Ramp:
     if not more.isdecimal():
         raise UsageError(f"{field}: {more} more a day is not a whole number", hint="For example 5+1..20.")
     return Ramp(int(start), step=int(more), ceiling=int(ceiling))
-
-
-class RollingCap:
-    """Remembers the last n starts of a queue, which is all that a rolling cap needs.
-
-    `times` are earlier starts in microseconds, in any order. A time in the future (the clock stepped back) counts
-    as the moment at which it is first seen: later than the truth, so the cap holds, and never longer than one
-    period.
-    """
-
-    def __init__(self, cap: Cap, times: Iterable[int] = ()) -> None:
-        self.cap = cap
-        self._times: deque[int] = deque(sorted(times), maxlen=cap.n)
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def next_free(self, now: int) -> int:
-        """The earliest time, `now` or later, at which one more start keeps within the cap."""
-        self._not_after(now)
-        if len(self._times) < self.cap.n:
-            return now
-        return max(now, self._times[0] + self.cap.period)
-
-    def add(self, t: int) -> None:
-        """Note a start at `t`."""
-        self._not_after(t)
-        self._times.append(t)
-
-    def _not_after(self, now: int) -> None:
-        if self._times and self._times[-1] > now:
-            self._times = deque((min(t, now) for t in self._times), maxlen=self.cap.n)
 
 
 def least_time(n: int, *, min_gap: int, caps: Iterable[Cap]) -> int:

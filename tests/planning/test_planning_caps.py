@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.caps import Cap, Ramp, RollingCap, parse_cap, parse_ramp, parse_rate
+from engine.planning.caps import Cap, Ramp, parse_cap, parse_ramp, parse_rate
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
@@ -47,61 +47,6 @@ def test_a_rate_is_at_most_per_day():
 def test_a_cap_allows_at_least_one_start_in_some_time(n, period):
     with pytest.raises(UsageError):
         Cap(n, period)
-
-
-def test_the_next_start_is_free_when_the_oldest_of_the_last_n_has_left_the_period():
-    cap = RollingCap(Cap(2, HOUR), [10 * MINUTE, 0])
-    assert cap.next_free(20 * MINUTE) == HOUR
-    assert cap.next_free(2 * HOUR) == 2 * HOUR
-    cap.add(HOUR)
-    assert cap.next_free(HOUR) == HOUR + 10 * MINUTE
-
-
-def test_only_the_last_n_starts_are_kept():
-    cap = RollingCap(Cap(3, HOUR), range(100))
-    assert len(cap) == 3
-    cap.add(100)
-    assert len(cap) == 3
-    assert cap.next_free(100) == HOUR + 98
-
-
-def test_a_start_in_the_future_counts_as_now_and_never_blocks_longer_than_a_period():
-    cap = RollingCap(Cap(1, HOUR), [365 * DAY])
-    assert cap.next_free(DAY) == DAY + HOUR
-    assert cap.next_free(DAY + HOUR) == DAY + HOUR
-
-
-@given(
-    st.integers(1, 5),
-    st.integers(1, 50),
-    st.lists(st.tuples(st.integers(0, 40), st.one_of(st.just(0), st.integers(0, 200))), max_size=60),
-    st.booleans(),
-)
-def test_no_rolling_period_ever_holds_more_than_n_starts_although_the_clock_steps_back(n, period, moves, restart):
-    cap = RollingCap(Cap(n, period))
-    real, behind = 1_000, 0
-    wall_starts: list[int] = []
-    real_starts: list[int] = []
-    for forward, back in moves:
-        real += forward
-        behind += back
-        now = real - behind
-        if restart:
-            cap = RollingCap(Cap(n, period), wall_starts)
-        if cap.next_free(now) <= now:
-            cap.add(now)
-            wall_starts.append(now)
-            real_starts.append(real)
-    for first, later in zip(real_starts, real_starts[n:], strict=False):
-        assert later - first >= period
-
-
-@given(st.integers(1, 5), st.integers(1, 50), st.lists(st.integers(-100, 100), max_size=60), st.integers(0, 1_000))
-def test_the_next_free_time_is_within_one_period_and_a_start_is_always_allowed_then(n, period, times, now):
-    cap = RollingCap(Cap(n, period), times)
-    free = cap.next_free(now)
-    assert now <= free <= now + period
-    assert cap.next_free(free) == free
 
 
 @pytest.mark.parametrize(
