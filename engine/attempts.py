@@ -57,7 +57,7 @@ class Attempts:
         self._target = target
         self._gate = gate
         self._health = health
-        self.feedback = feedback
+        self._feedback = feedback
         self._alarms = alarms
         self._on_change = on_change
         self._clock = clock
@@ -200,13 +200,13 @@ class Attempts:
         self._on_change()
 
     async def _consequences(self, job: ClaimedJob, outcome: Outcome, fate: Disposition) -> None:
-        await self.feedback.note(outcome, self._rules.concurrency)
+        await self._feedback.note(outcome, self._rules.concurrency)
         if fate.queue_action is not Action.NONE:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
             await self._health.recovered()
         if slow_down := await self._alarms.note(job.campaign_id, outcome, fate):
-            await self.feedback.halve(slow_down, self._rules.concurrency)
+            await self._feedback.halve(slow_down, self._rules.concurrency)
             await self._alarms.slowed(slow_down)
 
     def _asking(self, job: ClaimedJob) -> IntentRequest:
@@ -219,4 +219,4 @@ class Attempts:
         self._gate.forget()
         # Ten connections that meet one refusal slow the queue down once.
         if await self._health.troubled(outcome) and outcome.cls is OutcomeClass.ACCOUNT:
-            await self.feedback.halve(outcome.text or outcome.error_key, self._rules.concurrency)
+            await self._feedback.halve(outcome.text or outcome.error_key, self._rules.concurrency)

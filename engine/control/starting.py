@@ -52,15 +52,7 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     source = ", ".join(await context.store.import_sources(campaign.id))[:500] or campaign.name
     limits = await context.limits_of(account)
     planned = await plans.plan_people(
-        context.store,
-        campaign,
-        step,
-        factory,
-        await context.limits_of(account),
-        start=begin,
-        kind="start",
-        name=source,
-        actor=actor.user,
+        context.store, campaign, step, factory, limits, start=begin, kind="start", name=source, actor=actor.user
     )
     if not planned.queued:
         return _nothing_to_start(campaign)
