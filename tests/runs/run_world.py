@@ -16,7 +16,7 @@ from engine.control import actions
 from engine.outcomes import TRANSIENT
 from engine.service import Engine
 from storage.fixed_set import FixedSet, of_campaign, of_reason
-from storage.model import DAY, SECOND, Actor
+from storage.model import DAY, MINUTE, SECOND, Actor
 from storage.reader import STATES, Reader
 from tests.support.scripted import ScriptedChannel
 from tests.support.simulated import SimulatedClock
@@ -215,6 +215,12 @@ class World:
 
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         return list(self.read(lambda reader: reader.rows(sql, values)))
+
+    async def sent(self, n: int) -> None:
+        """Run until so many messages were begun, and a minute on: there are no more."""
+        await self.clock.until(lambda: len(self.channel.begun) >= n)
+        await self.clock.run(MINUTE)
+        assert len(self.channel.begun) == n
 
     def check(self) -> None:
         """What must hold whatever a test did: the books add up, nobody was written to twice."""

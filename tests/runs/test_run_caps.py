@@ -24,13 +24,6 @@ def a_slow_heart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_heart(monkeypatch)
 
 
-async def sent(world: World, n: int) -> None:
-    """Run until so many messages were begun."""
-    await world.clock.until(lambda: len(world.channel.begun) >= n)
-    await world.clock.run(MINUTE)
-    assert len(world.channel.begun) == n
-
-
 async def five_campaigns(world: World, people: int) -> None:
     for number, priority in enumerate((5, 5, 9, 1, 5)):
         await world.campaign(f"c{number}", people, priority=priority, weight=1 + number % 3, pacing=AT_ONCE)
@@ -55,7 +48,7 @@ async def test_a_cap_holds_over_five_campaigns_restarts_and_cuts(world: World, t
         if rng.random() < 0.5:
             await world.cut()
         await world.restart(after=rng.randint(0, cap.period // 3))
-    await sent(world, 5 * cap.n)
+    await world.sent(5 * cap.n)
     assert_kept(world, text, zone)
 
 
@@ -64,7 +57,7 @@ async def test_a_cap_that_has_room_is_used(world: World, text: str) -> None:
     cap, zone = parse_cap(text), "Asia/Kolkata"
     await world.start(caps=[text], zone=zone, concurrency=10)
     await five_campaigns(world, cap.n)
-    await sent(world, 5 * cap.n)
+    await world.sent(5 * cap.n)
     starts = world.channel.starts
     if cap.calendar:
         used = by_calendar(starts, cap.period, zone)
@@ -91,7 +84,7 @@ async def test_each_local_day_has_its_cap_whatever_its_length(world: World, begi
     world.set_clock(begin)
     await world.start(caps=["10/day calendar"], zone=zone)
     await world.campaign(people=60, pacing=AT_ONCE)
-    await sent(world, 60)
+    await world.sent(60)
     used = by_calendar(world.channel.starts, DAY, zone)
     assert list(used.values()) == [10] * 6
 
@@ -102,7 +95,7 @@ async def test_no_hour_of_the_local_clock_holds_more_than_its_cap(world: World, 
     await world.start(caps=["4/h calendar"], zone=zone)
     world.clock.step_wall(12 * HOUR)
     await world.campaign(people=4 * 24, pacing={"mode": "steady", "rate": "6/h", "jitter": 1.0})
-    await sent(world, 4 * 24)
+    await world.sent(4 * 24)
     used = by_calendar(world.channel.starts, HOUR, zone)
     assert max(used.values()) == 4
     assert most_in_any(world.channel.starts, HOUR) <= 8
@@ -112,7 +105,7 @@ async def test_a_week_of_the_calendar_begins_on_monday(world: World) -> None:
     world.set_clock("2026-03-27T12:00:00+01:00")
     await world.start(caps=["30/week calendar"], zone="Europe/Berlin")
     await world.campaign(people=90, pacing=AT_ONCE)
-    await sent(world, 90)
+    await world.sent(90)
     assert by_calendar(world.channel.starts, 7 * DAY, "Europe/Berlin") == {
         "2026 week 13": 30, "2026 week 14": 30, "2026 week 15": 30,
     }  # fmt: skip
@@ -123,7 +116,7 @@ async def test_all_caps_hold_at_once(world: World) -> None:
     caps = ["3/min", "10/h calendar", "24/day calendar", "60/week"]
     await world.start(caps=caps, zone="Europe/Berlin")
     await five_campaigns(world, 24)
-    await sent(world, 120)
+    await world.sent(120)
     for text in caps:
         assert_kept(world, text, "Europe/Berlin")
 
@@ -165,4 +158,4 @@ async def test_a_clock_that_is_set_passes_no_cap_and_holds_none_back(
     if cap.calendar and not back:
         assert max(by_calendar(times, cap.period, "UTC").values()) <= cap.n
     assert len(begun) >= (1 + len(steps)) * cap.n, "a clock that is set closes no cap for longer than a period"
-    await sent(world, 6 * cap.n)
+    await world.sent(6 * cap.n)

@@ -25,13 +25,6 @@ def a_slow_heart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_heart(monkeypatch)
 
 
-async def sent(world: World, n: int) -> None:
-    """Run until so many messages were begun."""
-    await world.clock.until(lambda: len(world.channel.begun) >= n)
-    await world.clock.run(MINUTE)
-    assert len(world.channel.begun) == n
-
-
 def outside(world: World, window: dict[str, Any], zones: dict[str, str] | None = None) -> list[str]:
     """Who began while the clock on the wall showed no minute of the window."""
     known = Window.from_dict(window)
@@ -67,7 +60,7 @@ async def test_nothing_leaves_outside_when_clocks_change(
     await world.campaign(people=40, pacing=STEADY, **({"window": window} if whose == "campaign" else {}))
     await world.clock.run(DAY + 7 * HOUR)
     await world.restart(after=HOUR)
-    await sent(world, 40)
+    await world.sent(40)
     assert outside(world, window) == []
     assert world.channel.twice == [] and world.counts() == {"completed": 40}
     gaps = world.channel.gaps()
@@ -97,7 +90,7 @@ async def test_queue_and_campaign_are_open_together(world: World) -> None:
     await world.start(window=queue)
     await world.campaign(people=60, window=campaign, pacing=STEADY)
     await world.campaign("other", 60, pacing=STEADY)
-    await sent(world, 120)
+    await world.sent(120)
     world.channel.begun, everybody = [s for s in world.channel.begun if s.recipient[0] == "c"], world.channel.begun
     assert len(world.channel.begun) == 60
     assert outside(world, campaign) == [] and outside(world, queue) == []
@@ -123,7 +116,7 @@ async def test_each_person_is_written_to_in_the_own_office_hours(world: World, w
     await world.call("campaign.start", name="c")
     await world.clock.run(20 * HOUR)
     await world.restart(after=2 * HOUR)
-    await sent(world, 60)
+    await world.sent(60)
     assert outside(world, window, zones) == []
     assert sorted(world.channel.accepted) == sorted(zones)
     assert len({start.at // DAY for start in world.channel.begun}) >= 2
@@ -149,7 +142,7 @@ async def test_a_window_that_closes_between_claim_and_intent_stops_the_send(worl
     assert (len(world.channel.begun), world.counts()) == (1, {"processing": 3, "pending": 3})
     await world.clock.run(2 * HOUR)
     assert (len(world.channel.begun), world.counts()) == (1, {"completed": 1, "pending": 5})
-    await sent(world, 6)
+    await world.sent(6)
     assert outside(world, OFFICE) == []
     assert local(world.channel.starts[1], "Europe/Berlin").startswith("2026-01-06 09:00")
 
@@ -169,7 +162,7 @@ async def test_a_window_that_is_tuned_holds_at_once(world: World, whose: str) ->
         await world.call("campaign.tune", name="c", window=later)
     await world.clock.run(2 * HOUR)
     assert len(world.channel.begun) - before <= 1
-    await sent(world, 80)
+    await world.sent(80)
     world.channel.begun = world.channel.begun[before + 1 :]
     assert outside(world, later) == []
 
@@ -179,7 +172,7 @@ async def test_holidays_and_own_dates_are_closed(world: World) -> None:
     window = {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin", "holidays": ["DE"], "closed": ["2026-04-08"]}
     await world.start(window=window, caps=["10/day calendar"], zone="Europe/Berlin")
     await world.campaign(people=50, pacing=AT_ONCE)
-    await sent(world, 50)
+    await world.sent(50)
     # Good Friday is the 3rd, Easter Monday the 6th.
     assert list(by_calendar(world.channel.starts, DAY, "Europe/Berlin")) == [
         "2026-04-01", "2026-04-02", "2026-04-07", "2026-04-09", "2026-04-10",
@@ -191,7 +184,7 @@ async def test_a_morning_begins_where_the_evening_ended(world: World) -> None:
     world.set_clock("2026-01-05T08:00:00+01:00")
     await world.start(window=OFFICE)
     await world.campaign(people=60, pacing={"mode": "human", "gap_min": "15m", "gap_max": "45m"})
-    await sent(world, 60)
+    await world.sent(60)
     assert outside(world, OFFICE) == []
     assert min(world.channel.gaps()) >= 15 * MINUTE
     assert [start.recipient for start in world.channel.begun] == [job["address"] for job in world.jobs()]
