@@ -18,6 +18,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.base import ConsoleBase
+from tui.safe_text import safe_text
 from tui.screens.view import ViewScreen
 
 LOOK = 0.02
@@ -26,6 +27,17 @@ PATIENCE = 50
 """Looks until a key goes on although nothing says that it may: a view whose rows do not come must still be left."""
 OPENING_PATIENCE = 500
 """Looks until what was typed behind a key that opens a screen is forgotten: it was meant for that screen only."""
+
+
+PASTED = 1_000_000
+"""Characters of a paste that are taken."""
+
+
+def pasted(text: str) -> str:
+    """What was pasted, as lines of text. Here and not only where it lands: Textual's own fields, the palette's for
+    one, draw a control character as it came."""
+    lines = text[:PASTED].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("\t".join(safe_text(part, PASTED) for part in line.split("\t")) for line in lines)
 
 
 class Done(Message):
@@ -57,7 +69,7 @@ class TypingAhead(ConsoleBase):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key | Paste) and not event.is_forwarded:
-            self._typed.append(event)
+            self._typed.append(Paste(pasted(event.text)) if isinstance(event, Paste) else event)
             await self._go_on()
         else:
             await super().on_event(event)

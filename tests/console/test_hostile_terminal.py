@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from storage.model import SECOND
@@ -49,7 +49,7 @@ WORDS = {
 }  # fmt: skip
 
 
-FEW = settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 """Each example walks through every view of a real program and holds many strings: a failing one is not made smaller."""
 
 
@@ -138,6 +138,7 @@ def test_no_view_lets_a_string_act_on_the_terminal(place: Path, watching: Termin
 
 @FEW
 @given(text=st.one_of(st.sampled_from(SHARP), SOUP))
+@example(text="=\x00\x7f)3m")
 def test_what_is_typed_or_pasted_is_text(watching: Terminal, text: str) -> None:
     start = len(watching.raw)
     for name, keys in WORDS.items():

@@ -13,7 +13,6 @@ from textual.widgets import TextArea
 
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.safe_text import safe_text
 from tui.screens.letter_parts import changes, fields_of, line_of, unshown_line
 from tui.screens.questions import Question, Reply
 from tui.screens.view import back_binding
@@ -47,9 +46,7 @@ class LetterArea(TextArea):
     async def _on_paste(self, event: Paste) -> None:
         event.prevent_default()
         event.stop()
-        lines = event.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        clean = "\n".join(safe_text(line.replace("\t", "    "), 100_000) for line in lines)
-        self.insert(clean)
+        self.insert(event.text.replace("\t", "    "))
 
 
 class EditorScreen(WorkingScreen):
