@@ -174,7 +174,7 @@ class Attempts:
                 now=now,
                 state=fate.state,
                 due_at=fate.due_at,
-                reason=fate.reason if fate.state is JobState.HELD else "",
+                reason=fate.reason if fate.state in (JobState.HELD, JobState.SKIPPED) else "",
                 counts_try=fate.counts_try,
                 outcome=outcome.cls,
                 phase=outcome.phase,

@@ -22,14 +22,15 @@ def make_factory(campaign: Campaign, step: Step, account: Account) -> MessageFac
     that cannot be sent.
     """
     settings: Mapping[str, Any] = campaign.settings
+    mail = account.mail
     identity = Identity(
-        from_name=settings.get("from_name") or account.from_name,
-        from_address=settings.get("from_address") or account.from_address,
-        reply_to=settings.get("reply_to") or account.reply_to or "",
+        from_name=settings.get("from_name") or mail.from_name,
+        from_address=settings.get("from_address") or mail.from_address,
+        reply_to=settings.get("reply_to") or mail.reply_to or "",
     )
     unsubscribe = None
-    if account.unsubscribe_url or account.unsubscribe_mailto:
-        unsubscribe = Unsubscribe(account.unsubscribe_url or "", account.unsubscribe_mailto or "")
+    if mail.unsubscribe_url or mail.unsubscribe_mailto:
+        unsubscribe = Unsubscribe(mail.unsubscribe_url or "", mail.unsubscribe_mailto or "")
     return MessageFactory(step, identity, unsubscribe=unsubscribe)
 
 

@@ -26,7 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from engine.accounts import Account, AnyAccount, Defaults, Text, ZoneName, with_figures
+from engine.account_base import Defaults, Text, ZoneName
+from engine.accounts import Account, AnyAccount, with_figures
 from engine.alarm_settings import AlarmsTable
 from engine.config_errors import key_lines, sentences
 from engine.console_settings import ConsoleSettings, is_production

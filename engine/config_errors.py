@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.accounts import AccountBase, CoolingTable, Defaults, OutboxAccount, RetryTable, SmtpAccount
+from engine.account_base import AccountBase, CoolingTable, Defaults, RetryTable
+from engine.accounts import OutboxAccount, SmtpAccount
 from engine.console_settings import ConsoleSettings
 from engine.secrets import SecretRef
 

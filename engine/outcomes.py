@@ -53,6 +53,10 @@ class Action(StrEnum):
     """The mailbox is full: retried, and suppressed after three such failures in 30 days."""
     BLOCKED = "blocked"
     """Refused for its content or our reputation: counts for health, pauses at a threshold."""
+    CONNECTED = "connected"
+    """Nothing had to be sent, since the two are connected already: counts as an accepted invitation."""
+    POSTPONE = "postpone"
+    """This person only after `Outcome.wait`, however long that is; it uses up no try."""
     UNKNOWN = "unknown"
     """A permanent refusal that no rule knows: grouped for the operator."""
 

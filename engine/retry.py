@@ -127,6 +127,8 @@ def decide(
     match outcome.cls:
         case OutcomeClass.ACCEPTED:
             return Disposition(JobState.COMPLETED)
+        case OutcomeClass.NEEDLESS:
+            return Disposition(JobState.SKIPPED, reason=outcome.error_key, counts_try=False)
         case OutcomeClass.UNCERTAIN:
             return Disposition(JobState.UNCERTAIN, reason=outcome.error_key)
         case OutcomeClass.PERMANENT | OutcomeClass.CONTENT:
@@ -141,6 +143,8 @@ def decide(
         case OutcomeClass.ACCOUNT | OutcomeClass.ROUTE:
             action = _queue_action(outcome.action)
             return Disposition(JobState.PENDING, now, outcome.error_key, False, action)
+        case OutcomeClass.TRANSIENT if outcome.action == Action.POSTPONE:
+            return Disposition(JobState.PENDING, now + outcome.wait, outcome.error_key, counts_try=False)
         case OutcomeClass.TRANSIENT:
             began = now if budget_at is None else budget_at
             due = next_due(policy, tries=tries, budget_at=began, now=now, wait=outcome.wait, rng=rng)

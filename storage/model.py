@@ -83,6 +83,8 @@ class OutcomeClass(StrEnum):
     CONTENT = "content"
     CONFIGURATION = "configuration"
     UNCERTAIN = "uncertain"
+    NEEDLESS = "needless"
+    """Nothing had to be sent: already connected, already invited. The job is `skipped` with that reason."""
 
 
 class BatchState(StrEnum):

@@ -41,7 +41,8 @@ def _ask(console: Acting, action: Action, row: Row) -> None:
         account = console.load_config().accounts.get(row["account"])
     except PacelineError:
         account = None
-    console.view.prompt.open("send a test to: ", account.from_address if account else "", on_submit=then)
+    own = account.mail.from_address if account and account.mail else ""
+    console.view.prompt.open("send a test to: ", own, on_submit=then)
 
 
 def first_fields(database: Path, campaign_id: int) -> dict[str, Any]:

@@ -15,13 +15,19 @@ from engine.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What leaves: the envelope and the finished bytes (CRLF line ends, dot-stuffing is the channel's)."""
+    """What leaves: the envelope and the finished bytes.
+
+    E-mail: CRLF line ends, dot-stuffing is the channel's. An invitation: `recipient` is the profile, `content` its note
+    as UTF-8, `name` the person's as the operator knows it. A webhook: `recipient` is the person's key, `content` the
+    JSON body, `message_id` what makes a repeat known.
+    """
 
     sender: str
     recipient: str
     message_id: str
     content: bytes
     smtputf8: bool = False
+    name: str = ""
 
 
 class ChannelError(Exception):

@@ -44,7 +44,7 @@ def state(subject: Subject) -> Iterable[Finding]:
 def account(subject: Subject) -> Iterable[Finding]:
     """Whether the account exists."""
     if subject.account is not None:
-        yield ok("account", f"{subject.account.name}: {subject.account.from_address} through {subject.account.target}")
+        yield ok("account", f"{subject.account.name}: {subject.account.sender} through {subject.account.target}")
     elif subject.trouble is not None:
         fix = f"add [accounts.{subject.campaign.account}] to the configuration again, then: paceline engine reload"
         yield refuses("account", subject.trouble.message, fix)

@@ -5,36 +5,40 @@ from __future__ import annotations
 import html
 import re
 
-from engine.accounts import Account
+from engine.account_base import AccountBase
 from storage.errors import RefusedError
 from storage.model import Campaign, Step
 
 _TAG = re.compile(r"<[^>]*>")
 
 
-def is_cold(campaign: Campaign, account: Account) -> bool:
+def is_cold(campaign: Campaign, account: AccountBase) -> bool:
     """Its people did not ask for it: the campaign says so (`cold = true`), or its account's preset does."""
     return bool(campaign.settings.get("cold")) or account.preset == "cold"
 
 
-def identity_of(campaign: Campaign, account: Account) -> str:
+def identity_of(campaign: Campaign, account: AccountBase) -> str:
     """The line that names the sender, with a postal address; the campaign's own wins."""
-    return str(campaign.settings.get("identity") or account.identity).strip()
+    own = account.mail.identity if account.mail is not None else ""
+    return str(campaign.settings.get("identity") or own).strip()
 
 
-def lacks(campaign: Campaign, account: Account) -> list[str]:
+def lacks(campaign: Campaign, account: AccountBase) -> list[str]:
     """What a cold campaign must have and has not, each as the setting that gives it; [] when nothing is missing."""
-    missing = []
-    if not str(campaign.settings.get("from_name") or account.from_name).strip():
+    missing: list[str] = []
+    mail = account.mail
+    if mail is None:
+        return missing
+    if not str(campaign.settings.get("from_name") or mail.from_name).strip():
         missing.append("from_name (the sender's name)")
     if not identity_of(campaign, account):
         missing.append("identity (one line with the sender's name and postal address)")
-    if not account.unsubscribe_url and not account.unsubscribe_mailto:
+    if not mail.unsubscribe_url and not mail.unsubscribe_mailto:
         missing.append("unsubscribe_url or unsubscribe_mailto (how a reader leaves)")
     return missing
 
 
-def refusal(campaign: Campaign, account: Account) -> RefusedError | None:
+def refusal(campaign: Campaign, account: AccountBase) -> RefusedError | None:
     """Why a cold campaign may not be started; None when it may, or is not cold."""
     missing = lacks(campaign, account) if is_cold(campaign, account) else []
     if not missing:

@@ -122,7 +122,7 @@ def bulk_sender(subject: Subject) -> Iterable[Finding]:
         return
     who = subject.factory.sender.rpartition("@")[2]
     facts = _facts(subject)
-    missing = [] if subject.account.unsubscribe_url else ["one-click (unsubscribe_url)"]
+    missing = [] if subject.account.mail and subject.account.mail.unsubscribe_url else ["one-click (unsubscribe_url)"]
     unknown = ["SPF, DKIM and DMARC"] if facts is None else []
     if facts is not None:
         if isinstance(facts.spf, Unanswered):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from engine.account_base import AccountBase, MailAccount
 from engine.accounts import Account, OutboxAccount, SmtpAccount
 from engine.compose.message import MessageFactory
 from engine.composer import make_factory
@@ -109,7 +110,7 @@ def _sent_today(reader: Reader, config: Config, factory: MessageFactory | None, 
     if factory is None:
         return 0
     domain = factory.sender.rpartition("@")[2]
-    same = {name for name, account in config.accounts.items() if account.from_address.rpartition("@")[2] == domain}
+    same = {name for name, account in config.accounts.items() if account.sender.rpartition("@")[2] == domain}
     queues: list[Row] = reader.rows("SELECT id, name FROM queues")
     return sum(reader.used(queue["id"], now - DAY) for queue in queues if queue["name"] in same)
 
@@ -124,11 +125,17 @@ async def _dns(subject: Subject, names: Names | None) -> dict[str, Any]:
         return {}
     if isinstance(subject.account, OutboxAccount):
         return {"no_dns": "an outbox account: nothing leaves this machine, the DNS of the sender does not matter"}
+    if (mail := _mail(subject.account)) is None:
+        return {"no_dns": f"{subject.account.channel} sends no e-mail: the DNS does not matter"}
     domain = subject.factory.sender.rpartition("@")[2]
     if is_special(domain):
         return {"no_dns": f"{domain} is a name that nobody can own (RFC 2606): no receiver takes it for a sender"}
-    found: DomainFacts = await look_up(domain, names or Names(), selector=subject.account.dkim_selector)
+    found: DomainFacts = await look_up(domain, names or Names(), selector=mail.dkim_selector)
     return {"dns": found}
+
+
+def _mail(account: AccountBase) -> MailAccount | None:
+    return account.mail
 
 
 def _report(subject: Subject, findings: list[Finding]) -> Report:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from engine.accounts import PRESETS, CoolingTable, Defaults, OutboxAccount, RetryTable, SmtpAccount
+from engine.account_base import CoolingTable, Defaults, RetryTable
+from engine.accounts import PRESETS, OutboxAccount, SmtpAccount
 from engine.alarm_settings import AlarmsTable
 from engine.config import (
     EXAMPLE,

@@ -49,7 +49,9 @@ WORDS = {
 }  # fmt: skip
 
 
-FEW = settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
+)
 """Each example walks through every view of a real program and holds many strings: a failing one is not made smaller."""
 
 

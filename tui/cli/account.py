@@ -33,8 +33,8 @@ def _json(found: Account) -> Json:
     data: Json = {
         "account": found.name,
         "channel": found.channel,
-        "from": found.from_address,
-        "from_name": found.from_name,
+        "from": found.sender,
+        "from_name": found.mail.from_name if found.mail else "",
         "concurrency": found.concurrency,
         "min_gap_seconds": found.min_gap / SECOND,
         "caps": [str(cap) for cap in found.ceilings],

@@ -19,7 +19,7 @@ from tui.widgets.columns import Item, blank, heading
 def limits(account: Account) -> str:
     """What keeps an account slow, in one line."""
     parts = [f"{account.concurrency} at once", *map(str, account.ceilings)]
-    return f"{account.channel}  {account.from_address}  {', '.join(parts)}"
+    return f"{account.channel}  {account.sender}  {', '.join(parts)}"
 
 
 class NameScreen(StepScreen):
