@@ -1,36 +1,29 @@
-"""`w`: the rows of the open view, as far as its filter lets them through, in a CSV or JSONL file."""
+"""`w`: the rows of the open view, as far as its filter lets them through, in a CSV, JSONL or XLSX file."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from storage.errors import PacelineError, RefusedError, UsageError
 from storage.reader import Reader
 from tui.actions import Row
 from tui.base import ConsoleBase
-from tui.files import whole_file
+from tui.exporting.writer import KINDS, format_of, refuse_existing, write_rows
 from tui.format import count
 from tui.screens.view import Written
-from tui.sheets import csv_cell
-
-ENDINGS = (".csv", ".jsonl")
-TOLD_EVERY = 10_000
-"""Rows between two words about how far it is."""
 
 
 def target_of(text: str) -> Path:
     """The file that was named. Raises UsageError for another ending, RefusedError for a file that exists."""
     target = Path(text.strip()).expanduser()
-    if target.suffix.lower() not in ENDINGS:
-        raise UsageError(f"{target.name or 'no name'}: only .csv and .jsonl can be written", hint="name the file so")
-    if target.exists():
-        raise RefusedError(f"{target} exists and stays as it is", hint="name another file")
+    if not target.suffix:
+        raise UsageError(f"{target.name or 'no name'}: only {KINDS} can be written", hint="name the file so")
+    format_of(target)
+    refuse_existing(target)
     return target
 
 
@@ -39,39 +32,6 @@ def rows_in(data: Any) -> list[Row]:
     lists = [data] if isinstance(data, list) else list(data.values()) if isinstance(data, dict) else []
     found = [entry for entry in lists if isinstance(entry, list) and entry and isinstance(entry[0], dict)]
     return max(found, key=len, default=[])
-
-
-def write_rows(target: Path, rows: Iterable[Row], told: Callable[[int], None]) -> int:
-    """Write the rows, whole or not at all; returns how many. `told` is called now and then with how many there are,
-    and may end it by raising."""
-    as_csv = target.suffix.lower() == ".csv"
-    with whole_file(target, encoding="utf-8-sig" if as_csv else "utf-8") as file:
-        put = _csv(file) if as_csv else _jsonl(file)
-        n = 0
-        for row in rows:
-            put(row)
-            n += 1
-            if n % TOLD_EVERY == 0:
-                told(n)
-    return n
-
-
-def _csv(file: TextIO) -> Callable[[Row], None]:
-    writer = csv.writer(file)
-    columns: Sequence[str] = ()
-
-    def put(row: Row) -> None:
-        nonlocal columns
-        if not columns:
-            columns = list(row)
-            writer.writerow([csv_cell(name) for name in columns])
-        writer.writerow([csv_cell(row.get(name)) for name in columns])
-
-    return put
-
-
-def _jsonl(file: TextIO) -> Callable[[Row], None]:
-    return lambda row: print(json.dumps(row, ensure_ascii=True, default=str), file=file)
 
 
 class Writing(ConsoleBase):
@@ -119,7 +79,7 @@ class Writing(ConsoleBase):
             loop.call_soon_threadsafe(self.say, f"writing: {count(n)} rows ...")
 
         with Reader(self.database) as reader:
-            return write_rows(target, map(dated, load(reader, self.now())), told)
+            return write_rows(target, map(dated, load(reader, self.now())), format_of(target), told=told)
 
 
 def _as_shown(data: Any) -> Written:

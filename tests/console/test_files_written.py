@@ -16,7 +16,8 @@ from storage.reader import Reader
 from tests.console.looking import console, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui.console import PacelineApp
-from tui.writing import target_of, write_rows
+from tui.exporting.writer import Format, write_rows
+from tui.writing import target_of
 
 
 def kept_in(folder: Path) -> dict[str, int]:
@@ -92,14 +93,14 @@ async def test_a_filter_that_does_not_parse_writes_nothing(
 
 @pytest.mark.parametrize("name", ["x", "x.txt", ""])
 def test_only_files_of_a_known_kind_are_written(name: str) -> None:
-    with pytest.raises(PacelineError, match=r"only \.csv and \.jsonl"):
+    with pytest.raises(PacelineError, match=r"only \.csv, \.jsonl, \.xlsx can be written"):
         target_of(name)
 
 
 def test_cells_are_text_to_spreadsheets_and_terminals(tmp_path: Path) -> None:
     rows = [{"name": "=1+1", "note": "\x1b[2J", "fields": {"a": [1]}}]
     target = tmp_path / "x.csv"
-    assert write_rows(target, rows, lambda n: None) == 1
+    assert write_rows(target, rows, Format.CSV) == 1
     with target.open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [["name", "note", "fields"], ["'=1+1", "?[2J", '{"a": [1]}']]
 
@@ -109,7 +110,7 @@ def test_a_write_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
         raise PacelineError("the console ended")
 
     with pytest.raises(PacelineError):
-        write_rows(tmp_path / "x.csv", ({"n": n} for n in range(20_000)), told)
+        write_rows(tmp_path / "x.csv", ({"n": n} for n in range(20_000)), Format.CSV, told=told)
     assert list(tmp_path.iterdir()) == []
 
 
