@@ -19,7 +19,7 @@ class Message:
 
     E-mail: CRLF line ends, dot-stuffing is the channel's. An invitation: `recipient` is the profile, `content` its note
     as UTF-8, `name` the person's as the operator knows it. A webhook: `recipient` is the person's key, `content` the
-    JSON body, `message_id` what makes a repeat known.
+    JSON body, `message_id` what makes a repeat known, `headers` what its step adds.
     """
 
     sender: str
@@ -28,6 +28,7 @@ class Message:
     content: bytes
     smtputf8: bool = False
     name: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class ChannelError(Exception):
