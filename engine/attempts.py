@@ -188,7 +188,7 @@ class Attempts:
                 scope=None if job.batch_id is None else (job.queue_id, job.campaign_id, job.batch_id),
             )
         )
-        if accepted and self._health.state is QueueState.READY:
+        if accepted and fate.queue_action is Action.NONE and self._health.state is QueueState.READY:
             slot.free()
         recorded = await recording
         if not recorded:
@@ -205,6 +205,8 @@ class Attempts:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
             await self._health.recovered()
+        if outcome.action == Action.SLOW:
+            await self._feedback.halve(outcome.text, self._rules.concurrency)
         if slow_down := await self._alarms.note(job.campaign_id, outcome, fate):
             await self._feedback.halve(slow_down, self._rules.concurrency)
             await self._alarms.slowed(slow_down)

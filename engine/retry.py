@@ -126,11 +126,21 @@ def decide(
     """
     match outcome.cls:
         case OutcomeClass.ACCEPTED:
-            return Disposition(JobState.COMPLETED)
+            rests = outcome.action == Action.COOL_DAY
+            return Disposition(JobState.COMPLETED, queue_action=Action.COOL_DAY if rests else Action.NONE)
+        case OutcomeClass.NEEDLESS if outcome.action == Action.HOLD:
+            return Disposition(JobState.HELD, reason=HeldReason.CONTENT.value, counts_try=False)
         case OutcomeClass.NEEDLESS:
             return Disposition(JobState.SKIPPED, reason=outcome.error_key, counts_try=False)
         case OutcomeClass.UNCERTAIN:
             return Disposition(JobState.UNCERTAIN, reason=outcome.error_key)
+        case OutcomeClass.CONTENT if outcome.action == Action.HOLD_PAUSE:
+            return Disposition(
+                JobState.HELD,
+                reason=HeldReason.CONTENT.value,
+                counts_try=False,
+                pause_campaign=PauseReason.ERRORS.value,
+            )
         case OutcomeClass.PERMANENT | OutcomeClass.CONTENT:
             return Disposition(JobState.FAILED, reason=outcome.error_key)
         case OutcomeClass.CONFIGURATION:

@@ -165,3 +165,31 @@ def test_a_configuration_refusal_holds_the_message_and_pauses_the_campaign():
 def test_nothing_automatic_follows_an_uncertain_outcome():
     result = disposition(uncertain("connection lost"))
     assert result == Disposition(JobState.UNCERTAIN, reason="connection lost")
+
+
+def test_an_accepted_message_may_rest_its_queue_for_a_day_and_stays_accepted():
+    fate = disposition(Outcome(OutcomeClass.ACCEPTED, action=Action.COOL_DAY))
+    assert (fate.state, fate.queue_action) == (JobState.COMPLETED, Action.COOL_DAY)
+    assert disposition(Outcome(OutcomeClass.ACCEPTED, action=Action.SLOW)).queue_action is Action.NONE
+
+
+def test_what_needs_nothing_sent_is_skipped_or_waits_for_a_person():
+    skipped = disposition(Outcome(OutcomeClass.NEEDLESS, error_key="already invited"))
+    assert skipped == Disposition(JobState.SKIPPED, reason="already invited", counts_try=False)
+    held = disposition(Outcome(OutcomeClass.NEEDLESS, action=Action.HOLD))
+    assert held == Disposition(JobState.HELD, reason=HeldReason.CONTENT.value, counts_try=False)
+
+
+def test_a_text_that_nobody_can_get_is_held_and_tried_on_nobody_else():
+    fate = disposition(Outcome(OutcomeClass.CONTENT, action=Action.HOLD_PAUSE))
+    assert (fate.state, fate.reason, fate.pause_campaign) == (
+        JobState.HELD,
+        HeldReason.CONTENT.value,
+        PauseReason.ERRORS.value,
+    )
+    assert disposition(Outcome(OutcomeClass.CONTENT, error_key="552")).state is JobState.FAILED
+
+
+def test_a_postponed_person_comes_back_when_the_wait_is_over_and_pays_no_try():
+    outcome = Outcome(OutcomeClass.TRANSIENT, action=Action.POSTPONE, wait=21 * DAY, error_key="withdrawn")
+    assert disposition(outcome, tries=50) == Disposition(JobState.PENDING, NOW + 21 * DAY, "withdrawn", False)

@@ -1,0 +1,1 @@
+"""LinkedIn through the Unipile service (v1): a person is looked up, then invited."""

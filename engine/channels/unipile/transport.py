@@ -1,0 +1,160 @@
+"""One question to an HTTP service and its bounded answer; nothing is followed, repeated or taken from the environment.
+
+What matters for an invitation is whether the request had begun to leave when no answer came: httpcore's trace says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+from engine.channels.trouble import explain
+from storage.model import SECOND
+
+MOST_BYTES: Final = 1_000_000
+"""Of one answer: a page of a hundred people takes a tenth of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: `status`, its JSON object ({}: it was none), the whole `text` without any secret, the header
+    Retry-After as `wait` (us, 0: none)."""
+
+    status: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    wait: int = 0
+
+
+class NoReplyError(Exception):
+    """Nothing that could be read came back; the text is a sentence for the operator. `begun`: some of the request may
+    have reached the other side."""
+
+    def __init__(self, text: str, *, begun: bool) -> None:
+        super().__init__(text)
+        self.begun = begun
+
+
+class Transport:
+    """Asks one service. Every request has its own connection: one that was kept open and dropped meanwhile would leave
+    in doubt what was never sent. Times in seconds: `connect_timeout` to be connected, `timeout` for the whole."""
+
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], *, secret: str, connect_timeout: float, timeout: float
+    ) -> None:
+        self._url = httpx.URL(base_url)
+        self._secret = secret
+        self._connect_timeout = connect_timeout
+        self._timeout = timeout
+        self._client = httpx.AsyncClient(
+            base_url=self._url,
+            # What is not compressed cannot grow while it is read.
+            headers={**headers, "accept-encoding": "identity"},
+            timeout=httpx.Timeout(timeout, connect=connect_timeout),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def ask(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """The answer to one request. Raises NoReplyError."""
+        begun = False
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal begun
+            begun = begun or event.endswith("send_request_headers.started")
+
+        request = self._client.build_request(method, path, params=query, json=body, extensions={"trace": trace})
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.send(request, stream=True)
+                try:
+                    return self._reply(response, await _read(response))
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, OSError, TimeoutError, _TooLongError) as error:
+            raise NoReplyError(self._words(error, begun=begun), begun=begun) from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _reply(self, response: httpx.Response, content: bytes) -> Reply:
+        text = content.decode("utf-8", "replace")
+        if self._secret:
+            text = text.replace(self._secret, "***")
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            data = {}
+        wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+        return Reply(response.status_code, data if isinstance(data, dict) else {}, text, wait)
+
+    def _words(self, error: Exception, *, begun: bool) -> str:
+        host, port = self._url.host, self._url.port or (443 if self._url.scheme == "https" else 80)
+        timeout = self._timeout if begun else self._connect_timeout
+        match error:
+            case _TooLongError():
+                return f"the answer of {host} is longer than {MOST_BYTES:,} bytes"
+            case httpx.TimeoutException():
+                return explain(TimeoutError(), host, port, timeout)
+            case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError():
+                return explain(ConnectionResetError(), host, port, timeout)
+        return explain(_root(error), host, port, timeout)
+
+
+class _TooLongError(Exception):
+    pass
+
+
+async def _read(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise _TooLongError
+    return bytes(content)
+
+
+def _root(error: BaseException) -> Exception:
+    """What the system itself said, beneath the names that three libraries gave it."""
+    found: BaseException | None = error
+    best = error
+    while found is not None:
+        if isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if isinstance(found, OSError) and (found.errno or isinstance(found, ssl.SSLError)):
+            best = found
+        found = found.__cause__ or found.__context__
+    return best if isinstance(best, Exception) else OSError(type(best).__name__)
+
+
+def retry_after(value: str, date: str = "") -> int:
+    """The header Retry-After (RFC 9110 section 10.2.3) in microseconds: a number of seconds, or a date, which counts
+    from the answer's own `date` so that no clock needs to be right. 0 for none and for what cannot be read."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(int(value[:12]), 10**9) * SECOND
+    until, said = _at(value), _at(date)
+    if until is None or said is None:
+        return 0
+    return max(0, until - said)
+
+
+def _at(value: str) -> int | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp()) * SECOND
