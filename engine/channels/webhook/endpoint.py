@@ -34,6 +34,19 @@ class Endpoint:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
+    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The host where it is an address itself; None for a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the receiver stands on this machine, by its name alone."""
+        return self.host == "localhost" or bool(self.address and self.address.is_loopback)
+
+    @property
     def shown(self) -> str:
         """The address for people: values of the query, and parts of the path that look like a key, are masked."""
         path, mark, query = self.target.partition("?")

@@ -46,6 +46,15 @@ async def resolve(endpoint: Endpoint, *, allow_private: bool, lookup: Lookup) ->
     return found
 
 
+def refusal_of_host(endpoint: Endpoint, *, allow_private: bool) -> str:
+    """The sentence for a host that is an address itself and may not be asked; "" otherwise: a name is judged when it
+    is looked up."""
+    if endpoint.address is None:
+        return ""
+    reason = refusal(endpoint.address, allow_private=allow_private, clear=endpoint.scheme == "http")
+    return f"{endpoint.host} {reason}" if reason else ""
+
+
 def refusal(address: Address, *, allow_private: bool, clear: bool = False) -> str:
     """Why no request goes to `address`, as the end of a sentence; "" when it may. `clear`: without TLS, which is for
     private addresses alone."""
