@@ -9,7 +9,7 @@ from storage.reader import Reader
 
 Row = dict[str, Any]
 
-_ALARMS = (
+ALARM = (
     "SELECT a.id, a.kind, a.text, a.raised_at, a.cleared_at, a.acknowledged_at, a.acknowledged_by, a.campaign_id, "
     "a.queue_id, c.name AS campaign, q.name AS queue, COALESCE(c.name, q.name) AS name FROM alarms a "
     "LEFT JOIN campaigns c ON c.id = a.campaign_id LEFT JOIN queues q ON q.id = a.queue_id"
@@ -24,16 +24,16 @@ def open_alarms(reader: Reader) -> list[Row]:
     acknowledged_at, acknowledged_by, campaign_id, queue_id, campaign, queue, name, urgency}`; `name` is whose it is."""
     rows = [
         {**row, "urgency": _URGENCY.get(row["kind"], STOPPED)}
-        for row in reader.rows(f"{_ALARMS} WHERE a.cleared_at IS NULL")
+        for row in reader.rows(f"{ALARM} WHERE a.cleared_at IS NULL")
     ]
     return sorted(rows, key=lambda row: (row["urgency"], -row["raised_at"]))
 
 
 def alarms(reader: Reader, limit: int = 100) -> list[Row]:
     """The newest alarms, also those that are over."""
-    return reader.rows(f"{_ALARMS} ORDER BY a.id DESC LIMIT ?", (limit,))
+    return reader.rows(f"{ALARM} ORDER BY a.id DESC LIMIT ?", (limit,))
 
 
 def alarm(reader: Reader, alarm_id: int) -> Row | None:
     """One alarm; None: there is none of that number."""
-    return reader.one(f"{_ALARMS} WHERE a.id = ?", (alarm_id,))
+    return reader.one(f"{ALARM} WHERE a.id = ?", (alarm_id,))

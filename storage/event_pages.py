@@ -15,7 +15,7 @@ SEARCHED = 100_000
 RECENT = 500
 """The newest events, among which the last actions are looked for."""
 
-_EVENT = (
+EVENT = (
     "SELECT e.id, e.at, e.level, e.kind, e.actor, e.host, e.via, e.campaign_id, e.queue_id, e.job_id, e.n, e.text, "
     "e.data, c.name AS campaign, q.name AS queue FROM events e LEFT JOIN campaigns c ON c.id = e.campaign_id "
     "LEFT JOIN queues q ON q.id = e.queue_id"
@@ -47,7 +47,7 @@ def page(
         end = before if before is not None else _newest_id(reader) + 1
         where, order, values = "e.id < ? AND e.id >= ?", "DESC", [end, end - SEARCHED]
     rows = reader.rows(
-        f"{_EVENT} WHERE {where} AND e.level IN ({marks}) AND {_HOLDS} ORDER BY e.id {order} LIMIT ?",
+        f"{EVENT} WHERE {where} AND e.level IN ({marks}) AND {_HOLDS} ORDER BY e.id {order} LIMIT ?",
         (*values, *levels, only, limit),
     )
     if order == "DESC":

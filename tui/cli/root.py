@@ -27,6 +27,7 @@ NOUNS = {
     "job": Lazy("tui.cli.job:job", "Jobs: list, show, retry, cancel, undo; why they failed."),
     "batch": Lazy("tui.cli.batch:batch", "Batches: list, show."),
     "events": Lazy("tui.cli.events:events", "Audit and log."),
+    "export": Lazy("tui.cli.export:export", "Any table as CSV, JSONL or XLSX."),
     "db": Lazy("tui.cli.db:db", "Care of the database: backup, restore, check, recount."),
     "keys": Lazy("tui.cli.keys:keys", "Keys of the console: list them with their ids."),
     "doctor": Lazy("tui.cli.doctor:doctor", "Say what is wrong and what to do about it."),

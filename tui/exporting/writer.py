@@ -38,7 +38,7 @@ class Format(StrEnum):
 KINDS = ", ".join(f".{format}" for format in Format)
 
 
-def format_of(target: Path, wanted: str = "") -> Format:
+def format_of(target: Path, wanted: str | None = None) -> Format:
     """The format that was asked for, else that of the file's ending; CSV for stdout.
 
     Raises UsageError for another ending, and for XLSX on stdout.

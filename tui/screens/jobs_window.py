@@ -10,6 +10,7 @@ from storage.filter_sql import Where, both, where
 from storage.jobs_page import SLICE, Count, Place, Query, Sort, count, highest, page, place_of, rows_of
 from storage.jobs_page import before as count_before
 from storage.reader import STATES, Reader
+from storage.table_pages import jobs
 from tui.actions import Row
 from tui.format import short
 
@@ -17,10 +18,6 @@ HALF = 120
 """Rows that are kept on each side of the cursor: each is read and compared with every change, 4 times a second."""
 MARGIN = 60
 """Nearer to an edge than this, the window moves along: more than a page of the tallest usual screen."""
-
-
-WRITTEN_AT_ONCE = 1_000
-"""Rows of one read, so that the WAL never waits long for a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +129,4 @@ def every_row(reader: Reader, query: Query, now: int) -> Iterator[Row]:
     Jobs that are added meanwhile do not belong to it."""
     from tui.cli.facts import job_json
 
-    fixed = replace(query, now=now, sort=Sort.ID, descending=False, top=highest(reader))
-    after: Place | None = None
-    while found := page(reader, fixed, after=after, limit=WRITTEN_AT_ONCE).rows:
-        yield from map(job_json, found)
-        after = place_of(found[-1], Sort.ID)
+    return map(job_json, jobs(reader, replace(query, now=now)))
