@@ -96,6 +96,15 @@ def type_of(reply: Reply) -> str:
     return named.rpartition("/")[2] if isinstance(named, str) else ""
 
 
+TOO_EARLY: Final = "cannot resend"
+"""In the key of every refusal that says so, as it stands in the books."""
+
+
+def is_too_early(error_key: str) -> bool:
+    """Whether a refusal says that an invitation cannot be sent again yet, to this person or by this account."""
+    return TOO_EARLY in error_key
+
+
 def classify(reply: Reply, deed: Deed, *, server: str = "") -> Outcome:
     """What an answer other than a success says, by the table of `docs/linkedin.md`. Never raises."""
     kind = type_of(reply)
