@@ -58,6 +58,9 @@ _USER_UNKNOWN = (
     r"|(user|recipient|address|mailbox|account) (is )?unknown|no mailbox here|invalid (recipient|mailbox)\b"
     r"|(user|recipient|address|mailbox|account)\b.{0,40}\b(does ?n.t exist|does not exist|not (be )?found)"
     r"|recipient address rejected: access denied|(mailbox|address|account) (is )?no longer (valid|available|in use)"
+    r"|(user|account) not exist|does ?n.t have an? .{0,30}account|invalid (user|final delivery user)"
+    r"|address could( ?n.t| not) be found|(user|name|recipient)\b.{0,30}\bnot (listed|recogni[sz]ed)"
+    r"|unrout(e)?able address|^[#* ]*address rejected\W*$"
 )
 _SENDER = (
     r"sender (address )?(was |is )?(rejected|denied|refused|not allowed|verify failed)|bad outbound sender"
@@ -71,7 +74,16 @@ _BLOCKED = (
 )
 _AUTH = r"authentication (is )?required"
 _FAST = r"\brates?\b|too (many|fast|quickly)|\bpeak\b"
-_NO_DOMAIN = r"\bdomain (name )?(unknown|not found)"
+_NO_DOMAIN = (
+    r"\bdomain (name )?(unknown|not found)"
+    r"|^(?!.*\b(helo|ehlo|sender|client|your|reverse|mail from|my name|try again)\b).*"
+    r"((unknown|no such|invalid|unrout(e)?able) (mail )?(host|domain)"
+    r"|\b(host|domain)( name)? ((is )?unknown|not found|does ?n.t exist|does not exist))"
+)
+_NO_MAIL = (
+    r"\bno mx\b.{0,20}\b(record|found|host)|\bmx\b.{0,40}\bno smtp service|\bnull mx\b"
+    r"|(host|domain) (does|accepts) no(t accept)? mail\W*$"
+)
 _CUSTOMER = r"\bcustomer\b(?! (support|service|care))"
 _LOCKED = r"your (account|mailbox)\b.{0,30}\b(suspended|disabled|blocked|locked)"
 _DISABLED = r"(mailbox|account|user|recipient)\b.{0,40}\b(disabled|inactive|suspended|deactivated)"
@@ -82,6 +94,7 @@ _NO_HOST = r"no such host|name (or service )?not (known|found)|getaddrinfo|noden
 _RULES = (
     # 4xx about the person, although the words may sound like a limit of ours.
     Rule(_T, Action.NONE, "recipient receives too much mail", r"45\d", "", r"receiv\w* (too much )?mail"),
+    Rule(_T, Action.NONE, "recipient receives too much mail", r"55\d", "", r"receiv\w* (too much mail|mail at a rate)"),
     Rule(_T, Action.NONE, "greylisted", r"45\d", "", r"gr[ae]y.?list|postgrey"),
     # Credentials (RFC 4954 section 6), and an account of ours that is locked.
     Rule(_A, Action.NEEDS_ATTENTION, "authentication refused", r"53[0458]|432"),
@@ -110,7 +123,7 @@ _RULES = (
     Rule(_P, Action.SUPPRESS, "domain unknown", r"5\d\d", r"5\.1\.2", _NO_DOMAIN),
     Rule(_P, Action.SUPPRESS, "bad address syntax", r"5\d\d", r"5\.1\.3"),
     Rule(_P, Action.SUPPRESS, "mailbox moved", r"5\d\d", r"5\.1\.6"),
-    Rule(_P, Action.SUPPRESS, "domain accepts no mail", r"5\d\d", r"5\.1\.10"),
+    Rule(_P, Action.SUPPRESS, "domain accepts no mail", r"5\d\d", r"5\.1\.10", _NO_MAIL),
     Rule(_P, Action.SUPPRESS, "domain accepts no mail", r"556"),
     Rule(_P, Action.SUPPRESS, "no route to domain", r"5\d\d", r"5\.4\.4"),
     Rule(_P, Action.SUPPRESS_90D, "mailbox disabled", r"5\d\d", r"5\.2\.1", _DISABLED),
