@@ -39,8 +39,8 @@ _ADDRESS_HERE = r"[\"'<(]{0,3}(?:rfc822;\s*)?([^\s<>\"'(),;:\[\]]+@[\w-]+(?:\.[\
 _TAIL = r"(?:[:.,;]{1,3}(?:\s.*)?|\s*\.{3}.*|\s+(?:on \S*\d.*|[(\[].*)|\s*:.*|\s*)"
 _ALONE = re.compile(rf"[\s>*-]*{_ADDRESS_HERE}{_TAIL}", re.IGNORECASE)
 _NAMED = re.compile(
-    rf"[\s>*-]*(?:final[ -]recipient|original[ -]recipient|failed recipient|intended recipient|recipients?|rcpt to|address"
-    rf"|original address|recipient address|user|to|for)\s*[::]?\s*{_ADDRESS_HERE}{_TAIL}",
+    rf"[\s>*-]*(?:final[ -]recipient|original[ -]recipient|failed recipient|intended recipient|recipients?|rcpt to"
+    rf"|address|original address|recipient address|user|to|for)\s*[::]?\s*{_ADDRESS_HERE}{_TAIL}",
     re.IGNORECASE,
 )
 _NOT_PEOPLE = re.compile(
