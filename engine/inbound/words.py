@@ -149,8 +149,8 @@ AWAY_WORDS = re.compile("|".join(_AWAY_WORDS), re.IGNORECASE)
 
 CHALLENGE_WORDS = re.compile(
     r"(?:to|in order to) (?:have|get|ensure|complete).{0,40}(?:message|e-?mail|mail).{0,20}deliver"
-    r"|(?:verify|prove|confirm) (?:that )?you(?:'re| are) (?:a )?(?:human|real|person|not)",
-    r"approved senders?|guest ?list"
+    r"|(?:verify|prove|confirm) (?:that )?you(?:'re| are) (?:a )?(?:human|real|person|not)"
+    r"|approved senders?|guest ?list"
     r"|one[- ]time (?:verification|confirmation)|challenge[- ]response|anti-?spam.{0,60}(?:confirm|verif|reply)"
     r"|(?:message|e-?mail|mail) (?:is being held|has been (?:held|quarantined)|will be (?:held|delivered)).{0,80}"
     r"(?:confirm|verif|repl|click)",
