@@ -104,7 +104,8 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             why = f"no answer within {timeout:g} s"
         except h11.RemoteProtocolError as error:
-            lost = self._http.trailing_data[1]
+            # h11 has one exception for both, and names the close in its text.
+            lost = "closed" in str(error).lower()
             why = "the connection was lost before an answer" if lost else f"the answer was not HTTP: {error}"
         finally:
             self._asked = False
