@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from engine.account_base import AccountBase, LocalPath, MailAccount, Seconds, Text
 from engine.secrets import Secret, SecretRef
 from engine.tables import whole
+from engine.unipile_account import PRESETS as LINKEDIN_PRESETS
+from engine.unipile_account import UnipileAccount, usual_preset
 from storage.model import SECOND
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "messages_per_connection": 20,
     },
     "cold": {"daily_cap": 30},
+    **LINKEDIN_PRESETS,
 }
 """What a provider allows, with room to spare; a key that the account sets itself wins."""
 
@@ -109,18 +112,28 @@ class OutboxAccount(MailAccount):
         return str(self.folder)
 
 
-Account = SmtpAccount | OutboxAccount
+Account = SmtpAccount | OutboxAccount | UnipileAccount
 AnyAccount = Annotated[Account, Field(discriminator="channel")]
 
 
 def with_figures(table: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """An account's table as it counts: its own keys over its preset's, over the plain keys of `[defaults]`."""
-    kinds: dict[object, type[AccountBase]] = {"smtp": SmtpAccount, "outbox": OutboxAccount}
+    """An account's table as it counts: its own keys over its preset's, over the plain keys of `[defaults]`. The pace of
+    a LinkedIn account comes from its preset alone: that of everybody else would lock it."""
+    kinds: dict[object, type[AccountBase]] = {
+        "smtp": SmtpAccount,
+        "outbox": OutboxAccount,
+        "unipile": UnipileAccount,
+    }
     kind = kinds.get(table.get("channel")) if isinstance(table.get("channel"), str) else None
     if kind is None:
         return table
-    preset = PRESETS.get(table["preset"], {}) if isinstance(table.get("preset"), str) else {}
-    plain = {key: value for key, value in defaults.items() if key not in ("retry", "cooling")}
+    name = table.get("preset")
+    left_out = {"retry", "cooling"}
+    if kind is UnipileAccount:
+        name = name if name in LINKEDIN_PRESETS else usual_preset(table)
+        left_out |= {"concurrency", "min_gap"}
+    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    plain = {key: value for key, value in defaults.items() if key not in left_out}
     inherited = {key: value for key, value in {**plain, **preset}.items() if key in kind.model_fields}
     return {**inherited, **table}
 

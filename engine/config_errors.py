@@ -22,8 +22,9 @@ _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"^\s*\[\s*({_DOTTED})\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(rf"^\s*({_DOTTED})\s*=")
 _INLINE_KEY = re.compile(rf"[{{,]\s*({_DOTTED})\s*=")
-_SECRETS = frozenset({"password"})
-_KINDS = frozenset({"smtp", "outbox"})
+_SECRETS = frozenset({"password", "api_key", "secret", "token", "url"})
+"""Keys whose value is never shown; an address may hold one, too."""
+_KINDS = frozenset({"smtp", "outbox", "unipile", "webhook"})
 _SENTENCES = {
     "missing": "is required",
     "string_type": "must be text in quotes",
@@ -34,8 +35,8 @@ _SENTENCES = {
     "model_attributes_type": "must be a table",
     "float_type": "must be a number without quotes",
     "path_type": "must be a path in quotes",
-    "union_tag_not_found": 'needs a channel: channel = "smtp" or channel = "outbox"',
-    "union_tag_invalid": 'channel must be "smtp" or "outbox"',
+    "union_tag_not_found": 'needs a channel: channel = "smtp", "unipile", "webhook" or "outbox"',
+    "union_tag_invalid": 'channel must be "smtp", "unipile", "webhook" or "outbox"',
 }
 
 

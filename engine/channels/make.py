@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from engine.accounts import Account, OutboxAccount
 from engine.channels.channel import Channel
+from engine.clock import SystemClock
+from engine.unipile_account import UnipileAccount
 
 
 def make_channel(account: Account) -> Channel:
@@ -12,6 +14,10 @@ def make_channel(account: Account) -> Channel:
         from engine.channels.outbox import OutboxChannel
 
         return OutboxChannel(account.folder)
+    if isinstance(account, UnipileAccount):
+        from engine.channels.unipile.session import UnipileChannel
+
+        return UnipileChannel(account.settings(), SystemClock())
     from engine.channels.smtp import SmtpChannel
 
     return SmtpChannel(account.settings())

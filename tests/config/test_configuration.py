@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.config import (
 )
 from engine.config_errors import key_lines
 from engine.places import default_config_path, default_db_path
+from engine.unipile_account import UnipileAccount
 from storage.errors import NotFoundError, RefusedError, UsageError
 
 SMTP = """
@@ -116,7 +118,7 @@ RATE = 'must be a rate of at least one, such as "60/min" or "30/h"'
 DURATION = 'must be a duration with its unit in quotes, such as "30s" or "5m"'
 WHOLE = "must be a whole number without quotes"
 MODES = "must be one of 'none', 'starttls', 'opportunistic' or 'implicit'"
-CHANNELS = 'channel = "smtp" or channel = "outbox"'
+CHANNELS = 'channel = "smtp", "unipile", "webhook" or "outbox"'
 LINK = "must be an https address with a path, such as https://example.com/leave?m={message_id}"
 NAMES = "an account's name has letters, digits, - and _ only (at most 63)"
 
@@ -128,7 +130,7 @@ NAMES = "an account's name has letters, digits, - and _ only (at most 63)"
         ("zone = '../UTC'", f"1: zone: {ZONE} (got '../UTC')"),
         ("\nenviroment = 'x'", "2: enviroment: is not a key of this table: did you mean environment?"),
         ("[accounts.a]\nfolder='x'", f"1: accounts.a: needs a channel: {CHANNELS}"),
-        ("[accounts.a]\nchannel='fax'", '1: accounts.a: channel must be "smtp" or "outbox"'),
+        ("[accounts.a]\nchannel='fax'", '1: accounts.a: channel must be "smtp", "unipile", "webhook" or "outbox"'),
         ("\n[accounts.a]\nchannel='outbox'\nfolder='x'", "2: accounts.a.from_address: is required"),
         ("[accounts]\na = 1", "2: accounts.a: must be a table (got 1)"),
         ("accounts = 1", "1: accounts: must be a table (got 1)"),
@@ -424,7 +426,7 @@ def test_every_example_of_the_document_is_valid(tmp_path: Path, example: str) ->
 
 @pytest.mark.parametrize(
     "model",
-    [Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SmtpAccount, OutboxAccount],
+    [Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SmtpAccount, OutboxAccount, UnipileAccount],
     ids=lambda m: m.__name__,
 )
 def test_the_document_explains_every_key(model: type[BaseModel]) -> None:
@@ -436,5 +438,4 @@ def test_the_document_shows_the_figures_of_every_preset() -> None:
     for name, figures in PRESETS.items():
         assert f"| `{name}` |" in DOCUMENT
         for key, value in figures.items():
-            shown = f'"{value}"' if isinstance(value, str) else value
-            assert f"`{key} = {shown}`" in DOCUMENT
+            assert f"`{key} = {json.dumps(value)}`" in DOCUMENT
