@@ -13,7 +13,15 @@ from engine.inbound.mail import Headers, Mail, addresses_of, headers_in
 from engine.inbound.model import Kind
 from engine.inbound.quoting import own_words
 from engine.inbound.replies import ServerReply, Told, find_reply, is_unknown
-from engine.inbound.words import BOUNCE_SUBJECT, BOUNCE_WORDS, DAEMON_NAME, DAEMON_USER, DELAY_SUBJECT, DELAY_WORDS
+from engine.inbound.words import (
+    BOUNCE_SUBJECT,
+    BOUNCE_WORDS,
+    DAEMON_NAME,
+    DAEMON_USER,
+    DELAY_SUBJECT,
+    DELAY_WORDS,
+    FORMAL_WORDS,
+)
 
 _MAX_LINES = 2_000
 _DIVIDER = re.compile(
@@ -36,7 +44,7 @@ _TELLING = frozenset(
 _BASIC = frozenset(("from", "to", "subject", "date"))
 _ADDRESS = re.compile(r"(?<![\w.+=-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.UNICODE)
 _ADDRESS_HERE = r"[\"'<(]{0,3}(?:rfc822;\s*)?([^\s<>\"'(),;:\[\]]+@[\w-]+(?:\.[\w-]+)+)[\"'>)]{0,3}"
-_TAIL = r"(?:[:.,;]{1,3}(?:\s.*)?|\s*\.{3}.*|\s+(?:on \S*\d.*|[(\[].*)|\s*:.*|\s*)"
+_TAIL = r"(?:[:.,;]{1,3}(?:\s.*)?|\s*\.{3}.*|\s+(?:on .*\d.*|[(\[].*)|\s*:.*|\s*)"
 _ALONE = re.compile(rf"[\s>*-]*{_ADDRESS_HERE}{_TAIL}", re.IGNORECASE)
 _NAMED = re.compile(
     rf"[\s>*-]*(?:final[ -]recipient|original[ -]recipient|failed recipient|intended recipient|recipients?|rcpt to"
@@ -104,7 +112,7 @@ def looks_like_bounce(mail: Mail, above: str) -> bool:
         return says_subject and says
     returns_mail = bool(mail.originals) or len(_known_headers(_parted(mail)[1])) >= 2
     fresh = not headers.has("in-reply-to") and not headers.has("references")
-    return says_subject and says and returns_mail and fresh
+    return says_subject and says and fresh and (returns_mail or bool(FORMAL_WORDS.search(words[:600])))
 
 
 def is_daemon(headers: Headers) -> bool:
@@ -233,9 +241,10 @@ def _recipients(mail: Mail, above: str, original: Headers) -> tuple[str, ...]:
     alone = _people((m[1] for line in lines if (m := _ALONE.fullmatch(line))), ours)
     named_so = _people((m[1] for line in lines if (m := _NAMED.fullmatch(line))), ours)
     anywhere = _people((m for line in lines for m in _ADDRESS.findall(line)), ours)
+    telling = _people((m for line in lines if not is_unknown(line) for m in _ADDRESS.findall(line)), ours)
     meant = [address for address in sent_to if address.lower() in {a.lower() for a in anywhere}]
     others = [address for address in sent_to if address.lower() not in ours]
-    found = alone or meant or named_so or anywhere[:1] or others or sent_to
+    found = alone or meant or named_so or telling[:1] or others or anywhere[:1] or sent_to
     # A mail to oneself: the sender is whom it did not reach.
     return tuple(found or _people((m[1] for line in lines if (m := _ALONE.fullmatch(line))), set()))
 

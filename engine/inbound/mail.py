@@ -210,10 +210,14 @@ def addresses_of(value: str) -> list[str]:
     """The mail addresses in an address header; a broken list is searched for what looks like one."""
     value = value[:MAX_HEADER]
     try:
-        found = [address for _, address in getaddresses([value]) if "@" in address and " " not in address]
+        found = [address for _, address in getaddresses([value]) if _is_address(address)]
     except (ValueError, TypeError, IndexError):
         found = []
     return found or _ADDRESS.findall(value)
+
+
+def _is_address(text: str) -> bool:
+    return "@" in text[1:-1] and not text.startswith("@") and " " not in text
 
 
 def text_of(part: Message) -> str:

@@ -100,6 +100,14 @@ _BOUNCE_WORDS = (
 )
 BOUNCE_WORDS = re.compile("|".join(_BOUNCE_WORDS), re.IGNORECASE)
 
+FORMAL_WORDS = re.compile(
+    r"(?:could not be delivered|was not delivered|did not reach|has failed|failed|undeliverable) (?:to"
+    r"|for)? ?the following"
+    r"|following (?:recipient|address).{0,40}(?:could not|cannot|failed)|automatically (?:generated|created|sent)",
+    re.IGNORECASE,
+)
+"""Sentences that only a program writes: they tell a bounce that returns nothing of the original."""
+
 _AWAY_SUBJECTS = (
     r"out[- ]of[- ](?:the )?office|\booo\b[ :]|away from (?:the |my )?(?:office|desk|e-?mail)",
     r"on (?:vacation|holiday|annual leave)|vacation (?:message|notice|reply|response|auto\w*)|absence",
