@@ -12,6 +12,7 @@ from engine.secrets import Secret, SecretRef
 from engine.tables import whole
 from engine.unipile_account import PRESETS as LINKEDIN_PRESETS
 from engine.unipile_account import UnipileAccount, usual_preset
+from engine.webhook_account import WebhookAccount
 from storage.model import SECOND
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class OutboxAccount(MailAccount):
         return str(self.folder)
 
 
-Account = SmtpAccount | OutboxAccount | UnipileAccount
+Account = SmtpAccount | OutboxAccount | UnipileAccount | WebhookAccount
 AnyAccount = Annotated[Account, Field(discriminator="channel")]
 
 
@@ -123,6 +124,7 @@ def with_figures(table: dict[str, Any], defaults: dict[str, Any]) -> dict[str, A
         "smtp": SmtpAccount,
         "outbox": OutboxAccount,
         "unipile": UnipileAccount,
+        "webhook": WebhookAccount,
     }
     kind = kinds.get(table.get("channel")) if isinstance(table.get("channel"), str) else None
     if kind is None:

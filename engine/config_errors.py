@@ -14,6 +14,8 @@ from engine.account_base import AccountBase, CoolingTable, Defaults, RetryTable
 from engine.accounts import OutboxAccount, SmtpAccount
 from engine.console_settings import ConsoleSettings
 from engine.secrets import SecretRef
+from engine.unipile_account import UnipileAccount
+from engine.webhook_account import SuccessTable, WebhookAccount
 
 Location = tuple[str, ...]
 
@@ -34,6 +36,8 @@ _SENTENCES = {
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "float_type": "must be a number without quotes",
+    "bool_type": "must be true or false without quotes",
+    "none_required": "has no presets for this channel: leave it out",
     "path_type": "must be a path in quotes",
     "union_tag_not_found": 'needs a channel: channel = "smtp", "unipile", "webhook" or "outbox"',
     "union_tag_invalid": 'channel must be "smtp", "unipile", "webhook" or "outbox"',
@@ -119,8 +123,9 @@ def _shown(value: Any, field: Location, kind: str) -> str:
 
 
 def _unknown_key(key: str) -> str:
-    models = (SmtpAccount, OutboxAccount, AccountBase, Defaults, RetryTable, CoolingTable, ConsoleSettings, SecretRef)
-    known = {name for model in models for name in model.model_fields}
+    kinds = (SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount)
+    tables = (AccountBase, Defaults, RetryTable, CoolingTable, SuccessTable, ConsoleSettings, SecretRef)
+    known = {name for model in (*kinds, *tables) for name in model.model_fields}
     known |= {"environment", "zone", "defaults", "safety", "console", "accounts", "allow"}
     near = difflib.get_close_matches(key, sorted(known), n=1)
     return "is not a key of this table" + (f": did you mean {near[0]}?" if near and near[0] != key else "")

@@ -6,6 +6,7 @@ from engine.accounts import Account, OutboxAccount
 from engine.channels.channel import Channel
 from engine.clock import SystemClock
 from engine.unipile_account import UnipileAccount
+from engine.webhook_account import WebhookAccount
 
 
 def make_channel(account: Account) -> Channel:
@@ -18,6 +19,10 @@ def make_channel(account: Account) -> Channel:
         from engine.channels.unipile.session import UnipileChannel
 
         return UnipileChannel(account.settings(), SystemClock())
+    if isinstance(account, WebhookAccount):
+        from engine.channels.webhook.channel import WebhookChannel
+
+        return WebhookChannel(account.settings(), SystemClock())
     from engine.channels.smtp import SmtpChannel
 
     return SmtpChannel(account.settings())

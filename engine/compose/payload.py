@@ -82,6 +82,10 @@ class PayloadFactory:
         self.required = required - set(SUPPLIED)
         """Field names that every recipient must bring."""
 
+    def lacks(self, address: str, profile: str) -> str:
+        """Nothing: a person is whoever the file says, and what the JSON prints are its fields."""
+        return ""
+
     def missing(self, fields: Mapping[str, object], *, address: str = "") -> tuple[str, ...]:
         """Every name that `build` would report for these fields, each once: for preflight.
         Raises OutputTooLarge and RenderError."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import random
+import re
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +133,19 @@ def test_a_signature_binds_the_time_to_the_body() -> None:
     # Computed with openssl: printf '1700000000.{}' | openssl dgst -sha256 -hmac key
     assert first == "t=1700000000,v1=9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae"
     assert len({first, signature("key", b"{}", 1_700_000_001), signature("kez", b"{}", 1_700_000_000)}) == 3
+
+
+def test_the_documents_own_verifier_knows_our_signature() -> None:
+    (source,) = re.findall(
+        r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(), re.S
+    )
+    names: dict[str, Any] = {}
+    exec(source, names)
+    body, now = b'{"a": 1}', int(time.time())
+    assert names["is_ours"]("key", signature("key", body, now), body)
+    assert not names["is_ours"]("key", signature("key", body, now), body + b" ")
+    assert not names["is_ours"]("kez", signature("key", body, now), body)
+    assert not names["is_ours"]("key", signature("key", body, now - 900), body)
 
 
 def test_an_idempotency_key_is_a_string_of_its_draft() -> None:

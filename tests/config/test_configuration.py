@@ -27,6 +27,7 @@ from engine.config import (
 from engine.config_errors import key_lines
 from engine.places import default_config_path, default_db_path
 from engine.unipile_account import UnipileAccount
+from engine.webhook_account import SuccessTable, WebhookAccount
 from storage.errors import NotFoundError, RefusedError, UsageError
 
 SMTP = """
@@ -426,7 +427,10 @@ def test_every_example_of_the_document_is_valid(tmp_path: Path, example: str) ->
 
 @pytest.mark.parametrize(
     "model",
-    [Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SmtpAccount, OutboxAccount, UnipileAccount],
+    [
+        *(Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SuccessTable),
+        *(SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount),
+    ],
     ids=lambda m: m.__name__,
 )
 def test_the_document_explains_every_key(model: type[BaseModel]) -> None:
