@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from engine.accounts import Account, SmtpAccount
+from engine.accounts import Account, OutboxAccount, SmtpAccount
+from engine.unipile_account import WARNING, UnipileAccount
 from storage.errors import PacelineError, UsageError
 from storage.lock import read_holder
 from storage.model import SECOND
@@ -49,9 +50,25 @@ def _json(found: Account) -> Json:
             "username": found.username,
             "password": secret,
         }
-    else:
+    elif isinstance(found, UnipileAccount):
+        data |= {
+            "url": found.url,
+            "account_id": found.account_id,
+            "plan": found.plan,
+            "note_limit": found.most_characters,
+            "look_ups": str(found.look_up_cap),
+            "password": found.api_key.describe(),
+        }
+    elif isinstance(found, OutboxAccount):
         data["folder"] = str(found.folder)
     return data
+
+
+def _place(row: Json) -> str:
+    """Where an account's messages go, in one cell."""
+    if "host" in row:
+        return f"{row['host']}:{row['port']} ({row['tls']})"
+    return row.get("folder") or f"{row['account_id']} at {row['url']}"
 
 
 @click.command("list", cls=Verb)
@@ -67,31 +84,33 @@ def list_(session: Session) -> None:
         return
     shown = [
         (
-            row["account"], row["channel"], row["from"],
-            f"{row['host']}:{row['port']} ({row['tls']})" if "host" in row else row["folder"],
+            row["account"], row["channel"], row["from"], _place(row),
             row["concurrency"], ", ".join(row["caps"]), row.get("password"),
         )
         for row in rows
     ]  # fmt: skip
-    titles = ("account", "channel", "from", "to", "at once", "caps", "password")
+    titles = ("account", "channel", "from", "to", "at once", "caps", "secret")
     table(titles, shown, empty="no account: paceline account add --help")
 
 
 @click.command("add", cls=Change)
 @click.argument("name")
-@click.option("--channel", type=click.Choice(["smtp", "outbox"]), required=True)
-@click.option("--from", "from_address", required=True, metavar="ADDRESS", help="The sender's address.")
+@click.option("--channel", type=click.Choice(["smtp", "unipile", "outbox"]), required=True)
+@click.option("--from", "from_address", metavar="ADDRESS", help="The sender's address; every mail account has one.")
 @click.option("--from-name", help="The sender's shown name.")
 @click.option("--reply-to", metavar="ADDRESS")
-@click.option("--preset", help="Host and limits of a provider: gmail, workspace, yahoo, cold.")
+@click.option("--preset", help="Limits of a provider: gmail, workspace, yahoo, cold, linkedin-free, linkedin.")
 @click.option("--host")
 @click.option("--port", type=int)
 @click.option("--tls", help="starttls (default), implicit, opportunistic or none.")
 @click.option("--username")
-@click.option("--password-env", metavar="NAME", help="The password stands in this environment variable.")
-@click.option("--password-file", metavar="PATH", help="The password stands in this file.")
-@click.option("--password-keyring", metavar="SERVICE/USER", help="The password stands in the keyring.")
-@click.option("--password-command", metavar="COMMAND", help="This command prints the password.")
+@click.option("--url", help="unipile: the service's address, such as https://api1.unipile.com:13111.")
+@click.option("--account-id", metavar="ID", help="unipile: what the service calls the LinkedIn account.")
+@click.option("--plan", type=click.Choice(["free", "paid"]), help="unipile: the LinkedIn plan; paid unless told.")
+@click.option("--password-env", metavar="NAME", help="Password or access key stand in this environment variable.")
+@click.option("--password-file", metavar="PATH", help="Password or access key stand in this file.")
+@click.option("--password-keyring", metavar="SERVICE/USER", help="Password or access key stand in the keyring.")
+@click.option("--password-command", metavar="COMMAND", help="This command prints password or access key.")
 @click.option("--folder", help="outbox: where the .eml files go.")
 @click.option("--concurrency", type=int, help="Messages under way at once.")
 @click.option("--min-gap", help="Least time between two starts, such as 2s.")
@@ -104,9 +123,13 @@ def add(session: Session, /, name: str, **options: Any) -> None:
 
     session.refuse_read_only()
     values = {key: value for key, value in options.items() if not key.startswith("password_")}
-    values["password"] = _reference(options)
+    invites = options["channel"] == "unipile"
+    values["api_key" if invites else "password"] = _reference(options)
     path = session.config_file
+    first = invites and not any(found.channel == "unipile" for found in session.config().accounts.values())
     add_account(path, name, values)
+    if first:
+        say(f"warning: {WARNING}")
     reloaded = _reload(session)
     if session.json:
         emit({"success": True, "account": name, "config": str(path), "reloaded": reloaded})
