@@ -408,6 +408,7 @@ async def test_no_secret_comes_back_in_outcomes_or_logs(receive: Receive, caplog
         answer(500, echo.encode()),
         answer(302, echo.encode(), headers={"Location": f"https://x.example/?{TOKEN}"}),
         garbage(echo.encode()),
+        garbage(echo.encode() + b"\r\n\r\n"),
     ]
     caplog.set_level(logging.DEBUG)
     hook = await receive(*plays, secret=lambda: SECRET, token=lambda: TOKEN, path=f"/in?key={key}")

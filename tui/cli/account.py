@@ -8,6 +8,7 @@ import click
 
 from engine.accounts import Account, OutboxAccount, SmtpAccount
 from engine.unipile_account import WARNING, UnipileAccount
+from engine.webhook_account import WebhookAccount
 from storage.errors import PacelineError, UsageError
 from storage.lock import read_holder
 from storage.model import SECOND
@@ -59,6 +60,16 @@ def _json(found: Account) -> Json:
             "look_ups": str(found.look_up_cap),
             "password": found.api_key.describe(),
         }
+    elif isinstance(found, WebhookAccount):
+        data |= {
+            "url": found.endpoint.shown,
+            "method": found.method,
+            "success": found.success.model_dump(exclude_none=True),
+            "idempotent": found.idempotent,
+            "allow_private": found.allow_private,
+            "secret": found.secret.describe() if found.secret else None,
+            "password": found.token.describe() if found.token else None,
+        }
     elif isinstance(found, OutboxAccount):
         data["folder"] = str(found.folder)
     return data
@@ -68,7 +79,9 @@ def _place(row: Json) -> str:
     """Where an account's messages go, in one cell."""
     if "host" in row:
         return f"{row['host']}:{row['port']} ({row['tls']})"
-    return row.get("folder") or f"{row['account_id']} at {row['url']}"
+    if "account_id" in row:
+        return f"{row['account_id']} at {row['url']}"
+    return row.get("folder") or f"{row['method']} {row['url']}"
 
 
 @click.command("list", cls=Verb)
@@ -85,7 +98,8 @@ def list_(session: Session) -> None:
     shown = [
         (
             row["account"], row["channel"], row["from"], _place(row),
-            row["concurrency"], ", ".join(row["caps"]), row.get("password"),
+            row["concurrency"], ", ".join(row["caps"]),
+            ", ".join(filter(None, (row.get("password"), row.get("secret")))),
         )
         for row in rows
     ]  # fmt: skip
@@ -95,7 +109,7 @@ def list_(session: Session) -> None:
 
 @click.command("add", cls=Change)
 @click.argument("name")
-@click.option("--channel", type=click.Choice(["smtp", "unipile", "outbox"]), required=True)
+@click.option("--channel", type=click.Choice(["smtp", "unipile", "webhook", "outbox"]), required=True)
 @click.option("--from", "from_address", metavar="ADDRESS", help="The sender's address; every mail account has one.")
 @click.option("--from-name", help="The sender's shown name.")
 @click.option("--reply-to", metavar="ADDRESS")
@@ -104,13 +118,27 @@ def list_(session: Session) -> None:
 @click.option("--port", type=int)
 @click.option("--tls", help="starttls (default), implicit, opportunistic or none.")
 @click.option("--username")
-@click.option("--url", help="unipile: the service's address, such as https://api1.unipile.com:13111.")
+@click.option("--url", help="The service's address (unipile), or the receiver's (webhook).")
 @click.option("--account-id", metavar="ID", help="unipile: what the service calls the LinkedIn account.")
 @click.option("--plan", type=click.Choice(["free", "paid"]), help="unipile: the LinkedIn plan; paid unless told.")
-@click.option("--password-env", metavar="NAME", help="Password or access key stand in this environment variable.")
-@click.option("--password-file", metavar="PATH", help="Password or access key stand in this file.")
-@click.option("--password-keyring", metavar="SERVICE/USER", help="Password or access key stand in the keyring.")
-@click.option("--password-command", metavar="COMMAND", help="This command prints password or access key.")
+@click.option(
+    "--password-env", metavar="NAME", help="Password, access key or token stand in this environment variable."
+)
+@click.option("--password-file", metavar="PATH", help="Password, access key or token stand in this file.")
+@click.option("--password-keyring", metavar="SERVICE/USER", help="Password, access key or token stand in the keyring.")
+@click.option("--password-command", metavar="COMMAND", help="This command prints password, access key or token.")
+@click.option("--secret-env", metavar="NAME", help="webhook: what signs a body stands in this environment variable.")
+@click.option("--secret-file", metavar="PATH", help="webhook: ... in this file.")
+@click.option("--secret-keyring", metavar="SERVICE/USER", help="webhook: ... in the keyring.")
+@click.option("--secret-command", metavar="COMMAND", help="webhook: ... is printed by this command.")
+@click.option("--method", type=click.Choice(["POST", "PUT"]), help="webhook: POST unless told.")
+@click.option("--token-header", metavar="NAME", help="webhook: the token's header, Authorization unless told.")
+@click.option("--success", metavar="STATUSES", help="webhook: statuses of success, such as 200-299 or 200,202.")
+@click.option(
+    "--success-pointer", metavar="POINTER", help="webhook: this value of the answer must be true, such as /ok."
+)
+@click.option("--idempotent", is_flag=True, default=None, help="webhook: the receiver honours Idempotency-Key.")
+@click.option("--allow-private", is_flag=True, default=None, help="webhook: the receiver stands in your own network.")
 @click.option("--folder", help="outbox: where the .eml files go.")
 @click.option("--concurrency", type=int, help="Messages under way at once.")
 @click.option("--min-gap", help="Least time between two starts, such as 2s.")
@@ -122,9 +150,12 @@ def add(session: Session, /, name: str, **options: Any) -> None:
     from engine.config import add_account
 
     session.refuse_read_only()
-    values = {key: value for key, value in options.items() if not key.startswith("password_")}
-    invites = options["channel"] == "unipile"
-    values["api_key" if invites else "password"] = _reference(options)
+    channel = options["channel"]
+    invites = channel == "unipile"
+    values = {key: value for key, value in options.items() if not key.startswith(("password_", "secret_", "success"))}
+    values[{"unipile": "api_key", "webhook": "token"}.get(channel, "password")] = _reference(options, "password")
+    values["secret"] = _reference(options, "secret")
+    values["success"] = _success(options)
     path = session.config_file
     first = invites and not any(found.channel == "unipile" for found in session.config().accounts.values())
     add_account(path, name, values)
@@ -138,20 +169,26 @@ def add(session: Session, /, name: str, **options: Any) -> None:
     say(f"next: paceline account test {name}")
 
 
-def _reference(options: dict[str, Any]) -> Json | None:
-    """Where the password stands, as in the file. Raises UsageError for two places."""
+def _reference(options: dict[str, Any], kind: str) -> Json | None:
+    """Where the password (or the secret) stands, as in the file. Raises UsageError for two places."""
     import shlex
 
+    begin = f"{kind}_"
     given = {
-        key.removeprefix("password_"): value
-        for key, value in options.items()
-        if key.startswith("password_") and value is not None
+        key.removeprefix(begin): value for key, value in options.items() if key.startswith(begin) and value is not None
     }
     if len(given) > 1:
-        raise UsageError("the password can stand in one place only", hint="give one --password-... option")
+        raise UsageError(f"the {kind} can stand in one place only", hint=f"give one --{kind}-... option")
     if "command" in given:
         given["command"] = shlex.split(given["command"])
     return given or None
+
+
+def _success(options: dict[str, Any]) -> Json | None:
+    """The table of what counts as success, as in the file; None: the usual."""
+    statuses = [part.strip() for part in (options["success"] or "").split(",") if part.strip()]
+    given = {"statuses": statuses or None, "pointer": options["success_pointer"]}
+    return {key: value for key, value in given.items() if value is not None} or None
 
 
 def _reload(session: Session) -> bool:

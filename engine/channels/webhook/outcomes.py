@@ -108,6 +108,7 @@ class Reading:
 
     def unanswered(self, reason: str, *, size: int, message_id: str) -> Outcome:
         """No status came back once the request (`size` bytes of body) was handed over; it may have been processed."""
+        reason = squeezed(self.redact(reason))
         return self._in_doubt(f"{reason}; {size} bytes were handed over", 0, "", message_id, 0)
 
     def unreached(self, reason: str, *, phase: str) -> Outcome:

@@ -137,7 +137,9 @@ class Wire(asyncio.Protocol):
 
     def _tidy(self) -> None:
         """Make it ready for the next request where both sides have said all that they will, else end it."""
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not self._http.trailing_data[0]:
+        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        unsent = self._transport is None or self._transport.get_write_buffer_size() > 0
+        if done and not unsent and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
         else:
             self.abort()
