@@ -23,6 +23,7 @@ from engine.intake.addresses import AddressError, parse_address
 from engine.planning.caps import Cap, Ramp, parse_cap, parse_rate
 from engine.planning.limits import Limits
 from engine.retry import CoolingLadder, RetryPolicy
+from engine.secrets import SecretRef
 from engine.tables import Table, duration, over, whole
 from storage.errors import UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
@@ -208,6 +209,11 @@ class AccountBase(Table):
     def mail(self) -> MailAccount | None:
         """Itself, where it sends e-mail; None otherwise."""
         return None
+
+    @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Where its passwords, keys and tokens stand; () where it needs none."""
+        return ()
 
     @property
     def ceilings(self) -> tuple[Cap, ...]:

@@ -73,6 +73,10 @@ class SmtpAccount(MailAccount):
         return self.host
 
     @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        return (self.password,) if self.password is not None else ()
+
+    @property
     def server_port(self) -> int:
         """`port`, or what the TLS mode usually has: implicit 465, starttls 587, else 25."""
         return self.port if self.port is not None else _PORTS[self.tls]

@@ -96,6 +96,10 @@ class UnipileAccount(AccountBase):
     reply_timeout: Seconds = 120 * SECOND
 
     @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        return (self.api_key,)
+
+    @property
     def target(self) -> str:
         """Where invitations go, for people."""
         return "LinkedIn"

@@ -111,6 +111,10 @@ class WebhookAccount(AccountBase):
         return parse_endpoint(self.url)
 
     @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        return tuple(reference for reference in (self.token, self.secret) if reference is not None)
+
+    @property
     def target(self) -> str:
         """Where messages go, for people: the receiver's host."""
         return self.endpoint.place

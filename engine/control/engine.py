@@ -81,5 +81,5 @@ async def open_session(make_channel: Callable[[Account], Channel], account: Acco
     except ChannelError as error:
         raise AccountTestError(
             f"account '{account.name}' ({error.outcome.phase}): {error.outcome.text}",
-            hint="check host, port, tls and the password's reference",
+            hint="check its address, its TLS setting and where its secrets stand",
         ) from None

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.accounts import SmtpAccount
 from engine.config import Config
+from engine.secrets import resolve
 from storage.alarm_facts import STOPPED, Row, open_alarms
 from storage.books import FEW, examine_books
 from storage.errors import PacelineError
@@ -55,15 +55,15 @@ def _configuration(session: Session) -> Iterator[Finding]:
     if not config.accounts:
         yield Finding("accounts", "problem", "no account is configured", "paceline account add --help")
     for name, account in sorted(config.accounts.items()):
-        if not isinstance(account, SmtpAccount) or account.secret is None or account.password is None:
+        if not account.secrets:
             yield Finding("account", "ok", f"{name}: needs no password")
-            continue
-        try:
-            account.secret()
-        except PacelineError as error:
-            yield Finding("account", "problem", f"{name}: {error.message}", error.hint)
-        else:
-            yield Finding("account", "ok", f"{name}: its password can be read ({account.password.describe()})")
+        for reference in account.secrets:
+            try:
+                resolve(reference)
+            except PacelineError as error:
+                yield Finding("account", "problem", f"{name}: {error.message}", error.hint)
+            else:
+                yield Finding("account", "ok", f"{name}: its secret can be read ({reference.describe()})")
 
 
 def _keys(config: Config) -> Iterator[Finding]:
