@@ -60,6 +60,8 @@ class Contents:
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
+    header: int = 0
+    left: int = 0
 
 
 def column_names(path: Path, row: int, cells: Sequence[str], limits: Limits) -> tuple[str, ...]:

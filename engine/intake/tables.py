@@ -35,7 +35,8 @@ class TableRow:
 
 
 class Table:
-    """An open file: `columns`, `format` (csv, xlsx, jsonl), `encoding`, `delimiter` and `sheet` as found.
+    """An open file: `columns`, `format` (csv, xlsx, jsonl), `encoding`, `delimiter` and `sheet` as found; `header` is
+    the number of the row that names the columns (0: none), `left` how many columns of a sheet stand before the first.
 
     A context manager. `rows()` may be called again and begins anew each time.
     """
@@ -47,6 +48,8 @@ class Table:
         self.encoding = contents.encoding
         self.delimiter = contents.delimiter
         self.sheet = contents.sheet
+        self.header = contents.header
+        self.left = contents.left
         self._records = contents.records
         self._limits = limits
         self._open: list[Generator[TableRow, None, None]] = []

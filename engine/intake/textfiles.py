@@ -45,7 +45,7 @@ def read_delimited(path: Path, encoding: str, delimiter: str | None, limits: Lim
     def data() -> Iterator[Record]:
         return (record for record in records() if record.number > header.number)
 
-    return Contents(columns, data, encoding=encoding, delimiter=found)
+    return Contents(columns, data, encoding=encoding, delimiter=found, header=header.number)
 
 
 def _csv_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:

@@ -55,7 +55,7 @@ def read_workbook(path: Path, sheet: str | None, limits: Limits) -> Contents:
     def data() -> Iterator[Record]:
         return (record for record in records() if record.number > header.number)
 
-    return Contents(columns, data, sheet=chosen)
+    return Contents(columns, data, sheet=chosen, header=header.number, left=cells.start[1] if cells.start else 0)
 
 
 @contextmanager
