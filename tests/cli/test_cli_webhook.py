@@ -70,6 +70,14 @@ def test_doctor_reads_every_secret(home: Home, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+def test_a_mistake_in_a_json_template_names_file_line_and_column(home: Home) -> None:
+    add(home)
+    template = home.write("order.json", '{"name": "{{ first_name }}",\n "n": {"$number": "{{ x() }}"}}')
+    done = home("campaign", "new", "c", "--account", "hook", "--template", template)
+    assert done.code == 2
+    assert "order.json, line 2, column 19: /n: calls are not allowed" in done.err
+
+
 def test_a_test_connects_and_sends_nothing(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(10)

@@ -57,7 +57,8 @@ def read_parts(
     """Read and check the parts that are given; the others stay empty.
 
     A file may begin with header lines, `Subject:` among them, and a blank line. `.html` and `.htm` files are the
-    HTML part. Raises UsageError naming file and line: unreadable, not UTF-8, empty, or not a template.
+    HTML part, `.json` files the JSON template of a webhook. Raises UsageError naming file and line: unreadable, not
+    UTF-8, empty, or not a template.
     """
     letter = Letter()
     for path, as_html in ((template, None), (text, False), (html, True)):
@@ -95,7 +96,10 @@ def add_document(letter: Letter, content: str, file: str, *, as_html: bool) -> N
             letter.headers[name] = value
     if not body.strip():
         raise UsageError(f"{file}: the template has no text", hint="write the message below the headers")
-    _check(body, file, skipped + 1, html=as_html)
+    if file.lower().endswith(".json"):
+        _check_json(body, file)
+    else:
+        _check(body, file, skipped + 1, html=as_html)
     if as_html:
         letter.html = body
     else:
@@ -132,6 +136,17 @@ def _check(source: str, name: str, first_line: int, *, html: bool) -> None:
         problem = error.message.removeprefix(f"{name}, line {error.line}: ")
         line = first_line - 1 + error.line
         raise UsageError(f"{name}, line {line}: {problem}", hint=error.hint) from None
+
+
+def _check_json(source: str, name: str) -> None:
+    """The JSON template of a webhook, whose texts are templates; a mistake names the file, its line and column."""
+    from engine.compose.errors import ComposeError
+    from engine.compose.payload import compile_payload
+
+    try:
+        compile_payload(source)
+    except ComposeError as error:
+        raise UsageError(f"{name}{error.message.removeprefix('text')}", hint=error.hint) from None
 
 
 def _read(path: Path, what: str) -> str:
