@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from engine.channels.unipile.outcomes import TOO_EARLY
+from engine.clock import Clock
+from engine.planning.caps import Cap
+from storage.invitations import others_refused
 from storage.model import DAY
 from storage.profiles import KnownProfile
+from storage.store import Store
 
 FRESH: Final = 30 * DAY
 """How long what a look-up said is used again."""
@@ -47,3 +52,26 @@ class NoBook:
 
     async def refused_again(self, profile: str) -> bool:
         return False
+
+
+class StoreBook:
+    """The book of one queue, in the store. Raises StoreError."""
+
+    def __init__(self, store: Store, clock: Clock, queue_id: int, look_ups: Cap) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue_id = queue_id
+        self._look_ups = look_ups
+
+    async def known(self, profile: str) -> KnownProfile | None:
+        return await self._store.known_profile(self._queue_id, profile)
+
+    async def take_look_up(self) -> int | None:
+        return await self._store.take_look_up(self._queue_id, self._look_ups.n, self._look_ups.period)
+
+    async def keep(self, profile: KnownProfile) -> None:
+        await self._store.keep_profile(self._queue_id, profile)
+
+    async def refused_again(self, profile: str) -> bool:
+        since = self._clock.now() - DAY
+        return await self._store.read(lambda reader: others_refused(reader, self._queue_id, TOO_EARLY, profile, since))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from engine.channels.unipile.outcomes import Deed, classify, classify_invited, classify_silence
 from engine.channels.unipile.transport import NoReplyError, Reply, Transport
 from engine.classify import route_failure
+from engine.intake.profiles import ProfileError, parse_profile
 from engine.outcomes import Action, Outcome
 from storage.model import SECOND, OutcomeClass
 
@@ -142,25 +143,27 @@ class UnipileClient:
             return classify_silence(error, Deed.INVITE, server=self.server)
         return classify_invited(reply, server=self.server)
 
-    async def sent_invitations(self) -> AsyncIterator[SentInvitation]:
+    async def sent_invitations(self) -> AsyncGenerator[SentInvitation, None]:
         """The invitations that wait for an answer, the latest first. Raises ServiceError."""
         async for item in self._pages("/api/v1/users/invite/sent"):
             yield SentInvitation(
                 _text(item, "id"),
                 _text(item, "invited_user_id"),
-                _text(item, "invited_user_public_id"),
+                _profile(item, "invited_user_public_id"),
                 _moment(item.get("parsed_datetime")),
             )
 
-    async def relations(self) -> AsyncIterator[Relation]:
+    async def relations(self) -> AsyncGenerator[Relation, None]:
         """Who the account is connected with, the latest first. Raises ServiceError."""
         async for item in self._pages("/api/v1/users/relations"):
-            yield Relation(_text(item, "member_id"), _text(item, "public_identifier"), _moment(item.get("created_at")))
+            yield Relation(
+                _text(item, "member_id"), _profile(item, "public_identifier"), _moment(item.get("created_at"))
+            )
 
     async def close(self) -> None:
         await self._transport.close()
 
-    async def _pages(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
+    async def _pages(self, path: str) -> AsyncGenerator[Mapping[str, Any], None]:
         cursor = ""
         for _ in range(MOST_PAGES):
             reply = await self._get(path, Deed.LIST, {"limit": str(PAGE), **({"cursor": cursor} if cursor else {})})
@@ -199,6 +202,14 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     """A text of an answer, at most 300 characters; "" for anything else."""
     value = data.get(name)
     return value.strip()[:300] if isinstance(value, str) else ""
+
+
+def _profile(data: Mapping[str, Any], name: str) -> str:
+    """A public name in the form in which profiles are compared; "" for none."""
+    try:
+        return parse_profile(_text(data, name))
+    except ProfileError:
+        return ""
 
 
 def _moment(value: object) -> int:

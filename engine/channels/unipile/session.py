@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -35,6 +36,8 @@ class UnipileChannel:
         self.settings = settings
         self.clock = clock
         self.book: ProfileBook = book or NoBook()
+        self.on_doubt: Callable[[], None] = lambda: None
+        """Called when an invitation became uncertain, before that is recorded."""
 
     async def open(self) -> UnipileSession:
         """Read the key and ask whether the account is connected. Raises ChannelError."""
@@ -44,7 +47,7 @@ class UnipileChannel:
         except ServiceError as error:
             await client.close()
             raise ChannelError(error.outcome) from None
-        return UnipileSession(client, self.book, self.clock)
+        return UnipileSession(client, self.book, self.clock, self.on_doubt)
 
     async def connect(self) -> UnipileClient:
         """A client with the key as it stands now; nothing is asked yet. Raises ChannelError."""
@@ -73,8 +76,9 @@ class UnipileChannel:
 class UnipileSession:
     """Invites one person after another. What a look-up said is kept in the `book` and used for 30 days."""
 
-    def __init__(self, client: UnipileClient, book: ProfileBook, clock: Clock) -> None:
+    def __init__(self, client: UnipileClient, book: ProfileBook, clock: Clock, on_doubt: Callable[[], None]) -> None:
         self._client = client
+        self._on_doubt = on_doubt
         self._book = book
         self._clock = clock
         self._prepared: tuple[Message, KnownProfile] | None = None
@@ -110,6 +114,8 @@ class UnipileSession:
             raise RuntimeError("deliver without prepare: this session holds another message")
         known = prepared[1]
         outcome = await self._client.invite(known.provider_id, message.content.decode())
+        if outcome.cls is OutcomeClass.UNCERTAIN:
+            self._on_doubt()
         try:
             return await self._remember(known, outcome)
         except PacelineError:
