@@ -78,7 +78,7 @@ class WebhookAccount(AccountBase):
 
     channel: Literal["webhook"]
     preset: None = None
-    url: Annotated[str, AfterValidator(_url)]
+    url: Annotated[str, AfterValidator(_url), Field(repr=False)]
     method: Literal["POST", "PUT"] = "POST"
     secret: SecretRef | None = None
     token: SecretRef | None = None

@@ -57,7 +57,9 @@ ca_file = "ca.pem"
 connect_timeout = "5s"
 success = { statuses = [200, "202-204"], pointer = "/results/0/status", equals = "ok" }
 """
-    settings = hook(tmp_path, text, before='[defaults]\nreply_timeout = "2m"\n').settings()
+    account = hook(tmp_path, text, before='[defaults]\nreply_timeout = "2m"\n')
+    settings = account.settings()
+    assert "key=1" not in repr(account) + repr(settings)
     assert (settings.method, settings.token_header) == ("PUT", "X-Api-Key")
     assert settings.secret is not None
     assert settings.token is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from engine.compose.errors import AddressError
@@ -25,7 +25,7 @@ class Endpoint:
     scheme: str
     host: str
     port: int
-    target: str
+    target: str = field(repr=False)
 
     @property
     def place(self) -> str:
