@@ -23,6 +23,7 @@ _KINDS: dict[str, str] = {
     OutcomeClass.CONTENT: "content",
     OutcomeClass.CONFIGURATION: "config",
     OutcomeClass.UNCERTAIN: "uncertain",
+    OutcomeClass.NEEDLESS: "needless",
 }
 
 
@@ -48,6 +49,14 @@ _ADVICE_BY_FACT = {
     "relaying denied": "The server does not relay for this account: check the account's server and log-in.",
     "message too big": "The message is too large for the server: make it smaller before a retry.",
     "certificate": "The server's certificate was not accepted: check the account's host name and TLS setting.",
+    "connection limit reached": "Too many invitations are open: withdraw old ones at LinkedIn, then resume the queue.",
+    "cannot resend": "LinkedIn takes no new invitation to this person yet: it is tried again a day later.",
+    "limit exceeded": "LinkedIn's limit is reached: the queue rests; lower its daily and weekly caps.",
+    "insufficient credits": "The LinkedIn plan does not cover this: change the plan or the message, then resume.",
+    "look-ups used up": "The look-ups of the day are used up: the queue goes on by itself; `look_ups` sets the cap.",
+    "another person's profile": "The profile belongs to somebody else: correct it for this recipient, then retry.",
+    "invitation received": "This person has invited you: accept it at LinkedIn, then skip the message.",
+    "invitation withdrawn": "An invitation was withdrawn: LinkedIn takes no new one for three weeks.",
     "host name not found": "The server's name was not found: check the account's host and this machine's DNS.",
 }
 _ADVICE_BY_ACTION: dict[str, str] = {
@@ -69,5 +78,6 @@ _ADVICE_BY_CLASS: dict[str, str] = {
     OutcomeClass.CONFIGURATION: (
         "Our set-up was refused for everybody: run `paceline doctor`, correct it, then resume the campaign."
     ),
+    OutcomeClass.NEEDLESS: "Nothing had to be sent.",
     OutcomeClass.UNCERTAIN: "It may have been sent: look for its Message-ID, then resolve it by hand.",
 }

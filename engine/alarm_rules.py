@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.channels.unipile.outcomes import knows_refusal
 from engine.outcomes import Action
 from engine.planning.durations import format_duration
 from engine.reply_rules import find_rule
@@ -62,6 +63,8 @@ class AlarmRules:
 def is_unknown(answer: Answer) -> bool:
     """Whether this was a refusal for good that no rule knows: read anew from its reason, which the rules keep."""
     if answer.outcome != OutcomeClass.PERMANENT:
+        return False
+    if knows_refusal(answer.error_key):
         return False
     rule = find_rule(str(answer.code), answer.enhanced, answer.error_key)
     return rule is None or rule.action is Action.UNKNOWN

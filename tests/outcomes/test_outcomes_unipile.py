@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.alarm_rules import is_unknown
+from engine.channels.unipile.answers import NoReplyError, Reply, retry_after
 from engine.channels.unipile.outcomes import Deed, classify, classify_invited, classify_silence
-from engine.channels.unipile.transport import NoReplyError, Reply, retry_after
 from engine.outcomes import Action
+from storage.alarms import Answer
 from storage.model import DAY, HOUR, MINUTE, SECOND, OutcomeClass
 
 TABLE = [
@@ -160,3 +162,12 @@ def test_full_of_open_invitations_says_what_helps() -> None:
 def test_an_account_that_is_not_found_or_not_allowed_needs_attention_when_it_logs_in() -> None:
     for kind, status in (("errors/resource_not_found", 404), ("errors/subscription_required", 403)):
         assert classify(error(kind, status), Deed.LOG_IN).action == Action.NEEDS_ATTENTION
+
+
+def test_a_refusal_that_the_table_knows_is_known_from_the_books_too() -> None:
+    for kind, status, cls, _ in TABLE:
+        if cls is OutcomeClass.PERMANENT:
+            outcome = classify_invited(error(kind, status))
+            assert not is_unknown(Answer(outcome.cls.value, outcome.code, "", outcome.error_key, 0))
+    odd = classify_invited(error("errors/brand_new", 422))
+    assert is_unknown(Answer(odd.cls.value, odd.code, "", odd.error_key, 0))

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from engine.channels.unipile.answers import NoReplyError, Reply
 from engine.channels.unipile.outcomes import Deed, classify, classify_invited, classify_silence
-from engine.channels.unipile.transport import NoReplyError, Reply, Transport
+from engine.channels.unipile.transport import Transport
 from engine.classify import route_failure
 from engine.intake.profiles import ProfileError, parse_profile
 from engine.outcomes import Action, Outcome

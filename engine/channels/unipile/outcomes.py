@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.channels.unipile.transport import NoReplyError, Reply
+from engine.channels.unipile.answers import NoReplyError, Reply
 from engine.classify import route_failure, uncertain
 from engine.outcomes import MAX_WAIT, Action, Outcome
 from engine.reasons import bounded, normalise_reason
@@ -21,6 +21,7 @@ STOP_AT: Final = 95
 """From here on the queue rests for a day."""
 CONNECTED_KEY: Final = "already connected"
 INVITED_KEY: Final = "already invited"
+OTHER_PERSON_KEY: Final = "another person's profile"
 
 
 class Deed(StrEnum):
@@ -82,6 +83,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
 }  # fmt: skip
 _BY_TYPE: Final = {name: rule for rule, names in _RULES.items() for name in names}
 _BY_STATUS: Final = {400: _TEXT, 401: _LOOK, 403: _SET_UP, 404: _NOBODY, 413: _TEXT, 429: _LIMIT, 501: _SET_UP}
+_KNOWN_KEYS: Final = tuple(f" {name.replace('_', ' ')}" for name in _RULES[_NOBODY])
 _PASSING: Final = ("unexpected_error", "provider_error", "request_timeout")
 """The provider's own trouble with one question, which an answer about another person need not share."""
 
@@ -103,6 +105,11 @@ TOO_EARLY: Final = "cannot resend"
 def is_too_early(error_key: str) -> bool:
     """Whether a refusal says that an invitation cannot be sent again yet, to this person or by this account."""
     return TOO_EARLY in error_key
+
+
+def knows_refusal(error_key: str) -> bool:
+    """Whether a refusal for good has one of the types that the table knows; read from its key, as the books keep it."""
+    return error_key == OTHER_PERSON_KEY or error_key.endswith(_KNOWN_KEYS)
 
 
 def classify(reply: Reply, deed: Deed, *, server: str = "") -> Outcome:

@@ -15,7 +15,7 @@ from engine.channels.channel import ChannelError, Message
 from engine.channels.unipile.book import FRESH, WITHDRAWN_REST, NoBook, ProfileBook
 from engine.channels.unipile.client import FIRST_DEGREE, ServiceError, UnipileClient, UnipileSettings
 from engine.channels.unipile.names import could_be_same
-from engine.channels.unipile.outcomes import CONNECTED_KEY, INVITED_KEY, Deed, is_too_early
+from engine.channels.unipile.outcomes import CONNECTED_KEY, INVITED_KEY, OTHER_PERSON_KEY, Deed, is_too_early
 from engine.clock import Clock
 from engine.outcomes import MAX_WAIT, Action, Outcome
 from engine.reasons import bounded
@@ -151,7 +151,7 @@ class UnipileSession:
         """Why this person is not invited now; None: they are."""
         if not could_be_same(message.name, known.name):
             words = f"another person's profile: it belongs to {known.name}, not to {message.name}"
-            return self._refusal(OutcomeClass.PERMANENT, words, "another person's profile")
+            return self._refusal(OutcomeClass.PERMANENT, words, OTHER_PERSON_KEY)
         if known.distance == FIRST_DEGREE:
             return self._refusal(
                 OutcomeClass.NEEDLESS, f"already connected with {known.name}", CONNECTED_KEY, Action.CONNECTED
