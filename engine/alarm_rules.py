@@ -64,8 +64,9 @@ def is_unknown(answer: Answer) -> bool:
     """Whether this was a refusal for good that no rule knows: read anew from its reason, which the rules keep."""
     if answer.outcome != OutcomeClass.PERMANENT:
         return False
-    if knows_refusal(answer.error_key):
-        return False
+    if answer.code < 500:
+        # SMTP refuses for good with 5xx only (RFC 5321 section 4.2.1): this came by HTTP.
+        return not knows_refusal(answer.error_key)
     rule = find_rule(str(answer.code), answer.enhanced, answer.error_key)
     return rule is None or rule.action is Action.UNKNOWN
 
