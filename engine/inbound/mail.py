@@ -28,7 +28,8 @@ MAX_HEADER = 20_000
 """Characters of one header that are read."""
 _MAX_DELIMITERS = 20_000
 """Lines that could begin a part: beyond it the parser of the standard library takes minutes."""
-_MAX_MULTIPARTS = 100
+_MAX_WORK = 5_000_000
+"""Lines times multiparts: each level of nesting looks at each line, about a second in all."""
 _MESSAGE_ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 _BARE_ID = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 _ADDRESS = re.compile(r"[^\s<>()\"',;:\\\[\]]+@[^\s<>()\"',;:\\\[\]]+")
@@ -121,7 +122,8 @@ def read_mail(data: bytes) -> Mail | None:
 
 
 def _parsed(data: bytes) -> Message | None:
-    too_deep = data.count(b"multipart/") > _MAX_MULTIPARTS or data.count(b"\n--") > _MAX_DELIMITERS
+    work = data.lower().count(b"multipart/") * data.count(b"\n")
+    too_deep = work > _MAX_WORK or data.count(b"\n--") > _MAX_DELIMITERS
     try:
         return BytesParser(policy=policy.compat32).parsebytes(data, headersonly=too_deep)
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError, IndexError, AssertionError):
