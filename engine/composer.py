@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from engine.account_base import MailAccount
 from engine.accounts import Account
 from engine.channels.channel import Message
 from engine.clock import Clock
 from engine.compose.errors import ComposeError
+from engine.compose.factory import Factory
 from engine.compose.identity import Identity, Unsubscribe
 from engine.compose.message import MessageFactory
+from engine.unipile_account import UnipileAccount
+from engine.webhook_account import WebhookAccount
 from storage.model import Campaign, ClaimedJob, Step
 
 
-def make_factory(campaign: Campaign, step: Step, account: Account) -> MessageFactory:
+def make_factory(campaign: Campaign, step: Step, account: Account) -> Factory:
     """The factory of one step as this account sends it; a campaign's own sender settings win.
 
     Campaign settings used: `from_name`, `from_address`, `reply_to`. Raises ComposeError for a step or identity
     that cannot be sent.
     """
+    if isinstance(account, UnipileAccount):
+        from engine.compose.note import NoteFactory  # a process that only sends mail needs neither
+
+        return NoteFactory(step, account.account_id, account.most_characters)
+    if isinstance(account, WebhookAccount):
+        from engine.compose.payload import PayloadFactory
+
+        return PayloadFactory(step, account)
+    return _mail_factory(campaign, step, account)
+
+
+def _mail_factory(campaign: Campaign, step: Step, mail: MailAccount) -> MessageFactory:
     settings: Mapping[str, Any] = campaign.settings
-    mail = account.mail
     identity = Identity(
         from_name=settings.get("from_name") or mail.from_name,
         from_address=settings.get("from_address") or mail.from_address,
@@ -38,10 +53,18 @@ class Composer:
     """Keeps the factories of what is being sent. `forget` a campaign when its step or sender changed."""
 
     def __init__(self) -> None:
-        self._factories: dict[int, dict[int, MessageFactory]] = {}
+        self._factories: dict[int, dict[tuple[int, int], Factory]] = {}
 
-    def add(self, campaign: Campaign, steps: list[Step], account: Account) -> None:
-        self._factories[campaign.id] = {step.id: make_factory(campaign, step, account) for step in steps}
+    def add(self, campaign: Campaign, steps: Sequence[Step], accounts: Mapping[int, Account]) -> None:
+        """Make ready what `campaign` sends: each step through the accounts (by queue) of its channel. Raises
+        ComposeError."""
+        first = accounts.get(campaign.queue_id)
+        self._factories[campaign.id] = {
+            (step.id, queue_id): make_factory(campaign, step, account)
+            for step in steps
+            for queue_id, account in accounts.items()
+            if account.channel == (step.channel or (first.channel if first else account.channel))
+        }
 
     def forget(self, campaign_id: int | None = None) -> None:
         """Drop one campaign's factories, or all (after a reload of the configuration)."""
@@ -53,12 +76,21 @@ class Composer:
     def has(self, campaign_id: int) -> bool:
         return campaign_id in self._factories
 
-    def build(
-        self, campaign_id: int, step_id: int, *, address: str, fields: str, message_id: str, date: int
-    ) -> Message:
-        """The message of one job. `fields` is the recipient's JSON text. Raises ComposeError, MissingField."""
-        factory = self._factories[campaign_id][step_id]
-        return factory.build(address=address, fields=json.loads(fields), message_id=message_id, date=date)
+    def build(self, job: ClaimedJob, campaign_id: int, step_id: int, date: int) -> Message:
+        """The message of one job, dated `date` (us). Raises ComposeError, MissingField."""
+        factory = self._factories[campaign_id].get((step_id, job.queue_id))
+        if factory is None:
+            raise ComposeError(
+                "this account no longer belongs to the campaign, or is of another channel",
+                hint="give the campaign its account back, then retry",
+            )
+        return factory.build(
+            address=job.address,
+            fields=json.loads(job.fields),
+            message_id=job.message_id,
+            date=date,
+            profile=job.profile,
+        )
 
 
 class Letters:
@@ -100,11 +132,4 @@ class Letters:
         return self._build(job, job.campaign_id, job.step_id)
 
     def _build(self, job: ClaimedJob, campaign_id: int, step_id: int) -> Message:
-        return self._composer.build(
-            campaign_id,
-            step_id,
-            address=job.address,
-            fields=job.fields,
-            message_id=job.message_id,
-            date=self._clock.now(),
-        )
+        return self._composer.build(job, campaign_id, step_id, self._clock.now())

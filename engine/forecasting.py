@@ -158,7 +158,9 @@ def _draft(reader: Reader, row: Row, campaign: Campaign, account: Account | None
         except PacelineError as error:
             trouble = error.message
     for person in facts.unplanned(reader, campaign.id, step.id):
-        detail = plans.why_held(factory, person["address"], person["fields"]) if factory is not None else ""
+        detail = ""
+        if factory is not None:
+            detail = plans.why_held(factory, person["address"], person["fields"], person["profile"])
         if detail:
             held[detail] += 1
         else:

@@ -8,23 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
-from engine.compose.message import MessageFactory
 from engine.planning.limits import Limits
 from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
 from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
-from storage.recipients import SLICE, PlannedJob
+from storage.recipients import SLICE, PlannedJob, Waiting
 from storage.store import Store
 
 if TYPE_CHECKING:
+    from engine.compose.factory import Factory
     from engine.planning.windows import Window
+    from engine.routes import Route
 
 ENDLESS = 1 << 40
 """More slots than any campaign has: the plan is lazy, its user takes what it needs."""
@@ -39,19 +40,24 @@ class Planned:
     held: int
     first_due: int | None
     last_due: int | None
+    suppressed: int = 0
+    """People who were left out because they must not be contacted."""
 
 
-def slots_for(campaign: Campaign, limits: Limits, *, start: int, salt: int = 0) -> Iterator[Slot]:
+def slots_for(
+    campaign: Campaign, limits: Limits, *, start: int, salt: int = 0, step: Step | None = None
+) -> Iterator[Slot]:
     """The campaign's endless plan from `start`, within its own window and the window and minimum gap of its queue;
-    caps and other campaigns are the gate's. `salt` tells plans of one campaign apart (batch, retry): the same seed and
-    the same inputs give the same plan. Raises RefusedError when there is no time at which both windows are open."""
-    windows = _windows(campaign, limits)
+    caps and other campaigns are the gate's. A `step` with a pacing of its own is planned by that. `salt` tells plans of
+    one campaign apart (batch, retry, account): the same seed and the same inputs give the same plan. Raises
+    RefusedError when there is no time at which both windows are open."""
+    windows = windows_of(campaign, limits)
     if windows and opens(windows, start) >= NEVER:
         raise RefusedError(
             f"the window of campaign '{campaign.name}' does not open within a year, or never while its queue's is open",
             hint=f"paceline campaign tune {campaign.name} --window, or change the window of account {campaign.account}",
         )
-    pacing = Pacing.from_dict(campaign.pacing)
+    pacing = Pacing.from_dict((step.pacing if step else None) or campaign.pacing)
     slots = plan(
         pacing,
         ENDLESS,
@@ -74,10 +80,15 @@ def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], in
         yield Slot(due, slot.gap)
 
 
-def _windows(campaign: Campaign, limits: Limits) -> list[Window]:
+def windows_of(campaign: Campaign, limits: Limits) -> list[Window]:
     """The windows that hold for a campaign: its own first, then its queue's."""
     own = parsed(json.dumps(campaign.hours)) if campaign.hours else None
     return [window for window in (own, limits.window) if window is not None]
+
+
+def gaps(pacing: Pacing, seed: int) -> Iterator[int]:
+    """The gaps (us) that a pacing draws, for ever."""
+    return (slot.gap for slot in plan(replace(pacing, spread=False), ENDLESS, start=0, seed=seed))
 
 
 def _asks_people(windows: Sequence[Window]) -> bool:
@@ -88,7 +99,7 @@ def _asks_people(windows: Sequence[Window]) -> bool:
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
     zone where a window names a field for it."""
-    windows = _windows(campaign, limits)
+    windows = windows_of(campaign, limits)
     if not _asks_people(windows):
         return lambda due, fields: due
     return lambda due, fields: opens([of_person(window, fields) for window in windows], due)
@@ -98,8 +109,7 @@ async def plan_people(
     store: Store,
     campaign: Campaign,
     step: Step,
-    factory: MessageFactory,
-    limits: Limits,
+    routes: Sequence[Route],
     *,
     start: int,
     kind: str,
@@ -107,6 +117,7 @@ async def plan_people(
     actor: str,
 ) -> Planned:
     """Make one job for everybody who has none yet, under a batch that nobody can claim from before its last slice.
+    People are spread evenly over the routes; who must not be contacted is stopped first.
 
     Call it under the campaign's planning lock. A plan that cannot be finished is taken back whole, and so is what an
     earlier one that died has left.
@@ -114,16 +125,27 @@ async def plan_people(
     _, left = await store.loading(campaign.id)
     for batch_id in left:
         await discard(store, batch_id)
+    suppressed = await stop_suppressed(store, campaign.id)
     batch_id = await store.begin_batch(campaign.id, kind, name, actor)
     try:
-        planned = await _plan_slices(store, campaign, step, factory, limits, start, batch_id)
+        planned = await _plan_slices(store, campaign, step, routes, start, batch_id)
     except BaseException:
         with contextlib.suppress(PacelineError):
             await discard(store, batch_id)
         raise
     if not planned.queued:
         await discard(store, batch_id)
-    return planned
+    return replace(planned, suppressed=suppressed)
+
+
+async def stop_suppressed(store: Store, campaign_id: int) -> int:
+    """Stop everybody without a message who must not be contacted; how many."""
+    stopped = 0
+    after: int | None = 0
+    while after is not None:
+        n, after = await store.stop_suppressed(campaign_id, after)
+        stopped += n
+    return stopped
 
 
 async def discard(store: Store, batch_id: int) -> None:
@@ -133,25 +155,30 @@ async def discard(store: Store, batch_id: int) -> None:
 
 
 async def _plan_slices(
-    store: Store, campaign: Campaign, step: Step, factory: MessageFactory, limits: Limits, start: int, batch_id: int
+    store: Store, campaign: Campaign, step: Step, routes: Sequence[Route], start: int, batch_id: int
 ) -> Planned:
-    slots = slots_for(campaign, limits, start=start, salt=batch_id)
-    own = own_time(campaign, limits)
-    domain = factory.sender.rpartition("@")[2]
+    # Each account has a plan of its own: their gaps and windows run side by side.
+    slots = [
+        slots_for(campaign, route.limits, start=start, salt=batch_id + place, step=step)
+        for place, route in enumerate(routes)
+    ]
+    own = [own_time(campaign, route.limits) for route in routes]
+    domains = [sender_domain(route) for route in routes]
     after, queued, held = 0, 0, 0
     first: int | None = None
     last: int | None = None
     writing: Awaitable[None] | None = None
     while people := await store.unplanned(campaign.id, step.id, after):
         jobs = []
-        for recipient_id, address, fields in people:
-            detail = why_held(factory, address, fields)
-            slot = Slot(start, 0) if detail else next(slots)
-            due = start if detail else own(slot.due_at, fields)
-            message_id = message_id_for(domain, campaign.id, recipient_id, step.id, campaign.seed)
-            jobs.append(
-                PlannedJob(recipient_id, due, slot.gap, message_id, HeldReason.FIELD.value if detail else "", detail)
-            )
+        for recipient_id, address, fields, profile in people:
+            place = recipient_id % len(routes)
+            route = routes[place]
+            detail = why_held(route.factory, address, fields, profile)
+            slot = Slot(start, 0) if detail else next(slots[place])
+            due = start if detail else own[place](slot.due_at, fields)
+            message_id = message_id_for(domains[place], campaign.id, recipient_id, step.id, campaign.seed)
+            reason = HeldReason.FIELD.value if detail else ""
+            jobs.append(PlannedJob(recipient_id, due, slot.gap, message_id, reason, detail, route.queue_id))
             if detail:
                 held += 1
             else:
@@ -162,14 +189,21 @@ async def _plan_slices(
             await writing
         writing = asyncio.ensure_future(store.add_jobs(batch_id, campaign, step.id, jobs))
         queued += len(jobs)
-        after = people[-1][0]
+        after = people[-1].id
     if writing is not None:
         await writing
     return Planned(batch_id, queued, held, first, last)
 
 
-def why_held(factory: MessageFactory, address: str, fields: str) -> str:
+def sender_domain(route: Route) -> str:
+    """The domain of a route's Message-IDs: its sender's, or a reserved one where nothing of it leaves as mail."""
+    return route.factory.sender.rpartition("@")[2] if "@" in route.factory.sender else "paceline.invalid"
+
+
+def why_held(factory: Factory, address: str, fields: str, profile: str = "") -> str:
     """What a person must mend before this message can be made; "" when nothing."""
+    if lack := factory.lacks(address, profile):
+        return f"missing {lack}"
     if not factory.fields:
         return ""
     known = json.loads(fields)
@@ -190,26 +224,31 @@ async def release(store: Store, batch_id: int) -> None:
         after = await store.release_slice(batch_id, after)
 
 
-async def replan(store: Store, campaign: Campaign, limits: Limits, *, now: int) -> tuple[int, int | None, int | None]:
-    """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included.
+async def replan(
+    store: Store, campaign: Campaign, limits: Mapping[int, Limits], *, now: int
+) -> tuple[int, int | None, int | None]:
+    """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included; `limits` are those
+    of its queues.
 
-    Its claims are held until the last slice. A retry keeps its own later time. Returns how many were planned, the
-    first and the last due time.
+    Its claims are held until the last slice. A retry keeps its own later time, and so does a further step of a
+    sequence: it never goes before its wait is over. Returns how many were planned, the first and the last due time.
     """
     await store.set_replanning(campaign.id, True)
     try:
-        jobs: list[tuple[int, int, str, str]] = []
+        jobs: list[Waiting] = []
         after = (-1, 0)
-        fields = _asks_people(_windows(campaign, limits))
-        while rows := await store.waiting(campaign.id, after, fields=fields):
+        asks = any(_asks_people(windows_of(campaign, one)) for one in limits.values())
+        while rows := await store.waiting(campaign.id, after, fields=asks):
             jobs += rows
-            after = (rows[-1][1], rows[-1][0])
-        slots = slots_for(campaign, limits, start=now, salt=now)
-        own = own_time(campaign, limits)
+            after = (rows[-1].due_at, rows[-1].id)
+        anews = {queue: _Anew(campaign, one, now, place) for place, (queue, one) in enumerate(limits.items())}
+        first_step = (await store.get_steps(campaign.id))[0].id
         moves: list[tuple[int, int, int]] = []
-        for (job_id, due_at, error_key, known), slot in zip(jobs, slots, strict=False):
-            due = own(max(slot.due_at, due_at) if error_key else slot.due_at, known)
-            moves.append((job_id, due, slot.gap))
+        for job_id, due_at, error_key, fields, queue_id, step_id, gap in jobs:
+            anew = anews.get(queue_id)
+            if anew is None:
+                continue
+            moves.append((job_id, *anew.slot(due_at, gap, fields, later=bool(error_key), first=step_id == first_step)))
             if len(moves) % SLICE == 0:
                 # Sends and screens get their turn: 100,000 slots in one go held the loop for a quarter of a second.
                 await asyncio.sleep(0)
@@ -219,3 +258,18 @@ async def replan(store: Store, campaign: Campaign, limits: Limits, *, now: int) 
         await store.set_replanning(campaign.id, False)
     dues = [due for _, due, _ in moves]
     return len(moves), min(dues, default=None), max(dues, default=None)
+
+
+class _Anew:
+    """The new plan of one queue's part of a campaign."""
+
+    def __init__(self, campaign: Campaign, limits: Limits, now: int, place: int) -> None:
+        self._slots = slots_for(campaign, limits, start=now, salt=now + place)
+        self._own = own_time(campaign, limits)
+
+    def slot(self, due_at: int, gap: int, fields: str, *, later: bool, first: bool) -> tuple[int, int]:
+        """The new due time (us) and gap of a job."""
+        if not first:
+            return self._own(due_at, fields), gap
+        slot = next(self._slots)
+        return self._own(max(slot.due_at, due_at) if later else slot.due_at, fields), slot.gap

@@ -29,8 +29,8 @@ async def recover(store: Store, clock: Clock) -> None:
         await release(store, batch_id)
     for campaign_id in replanning:
         campaign = await store.get_campaign(campaign_id)
-        queue = await store.get_queue(campaign.account)
-        limits = Limits.from_dict(queue.limits if queue is not None else {})
+        queues = {id: await store.get_queue(name) for id, name, _ in await store.get_lanes(campaign_id)}
+        limits = {id: Limits.from_dict(queue.limits if queue is not None else {}) for id, queue in queues.items()}
         await replan(store, campaign, limits, now=clock.now())
     await store.settle()
     if requeued or uncertain:

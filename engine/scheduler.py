@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.clock import Clock
+from engine.sequences import Sequences
 from storage.dispatch import PROMOTE_SLICE
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import MINUTE, SECOND
@@ -28,7 +29,7 @@ SETTLE = SECOND // 5
 
 class Scheduler:
     """One loop. `wake_runners` is called when rows became due; `owned` is false when the lock file was replaced;
-    `watch` looks for alarms."""
+    `watch` looks for alarms, `sequences` plans what follows a message."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Scheduler:
         owned: Callable[[], bool],
         note: Callable[[], tuple[str, str]],
         watch: Callable[[], Awaitable[None]],
+        sequences: Sequences,
         held: Callable[[], frozenset[int]] = frozenset,
         cancel_grace: int = CANCEL_GRACE,
     ) -> None:
@@ -48,6 +50,7 @@ class Scheduler:
         self._owned = owned
         self._note = note
         self._watch = watch
+        self._sequences = sequences
         self._held = held
         self._cancel_grace = cancel_grace
         self._wake = asyncio.Event()
@@ -105,6 +108,9 @@ class Scheduler:
         if self._books_changed and now >= self._next_settle:
             self._books_changed = False
             self._next_settle = now + SETTLE
+            # What follows a message that is over is planned before a campaign with nothing open is completed.
+            while await self._sequences.advance():
+                self._ran("advance")
             await self._store.settle()
             self._ran("settle")
         if now >= self._next_heartbeat:
@@ -124,6 +130,8 @@ class Scheduler:
                 self._wake_runners()
             if rescued.uncertain:
                 self._books_changed = True
+            self._sequences.look_again()
+            await self._sequences.advance()
             await self._watch()
             self._ran("watch")
         waits = [self._next_heartbeat - now, self._next_rescue - now]
@@ -143,6 +151,7 @@ class Scheduler:
         rounds = (
             ("promote", "lets begin what became due", None, self._next_due),
             ("settle", "ends what has nothing open", None, settles),
+            ("advance", "plans what follows", None, None),
             ("heartbeat", "shows that the engine lives", HEARTBEAT,
              self._next_heartbeat + ahead),
             ("rescue", "takes back lost leases", RESCUE, self._next_rescue + ahead),

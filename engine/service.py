@@ -20,9 +20,11 @@ from engine.control.actions import Context
 from engine.loop_lag import LoopLag
 from engine.presence import Presence
 from engine.recovery import recover
+from engine.routes import accounts_of
 from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
+from engine.sequences import Sequences
 from engine.socket import ControlServer, socket_path
 from engine.watch import Watch, Watched
 from storage.model import SECOND, Actor
@@ -93,6 +95,7 @@ class Engine:
                 owned=self.store.lock.still_ours,
                 note=self._note,
                 watch=Watch(self.store, self.clock, self._watched).look,
+                sequences=Sequences(self.context),
                 held=self._held,
             )
             await recover(self.store, self.clock)
@@ -169,7 +172,7 @@ class Engine:
     async def _prepare(self, campaign_id: int) -> None:
         campaign = await self.store.get_campaign(campaign_id)
         steps = await self.store.get_steps(campaign_id)
-        self.composer.add(campaign, steps, self.config.account(campaign.account))
+        self.composer.add(campaign, steps, await accounts_of(self.context, campaign))
 
     # hooks of control
 

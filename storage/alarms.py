@@ -17,6 +17,7 @@ from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.limits import Ceiling
 from storage.model import CampaignState, PauseReason, QueueState
+from storage.shares import ACTIVE_LANES
 
 if TYPE_CHECKING:
     from storage.writer import Tx
@@ -95,10 +96,11 @@ _CONTENT_ERRORS = (
     "WHERE campaign_id = ? AND outcome = 'content' AND updated_at > ? LIMIT ?)"
 )
 _OLDEST_DUE = (
-    "SELECT c.queue_id, c.name AS campaign, c.hours, "
-    "(SELECT j.due_at FROM jobs j INDEXED BY jobs_waiting WHERE j.campaign_id = c.id AND j.state = 'pending' "
-    "AND j.ready < 2 ORDER BY j.due_at LIMIT 1) AS due_at "
-    "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
+    "SELECT l.queue_id, c.name AS campaign, c.hours, "
+    "(SELECT j.due_at FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = l.queue_id AND j.campaign_id = c.id "
+    "AND j.state = 'pending' AND j.ready = 1 ORDER BY j.priority DESC, j.due_at LIMIT 1) AS due_at "
+    "FROM campaigns c INDEXED BY campaigns_active JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = "
+    "l.queue_id "
     "WHERE c.state = 'active' AND c.replanning = 0 AND q.state IN ('ready', 'cooling', 'probing') "
     "AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused' AND value = '1')"
 )
@@ -145,7 +147,7 @@ def stop_queue(tx: Tx, alarm: Alarm, state: QueueState, now: int, *, campaigns_t
         return False
     raise_alarm(tx, alarm, None, now)
     if campaigns_too:
-        for one in tx.all("SELECT id, name FROM campaigns WHERE queue_id = ? AND state = 'active'", (alarm.queue_id,)):
+        for one in tx.all(f"SELECT c.id, c.name {ACTIVE_LANES}", (alarm.queue_id,)):
             paused = Event("campaign.paused", f"engine paused {one['name']}: {alarm.text}"[:400], level="error")
             campaigns.pause_campaign(tx, one["id"], PauseReason.ACCOUNT, alarm.text, paused, now)
     return True
@@ -232,8 +234,8 @@ def last_answers(tx: Tx, queue_id: int, most: int) -> tuple[list[Answer], int, i
 
 
 def overdue(tx: Tx, ceilings: Mapping[int, Sequence[Ceiling]], now: int) -> list[Overdue]:
-    """What is due longest in each active campaign of queues that run, but for queues that go as fast as their own caps
-    (`ceilings`, by queue id) let them: one look at an index a campaign."""
+    """What is first in each lane of active campaigns, of queues that run, but for queues that go as fast as their own
+    caps (`ceilings`, by queue id) let them: one look at an index a lane."""
     found = [
         Overdue(row["queue_id"], row["campaign"], row["hours"], row["due_at"])
         for row in tx.all(_OLDEST_DUE)

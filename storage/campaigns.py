@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,24 @@ _SELECT = "SELECT c.*, q.name AS account FROM campaigns c JOIN queues q ON q.id 
 
 
 @dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One further step of a sequence, as `Step` has it."""
+
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[dict[str, str], ...] = ()
+    channel: str = ""
+    wait: dict[str, Any] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+    pacing: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignSpec:
-    """What `campaign new` stores: a draft. `pacing` and `settings` are JSON objects the engine understands."""
+    """What `campaign new` stores: a draft. `pacing` and `settings` are JSON objects the engine understands. `queue_id`
+    is the first account's, `more_queues` those of the others; `steps` follow the first one."""
 
     name: str
     queue_id: int
@@ -39,6 +56,9 @@ class CampaignSpec:
     attachments: tuple[dict[str, str], ...] = ()
     weight: int = 1
     hours: dict[str, Any] = field(default_factory=dict)
+    more_queues: tuple[int, ...] = ()
+    steps: tuple[StepSpec, ...] = ()
+    list: str = ""
 
 
 def row_to_campaign(row: Any) -> Campaign:
@@ -77,6 +97,10 @@ def row_to_step(row: Any) -> Step:
         html=row["html"],
         headers=json.loads(row["headers"]),
         attachments=tuple(json.loads(row["attachments"])),
+        channel=row["channel"],
+        wait=json.loads(row["wait"]) if row["wait"] else {},
+        conditions=tuple(row["conditions"].split()),
+        pacing=json.loads(row["pacing"]) if row["pacing"] else {},
     )
 
 
@@ -93,7 +117,7 @@ def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campa
         )
     campaign_id = tx.insert(
         "INSERT INTO campaigns (name, queue_id, priority, weight, concurrency, pacing, spacing, hours, settings, seed, "
-        "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "list, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             spec.name,
             spec.queue_id,
@@ -105,25 +129,61 @@ def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campa
             json.dumps(spec.hours) if spec.hours else "",
             json.dumps(spec.settings),
             spec.seed,
+            spec.list,
             now,
             now,
         ),
     )
-    tx.execute(
-        "INSERT INTO steps (campaign_id, position, subject, text, html, headers, attachments, updated_at) "
-        "VALUES (?, 1, ?, ?, ?, ?, ?, ?)",
-        (
-            campaign_id,
-            spec.subject,
-            spec.text,
-            spec.html,
-            json.dumps(spec.headers),
-            json.dumps(list(spec.attachments)),
-            now,
-        ),
-    )
+    set_lanes(tx, campaign_id, (spec.queue_id, *spec.more_queues))
+    first = StepSpec(spec.subject, spec.text, spec.html, spec.headers, spec.attachments)
+    for position, step in enumerate((first, *spec.steps), start=1):
+        insert_step(tx, campaign_id, position, step, now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, spec.name)
+
+
+def set_lanes(tx: Tx, campaign_id: int, queue_ids: Sequence[int]) -> None:
+    """The queues that a campaign uses, in their order; one that it uses already keeps what it has had of it."""
+    wanted = list(dict.fromkeys(queue_ids))
+    marks = ", ".join("?" * len(wanted))
+    tx.execute(f"DELETE FROM lanes WHERE campaign_id = ? AND queue_id NOT IN ({marks})", (campaign_id, *wanted))
+    tx.executemany(
+        "INSERT INTO lanes (queue_id, campaign_id, position) VALUES (?, ?, ?) "
+        "ON CONFLICT (queue_id, campaign_id) DO UPDATE SET position = excluded.position",
+        [(queue_id, campaign_id, position) for position, queue_id in enumerate(wanted, start=1)],
+    )
+
+
+def get_lanes(tx: Tx, campaign_id: int) -> list[tuple[int, str, str]]:
+    """The queues that a campaign uses, in their order: (id, name, channel)."""
+    rows = tx.all(
+        "SELECT q.id, q.name, q.channel FROM lanes l JOIN queues q ON q.id = l.queue_id WHERE l.campaign_id = ? "
+        "ORDER BY l.position, q.id",
+        (campaign_id,),
+    )
+    return [(row["id"], row["name"], row["channel"]) for row in rows]
+
+
+def insert_step(tx: Tx, campaign_id: int, position: int, step: StepSpec, now: int) -> None:
+    tx.execute(
+        "INSERT INTO steps (campaign_id, position, subject, text, html, headers, attachments, channel, wait, "
+        "conditions, "
+        "pacing, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            campaign_id,
+            position,
+            step.subject,
+            step.text,
+            step.html,
+            json.dumps(step.headers),
+            json.dumps(list(step.attachments)),
+            step.channel,
+            json.dumps(step.wait) if step.wait else "",
+            " ".join(step.conditions),
+            json.dumps(step.pacing) if step.pacing else "",
+            now,
+        ),
+    )
 
 
 def get_campaign(tx: Tx, name: str | int) -> Campaign:
@@ -165,7 +225,7 @@ def pause_campaign(tx: Tx, campaign_id: int, reason: PauseReason, detail: str, e
         "version = version + 1 WHERE id = ?",
         (reason.value, detail, now, campaign_id),
     )
-    domains.forget_places(tx, campaign.queue_id)
+    _forget_places(tx, campaign_id)
     finish_executions(tx, campaign_id, "done", f"paused: {detail or reason.value}", now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
@@ -205,7 +265,7 @@ def cancel_campaign(tx: Tx, campaign_id: int, event: Event, now: int) -> Campaig
         "version = version + 1 WHERE id = ?",
         (now, now, campaign_id),
     )
-    domains.forget_places(tx, campaign.queue_id)
+    _forget_places(tx, campaign_id)
     finish_executions(tx, campaign_id, "done", "cancelled", now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
@@ -247,7 +307,12 @@ def set_replanning(tx: Tx, campaign_id: int, on: bool, now: int) -> None:
         (1 if on else 0, now, campaign_id),
     )
     if on and row is not None:
-        domains.forget_places(tx, row["queue_id"])
+        _forget_places(tx, campaign_id)
+
+
+def _forget_places(tx: Tx, campaign_id: int) -> None:
+    for queue_id, _, _ in get_lanes(tx, campaign_id):
+        domains.forget_places(tx, queue_id)
 
 
 def begin_execution(tx: Tx, campaign_id: int, kind: str, queued: int, actor: str, now: int) -> int:

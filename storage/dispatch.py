@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from storage import domains
 from storage.limits import UNLIMITED, GateLimits
 from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
-from storage.shares import in_turn
+from storage.shares import ACTIVE_LANES, in_turn
 
 if TYPE_CHECKING:
     from storage.writer import Tx
@@ -137,13 +137,13 @@ _QUEUE = (
     f"{PAUSED} FROM queues WHERE id = ?"
 )
 _LANES = (
-    "SELECT id, state, concurrency, last_start, live, priority, weight, turn, hours, spacing, replanning, started_at "
-    "FROM campaigns "
-    "WHERE queue_id = ? AND state = 'active' AND replanning = 0 ORDER BY priority DESC, last_start, id"
+    "SELECT c.id, c.state, c.concurrency, l.last_start, c.live, c.priority, c.weight, l.turn, c.hours, c.spacing, "
+    f"c.replanning, c.started_at {ACTIVE_LANES} AND c.replanning = 0 ORDER BY c.priority DESC, l.last_start, c.id"
 )
 _HEADS = (
     "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.step_id, j.batch_id, j.recipient_id, j.message_id, "
-    "j.tries, j.budget_at, j.due_at, j.error_key, j.gap, j.reason, j.attempts, r.address, r.fields, r.stopped "
+    "j.tries, j.budget_at, j.due_at, j.error_key, j.gap, j.reason, j.attempts, r.address, r.fields, r.stopped, "
+    "r.address_key, r.profile "
     "FROM jobs j INDEXED BY jobs_claim LEFT JOIN recipients r ON r.id = j.recipient_id "
     "WHERE j.queue_id = ? AND j.campaign_id = ? AND j.state = 'pending' AND j.ready = 1 "
     "ORDER BY j.priority DESC, j.due_at, j.id LIMIT ?"
@@ -321,19 +321,21 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
         # Taken apart in the order of _HEADS: a column by its name is looked for among all names, 20 times a message.
         (
             job_id, lease, kind, queue_id, campaign_id, step_id, batch_id, recipient_id, message_id, tries, budget_at,
-            due_at, error_key, gap, _, attempts, address, fields, stopped,
+            due_at, error_key, gap, _, attempts, address, fields, stopped, address_key, profile,
         ) = row  # fmt: skip
         jobs.append(
             ClaimedJob(
                 job_id, lease + 1, kind, queue_id, campaign_id, step_id, batch_id, recipient_id, address or "",
                 fields or "{}", message_id, tries, budget_at, due_at, live, hours,
+                profile or "",
             )
         )  # fmt: skip
         if request.begin is not None:
             tx.claimed[job_id] = {
                 **shared, "id": job_id, "lease": lease + 1, "attempts": attempts, "queue_id": queue_id,
                 "campaign_id": campaign_id, "batch_id": batch_id, "gap": gap, "error_key": error_key,
-                "stopped": stopped, "address": address,
+                "stopped": stopped, "address": address, "address_key": address_key, "profile": profile,
+                "recipient_id": recipient_id,
             }  # fmt: skip
     return jobs
 
@@ -360,7 +362,7 @@ def forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
         (now, now, queue_id),
     )
     domains.forget_future(tx, queue_id, now)
-    tx.execute("UPDATE campaigns SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
+    tx.execute("UPDATE lanes SET last_start = ? WHERE queue_id = ? AND last_start > ?", (now, queue_id, now))
     tx.execute("UPDATE attempts SET counted_at = ? WHERE queue_id = ? AND counted_at > ?", (now, queue_id, now))
     tx.execute(
         "UPDATE queues SET until_at = ? + until_at - updated_at, updated_at = ? "

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from storage.campaigns import get_campaign, get_steps, spacing, with_campaign
+from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, set_lanes, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState
@@ -28,6 +28,9 @@ class Edit:
 
     name: str | None = None
     queue_id: int | None = None
+    more_queues: tuple[int, ...] = ()
+    steps: tuple[StepSpec, ...] | None = None
+    """The steps behind the first."""
     subject: str | None = None
     text: str | None = None
     html: str | None = None
@@ -79,6 +82,9 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         tx.execute("UPDATE campaigns SET name = ? WHERE id = ?", (edit.name, campaign_id))
     if edit.queue_id is not None:
         tx.execute("UPDATE campaigns SET queue_id = ? WHERE id = ?", (edit.queue_id, campaign_id))
+        set_lanes(tx, campaign_id, (edit.queue_id, *edit.more_queues))
+    if edit.steps is not None:
+        _set_steps(tx, campaign, edit.steps, now)
     if edit.of_message:
         _edit_message(tx, campaign_id, edit, now)
     tx.execute("UPDATE campaigns SET updated_at = ?, version = version + 1 WHERE id = ?", (now, campaign_id))
@@ -101,6 +107,34 @@ def _edit_message(tx: Tx, campaign_id: int, edit: Edit, now: int) -> None:
             step.id,
         ),
     )
+
+
+def _set_steps(tx: Tx, campaign: Campaign, steps: tuple[StepSpec, ...], now: int) -> None:
+    """Other steps behind the first. Those that somebody has a message of stay where they are; only their words, waits
+    and conditions change."""
+    check_editable(campaign, MESSAGE_STATES, "steps")
+    have = get_steps(tx, campaign.id)
+    for position, wanted in enumerate(steps, start=2):
+        if position > len(have):
+            insert_step(tx, campaign.id, position, wanted, now)
+            continue
+        tx.execute(
+            "UPDATE steps SET subject = ?, text = ?, html = ?, headers = ?, attachments = ?, channel = ?, wait = ?, "
+            "conditions = ?, pacing = ?, updated_at = ? WHERE id = ?",
+            (
+                wanted.subject, wanted.text, wanted.html, json.dumps(wanted.headers),
+                json.dumps(list(wanted.attachments)), wanted.channel, json.dumps(wanted.wait) if wanted.wait else "",
+                " ".join(wanted.conditions), json.dumps(wanted.pacing) if wanted.pacing else "", now,
+                have[position - 1].id,
+            ),
+        )  # fmt: skip
+    for step in have[len(steps) + 1 :]:
+        if tx.one("SELECT 1 FROM jobs WHERE campaign_id = ? AND step_id = ? LIMIT 1", (campaign.id, step.id)):
+            raise RefusedError(
+                f"step {step.position} of '{campaign.name}' has messages already: it cannot be taken away",
+                hint="cancel its messages instead, or leave it",
+            )
+        tx.execute("DELETE FROM steps WHERE id = ?", (step.id,))
 
 
 def tune_campaign(tx: Tx, campaign_id: int, tuning: Tuning, event: Event, now: int) -> Campaign:

@@ -19,8 +19,13 @@ _QUEUE = (
     "FROM queues WHERE id = ?"
 )
 _SHARING = (
-    "SELECT id, name, state, spacing, hours, turn, priority, weight, concurrency, last_start, started_at, replanning "
-    "FROM campaigns WHERE queue_id = ? AND (state = 'active' OR id = ?) ORDER BY id <> ?, id"
+    "SELECT c.id, c.name, c.state, c.spacing, c.hours, l.turn, c.priority, c.weight, c.concurrency, l.last_start, "
+    "c.started_at, c.replanning FROM lanes l JOIN campaigns c ON c.id = l.campaign_id "
+    "WHERE l.queue_id = ? AND (c.state = 'active' OR c.id = ?) ORDER BY c.id <> ?, c.id"
+)
+_VERSIONS = (
+    "SELECT c.id, c.version, c.state FROM lanes l JOIN campaigns c ON c.id = l.campaign_id "
+    "WHERE l.queue_id = ? ORDER BY c.id"
 )
 _WAITING = (
     "SELECT j.id, j.due_at, j.gap, j.tries, j.budget_at, j.reason, j.error_key{person} "
@@ -121,6 +126,6 @@ def last_attempts(reader: Reader, queue_id: int) -> list[Row]:
 def changes(reader: Reader, queue_id: int, now: int) -> tuple[Any, ...]:
     """What a forecast of this queue depends on, to tell whether one still holds: its campaigns' versions and the
     minute of `now` (us)."""
-    rows = reader.rows("SELECT id, version, state FROM campaigns WHERE queue_id = ? ORDER BY id", (queue_id,))
+    rows = reader.rows(_VERSIONS, (queue_id,))
     own = reader.one("SELECT version, state, throttle FROM queues WHERE id = ?", (queue_id,)) or {}
     return (now // MINUTE, tuple(own.values()), *(tuple(row.values()) for row in rows))

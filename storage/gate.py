@@ -12,14 +12,17 @@ from typing import Any
 from storage import dispatch, domains
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.limits import Ceiling, frees_at, throttled, warmed
+from storage.suppressions import among
 from storage.writer import Tx
 
 _GATE = (
     f"SELECT {PAUSED}, j.id, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "
     "q.state AS queue_state, q.last_start AS queue_start, q.spaced_start, q.throttle, q.warm_days, q.warm_on, "
-    "c.state AS campaign_state, c.last_start, c.spacing, c.replanning, r.stopped, r.address, "
+    "c.state AS campaign_state, COALESCE(l.last_start, 0) AS last_start, c.spacing, c.replanning, r.stopped, "
+    "r.address, r.address_key, r.profile, j.recipient_id, "
     "EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS granted "
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
+    "LEFT JOIN lanes l ON l.queue_id = j.queue_id AND l.campaign_id = j.campaign_id "
     "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
 )
 _USED = (
@@ -60,7 +63,7 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
     unread = [request.job_id for request in requests if request.job_id not in rows]
     if unread:
         rows.update(tx.by_id(_GATE, unread))
-    grants = _Grants(tx)
+    grants = _Grants(tx, among(tx, rows.values(), requests[0].now))
     intents = [_begin(tx, rows, request, grants) for request in requests]
     grants.write()
     # Before the claims of the same commit, which measure their gaps from it.
@@ -71,8 +74,10 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
 class _Grants:
     """Intents of one transaction, written together: before anything counts them, and before it ends."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, suppressed: dict[int, str]) -> None:
         self._tx = tx
+        self.suppressed = suppressed
+        """Why the people of these recipient ids must not be contacted."""
         self._rows: list[tuple[Any, ...]] = []
         self._next = 0
 
@@ -107,7 +112,7 @@ def _begin(tx: Tx, rows: dict[int, Any], request: IntentRequest, grants: _Grants
         dispatch.forget_future_starts(tx, row["queue_id"], request.now)
     refused, retry_at = _closed_gate(tx, row, request, grants)
     if refused:
-        _return(tx, row, request, refused, retry_at)
+        _return(tx, row, request, refused, retry_at, grants.suppressed)
         # What holds this job or its campaign alone is seen by the next claim; nothing else has to wait for its end.
         return Intent(None, refused, retry_at if refused in _QUEUE_WIDE else None)
     attempt = grants.add(row, request)
@@ -126,6 +131,8 @@ def _closed_gate(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> t
     # `tx.starts` knows the starts that this very group has granted.
     if row["stopped"]:
         return f"recipient {row['stopped']}", None
+    if row["recipient_id"] in grants.suppressed:
+        return "recipient suppressed", None
     if row["campaign_state"] not in (None, "active") or row["replanning"]:
         return f"campaign {row['campaign_state']}", None
     if row["queue_state"] not in ("ready", "probing"):
@@ -150,8 +157,10 @@ def _not_yet(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> Itera
         )
     if row["gap"]:
         across = row["spacing"] == "queue"
-        key = ("spaced", row["queue_id"]) if across else ("campaigns", row["campaign_id"])
-        last = tx.starts.get(key, row["spaced_start"] if across else row["last_start"])
+        if across:
+            last = tx.starts.get(("spaced", row["queue_id"]), row["spaced_start"])
+        else:
+            last = tx.lane_starts.get((row["queue_id"], row["campaign_id"]), row["last_start"])
         yield "gap", after(last, row["gap"] << throttle, now)
     for cap in limits.caps:
         yield "cap", _cap_opens(tx, grants, row["queue_id"], throttled(cap, throttle), now)
@@ -175,13 +184,22 @@ def _cap_opens(tx: Tx, grants: _Grants, queue_id: int, cap: Ceiling, now: int) -
     return frees_at(cap, tx.one(_NTH, (queue_id, cap.n - 1))["counted_at"], now)
 
 
-def _return(tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: int | None) -> None:
+def _return(
+    tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: int | None, suppressed: dict[int, str]
+) -> None:
     scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
     tx.count(*scope, "processing", "", -1)
-    if row["stopped"]:
+    stopped = row["stopped"]
+    if not stopped and row["recipient_id"] in suppressed:
+        stopped = "suppressed"
+        tx.execute(
+            "UPDATE recipients SET stopped = ?, stopped_at = ? WHERE id = ?",
+            (stopped, request.now, row["recipient_id"]),
+        )
+    if stopped:
         tx.execute(
             "UPDATE jobs SET state = 'skipped', reason = ?, ready = 0, lease_until = NULL, updated_at = ? WHERE id = ?",
-            (row["stopped"], request.now, request.job_id),
+            (stopped, request.now, request.job_id),
         )
         tx.count(*scope, "skipped", row["error_key"], +1)
         return

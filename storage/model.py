@@ -138,6 +138,14 @@ class Step:
     html: str
     headers: dict[str, str] = field(default_factory=dict)
     attachments: tuple[dict[str, str], ...] = ()
+    channel: str = ""
+    """What it is sent through; "": the channel of the campaign's first account."""
+    wait: dict[str, Any] = field(default_factory=dict)
+    """How long after the step before (`engine.planning.waits`); empty for the default."""
+    conditions: tuple[str, ...] = ()
+    """What must be true for it to be sent (`engine.sequences`)."""
+    pacing: dict[str, Any] = field(default_factory=dict)
+    """Its own pacing; empty: the campaign's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class RecipientRow:
     address: str
     key: str
     fields: dict[str, Any]
+    profile: str = ""
 
 
 @dataclass(slots=True)
@@ -176,6 +185,8 @@ class ClaimedJob:
     """Whether its campaign may reach anybody (False: the allow-list only)."""
     hours: str = ""
     """Its campaign's window as JSON text; "" for none."""
+    profile: str = ""
+    """The recipient's social profile, cleaned; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

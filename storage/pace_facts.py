@@ -13,7 +13,7 @@ from typing import Any
 from storage import domains
 from storage.errors import NotFoundError
 from storage.reader import STATES, Reader
-from storage.shares import in_turn
+from storage.shares import ACTIVE_LANES, in_turn
 
 Row = dict[str, Any]
 
@@ -50,10 +50,10 @@ _LINE = (
     "AND ready = 1 ORDER BY priority DESC, due_at, id LIMIT ?"
 )
 _LANES = (
-    "SELECT id, name, priority, weight, turn, hours, spacing, last_start, started_at, "
-    "(SELECT j.gap FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = c.queue_id AND j.campaign_id = c.id "
+    "SELECT c.id, c.name, c.priority, c.weight, l.turn, c.hours, c.spacing, l.last_start, c.started_at, "
+    "(SELECT j.gap FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = l.queue_id AND j.campaign_id = c.id "
     "AND j.state = 'pending' AND j.ready = 1 ORDER BY j.priority DESC, j.due_at, j.id LIMIT 1) AS head_gap "
-    "FROM campaigns c WHERE queue_id = ? AND state = 'active' AND replanning = 0"
+    f"{ACTIVE_LANES} AND c.replanning = 0"
 )
 _PEOPLE = "SELECT campaign_id AS id, SUM(imported) AS n FROM imports WHERE state = 'done' GROUP BY campaign_id"
 _DOMAIN = "SELECT last_start, reserved FROM domain_starts WHERE queue_id = ? AND domain = ?"

@@ -89,7 +89,8 @@ def set_tuning(tx: Tx, queue_id: int, tuning: dict[str, Any], event: Event, now:
 
 
 ACTIVE_CAMPAIGNS = (
-    "SELECT c.name FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE q.name = ? AND c.state = 'active' "
+    "SELECT c.name FROM campaigns c JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = l.queue_id "
+    "WHERE q.name = ? AND c.state = 'active' "
     "ORDER BY c.id"
 )
 

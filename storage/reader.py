@@ -321,7 +321,7 @@ class Reader:
         where, values = ("AND k.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
         rows = self.rows(
             "SELECT k.campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, SUM(k.n) AS n "
-            "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = c.queue_id "
+            "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = k.queue_id "
             f"WHERE k.error_key <> '' {where} AND k.state IN ('failed', 'uncertain', 'pending', 'held') "
             "GROUP BY k.campaign_id, k.state, k.error_key HAVING SUM(k.n) > 0 ORDER BY n DESC, k.error_key",
             values,

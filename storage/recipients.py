@@ -8,9 +8,10 @@ removed at the next start.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -44,6 +45,29 @@ class PlannedJob:
     held: str = ""
     """Why it waits for a person ("" when it does not): for example `field: company`."""
     detail: str = ""
+    queue_id: int = 0
+    """The queue of the account that it goes through; 0: the campaign's first."""
+
+
+class Unplanned(NamedTuple):
+    """A person without a message yet; `fields` as JSON text."""
+
+    id: int
+    address: str
+    fields: str
+    profile: str
+
+
+class Waiting(NamedTuple):
+    """A pending job; `fields` of its person as JSON text ("{}" when nobody asked for them)."""
+
+    id: int
+    due_at: int
+    error_key: str
+    fields: str
+    queue_id: int
+    step_id: int
+    gap: int
 
 
 def begin_import(tx: Tx, campaign_id: int, source: str, sha256: str, actor: str, now: int) -> int:
@@ -62,8 +86,9 @@ def add_recipients(tx: Tx, import_id: int, rows: Sequence[RecipientRow], now: in
     duplicates = []
     for row in rows:
         added = tx.execute(
-            "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, fields, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, address_key) DO NOTHING",
+            "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, fields, profile, "
+            "created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 owner["campaign_id"],
                 import_id,
@@ -71,6 +96,7 @@ def add_recipients(tx: Tx, import_id: int, rows: Sequence[RecipientRow], now: in
                 row.address,
                 row.key,
                 json.dumps(row.fields, ensure_ascii=False),
+                row.profile,
                 now,
             ),
         ).rowcount
@@ -115,7 +141,7 @@ def remove_import_slice(tx: Tx, import_id: int) -> bool:
 
 
 UNPLANNED = (
-    "SELECT r.id, r.address, r.fields FROM recipients r INDEXED BY recipients_campaign "
+    "SELECT r.id, r.address, r.fields, r.profile FROM recipients r INDEXED BY recipients_campaign "
     "WHERE r.campaign_id = ? AND r.id > ? AND r.stopped = '' AND r.import_id NOT IN "
     "(SELECT id FROM imports WHERE state = 'loading') AND NOT EXISTS "
     "(SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.step_id = ?) ORDER BY r.id LIMIT ?"
@@ -123,11 +149,9 @@ UNPLANNED = (
 """Of a campaign, after a recipient's id, people who have no job for a step, so many."""
 
 
-def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
-    """The next slice of recipients without a job for this step: (id, address, fields as JSON text)."""
-    return [
-        (row["id"], row["address"], row["fields"]) for row in tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))
-    ]
+def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[Unplanned]:
+    """The next slice of recipients without a job for this step."""
+    return [Unplanned(*row) for row in tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))]
 
 
 def begin_batch(tx: Tx, campaign_id: int | None, kind: str, name: str, actor: str, now: int) -> int:
@@ -154,13 +178,18 @@ def add_jobs(
     claimed anyway, so they get their flag at once, which spares a large start its second pass.
     """
     draft = tx.one("SELECT state FROM campaigns WHERE id = ?", (campaign_id,))["state"] == "draft"
+    more = tx.one(
+        "SELECT EXISTS (SELECT 1 FROM steps s JOIN steps own ON own.id = ? WHERE s.campaign_id = ? "
+        "AND s.position > own.position) AS more",
+        (step_id, campaign_id),
+    )["more"]
     tx.executemany(
         "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, "
-        "priority, due_at, gap, last_error, error_key, message_id, created_at, updated_at) "
-        "VALUES ('send', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "priority, due_at, gap, last_error, error_key, message_id, follow, created_at, updated_at) "
+        "VALUES ('send', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                queue_id,
+                job.queue_id or queue_id,
                 campaign_id,
                 step_id,
                 job.recipient_id,
@@ -174,6 +203,7 @@ def add_jobs(
                 job.detail,
                 f"held: {job.detail}"[:100] if job.held else "",
                 job.message_id,
+                more,
                 now,
                 now,
             )
@@ -181,11 +211,9 @@ def add_jobs(
         ],
     )
     tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
-    pending = sum(not job.held for job in jobs)
-    tx.count(queue_id, campaign_id, batch_id, JobState.PENDING.value, "", pending)
-    for job in jobs:
-        if job.held:
-            tx.count(queue_id, campaign_id, batch_id, JobState.HELD.value, f"held: {job.detail}"[:100], +1)
+    made = Counter((job.queue_id or queue_id, f"held: {job.detail}"[:100] if job.held else "") for job in jobs)
+    for (queue, held), n in made.items():
+        tx.count(queue, campaign_id, batch_id, JobState.HELD.value if held else JobState.PENDING.value, held, n)
 
 
 def finish_batch(tx: Tx, batch_id: int) -> None:
@@ -253,21 +281,18 @@ def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:
     )
 
 
-def waiting(
-    tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: bool = True
-) -> list[tuple[int, int, str, str]]:
-    """The next slice of a campaign's pending jobs in plan order after (due_at, id): (id, due_at, error_key, the
-    recipient's fields as JSON text; "{}" without `fields`)."""
-    column, people = ("r.fields", "LEFT JOIN recipients r ON r.id = j.recipient_id") if fields else ("'{}'", "")
-    return [
-        (job_id, due_at, error_key, known or "{}")
-        for job_id, due_at, error_key, known in tx.all(
-            f"SELECT j.id, j.due_at, j.error_key, {column} FROM jobs j {people} "
-            "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
-            "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
-            (campaign_id, *after, SLICE),
-        )
-    ]
+def waiting(tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: bool = True) -> list[Waiting]:
+    """The next slice of a campaign's pending jobs in plan order after (due_at, id)."""
+    column, people = (
+        ("COALESCE(r.fields, '{}')", "LEFT JOIN recipients r ON r.id = j.recipient_id") if fields else ("'{}'", "")
+    )
+    rows = tx.all(
+        f"SELECT j.id, j.due_at, j.error_key, {column}, j.queue_id, j.step_id, j.gap FROM jobs j {people} "
+        "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
+        "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
+        (campaign_id, *after, SLICE),
+    )
+    return [Waiting(*row) for row in rows]
 
 
 _MOVE = (

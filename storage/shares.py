@@ -18,17 +18,25 @@ ROUND = 840
 """What one start costs a campaign of weight 1 of its share (it divides by many weights without a rest)."""
 SAVED_ROUNDS = 10
 """So many starts a campaign that had nothing to send may catch up on, no more."""
-STARTED = (
-    "UPDATE campaigns SET last_start = ?, turn = max(turn, (SELECT max(c.turn) FROM campaigns c "
-    f"WHERE c.queue_id = campaigns.queue_id AND c.state = 'active') - {SAVED_ROUNDS * ROUND}) + ? * {ROUND} / weight "
-    "WHERE id = ?"
+ACTIVE_LANES = (
+    "FROM campaigns c INDEXED BY campaigns_active CROSS JOIN lanes l ON l.queue_id = ? AND l.campaign_id = c.id "
+    "WHERE c.state = 'active'"
 )
-"""When its last start was (us), and how many: a campaign pays when a start is granted, whatever was claimed and
-refused."""
+"""The lanes of a queue whose campaigns are active, by way of the few active campaigns: a queue keeps the lanes of all
+that it ever sent."""
+STARTED = (
+    "UPDATE lanes SET last_start = ?, turn = max(turn, COALESCE((SELECT max(o.turn) FROM campaigns c "
+    "INDEXED BY campaigns_active CROSS JOIN lanes o ON o.queue_id = lanes.queue_id AND o.campaign_id = c.id "
+    f"WHERE c.state = 'active'), 0) - {SAVED_ROUNDS * ROUND}) "
+    f"+ ? * {ROUND} / (SELECT weight FROM campaigns WHERE id = lanes.campaign_id) "
+    "WHERE queue_id = ? AND campaign_id = ?"
+)
+"""When the last start of a lane was (us), and how many: a campaign pays its queue when a start is granted, whatever was
+claimed and refused."""
 
 
 def in_turn(lanes: Sequence[Any], now: int) -> list[Any]:
-    """Campaigns (rows with priority, last_start, started_at, turn) in the order in which they may begin at `now`."""
+    """Lanes (rows with priority, last_start, started_at, turn) in the order in which they may begin at `now`."""
     # Who had nothing to send does not save its turns up: it catches up on a few.
     least = int(max(lane["turn"] for lane in lanes)) - SAVED_ROUNDS * ROUND
 

@@ -23,6 +23,7 @@ from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueStat
 from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
+from storage.sqlite_people import SqlitePeople
 from storage.writer import Tx, Writer, WriterConnection, describe
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
 
 
-class SqliteStore(SqliteAlarms):
+class SqliteStore(SqliteAlarms, SqlitePeople):
     """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
 
     def __init__(
@@ -298,7 +299,7 @@ class SqliteStore(SqliteAlarms):
     ) -> person_edit.PersonChanged:
         return await self.writer.submit(lambda tx: person_edit.edit_person(tx, before, after, event, self._now()))
 
-    async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]:
+    async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[recipients.Unplanned]:
         return await self.writer.submit(lambda tx: recipients.unplanned(tx, campaign_id, step_id, after))
 
     async def begin_batch(self, campaign_id: int | None, kind: str, name: str, actor: str) -> int:
@@ -332,7 +333,7 @@ class SqliteStore(SqliteAlarms):
 
     async def waiting(
         self, campaign_id: int, after: tuple[int, int], *, fields: bool = True
-    ) -> list[tuple[int, int, str, str]]:
+    ) -> list[recipients.Waiting]:
         return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after, fields=fields))
 
     async def move(self, rows: Sequence[tuple[int, int, int]]) -> None:

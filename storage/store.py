@@ -18,12 +18,16 @@ from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.edits import Edit, Tuning
 from storage.endings import Rescued
 from storage.events import Event
+from storage.inbox import Effect, Returned
 from storage.limits import Ceiling
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
+from storage.profiles import KnownProfile
 from storage.reader import Reader
-from storage.recipients import ImportSums, PlannedJob
+from storage.recipients import ImportSums, PlannedJob, Unplanned, Waiting
 from storage.reputation import Reputation
+from storage.sequences import Ended, Following
+from storage.suppressions import Entry
 from storage.upkeep import Settled
 
 T = TypeVar("T")
@@ -154,7 +158,7 @@ class Store(Protocol):
 
     async def edit_person(self, before: Person, after: Person, event: Event) -> PersonChanged: ...
 
-    async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[tuple[int, str, str]]: ...
+    async def unplanned(self, campaign_id: int, step_id: int, after: int) -> list[Unplanned]: ...
 
     async def begin_batch(self, campaign_id: int | None, kind: str, name: str, actor: str) -> int: ...
 
@@ -170,9 +174,7 @@ class Store(Protocol):
 
     async def unfinished(self) -> tuple[list[int], list[int], list[int], list[int]]: ...
 
-    async def waiting(
-        self, campaign_id: int, after: tuple[int, int], *, fields: bool = True
-    ) -> list[tuple[int, int, str, str]]: ...
+    async def waiting(self, campaign_id: int, after: tuple[int, int], *, fields: bool = True) -> list[Waiting]: ...
 
     async def move(self, rows: Sequence[tuple[int, int, int]]) -> None: ...
 
@@ -229,3 +231,43 @@ class Store(Protocol):
     async def overdue(self, ceilings: Mapping[int, Sequence[Ceiling]]) -> list[Overdue]: ...
 
     async def tell_behind(self, words: Mapping[int, str]) -> None: ...
+
+    # people: sequences, suppressions, profiles, what came back
+    async def get_lanes(self, campaign_id: int) -> list[tuple[int, str, str]]:
+        """The queues that a campaign uses, in their order: (id, name, channel)."""
+        ...
+
+    async def ended(self, *, without: frozenset[int] = frozenset()) -> list[Ended]:
+        """Messages that are over and whose next step was not dealt with, else those whose next step waited for an
+        acceptance as long as it may; none of the campaigns `without`."""
+        ...
+
+    async def follow(self, what: Sequence[Following]) -> int: ...
+
+    async def note_accepted(self, queue_id: int, profiles: Sequence[str], at: int) -> int: ...
+
+    async def stop_suppressed(self, campaign_id: int, after: int) -> tuple[int, int | None]: ...
+
+    async def suppress(self, entries: Sequence[Entry], event: Event | None, by: str) -> tuple[int, int]:
+        """Add suppressions: how many are new, how many messages that spares at once."""
+        ...
+
+    async def unsuppress(self, ids: Sequence[int], event: Event) -> list[dict[str, Any]]: ...
+
+    async def known_profile(self, queue_id: int, profile: str) -> KnownProfile | None: ...
+
+    async def keep_profile(self, queue_id: int, known: KnownProfile) -> None: ...
+
+    async def take_look_up(self, queue_id: int, cap: int, period: int) -> int | None:
+        """Book a look-up against a cap per period (us). None: booked; else when the next one is free (us)."""
+        ...
+
+    async def take_returned(self, items: Sequence[Returned]) -> list[Effect]:
+        """Take in what came back, each once however often it is read."""
+        ...
+
+    async def inbox_cursor(self, source: str) -> str: ...
+
+    async def set_inbox_cursor(self, source: str, value: str) -> None: ...
+
+    async def token_secret(self) -> bytes: ...

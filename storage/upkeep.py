@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms
+from storage import acts, alarms, sequences
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -13,6 +13,11 @@ from storage.model import JobState
 from storage.reader import DRIFT
 from storage.recipients import SLICE
 from storage.writer import Tx
+
+_FOLLOWED = (
+    "SELECT 1 FROM jobs INDEXED BY jobs_follow WHERE campaign_id = ? AND follow > 0 AND state <> 'uncertain' LIMIT 1"
+)
+"""Something is still to follow: a step that is to be planned, or one that waits for an acceptance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def settle(tx: Tx, now: int) -> Settled:
         "FROM campaigns c JOIN counters k ON k.campaign_id = c.id "
         "WHERE c.state IN ('active', 'paused') AND c.replanning = 0 GROUP BY c.id, c.name"
     ):
-        if not row["total"] or row["open"]:
+        if not row["total"] or row["open"] or tx.one(_FOLLOWED, (row["id"],)):
             continue
         tx.execute(
             "UPDATE campaigns SET state = 'completed', pause_reason = '', pause_detail = '', completed_at = ?, "
@@ -127,12 +132,12 @@ def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
         "SELECT COALESCE(SUM(CASE WHEN k.state = 'processing' THEN k.n "
         "WHEN ? = 0 AND c.state = 'active' AND q.state IN ('ready', 'cooling', 'probing') THEN k.n "
         "ELSE 0 END), 0) AS n "
-        "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = c.queue_id "
+        "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = k.queue_id "
         f"WHERE k.state IN ('pending', 'processing') AND q.id IN ({marks})",
         (int(paused), *queue_ids),
     )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
-    return int(row["n"]) + int(graces["n"]) + acts.graces(tx)
+    return int(row["n"]) + int(graces["n"]) + acts.graces(tx) + sequences.any_ended(tx)
 
 
 def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:

@@ -55,8 +55,10 @@ class Tx:
         self.counters: Counter[CounterKey] = Counter()
         self.minutes: dict[MinuteKey, tuple[int, int]] = {}
         self.starts: dict[tuple[str, int], int] = {}
-        self.turns: Counter[int] = Counter()
-        """Starts by campaign: what each has had of its share of the queue."""
+        self.lane_starts: dict[tuple[int, int], int] = {}
+        """The last start by queue and campaign."""
+        self.turns: Counter[tuple[int, int]] = Counter()
+        """Starts by queue and campaign: what each has had of its share of the queue."""
         self.room = room
         self.claimed: dict[int, dict[str, Any]] = {}
         """What claims of this very transaction read, by job id: the gate need not read it again."""
@@ -118,7 +120,7 @@ class Tx:
         self.minutes[key] = (n + 1, total + duration)
 
     def started(self, queue_id: int, campaign_id: int | None, batch_id: int, now: int, *, spaced: bool = False) -> None:
-        """Note a start: `last_start` of the queue and campaign, durable with the intent itself."""
+        """Note a start: `last_start` of queue, campaign and lane, durable with the intent itself."""
         self.starts["queues", queue_id] = now
         if spaced:
             self.starts["spaced", queue_id] = now
@@ -127,7 +129,8 @@ class Tx:
             self.starts["batches", batch_id] = now
         if campaign_id is not None:
             self.starts["campaigns", campaign_id] = now
-            self.turns[campaign_id] += 1
+            self.lane_starts[queue_id, campaign_id] = now
+            self.turns[queue_id, campaign_id] += 1
 
     def _merge(self, other: Tx) -> None:
         self.counters.update(other.counters)
@@ -135,19 +138,21 @@ class Tx:
             have = self.minutes.get(key, (0, 0))
             self.minutes[key] = (have[0] + n, have[1] + duration)
         self.starts.update(other.starts)
+        self.lane_starts.update(other.lane_starts)
         self.turns.update(other.turns)
 
     def flush_starts(self) -> None:
         for (table, row_id), at in self.starts.items():
             if table == "batches":
                 self.execute("UPDATE batches SET started_at = ? WHERE id = ? AND started_at IS NULL", (at, row_id))
-            elif table == "campaigns":
-                self.execute(STARTED, (at, self.turns[row_id], row_id))
             elif table == "spaced":
                 self.execute("UPDATE queues SET spaced_start = ? WHERE id = ?", (at, row_id))
             else:
                 self.execute(f"UPDATE {table} SET last_start = ? WHERE id = ?", (at, row_id))
+        for lane, at in self.lane_starts.items():
+            self.execute(STARTED, (at, self.turns[lane], *lane))
         self.starts.clear()
+        self.lane_starts.clear()
         self.turns.clear()
 
     def _flush(self) -> None:

@@ -120,7 +120,13 @@ class MessageFactory:
             names += template.missing(known)
         return tuple(dict.fromkeys(names))
 
-    def build(self, *, address: str, fields: Mapping[str, object], message_id: str, date: int) -> Message:
+    def lacks(self, address: str, profile: str) -> str:
+        """What this person cannot be reached without: "" or "e-mail address"."""
+        return "" if "@" in address else "e-mail address"
+
+    def build(
+        self, *, address: str, fields: Mapping[str, object], message_id: str, date: int, profile: str = ""
+    ) -> Message:
         """The finished message for one recipient.
 
         `address` is one mailbox; its domain leaves as A-labels. `message_id` has its angle brackets. `date`

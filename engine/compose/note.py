@@ -38,6 +38,10 @@ class NoteFactory:
         if not self._template.fields:
             self._checked(self._template.render({}))
 
+    def lacks(self, address: str, profile: str) -> str:
+        """What this person cannot be invited without: "" or "LinkedIn profile"."""
+        return "" if profile else "LinkedIn profile"
+
     def missing(self, fields: Mapping[str, object], *, address: str = "") -> tuple[str, ...]:
         """Every name that `build` would report for these fields, each once. Raises as `build` does but for these."""
         return self._template.missing(_with_address(fields, address))

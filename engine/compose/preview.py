@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.policy import default
 from html.parser import HTMLParser
 
-from engine.compose.message import MessageFactory
+from engine.compose.factory import Factory
 
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _HIDDEN = frozenset(("script", "style", "head", "title", "template"))
@@ -29,9 +29,14 @@ class Preview:
     html_text: str
 
 
-def preview(factory: MessageFactory, address: str, fields: Mapping[str, object], message_id: str, date: int) -> Preview:
-    """What `factory.build` makes for this recipient, read back. Raises as `MessageFactory.build`."""
-    built = factory.build(address=address, fields=fields, message_id=message_id, date=date)
+def preview(
+    factory: Factory, address: str, fields: Mapping[str, object], message_id: str, date: int, profile: str = ""
+) -> Preview:
+    """What `factory.build` makes for this recipient, read back. Raises as `Factory.build`."""
+    built = factory.build(address=address, fields=fields, message_id=message_id, date=date, profile=profile)
+    if not built.content.startswith(b"From:"):
+        # A note or a JSON body: all of it is text.
+        return Preview([("To", built.recipient)], built.content.decode("utf-8", "replace"), "")
     message = message_from_bytes(built.content, _class=EmailMessage, policy=default)
     text = _body(message, "plain")
     html_text = html_to_text(_body(message, "html"))

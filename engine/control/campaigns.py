@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans
+from engine import plans, routes
 from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling, window_of
@@ -133,7 +133,7 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
         return described(campaign, "already active")
     if campaign.state is not CampaignState.PAUSED:
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}: only a paused one can be resumed")
-    limits = await context.limits_of(context.config.account(campaign.account))
+    limits = await routes.limits_of(context, campaign)
     async with context.planning(campaign.id):
         planned, first, last = await plans.replan(context.store, campaign, limits, now=context.clock.now())
     active = await context.store.activate_campaign(

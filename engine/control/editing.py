@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans
+from engine import plans, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
@@ -69,7 +69,14 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         queue_id = (await context.queue_of(account)).id if args.account is not None else None
         attachments = None if args.attachments is None else tuple(args.attachments)
         wanted = Edit(
-            args.rename, queue_id, args.subject, args.text, args.html, args.headers, attachments, args.settings
+            name=args.rename,
+            queue_id=queue_id,
+            subject=args.subject,
+            text=args.text,
+            html=args.html,
+            headers=args.headers,
+            attachments=attachments,
+            settings=args.settings,
         )
         if wanted.of_message:
             check_editable(campaign, MESSAGE_STATES, "message")
@@ -166,8 +173,9 @@ def _tuned_words(campaign: Campaign, tuning: Tuning) -> str:
 
 async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
     now = context.clock.now()
+    every = await routes.limits_of(context, campaign)
+    planned, first, last = await plans.replan(context.store, campaign, every, now=now)
     limits = await context.limits_of(account)
-    planned, first, last = await plans.replan(context.store, campaign, limits, now=now)
     text = estimated(campaign, limits, pacing, planned, now).text
     return {"queued": planned, "first_due": first, "last_due": last, "estimate": text}
 

@@ -6,9 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans
-from engine.accounts import Account
-from engine.composer import make_factory
+from engine import plans, routes
 from engine.control.actions import Args, Context, Result, action, audit
 from storage.errors import RefusedError
 from storage.model import Actor, Campaign, CampaignState, RecipientRow
@@ -21,10 +19,14 @@ class BeginArgs(Args):
     sha256: str = ""
 
 
+RowOfPerson = tuple[int, str, str, dict[str, Any]]
+RowWithProfile = tuple[int, str, str, dict[str, Any], str]
+
+
 class RowsArgs(Args):
     import_id: int
-    rows: list[tuple[int, str, str, dict[str, Any]]] = Field(max_length=1000)
-    """(row number, address, comparison key, fields) each."""
+    rows: list[RowOfPerson | RowWithProfile] = Field(max_length=1000)
+    """(row number, address, comparison key, fields) each, and the social profile where there is one."""
 
 
 class CommitArgs(Args):
@@ -60,7 +62,7 @@ async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
 @action("recipients.rows", RowsArgs)
 async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
     """Store one slice; answers with the row numbers that the campaign already has."""
-    people = [RecipientRow(row, address, key, fields) for row, address, key, fields in args.rows]
+    people = [RecipientRow(*row) for row in args.rows]
     duplicates = await context.store.add_recipients(args.import_id, people)
     return {"stored": len(people) - len(duplicates), "duplicates": duplicates}
 
@@ -99,14 +101,13 @@ async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
 
 
 async def _plan_added(context: Context, campaign: Campaign, source: str, actor: Actor) -> Result:
-    account: Account = context.config.account(campaign.account)
     step = (await context.store.get_steps(campaign.id))[0]
+    ways = await routes.routes_of(context, campaign, step)
     planned = await plans.plan_people(
         context.store,
         campaign,
         step,
-        make_factory(campaign, step, account),
-        await context.limits_of(account),
+        ways,
         start=context.clock.now(),
         kind="import",
         name=source,
@@ -123,7 +124,7 @@ async def _plan_added(context: Context, campaign: Campaign, source: str, actor: 
         await context.store.finish_batch(planned.batch_id)
     await plans.release(context.store, planned.batch_id)
     context.hooks.wake()
-    guarded = not campaign.live and account.channel != "outbox"
+    guarded = not campaign.live and ways[0].account.channel != "outbox"
     outside = "; it is not live: addresses outside the allow-list will be held" if guarded else ""
     return {
         "queued": planned.queued,

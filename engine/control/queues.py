@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans
+from engine import plans, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import window_of
@@ -167,7 +167,8 @@ async def _plan_anew(context: Context, account: Account, before: Limits, after: 
         async with context.planning(campaign.id):
             campaign = await context.store.get_campaign(name)
             if campaign.state is CampaignState.ACTIVE:
-                moved += (await plans.replan(context.store, campaign, after, now=context.clock.now()))[0]
+                limits = await routes.limits_of(context, campaign)
+                moved += (await plans.replan(context.store, campaign, limits, now=context.clock.now()))[0]
     return moved
 
 

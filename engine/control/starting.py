@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from engine import plans
+from collections.abc import Sequence
+
+from engine import plans, routes
 from engine.accounts import Account
-from engine.compose.message import MessageFactory
-from engine.composer import make_factory
 from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
 from engine.control.common import Named, estimated, find, ready
 from engine.planning.durations import format_duration
-from engine.planning.limits import Limits
-from engine.planning.pacing import Pacing
+from engine.planning.pacing import Estimate, Pacing
 from engine.preflight import cold
+from engine.routes import Route, route_for
 from storage.errors import PacelineError, RefusedError
 from storage.model import Actor, Campaign, CampaignState, Step
 
@@ -36,9 +36,10 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
         remedy = "resume it" if campaign.state is CampaignState.PAUSED else "make a new campaign"
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}", hint=remedy)
     account, step = await ready(context, campaign)
-    factory = make_factory(campaign, step, account)
-    if refusal := cold.refusal(campaign, account):
-        raise refusal
+    ways = await routes.routes_of(context, campaign, step)
+    for way in ways:
+        if refusal := cold.refusal(campaign, way.account):
+            raise refusal
     outside = await _outside_allow_list(context, campaign, account, step)
     if outside:
         raise RefusedError(
@@ -48,14 +49,13 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     now = context.clock.now()
     begin = max(now, args.at or now)
     if args.dry_run:
-        return await _dry_start(context, campaign, account, step, factory, begin)
+        return await _dry_start(context, campaign, step, ways, begin)
     source = ", ".join(await context.store.import_sources(campaign.id))[:500] or campaign.name
-    limits = await context.limits_of(account)
     planned = await plans.plan_people(
-        context.store, campaign, step, factory, limits, start=begin, kind="start", name=source, actor=actor.user
+        context.store, campaign, step, ways, start=begin, kind="start", name=source, actor=actor.user
     )
     if not planned.queued:
-        return _nothing_to_start(campaign)
+        return _nothing_to_start(campaign, planned.suppressed)
     text = f"started {campaign.name}: {planned.queued:,} messages"
     try:
         await context.store.activate_campaign(
@@ -71,10 +71,15 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     await plans.release(context.store, planned.batch_id)
     context.composer.forget(campaign.id)
     context.hooks.wake()
-    return _started(context, campaign, limits, planned, begin)
+    return _started(context, campaign, ways, planned, begin)
 
 
-def _nothing_to_start(campaign: Campaign) -> Result:
+def _nothing_to_start(campaign: Campaign, suppressed: int) -> Result:
+    if campaign.state is CampaignState.DRAFT and suppressed:
+        raise RefusedError(
+            f"all {suppressed:,} of campaign '{campaign.name}' are suppressed: nothing was started",
+            hint="paceline suppression list",
+        )
     if campaign.state is CampaignState.DRAFT:
         raise RefusedError(
             f"campaign '{campaign.name}' has nobody to send to: nothing was started",
@@ -92,12 +97,12 @@ def _nothing_to_start(campaign: Campaign) -> Result:
     }
 
 
-def _started(context: Context, campaign: Campaign, limits: Limits, planned: plans.Planned, begin: int) -> Result:
+def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = planned.queued - planned.held
-    range_ = estimated(campaign, limits, pacing, to_send, begin)
+    range_ = _through(ways, campaign, pacing, to_send, begin)
     last = planned.last_due or begin
-    held = _and_held(planned.held)
+    held = _and_held(planned.held, planned.suppressed)
     now = context.clock.now()
     return {
         "success": True,
@@ -107,6 +112,7 @@ def _started(context: Context, campaign: Campaign, limits: Limits, planned: plan
         "batch_id": planned.batch_id,
         "queued": planned.queued,
         "held": planned.held,
+        "suppressed": planned.suppressed,
         "first_due": planned.first_due,
         "last_due": planned.last_due,
         "estimated_completion": max(last, range_.last_high),
@@ -116,21 +122,28 @@ def _started(context: Context, campaign: Campaign, limits: Limits, planned: plan
     }
 
 
-def _and_held(held: int) -> str:
-    return f", {held:,} held for a person" if held else ""
+def _through(ways: Sequence[Route], campaign: Campaign, pacing: Pacing, n: int, begin: int) -> Estimate:
+    """When `n` messages are through, by the slowest of the accounts that share them."""
+    share = -(-n // len(ways))
+    return max((estimated(campaign, way.limits, pacing, share, begin) for way in ways), key=lambda one: one.last_high)
 
 
-async def _dry_start(
-    context: Context, campaign: Campaign, account: Account, step: Step, factory: MessageFactory, begin: int
-) -> Result:
+def _and_held(held: int, suppressed: int = 0) -> str:
+    words = f", {held:,} held for a person" if held else ""
+    return f"{words}, {suppressed:,} left out as suppressed" if suppressed else words
+
+
+async def _dry_start(context: Context, campaign: Campaign, step: Step, ways: Sequence[Route], begin: int) -> Result:
     people, held, after = 0, 0, 0
     while page := await context.store.unplanned(campaign.id, step.id, after):
         people += len(page)
-        held += sum(bool(plans.why_held(factory, address, fields)) for _, address, fields in page)
-        after = page[-1][0]
+        held += sum(
+            bool(plans.why_held(route_for(ways, one.id).factory, one.address, one.fields, one.profile)) for one in page
+        )
+        after = page[-1].id
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = people - held
-    range_ = estimated(campaign, await context.limits_of(account), pacing, to_send, begin)
+    range_ = _through(ways, campaign, pacing, to_send, begin)
     return {
         "success": True,
         "dry_run": True,
@@ -150,6 +163,6 @@ async def _outside_allow_list(context: Context, campaign: Campaign, account: Acc
         return 0
     outside, after = 0, 0
     while page := await context.store.unplanned(campaign.id, step.id, after):
-        outside += sum(not allow_listed(context.config, address) for _, address, _ in page)
-        after = page[-1][0]
+        outside += sum(not allow_listed(context.config, one.address) for one in page)
+        after = page[-1].id
     return outside

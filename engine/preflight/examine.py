@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.account_base import AccountBase, MailAccount
 from engine.accounts import Account, OutboxAccount, SmtpAccount
-from engine.compose.message import MessageFactory
+from engine.compose.factory import Factory
 from engine.composer import make_factory
 from engine.config import Config
 from engine.control.common import estimated
@@ -59,7 +59,7 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     row = reader.campaign(name)
     campaign, step, pacing = campaign_of(row), step_of(row), Pacing.from_dict(row["pacing"])
     account: Account | None = None
-    factory: MessageFactory | None = None
+    factory: Factory | None = None
     trouble: PacelineError | None = None
     try:
         account = config.account(row["account"])
@@ -106,7 +106,7 @@ def _secret_trouble(account: Account | None) -> PacelineError | None:
     return None
 
 
-def _sent_today(reader: Reader, config: Config, factory: MessageFactory | None, now: int) -> int:
+def _sent_today(reader: Reader, config: Config, factory: Factory | None, now: int) -> int:
     if factory is None:
         return 0
     domain = factory.sender.rpartition("@")[2]

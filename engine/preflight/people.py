@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.compose.errors import ComposeError
-from engine.compose.message import MessageFactory
+from engine.compose.factory import Factory
 from engine.config import Config, allow_listed
 from engine.preflight.findings import Example, Group
 from storage.reader import Reader, Row
@@ -26,7 +26,7 @@ class People:
     size: int = 0
 
 
-def survey(reader: Reader, row: Row, config: Config, factory: MessageFactory | None, *, guarded: bool) -> People:
+def survey(reader: Reader, row: Row, config: Config, factory: Factory | None, *, guarded: bool) -> People:
     """Look at everybody who has no message yet or whose message is held. `guarded`: only the allow-list is reached."""
     people = People()
     for person in reader.all_recipients(row["id"]):
@@ -45,7 +45,7 @@ def survey(reader: Reader, row: Row, config: Config, factory: MessageFactory | N
     return people
 
 
-def _lacks(factory: MessageFactory | None, person: Row) -> list[str]:
+def _lacks(factory: Factory | None, person: Row) -> list[str]:
     if factory is None or not factory.fields:
         return []
     fields = person["fields"]
@@ -58,7 +58,7 @@ def _lacks(factory: MessageFactory | None, person: Row) -> list[str]:
     return [f"the field {name} is missing or empty" for name in missing]
 
 
-def _size(factory: MessageFactory, person: Row) -> int:
+def _size(factory: Factory, person: Row) -> int:
     try:
         message = factory.build(
             address=person["address"], fields=person["fields"], message_id="<size@example.org>", date=0

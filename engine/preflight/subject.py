@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.accounts import Account
-from engine.compose.message import MessageFactory
+from engine.compose.factory import Factory
 from engine.dns import DomainFacts
 from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
@@ -39,7 +39,7 @@ class Subject:
     account: Account | None
     limits: Limits | None
     """What its queue may do, live tuning included; None without an account."""
-    factory: MessageFactory | None
+    factory: Factory | None
     trouble: PacelineError | None
     secret: PacelineError | None
     """Why the password cannot be read; None when it can, or none is needed."""

@@ -36,7 +36,7 @@ async def test_people_of_an_import_that_is_loading_are_seen_by_nobody(desk: Desk
     assert await desk.store.unplanned(draft.id, step.id, 0) == []
     assert desk.look.recipients(draft.id) == []
     await desk.store.finish_import(import_id, ImportSums(3, 2, 1, 0, 0), said())
-    assert [address for _, address, _ in await desk.store.unplanned(draft.id, step.id, 0)] == [
+    assert [address for _, address, *_ in await desk.store.unplanned(draft.id, step.id, 0)] == [
         "p0@example.org",
         "p1@example.org",
     ]
@@ -83,7 +83,7 @@ async def test_everybody_gets_one_job_and_only_once(desk: Desk) -> None:
     batch = await desk.campaign(3)
     assert await desk.store.unplanned(batch.id, batch.step_id, 0) == []
     await desk.people(batch.id, ["late"])
-    assert [address for _, address, _ in await desk.store.unplanned(batch.id, batch.step_id, 0)] == ["late@example.org"]
+    assert [one.address for one in await desk.store.unplanned(batch.id, batch.step_id, 0)] == ["late@example.org"]
 
 
 async def test_a_batch_counts_its_jobs_while_it_loads(desk: Desk) -> None:
@@ -153,12 +153,13 @@ async def test_what_waits_is_read_in_plan_order_and_in_slices(desk: Desk) -> Non
     now = desk.clock()
     batch = await desk.campaign(3, dues=[now + 3, now + 1, now + 1])
     first, second, third = batch.jobs
+    more = (batch.campaign.queue_id, batch.step_id, 0)
     assert await desk.store.waiting(batch.id, (-1, 0)) == [
-        (second, now + 1, "", '{"n": 2}'),
-        (third, now + 1, "", '{"n": 3}'),
-        (first, now + 3, "", '{"n": 1}'),
+        (second, now + 1, "", '{"n": 2}', *more),
+        (third, now + 1, "", '{"n": 3}', *more),
+        (first, now + 3, "", '{"n": 1}', *more),
     ]
-    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "", '{"n": 1}')]
+    assert await desk.store.waiting(batch.id, (now + 1, third)) == [(first, now + 3, "", '{"n": 1}', *more)]
 
 
 async def test_a_move_gives_a_pending_job_its_new_slot(desk: Desk) -> None:
@@ -185,7 +186,7 @@ async def test_a_plan_made_anew_keeps_the_order_and_begins_with_a_gap(desk: Desk
     await desk.store.pause_campaign(batch.id, PauseReason.OPERATOR, "", said())
     order = [job for job, *_ in await desk.store.waiting(batch.id, (-1, 0))]
     later = desk.clock.step(100 * HOUR)
-    planned, first, _ = await replan(desk.store, batch.campaign, Limits(), now=later)
+    planned, first, _ = await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=later)
     waiting = await desk.store.waiting(batch.id, (-1, 0))
     assert planned == 4
     assert [job for job, *_ in waiting] == order
@@ -198,5 +199,5 @@ async def test_a_plan_made_anew_keeps_a_retry_s_own_later_time(desk: Desk) -> No
     batch = await desk.settled_campaign(JobState.PENDING)
     late = desk.clock() + 50 * HOUR
     await desk.store.move([(batch.jobs[0], late, 0)])
-    await replan(desk.store, batch.campaign, Limits(), now=desk.clock())
+    await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=desk.clock())
     assert desk.job(batch.jobs[0])["due_at"] == late

@@ -54,6 +54,7 @@ FATES = {
     OutcomeClass.CONTENT: JobState.FAILED,
     OutcomeClass.CONFIGURATION: JobState.HELD,
     OutcomeClass.UNCERTAIN: JobState.UNCERTAIN,
+    OutcomeClass.NEEDLESS: JobState.SKIPPED,
 }
 
 names = st.sampled_from(NAMES)
@@ -151,7 +152,7 @@ class StoreMachine(RuleBasedStateMachine):
     def resume(self, name: str) -> None:
         campaign = self.campaign(name)
         if campaign.state is CampaignState.PAUSED:
-            self.run(replan(self.desk.store, campaign, Limits(), now=self.desk.clock()))
+            self.run(replan(self.desk.store, campaign, {campaign.queue_id: Limits()}, now=self.desk.clock()))
             self.run(self.desk.store.activate_campaign(campaign.id, said(), execution="resume"))
 
     @rule(name=names, chance=st.integers(0, 3))

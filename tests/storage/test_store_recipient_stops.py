@@ -43,6 +43,6 @@ async def test_somebody_stopped_after_the_claim_is_skipped_with_the_reason(desk:
 async def test_somebody_stopped_before_a_plan_is_not_planned(desk: Desk) -> None:
     draft = await desk.draft()
     await desk.people(draft.id, ["a", "b"])
-    (first, _, _), (second, _, _) = await desk.store.unplanned(draft.id, 1, 0)
+    (first, *_), (second, *_) = await desk.store.unplanned(draft.id, 1, 0)
     await stop(desk, first, "unsubscribed")
     assert [row[0] for row in await desk.store.unplanned(draft.id, 1, 0)] == [second]

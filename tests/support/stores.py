@@ -158,7 +158,7 @@ class Desk:
         after = n = 0
         while people := await self.store.unplanned(campaign.id, step_id, after):
             jobs = []
-            for person, _, _ in people:
+            for person, *_ in people:
                 due = dues[n] if dues else self.clock()
                 gap = gaps[n] if gaps else 0
                 detail = f"missing field: {held}" if held else ""

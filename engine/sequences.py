@@ -1,0 +1,187 @@
+"""What comes after a message of a sequence: decided as soon as it is over, planned at the end of its wait.
+
+The job of the next step is made at once, due when the wait is over, so that everybody can see when a person is written
+to again; what happens until then (a reply, a bounce, an unsubscribe) skips it. Only an invitation that must be accepted
+first has no job after it yet: nobody knows when that will be.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import plans, routes
+from engine.compose.identity import message_id_for
+from engine.planning.opening import NEVER, of_person, opens
+from engine.planning.pacing import Pacing
+from engine.planning.waits import Wait
+from storage.errors import PacelineError
+from storage.events import Event
+from storage.model import DAY, Campaign, CampaignState, HeldReason, JobState, Step
+from storage.sequences import ACCEPT_WITHIN, SLICE, Ended, Following
+
+if TYPE_CHECKING:
+    from engine.control.actions import Context
+    from engine.routes import Route
+
+CONDITIONS = {
+    "no_reply": "only to those who have not replied",
+    "no_bounce": "only to those whose message did not come back",
+    "accepted": "only after the invitation was accepted",
+    "not_accepted": "only to those who have not accepted the invitation",
+}
+"""What a step may ask for, in words."""
+STOPS = ("reply", "bounce")
+"""What ends a person's sequence unless the campaign's `stop_on` says otherwise; to unsubscribe always does."""
+CONNECTED = ("already connected", "already invited")
+"""Reasons for which an invitation was not needed: what follows it goes on as if it had left."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    """A campaign as its sequence needs it: its steps, and the routes of those that follow one."""
+
+    campaign: Campaign
+    steps: tuple[Step, ...]
+    ways: dict[int, list[Route]]
+
+
+class Sequences:
+    """Plans what follows. A campaign that cannot be planned (its account is gone, its text cannot be sent) says so once
+    and is tried again every minute; the others go on."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._troubles: dict[int, str] = {}
+        self._blocked: set[int] = set()
+
+    async def advance(self) -> int:
+        """Deal with messages that are over and have a step behind them, at most a slice; how many there were."""
+        store = self._context.store
+        ended = await store.ended(without=frozenset(self._blocked))
+        known: dict[int, _Sequence] = {}
+        following: list[Following] = []
+        for one in ended:
+            if one.campaign_id in self._blocked:
+                continue
+            try:
+                if one.campaign_id not in known:
+                    known[one.campaign_id] = await _sequence(self._context, one.campaign_id)
+                zone, now = self._context.config.zone, self._context.clock.now()
+                following.append(after(one, known[one.campaign_id], zone, now))
+            except PacelineError as error:
+                await self._block(one.campaign_id, error.message)
+        made = await store.follow(following) if following else 0
+        if made:
+            await _wake_completed(self._context, known)
+            self._context.hooks.wake()
+        return len(following)
+
+    def look_again(self) -> None:
+        """Try those again that could not be planned."""
+        self._blocked.clear()
+
+    async def _block(self, campaign_id: int, trouble: str) -> None:
+        self._blocked.add(campaign_id)
+        if self._troubles.get(campaign_id) != trouble:
+            self._troubles[campaign_id] = trouble
+            text = f"the next step cannot be planned: {trouble}"
+            await self._context.store.add_event(Event("sequence.stuck", text[:400], "error", campaign_id=campaign_id))
+
+
+async def _sequence(context: Context, campaign_id: int) -> _Sequence:
+    campaign = await context.store.get_campaign(campaign_id)
+    steps = await context.store.get_steps(campaign_id)
+    ways = {step.id: await routes.routes_of(context, campaign, step) for step in steps[1:]}
+    return _Sequence(campaign, tuple(steps), ways)
+
+
+async def _wake_completed(context: Context, known: dict[int, _Sequence]) -> None:
+    """A word on an uncertain message may come after its campaign was completed: what follows it is still sent."""
+    for sequence in known.values():
+        if sequence.campaign.state is CampaignState.COMPLETED:
+            name = sequence.campaign.name
+            event = Event("campaign.started", f"{name} goes on with its next step")
+            await context.store.activate_campaign(sequence.campaign.id, event, execution="resume")
+
+
+def after(one: Ended, sequence: _Sequence, zone: str, now: int) -> Following:
+    """What comes after one message. Pure but for the sequence it is given."""
+    step = next((step for step in sequence.steps if step.position == one.position + 1), None)
+    if step is None or one.stopped or not _goes_on(one, sequence.campaign):
+        return Following(one.job_id)
+    if "no_reply" in step.conditions and one.replied_at is not None:
+        return Following(one.job_id)
+    if "no_bounce" in step.conditions and one.state is JobState.BOUNCED:
+        return Following(one.job_id)
+    if "not_accepted" in step.conditions and one.accepted_at is not None:
+        return Following(one.job_id)
+    began = one.sent_at if one.sent_at is not None else one.ended_at
+    if "accepted" in step.conditions:
+        if one.accepted_at is None:
+            within = int(sequence.campaign.settings.get("accept_within_days", ACCEPT_WITHIN)) * DAY
+            return Following(one.job_id, waits=now < began + within)
+        began = max(began, one.accepted_at)
+    return _planned(one, sequence, step, began, zone)
+
+
+def _goes_on(one: Ended, campaign: Campaign) -> bool:
+    match one.state:
+        case JobState.COMPLETED:
+            return True
+        case JobState.SKIPPED:
+            return one.reason in CONNECTED
+        case JobState.BOUNCED:
+            return "bounce" not in campaign.settings.get("stop_on", STOPS)
+    return bool(campaign.settings.get("after_failure", "stop") == "next")
+
+
+def _planned(one: Ended, sequence: _Sequence, step: Step, began: int, zone: str) -> Following:
+    campaign, ways = sequence.campaign, sequence.ways[step.id]
+    # Who was written to through one account is written to through it again.
+    own = one.queues.get(ways[0].account.channel)
+    way = next((way for way in ways if way.queue_id == own), None) or routes.route_for(ways, one.recipient_id)
+    windows = plans.windows_of(campaign, way.limits)
+    window = windows[0] if windows else None
+    wait = Wait.from_dict(step.wait)
+    due = wait.end(began, zone=window.zone if window else zone, holidays=window.holidays if window else ())
+    if windows and (opening := opens([of_person(one_window, one.fields) for one_window in windows], due)) < NEVER:
+        due = opening
+    detail = plans.why_held(way.factory, one.address, one.fields, one.profile)
+    domain = plans.sender_domain(way)
+    return Following(
+        one.job_id,
+        step.id,
+        way.queue_id,
+        due,
+        _gap(campaign, step, one),
+        message_id_for(domain, campaign.id, one.recipient_id, step.id, campaign.seed),
+        HeldReason.FIELD.value if detail else "",
+        detail,
+        campaign.priority,
+        more=step.position < len(sequence.steps),
+    )
+
+
+def _gap(campaign: Campaign, step: Step, one: Ended) -> int:
+    """The gap that the message keeps from the start before it, by its pacing; the same however often it is asked.
+    A round of a `blast` needs none: what was sent side by side is due side by side again."""
+    pacing = Pacing.from_dict(step.pacing or campaign.pacing)
+    if pacing.mode == "blast":
+        return 0
+    rng = random.Random(campaign.seed ^ one.recipient_id ^ step.id << 32)  # noqa: S311 - a plan must repeat
+    return next(plans.gaps(pacing, rng.getrandbits(32)))
+
+
+def describe(steps: Sequence[Step]) -> list[str]:
+    """Each step behind the first, in words: its wait and its conditions."""
+    told = []
+    for step in steps[1:]:
+        words = [f"after {Wait.from_dict(step.wait).describe()}", *(CONDITIONS[word] for word in step.conditions)]
+        told.append(", ".join(words))
+    return told
+
+
+__all__ = ["ACCEPT_WITHIN", "CONDITIONS", "SLICE", "STOPS", "Sequences", "after", "describe"]

@@ -1,0 +1,242 @@
+"""From one step of a sequence to the next: whose turn it is, and the job that follows.
+
+`jobs.follow` says it all, so a crash forgets nothing: 1, a step comes after this one and was not dealt with; 2, it
+waits for the invitation to be accepted; 0, nothing more. Who decides what follows is `engine.sequences`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from storage.events import Event, add_event
+from storage.model import DAY, JobState
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
+
+SLICE = 500
+ACCEPT_WITHIN = 21
+"""Days in which an invitation may be accepted (`accept_within_days` of the campaign); then its sequence ends."""
+ENDED = "('completed', 'skipped', 'failed', 'bounced')"
+"""States in which a message is over, so that what follows it can be told; `uncertain` waits for a word on it."""
+WAITS = "the invitation is not accepted yet"
+
+_CAMPAIGNS = (
+    "SELECT c.id, COALESCE(json_extract(c.settings, '$.accept_within_days'), ?) AS days FROM campaigns c "
+    "WHERE c.state IN ('active', 'paused', 'completed') "
+    "AND EXISTS (SELECT 1 FROM steps s WHERE s.campaign_id = c.id AND s.position = 2)"
+)
+_ROWS = (
+    "SELECT j.id, j.state, j.reason, j.follow, j.step_id, s.position, j.queue_id, j.batch_id, j.recipient_id, "
+    "j.sent_at, "
+    "j.updated_at, r.address, r.profile, r.fields, r.stopped, r.accepted_at, r.replied_at "
+    "FROM jobs j INDEXED BY jobs_follow JOIN steps s ON s.id = j.step_id JOIN recipients r ON r.id = j.recipient_id "
+    f"WHERE j.campaign_id = ? AND j.follow = ? AND j.state IN {ENDED}"
+)
+_QUEUES = (
+    "SELECT j.recipient_id, j.queue_id, q.channel FROM jobs j JOIN queues q ON q.id = j.queue_id "
+    "WHERE j.recipient_id IN (SELECT value FROM json_each(?)) AND j.state <> 'skipped' ORDER BY j.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A message that is over while a step comes after it. `sent_at` when it left (us; None: it never did), `ended_at`
+    when it was over, `queues` the queue by channel that this person is written to through."""
+
+    job_id: int
+    campaign_id: int
+    step_id: int
+    position: int
+    state: JobState
+    reason: str
+    waits: bool
+    """It was looked at before, and waited for the invitation to be accepted."""
+    queue_id: int
+    batch_id: int
+    recipient_id: int
+    address: str
+    profile: str
+    fields: str
+    stopped: str
+    accepted_at: int | None
+    replied_at: int | None
+    sent_at: int | None
+    ended_at: int
+    queues: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What comes after a message: a job of `step_id` due at `due_at`; without a step nothing comes any more, or
+    (`waits`) not before the invitation is accepted."""
+
+    job_id: int
+    step_id: int | None = None
+    queue_id: int = 0
+    due_at: int = 0
+    gap: int = 0
+    message_id: str = ""
+    held: str = ""
+    detail: str = ""
+    priority: int = 5
+    more: bool = False
+    """A step comes after this one too."""
+    waits: bool = False
+
+
+def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) -> list[Ended]:
+    """Messages that are over and whose next step was not dealt with, at most `limit`; none of campaigns `without`."""
+    found: list[Ended] = []
+    for campaign in tx.all(_CAMPAIGNS, (ACCEPT_WITHIN,)):
+        if campaign["id"] in without:
+            continue
+        rows = tx.all(f"{_ROWS} ORDER BY j.id LIMIT ?", (campaign["id"], 1, limit - len(found)))
+        found += _with_queues(tx, campaign["id"], rows)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def any_ended(tx: Tx) -> bool:
+    """Whether something of an active campaign waits to be followed: an engine that runs until idle is not idle yet."""
+    return any(
+        tx.one(f"{_ROWS} LIMIT 1", (campaign["id"], 1)) is not None
+        for campaign in tx.all(f"{_CAMPAIGNS} AND c.state = 'active'", (ACCEPT_WITHIN,))
+    )
+
+
+def too_late(tx: Tx, now: int, limit: int = SLICE, *, without: frozenset[int] = frozenset()) -> list[Ended]:
+    """Those that waited for an acceptance as long as their campaign lets them."""
+    found: list[Ended] = []
+    for campaign in tx.all(_CAMPAIGNS, (ACCEPT_WITHIN,)):
+        if campaign["id"] in without:
+            continue
+        rows = tx.all(
+            f"{_ROWS} AND COALESCE(j.sent_at, j.updated_at) < ? LIMIT ?",
+            (campaign["id"], 2, now - campaign["days"] * DAY, limit - len(found)),
+        )
+        found += _with_queues(tx, campaign["id"], rows)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _with_queues(tx: Tx, campaign_id: int, rows: list[Any]) -> list[Ended]:
+    queues: dict[int, dict[str, int]] = {}
+    if rows:
+        for row in tx.all(_QUEUES, (json.dumps([row["recipient_id"] for row in rows]),)):
+            queues.setdefault(row["recipient_id"], {}).setdefault(row["channel"], row["queue_id"])
+    return [
+        Ended(
+            row["id"], campaign_id, row["step_id"], row["position"], JobState(row["state"]), row["reason"],
+            row["follow"] == 2, row["queue_id"], row["batch_id"], row["recipient_id"], row["address"], row["profile"],
+            row["fields"], row["stopped"], row["accepted_at"], row["replied_at"], row["sent_at"], row["updated_at"],
+            queues.get(row["recipient_id"], {}),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+_INSERT = (
+    "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, priority, "
+    "due_at, gap, last_error, error_key, message_id, follow, created_at, updated_at) "
+    "SELECT 'send', ?, campaign_id, ?, recipient_id, batch_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM jobs "
+    "WHERE id = ? AND follow > 0 ON CONFLICT (recipient_id, step_id) DO NOTHING "
+    "RETURNING queue_id, campaign_id, batch_id"
+)
+
+
+def follow(tx: Tx, what: Sequence[Following], now: int) -> int:
+    """Write down what comes after each message; how many jobs were made. One that was dealt with meanwhile is left."""
+    made = 0
+    for one in what:
+        if one.step_id is not None:
+            made += _insert(tx, one, now)
+        tx.execute("UPDATE jobs SET follow = ? WHERE id = ? AND follow > 0", (2 if one.waits else 0, one.job_id))
+    return made
+
+
+def _insert(tx: Tx, one: Following, now: int) -> int:
+    state = "held" if one.held else "pending"
+    error_key = f"held: {one.detail}"[:100] if one.held else ""
+    ready = 1 if one.due_at <= now and not one.held else 0
+    row = tx.one(
+        _INSERT,
+        (
+            one.queue_id, one.step_id, state, one.held, ready, one.priority, one.due_at, one.gap, one.detail, error_key,
+            one.message_id, 1 if one.more else 0, now, now, one.job_id,
+        ),
+    )  # fmt: skip
+    if row is None:
+        return 0
+    tx.count(row["queue_id"], row["campaign_id"], row["batch_id"], state, error_key, +1)
+    tx.execute(
+        "UPDATE batches SET total = total + 1, state = CASE WHEN state = 'done' THEN 'ready' ELSE state END, "
+        "finished_at = CASE WHEN state = 'done' THEN NULL ELSE finished_at END WHERE id = ?",
+        (row["batch_id"],),
+    )
+    return 1
+
+
+def note_accepted(tx: Tx, queue_id: int, profiles: Sequence[str], at: int, now: int) -> int:
+    """These profiles (or the provider's ids of them) are connected with the account: whoever was invited through it
+    has accepted. What waited for that goes on, what was meant for those who do not accept is skipped. Returns how many
+    people that is news of."""
+    wanted = json.dumps(list(profiles))
+    people = tx.all(
+        "SELECT r.id, r.campaign_id, r.address FROM recipients r WHERE r.accepted_at IS NULL AND r.profile IN "
+        "(SELECT value FROM json_each(?) UNION SELECT p.profile FROM profiles p WHERE p.queue_id = ? AND p.provider_id "
+        "IN "
+        "(SELECT value FROM json_each(?))) AND r.profile <> '' AND EXISTS (SELECT 1 FROM jobs j "
+        "WHERE j.recipient_id = r.id AND j.queue_id = ? AND j.state IN ('completed', 'uncertain', 'skipped'))",
+        (wanted, queue_id, wanted, queue_id),
+    )
+    for person in people:
+        tx.execute("UPDATE recipients SET accepted_at = ? WHERE id = ?", (at, person["id"]))
+        tx.execute("UPDATE jobs SET follow = 1 WHERE recipient_id = ? AND follow = 2", (person["id"],))
+        for job in tx.all(
+            "SELECT j.id, j.state, j.error_key, j.queue_id, j.campaign_id, j.batch_id FROM jobs j "
+            "JOIN steps s ON s.id = j.step_id WHERE j.recipient_id = ? AND j.state IN ('pending', 'held') "
+            "AND ' ' || s.conditions || ' ' LIKE '% not_accepted %'",
+            (person["id"],),
+        ):
+            skip(tx, job, "accepted", now)
+        add_event(
+            tx,
+            Event(
+                "invitation.accepted", f"{person['address']} accepted the invitation", campaign_id=person["campaign_id"]
+            ),
+            now,
+        )
+    return len(people)
+
+
+def skip(tx: Tx, job: Any, reason: str, now: int) -> None:
+    """An open job (row with its scope, state and error key) will not run."""
+    tx.execute(
+        "UPDATE jobs SET state = 'skipped', reason = ?, ready = 0, updated_at = ? WHERE id = ?",
+        (reason, now, job["id"]),
+    )
+    tx.move([(job, job["state"], job["error_key"], "skipped", job["error_key"])])
+
+
+def stop_person(tx: Tx, recipient_id: int, why: str, now: int) -> int:
+    """Write to this person no more in this campaign (`why`: replied, bounced, unsubscribed, suppressed): what is open
+    is skipped. One in flight ends as it ends. Returns how many messages that spares."""
+    tx.execute(
+        "UPDATE recipients SET stopped = ?, stopped_at = ?, replied_at = CASE WHEN ? = 'replied' THEN "
+        "COALESCE(replied_at, ?) ELSE replied_at END WHERE id = ? AND stopped = ''",
+        (why, now, why, now, recipient_id),
+    )
+    jobs = tx.all(
+        "SELECT id, state, error_key, queue_id, campaign_id, batch_id FROM jobs WHERE recipient_id = ? "
+        "AND state IN ('pending', 'held')",
+        (recipient_id,),
+    )
+    for job in jobs:
+        skip(tx, job, why, now)
+    return len(jobs)

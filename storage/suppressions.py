@@ -1,0 +1,153 @@
+"""Who must not be contacted: an address, a domain or a profile, everywhere or on one list, for ever or until a time.
+
+The list is asked where a person enters (import), where messages are planned, and at the gate; what stands there is one
+table, and `among` and `stop_suppressed` are the two ways of asking it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from storage import sequences
+from storage.domains import domain_of
+
+if TYPE_CHECKING:
+    from storage.writer import Tx
+
+REASONS = ("manual", "unsubscribed", "bounced", "complained", "dead", "disabled", "full", "withdrawn")
+KINDS = ("address", "domain", "profile")
+LIST = "COALESCE(NULLIF(c.list, ''), c.name)"
+"""The list that a campaign `c` belongs to."""
+SLICE = 5_000
+
+_HITS = "SELECT kind, value, scope, reason FROM suppressions WHERE kind = '{kind}' AND value IN "
+_STOP = (
+    "UPDATE recipients SET stopped = 'suppressed', stopped_at = ? WHERE id IN (SELECT r.id FROM recipients r "
+    "JOIN campaigns c ON c.id = r.campaign_id WHERE r.campaign_id = ? AND r.id > ? AND r.id <= ? AND r.stopped = '' "
+    "AND EXISTS (SELECT 1 FROM suppressions s WHERE (s.expires_at IS NULL OR s.expires_at > ?) "
+    f"AND s.scope IN ('', {LIST}) AND (s.kind, s.value) IN (VALUES ('address', r.address_key), ('profile', r.profile), "
+    "('domain', substr(r.address_key, instr(r.address_key, '@') + 1)))) "
+    "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id))"
+)
+
+
+def among(tx: Tx, rows: Iterable[Any], now: int) -> dict[int, str]:
+    """Which of these jobs' people must not be contacted now, by recipient id, with the reason. Rows need
+    `recipient_id, address_key, profile, campaign_id`."""
+    if tx.one("SELECT 1 FROM suppressions LIMIT 1") is None:
+        return {}
+    people = [row for row in rows if row["recipient_id"] is not None]
+    wanted: dict[str, set[str]] = {"address": set(), "domain": set(), "profile": set()}
+    for row in people:
+        for kind, value in values_of(row["address_key"], row["profile"]):
+            wanted[kind].add(value)
+    hits: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for kind, values in wanted.items():
+        if values:
+            marks = ", ".join("?" * len(values))
+            for hit in tx.all(
+                f"{_HITS.format(kind=kind)}({marks}) AND (expires_at IS NULL OR expires_at > ?)", (*values, now)
+            ):
+                hits.setdefault((kind, hit["value"]), []).append((hit["scope"], hit["reason"]))
+    if not hits:
+        return {}
+    found = {}
+    for row in people:
+        for key in values_of(row["address_key"], row["profile"]):
+            for scope, reason in hits.get(key, ()):
+                if not scope or scope == _list_of(tx, row["campaign_id"]):
+                    found[row["recipient_id"]] = reason
+    return found
+
+
+def values_of(address_key: str, profile: str) -> list[tuple[str, str]]:
+    """What a suppression of this person could name: (kind, value) each."""
+    values = [("address", address_key)]
+    if domain := domain_of(address_key):
+        values.append(("domain", domain))
+    if profile:
+        values.append(("profile", profile))
+    return values
+
+
+def stop_suppressed(tx: Tx, campaign_id: int, after: int, now: int) -> tuple[int, int | None]:
+    """Stop the next slice of people without a message who must not be contacted. Returns how many, and the id that the
+    next slice begins after (None: that was the last)."""
+    end = tx.one(
+        "SELECT max(id) AS id FROM (SELECT id FROM recipients INDEXED BY recipients_campaign WHERE campaign_id = ? "
+        "AND id > ? ORDER BY id LIMIT ?)",
+        (campaign_id, after, SLICE),
+    )["id"]
+    if end is None or tx.one("SELECT 1 FROM suppressions LIMIT 1") is None:
+        return 0, None
+    return tx.execute(_STOP, (now, campaign_id, after, end, now)).rowcount, end
+
+
+def _list_of(tx: Tx, campaign_id: int) -> str:
+    row = tx.one(f"SELECT {LIST} AS list FROM campaigns c WHERE c.id = ?", (campaign_id,))
+    return str(row["list"]) if row is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One suppression. `value` is an address key, a domain in lower case or a cleaned profile; `scope` "" is
+    everything, else a list's name; `expires_at` in microseconds UTC, None: never."""
+
+    kind: str
+    value: str
+    reason: str = "manual"
+    scope: str = ""
+    note: str = ""
+    source: str = ""
+    expires_at: int | None = None
+    campaign_id: int | None = None
+    job_id: int | None = None
+
+
+_ADD = (
+    "INSERT INTO suppressions (kind, value, scope, reason, note, source, campaign_id, job_id, created_by, created_at, "
+    "expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, value, scope) DO UPDATE SET "
+    "expires_at = CASE WHEN suppressions.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL "
+    "ELSE max(suppressions.expires_at, excluded.expires_at) END, "
+    # What a person asked for outweighs what a server said.
+    "reason = CASE WHEN suppressions.reason IN ('unsubscribed', 'complained') THEN suppressions.reason "
+    "ELSE excluded.reason END, note = CASE WHEN excluded.note = '' THEN suppressions.note ELSE excluded.note END"
+)
+_PEOPLE = (
+    "SELECT r.id FROM recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE r.{column} = ? AND r.stopped = '' "
+    f"AND c.state <> 'cancelled' AND (? = '' OR ? = {LIST})"
+)
+
+
+def add(tx: Tx, entries: Sequence[Entry], by: str, now: int) -> tuple[int, int]:
+    """Suppress; one that stands already is made no weaker. People of these addresses and profiles are written to no
+    more at once; those of a domain when their turn comes, at the gate. Returns how many entries are new, and how many
+    messages that spares at once."""
+    new = spared = 0
+    for one in entries:
+        had = tx.one(
+            "SELECT 1 FROM suppressions WHERE kind = ? AND value = ? AND scope = ?", (one.kind, one.value, one.scope)
+        )
+        new += had is None
+        tx.execute(
+            _ADD,
+            (
+                one.kind, one.value, one.scope, one.reason, one.note, one.source, one.campaign_id, one.job_id, by, now,
+                one.expires_at,
+            ),
+        )  # fmt: skip
+        if one.kind == "domain" or (one.expires_at is not None and one.expires_at <= now):
+            continue
+        column = "address_key" if one.kind == "address" else "profile"
+        why = {"unsubscribed": "unsubscribed", "complained": "unsubscribed", "bounced": "bounced"}.get(one.reason)
+        for row in tx.all(_PEOPLE.format(column=column), (one.value, one.scope, one.scope)):
+            spared += sequences.stop_person(tx, row["id"], why or "suppressed", now)
+    return new, spared
+
+
+def remove(tx: Tx, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Take suppressions back; what they stopped stays stopped. Returns those that were there."""
+    rows = tx.all(f"DELETE FROM suppressions WHERE id IN ({', '.join('?' * len(ids))}) RETURNING *", tuple(ids))
+    return [dict(row) for row in rows]
