@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -204,6 +204,11 @@ class AccountBase(Table):
     def sender(self) -> str:
         """Who its messages come from, for people: an address, a profile, or its own name."""
         return self._name
+
+    @property
+    def usual_pacing(self) -> dict[str, Any]:
+        """The pacing of a campaign that names none, as `Pacing.from_dict` reads it; {}: the usual blast."""
+        return {}
 
     @property
     def mail(self) -> MailAccount | None:

@@ -26,8 +26,9 @@ from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
 from engine.sequences import Sequences
 from engine.socket import ControlServer, socket_path
+from engine.unipile_account import UnipileAccount
 from engine.watch import Watch, Watched
-from storage.model import SECOND, Actor
+from storage.model import SECOND, Actor, Queue
 from storage.sqlite import SqliteStore
 
 log = logging.getLogger("paceline.engine")
@@ -35,6 +36,11 @@ log = logging.getLogger("paceline.engine")
 IDLE_LOOK = SECOND // 5
 
 all_actions()
+
+
+def _tending(name: str) -> str:
+    """The task beside an account's runner; no account's name holds a blank."""
+    return f"tending {name}"
 
 
 class Engine:
@@ -119,6 +125,7 @@ class Engine:
                 continue
             runner.drain()
             del self._runners[name]
+            await self._leave(name)
             task = self._tasks.pop(name)
             if runner.in_flight:
                 self._retiring[name] = (runner, asyncio.create_task(self._retire(name, task)))
@@ -129,12 +136,13 @@ class Engine:
                 continue
             rules = await self._rules(account)
             queue = await self.context.queue_of(account)
+            channel = self._channels(account)
             runner = QueueRunner(
                 queue,
                 account,
                 rules,
                 store=self.store,
-                channel=self._channels(account),
+                channel=channel,
                 letters=Letters(
                     self.composer, prepare=self._prepare, may_reach=self._may_reach(account), clock=self.clock
                 ),
@@ -143,7 +151,31 @@ class Engine:
                 rng=random.Random(),  # noqa: S311 - jitter
             )
             self._runners[name] = runner
+            if isinstance(account, UnipileAccount):
+                self._tend(account, queue, channel)
             self._tasks[name] = asyncio.create_task(runner.run(), name=f"runner-{name}")
+
+    def _tend(self, account: UnipileAccount, queue: Queue, channel: Channel) -> None:
+        """Give a LinkedIn channel its memory, and look after what it leaves open."""
+        from engine.channels.unipile.session import UnipileChannel
+        from engine.channels.unipile.tending import Tending
+
+        if isinstance(channel, UnipileChannel):
+            tending = Tending(
+                queue,
+                channel,
+                account.look_up_cap,
+                store=self.store,
+                clock=self.clock,
+                on_change=self.scheduler.books_changed,
+            )
+            self._tasks[_tending(account.name)] = asyncio.create_task(tending.run(), name=f"tending-{account.name}")
+
+    async def _leave(self, name: str) -> None:
+        """No longer look after an account; what it was asked is not waited for."""
+        if (task := self._tasks.pop(_tending(name), None)) is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _retire(self, name: str, task: asyncio.Task[None]) -> None:
         await asyncio.gather(task, return_exceptions=True)
@@ -291,8 +323,9 @@ class Engine:
 
     async def _shut_down(self) -> None:
         self.drain("ended")
-        for runner in self._runners.values():
+        for name, runner in list(self._runners.items()):
             runner.drain()
+            await self._leave(name)
         runner_tasks = [task for name, task in self._tasks.items() if name in self._runners]
         retiring = [task for _, task in self._retiring.values()]
         await asyncio.gather(*runner_tasks, *retiring, return_exceptions=True)

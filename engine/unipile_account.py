@@ -105,6 +105,10 @@ class UnipileAccount(AccountBase):
         return "LinkedIn"
 
     @property
+    def usual_pacing(self) -> dict[str, Any]:
+        return {"preset": "linkedin_free" if self.plan == "free" else "linkedin_paid"}
+
+    @property
     def most_characters(self) -> int:
         """Of a note, after its fields are filled in."""
         return self.note_limit or NOTE_LIMITS[self.plan]

@@ -51,7 +51,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
     """A draft with its one step. Templates, pacing and account are checked before anything is stored."""
     check_name(args.name)
     account = context.config.account(args.account)
-    pacing = Pacing.from_dict(args.pacing)
+    pacing = Pacing.from_dict(args.pacing or account.usual_pacing)
     queue = await context.queue_of(account)
     spec = CampaignSpec(
         name=args.name,

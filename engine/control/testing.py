@@ -30,6 +30,10 @@ async def test_send(context: Context, args: TestSendArgs, actor: Actor) -> Resul
         to = parse_address(args.to)
     except AddressError as error:
         raise UsageError(f"{args.to[:80]!r}: {error}", hint="give one plain address") from None
+    if account.channel == "unipile":
+        raise RefusedError(
+            "an invitation cannot be tried on yourself: nothing was sent", hint=f"paceline campaign preview {args.name}"
+        )
     factory = make_factory(campaign, step, account)
     now = context.clock.now()
     domain = factory.sender.rpartition("@")[2]
