@@ -55,8 +55,11 @@ class Hole:
         if text:
             found = _BOOLEANS.get(text.lower()) if self.kind == BOOLEAN else _NUMBER.fullmatch(text) and text
         if found is None:
+            # Without the value, so that equal mistakes of many people fall into one group.
             what = "a number such as 12.5" if self.kind == NUMBER else "true, false, yes, no, 1 or 0"
-            raise RenderError(f"{self.path or '/'}: {text[:40]!r} is not {what}", hint="Correct the field's value.")
+            names = ", ".join(sorted(self.template.fields))
+            where = f" (field {names})" if names else ""
+            raise RenderError(f"{self.path or '/'} must come out as {what}{where}", hint="Correct the field's value.")
         return found
 
 
@@ -74,6 +77,7 @@ class PayloadFactory:
         self.sender = account.name
         self._headers = tuple(_header(name, value) for name, value in step.headers.items())
         self._literals, self._holes = compile_payload(step.text)
+        self._typed = tuple(hole for hole in self._holes if hole.kind)
         used = frozenset[str]().union(*(hole.template.fields for hole in self._holes))
         required = frozenset[str]().union(*(hole.template.required for hole in self._holes))
         self._supplies = bool(used & set(SUPPLIED))
@@ -91,6 +95,9 @@ class PayloadFactory:
         Raises OutputTooLarge and RenderError."""
         known = self._known(fields, address or "nobody@example.org", "nobody", "0@example.org")
         names = [name for hole in self._holes for name in hole.template.missing(known)]
+        if not names:
+            for hole in self._typed:
+                hole.value(known)
         return tuple(dict.fromkeys(names))
 
     def build(

@@ -86,8 +86,12 @@ def test_numbers_and_truth_values_have_a_form_of_their_own(kind: str, value: obj
     ],
 )  # fmt: skip
 def test_what_is_no_number_or_truth_value_holds_the_message(kind: str, value: str) -> None:
+    text = f'{{"x": {{"${kind}": "{{{{ f }}}}"}}}}'
+    with pytest.raises(RenderError, match=r"/x must come out as .* \(field f\)") as caught:
+        body(text, f=value)
     with pytest.raises(RenderError, match="/x"):
-        body(f'{{"x": {{"${kind}": "{{{{ f }}}}"}}}}', f=value)
+        factory(text).missing({"f": value})
+    assert repr(value) not in caught.value.message
 
 
 def test_an_empty_number_is_null_where_the_template_says_so() -> None:
@@ -133,7 +137,7 @@ def test_what_stands_for_a_person_is_supplied_and_a_column_of_that_name_wins() -
         ('{"$number": 1}', "line 1, column 2", "$number stands alone"),
         ('{"$number": "{{ x }}", "b": 1}', "line 1, column 2", "$number stands alone"),
         ('{"b": 1, "$boolean": "{{ x }}"}', "line 1, column 10", "$boolean stands alone"),
-        ('{"n": {"$number": "many"}}', "line 1, column 19", "not a number"),
+        ('{"n": {"$number": "many"}}', "line 1, column 19", "must come out as a number"),
         ('{"a": "{{ x | default("y") }}"}', "line 1, column 24", "not JSON"),
         ('{"a": "line\nbreak"}', "line 1, column 12", "not JSON"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), f"line 1, column {MAX_DEPTH + 1}", "nested deeper"),
