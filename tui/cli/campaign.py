@@ -38,7 +38,8 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "retry": Lazy("tui.cli.campaign_run:retry", "Try failed messages again."),
         "resolve": Lazy("tui.cli.campaign_run:resolve", "Say what became of an uncertain message."),
         "live": Lazy("tui.cli.campaign_run:live", "Let it reach anybody, or take that back."),
-        "export": Lazy("tui.cli.campaign_export:export", "Its people with their status, as CSV or JSONL."),
+        "report": Lazy("tui.cli.campaign_report:report", "What became of it: rates, reasons, parts, pace, timeline."),
+        "export": Lazy("tui.cli.campaign_export:export", "Its people with their status, also into your own sheet."),
     },
 )
 def campaign() -> None:
