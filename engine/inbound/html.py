@@ -10,32 +10,10 @@ from html import unescape
 
 _MARK = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[!?][^<>]*>")
 _BLOCKS = frozenset(
-    [
-        "p",
-        "div",
-        "br",
-        "tr",
-        "li",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "table",
-        "pre",
-        "hr",
-        "ul",
-        "ol",
-        "dl",
-        "dd",
-        "dt",
-        "blockquote",
-        "section",
-        "article",
-        "header",
-        "footer",
-    ]
+    (
+        *("p", "div", "br", "tr", "li", "table", "pre", "hr", "ul", "ol", "dl", "dd", "dt", "blockquote"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "header", "footer"),
+    )
 )
 _UNSEEN = frozenset(("script", "style", "head", "title"))
 
