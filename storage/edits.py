@@ -9,7 +9,7 @@ from typing import Any
 from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, set_lanes, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
-from storage.model import Campaign, CampaignState
+from storage.model import Campaign, CampaignState, Step
 from storage.writer import Tx
 
 MESSAGE_STATES = (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.COMPLETED)
@@ -24,11 +24,12 @@ REMEDY = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What changes; None leaves a thing as it is. `queue_id` is the new account's queue."""
+    """What changes; None leaves a thing as it is. `queue_id` is the new first account's queue, `more_queues` are those
+    of all further accounts."""
 
     name: str | None = None
     queue_id: int | None = None
-    more_queues: tuple[int, ...] = ()
+    more_queues: tuple[int, ...] | None = None
     steps: tuple[StepSpec, ...] | None = None
     """The steps behind the first."""
     subject: str | None = None
@@ -82,7 +83,8 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         tx.execute("UPDATE campaigns SET name = ? WHERE id = ?", (edit.name, campaign_id))
     if edit.queue_id is not None:
         tx.execute("UPDATE campaigns SET queue_id = ? WHERE id = ?", (edit.queue_id, campaign_id))
-        set_lanes(tx, campaign_id, (edit.queue_id, *edit.more_queues))
+    if edit.queue_id is not None or edit.more_queues is not None:
+        _set_accounts(tx, campaign, edit)
     if edit.steps is not None:
         _set_steps(tx, campaign, edit.steps, now)
     if edit.of_message:
@@ -109,15 +111,39 @@ def _edit_message(tx: Tx, campaign_id: int, edit: Edit, now: int) -> None:
     )
 
 
+def _set_accounts(tx: Tx, campaign: Campaign, edit: Edit) -> None:
+    """Other accounts. One through which messages are still to be sent stays."""
+    check_editable(campaign, MESSAGE_STATES, "accounts")
+    first = campaign.queue_id if edit.queue_id is None else edit.queue_id
+    wanted = (first, *(edit.more_queues or ()))
+    marks = ", ".join("?" * len(wanted))
+    needed = tx.one(
+        "SELECT q.name, SUM(k.n) AS n FROM counters k JOIN queues q ON q.id = k.queue_id WHERE k.campaign_id = ? "
+        f"AND k.state IN ('held', 'pending', 'processing') AND k.n > 0 AND q.id NOT IN ({marks}) GROUP BY q.id",
+        (campaign.id, *wanted),
+    )
+    if needed is not None:
+        raise RefusedError(
+            f"{needed['n']:,} open messages of '{campaign.name}' go through account {needed['name']}",
+            hint="leave it in the campaign until they are sent",
+        )
+    set_lanes(tx, campaign.id, wanted)
+
+
 def _set_steps(tx: Tx, campaign: Campaign, steps: tuple[StepSpec, ...], now: int) -> None:
     """Other steps behind the first. Those that somebody has a message of stay where they are; only their words, waits
     and conditions change."""
     check_editable(campaign, MESSAGE_STATES, "steps")
     have = get_steps(tx, campaign.id)
+    if len(steps) + 1 > len(have) and campaign.state is not CampaignState.DRAFT:
+        _follow_last(tx, campaign, have[-1].id)
     for position, wanted in enumerate(steps, start=2):
         if position > len(have):
             insert_step(tx, campaign.id, position, wanted, now)
             continue
+        if len(steps) + 1 < len(have) and _spec_of(have[position - 1]) != wanted:
+            # One before it was taken away: what moves up must not become another message of somebody's.
+            _check_unsent(tx, campaign, have[position - 1])
         tx.execute(
             "UPDATE steps SET subject = ?, text = ?, html = ?, headers = ?, attachments = ?, channel = ?, wait = ?, "
             "conditions = ?, pacing = ?, updated_at = ? WHERE id = ?",
@@ -129,12 +155,35 @@ def _set_steps(tx: Tx, campaign: Campaign, steps: tuple[StepSpec, ...], now: int
             ),
         )  # fmt: skip
     for step in have[len(steps) + 1 :]:
-        if tx.one("SELECT 1 FROM jobs WHERE campaign_id = ? AND step_id = ? LIMIT 1", (campaign.id, step.id)):
-            raise RefusedError(
-                f"step {step.position} of '{campaign.name}' has messages already: it cannot be taken away",
-                hint="cancel its messages instead, or leave it",
-            )
+        _check_unsent(tx, campaign, step)
         tx.execute("DELETE FROM steps WHERE id = ?", (step.id,))
+
+
+def _spec_of(step: Step) -> StepSpec:
+    return StepSpec(
+        step.subject, step.text, step.html, step.headers, step.attachments, step.channel, step.wait, step.conditions,
+        step.pacing,
+    )  # fmt: skip
+
+
+def _check_unsent(tx: Tx, campaign: Campaign, step: Step) -> None:
+    if tx.one("SELECT 1 FROM jobs WHERE campaign_id = ? AND step_id = ? LIMIT 1", (campaign.id, step.id)):
+        raise RefusedError(
+            f"step {step.position} of '{campaign.name}' has messages already: no step up to it can be taken away",
+            hint="change its text, wait or conditions instead, or cancel its messages",
+        )
+
+
+def _follow_last(tx: Tx, campaign: Campaign, step_id: int) -> None:
+    """A step comes behind what was the last one: whoever has a message of that one is looked at again."""
+    if campaign.state is CampaignState.COMPLETED:
+        raise RefusedError(
+            f"campaign '{campaign.name}' is completed: a further step would begin at once",
+            hint="make a new campaign for those people",
+        )
+    tx.execute(
+        "UPDATE jobs SET follow = 1 WHERE campaign_id = ? AND step_id = ? AND follow = 0", (campaign.id, step_id)
+    )
 
 
 def tune_campaign(tx: Tx, campaign_id: int, tuning: Tuning, event: Event, now: int) -> Campaign:

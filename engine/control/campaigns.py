@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import Field
 
 from engine import plans, routes
-from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling, window_of
+from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
 from engine.scheduler import CANCEL_GRACE
@@ -25,6 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class NewArgs(Args):
     name: str
     account: str
+    also: list[str] = Field(default_factory=list)
+    """Further accounts: of the same channel, to share its people with, or of other channels, for other steps."""
     pacing: dict[str, Any] = Field(default_factory=dict)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
     priority: int = Field(default=5, ge=1, le=10)
@@ -38,6 +40,8 @@ class NewArgs(Args):
     headers: dict[str, str] = Field(default_factory=dict)
     attachments: list[dict[str, str]] = Field(default_factory=list)
     settings: dict[str, Any] = Field(default_factory=dict)
+    steps: list[StepArgs] = Field(default_factory=list)
+    """What follows the first message."""
     unfinished: bool = False
     """A draft whose message is still to be written (`campaign.edit`); it cannot be started before."""
 
@@ -48,14 +52,16 @@ class LiveArgs(Named):
 
 @action("campaign.new", NewArgs)
 async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
-    """A draft with its one step. Templates, pacing and account are checked before anything is stored."""
+    """A draft with its steps. Templates, pacing and accounts are checked before anything is stored."""
     check_name(args.name)
-    account = context.config.account(args.account)
+    check_settings(args.settings)
+    accounts = [context.config.account(name) for name in dict.fromkeys((args.account, *args.also))]
+    account = accounts[0]
     pacing = Pacing.from_dict(args.pacing or account.usual_pacing)
-    queue = await context.queue_of(account)
+    queues = [(await context.queue_of(one)).id for one in accounts]
     spec = CampaignSpec(
         name=args.name,
-        queue_id=queue.id,
+        queue_id=queues[0],
         pacing=pacing.to_dict(),
         settings=args.settings,
         seed=args.seed if args.seed is not None else secrets.randbits(48),
@@ -68,11 +74,12 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         html=args.html,
         headers=args.headers,
         attachments=tuple(args.attachments),
+        more_queues=tuple(queues[1:]),
+        steps=specs_of(args.steps),
     )
-    fields: list[str] = []
-    if not args.unfinished or args.text.strip() or args.html.strip():
-        draft = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
-        fields = sorted(make_factory(_unsaved(spec, account.name), draft, account).fields)
+    first = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
+    steps = (first, *steps_of(0, spec.steps))
+    fields = sorted(check_steps(_unsaved(spec, account.name), steps, accounts, unfinished=args.unfinished))
     campaign = await context.store.create_campaign(
         spec, audit("campaign.created", f"created campaign {args.name}", actor)
     )
@@ -81,6 +88,9 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "id": campaign.id,
         "state": campaign.state.value,
         "account": campaign.account,
+        "accounts": [one.name for one in accounts],
+        "unused": unused(accounts, steps),
+        "steps": len(steps),
         "pacing": pacing.describe(),
         "window": Window.from_dict(spec.hours).describe() if spec.hours else "",
         "ceiling": lower_ceiling(pacing, await context.limits_of(account)),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine.accounts import Account
-from engine.compose.template import compile_template
-from engine.composer import make_factory
 from engine.control.actions import Args, Context, Result
+from engine.control.steps import check_steps
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.limits import Limits
@@ -72,17 +71,10 @@ def lower_ceiling(pacing: Pacing, limits: Limits) -> str:
 
 
 async def fields_used(context: Context, campaign: Campaign) -> set[str]:
-    """The fields that a campaign's message uses. Raises ComposeError for one that cannot be sent."""
-    account, step = await ready(context, campaign)
-    return fields_of(campaign, step, account)
-
-
-def fields_of(campaign: Campaign, step: Step, account: Account) -> set[str]:
-    """As `fields_used`, of this step; of a draft whose text is still to be written, those of its subject."""
-    if campaign.state is CampaignState.DRAFT and not step.text.strip() and not step.html.strip():
-        # A start refuses it.
-        return set(compile_template(step.subject, name="subject").fields)
-    return set(make_factory(campaign, step, account).fields)
+    """The fields that a campaign's messages use, of all steps. Raises ComposeError for one that cannot be sent."""
+    accounts = [context.config.account(name) for _, name, _ in await context.store.get_lanes(campaign.id)]
+    steps = await context.store.get_steps(campaign.id)
+    return check_steps(campaign, steps, accounts, unfinished=campaign.state is CampaignState.DRAFT)
 
 
 def described(campaign: Campaign, message: str, **more: Any) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -10,7 +11,8 @@ from engine import plans, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, estimated, fields_of, find, lower_ceiling, window_of
+from engine.control.common import Named, described, estimated, find, lower_ceiling, window_of
+from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
@@ -24,6 +26,10 @@ class EditArgs(Named):
 
     rename: str | None = None
     account: str | None = None
+    also: list[str] | None = None
+    """The further accounts, all of them."""
+    steps: list[StepArgs] | None = None
+    """The steps behind the first, all of them."""
     subject: str | None = None
     text: str | None = None
     html: str | None = None
@@ -55,8 +61,8 @@ class ForgetArgs(Args):
 
 @action("campaign.edit", EditArgs)
 async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
-    """Change the message of a campaign that is not being sent, and a draft's name and account. The message is checked
-    as `campaign.new` checks it; messages that are not sent yet are made from the new one."""
+    """Change the steps and further accounts of a campaign that is not being sent, and a draft's name and first account.
+    All is checked as `campaign.new` checks it; messages that are not sent yet are made from the new steps."""
     given = args.model_dump(exclude_none=True, exclude={"name", "version"})
     if not given:
         raise UsageError("nothing was given to change", hint="see --help of the command")
@@ -65,50 +71,64 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         campaign = await find(context, args)
         if args.rename is not None:
             check_name(args.rename)
-        account = context.config.account(args.account or campaign.account)
-        queue_id = (await context.queue_of(account)).id if args.account is not None else None
-        attachments = None if args.attachments is None else tuple(args.attachments)
+        check_settings(args.settings or {})
+        accounts = await _accounts_after(context, campaign, args)
+        queues = [(await context.queue_of(one)).id for one in accounts]
         wanted = Edit(
             name=args.rename,
-            queue_id=queue_id,
+            queue_id=queues[0] if args.account is not None else None,
+            more_queues=tuple(queues[1:]) if args.account is not None or args.also is not None else None,
+            steps=None if args.steps is None else specs_of(args.steps),
             subject=args.subject,
             text=args.text,
             html=args.html,
             headers=args.headers,
-            attachments=attachments,
+            attachments=None if args.attachments is None else tuple(args.attachments),
             settings=args.settings,
         )
         if wanted.of_message:
             check_editable(campaign, MESSAGE_STATES, "message")
-        fields = await _fields_after(context, campaign, wanted, account)
+        steps = await _steps_after(context, campaign, wanted)
+        fields = sorted(check_steps(campaign, steps, accounts, unfinished=campaign.state is CampaignState.DRAFT))
         what = " and ".join(_parts(wanted))
         changed = await context.store.edit_campaign(
             campaign.id, wanted, audit("campaign.edited", f"changed {what} of {campaign.name}", actor)
         )
     context.composer.forget(campaign.id)
     context.hooks.wake()
-    return described(changed, f"changed {what} of {changed.name}", fields=fields)
+    return described(
+        changed, f"changed {what} of {changed.name}", fields=fields, steps=len(steps),
+        accounts=[one.name for one in accounts], unused=unused(accounts, steps),
+    )  # fmt: skip
 
 
-async def _fields_after(context: Context, campaign: Campaign, edit: Edit, account: Account) -> list[str]:
-    """The fields that the message uses once it is changed. Raises ComposeError for one that cannot be sent."""
-    old = (await context.store.get_steps(campaign.id))[0]
-    step = Step(
-        old.id,
-        old.campaign_id,
-        old.position,
-        old.subject if edit.subject is None else edit.subject,
-        old.text if edit.text is None else edit.text,
-        old.html if edit.html is None else edit.html,
-        old.headers if edit.headers is None else edit.headers,
-        old.attachments if edit.attachments is None else edit.attachments,
-    )
-    return sorted(fields_of(campaign, step, account))
+async def _accounts_after(context: Context, campaign: Campaign, args: EditArgs) -> list[Account]:
+    """The accounts once they are changed, the first one first. Raises NotFoundError."""
+    first = args.account or campaign.account
+    if args.also is not None:
+        more = args.also
+    else:
+        more = [name for _, name, _ in await context.store.get_lanes(campaign.id) if name != campaign.account]
+    return [context.config.account(name) for name in dict.fromkeys((first, *more))]
+
+
+async def _steps_after(context: Context, campaign: Campaign, edit: Edit) -> list[Step]:
+    """The steps once they are changed."""
+    old = await context.store.get_steps(campaign.id)
+    parts = {name: getattr(edit, name) for name in ("subject", "text", "html", "headers", "attachments")}
+    first = replace(old[0], **{name: part for name, part in parts.items() if part is not None})
+    return [first, *(old[1:] if edit.steps is None else steps_of(campaign.id, edit.steps))]
 
 
 def _parts(edit: Edit) -> list[str]:
-    parts = ["the name"] * (edit.name is not None) + ["the account"] * (edit.queue_id is not None)
-    return parts + ["the message"] * edit.of_message + ["the settings"] * (edit.settings is not None)
+    changed = (
+        ("the name", edit.name is not None),
+        ("the account" if edit.more_queues == () else "the accounts", edit.more_queues is not None),
+        ("the message", edit.of_message),
+        ("the steps", edit.steps is not None),
+        ("the settings", edit.settings is not None),
+    )
+    return [part for part, is_so in changed if is_so]
 
 
 @action("campaign.pace", PaceArgs)
