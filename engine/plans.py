@@ -207,7 +207,7 @@ def why_held(factory: Factory, address: str, fields: str, profile: str = "") -> 
     if not factory.fields:
         return ""
     known = json.loads(fields)
-    if all(isinstance(value := known.get(name), str) and value.strip() for name in factory.fields):
+    if factory.plain and all(isinstance(value := known.get(name), str) and value.strip() for name in factory.fields):
         # Every field that the step can use is there: nothing to render for (a fifth of the time of a large start).
         return ""
     try:

@@ -17,6 +17,8 @@ class Factory(Protocol):
     """Every field name that the step uses and a recipient may bring."""
     required: frozenset[str]
     """Field names that every recipient must bring."""
+    plain: bool
+    """Whether `missing` finds nothing wherever every field is there: no length and no kind of value is asked for."""
 
     def lacks(self, address: str, profile: str) -> str:
         """What this person cannot be reached without ("" when nothing): an e-mail address, a profile."""

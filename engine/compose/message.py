@@ -87,6 +87,7 @@ class MessageFactory:
         url_required = self._unsubscribe.required if self._unsubscribe else frozenset[str]()
         self.required = (required | url_required) - known
         """Field names that every recipient must bring."""
+        self.plain = True
 
     def _frame(self, digest: str) -> None:
         """All that is the same for every recipient."""

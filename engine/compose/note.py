@@ -35,6 +35,7 @@ class NoteFactory:
         """Every field name that the note uses and a recipient may bring."""
         self.required = self._template.required - {_SUPPLIED}
         """Field names that every recipient must bring."""
+        self.plain = False
         if not self._template.fields:
             self._checked(self._template.render({}))
 
@@ -44,7 +45,11 @@ class NoteFactory:
 
     def missing(self, fields: Mapping[str, object], *, address: str = "") -> tuple[str, ...]:
         """Every name that `build` would report for these fields, each once. Raises as `build` does but for these."""
-        return self._template.missing(_with_address(fields, address))
+        known = _with_address(fields, address)
+        names = self._template.missing(known)
+        if not names:
+            self._checked(self._template.render(known).strip())
+        return names
 
     def build(
         self, *, address: str, fields: Mapping[str, object], message_id: str, date: int, profile: str = ""

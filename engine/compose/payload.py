@@ -85,6 +85,7 @@ class PayloadFactory:
         """Every field name that the step uses and a recipient may bring."""
         self.required = required - set(SUPPLIED)
         """Field names that every recipient must bring."""
+        self.plain = not self._typed
 
     def lacks(self, address: str, profile: str) -> str:
         """Nothing: a person is whoever the file says, and what the JSON prints are its fields."""

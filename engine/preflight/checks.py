@@ -79,7 +79,7 @@ def template(subject: Subject) -> Iterable[Finding]:
             fix = f"{subject.trouble.hint} paceline campaign edit {subject.name} --template FILE".strip()
             yield refuses("template", subject.trouble.message, fix)
         return
-    if not subject.step.subject.strip():
+    if subject.account.mail is not None and not subject.step.subject.strip():
         fix = f"paceline campaign edit {subject.name} --subject TEXT"
         yield warns("subject", "the message has no subject", fix)
     used = ", ".join(sorted(subject.factory.fields)) or "no field"

@@ -49,7 +49,7 @@ def _lacks(factory: Factory | None, person: Row) -> list[str]:
     if factory is None or not factory.fields:
         return []
     fields = person["fields"]
-    if all(isinstance(value := fields.get(name), str) and value.strip() for name in factory.fields):
+    if factory.plain and all(isinstance(value := fields.get(name), str) and value.strip() for name in factory.fields):
         return []  # nothing to render for, as in `engine.plans`
     try:
         missing = factory.missing(fields, address=person["address"])

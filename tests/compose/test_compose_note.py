@@ -64,6 +64,14 @@ def test_fields_that_are_missing_are_all_named() -> None:
     assert factory("{address}").missing(FIELDS, address="ana@example.org") == ()
 
 
+def test_a_note_that_grows_too_long_is_known_before_the_start() -> None:
+    made = factory("{long}")
+    with pytest.raises(ComposeError, match="too long: 301 of at most 300"):
+        made.missing({"long": "x" * 301})
+    assert made.missing({"long": "x" * 300}) == ()
+    assert not made.plain, "a person with every field is looked at all the same"
+
+
 def test_nobody_is_invited_without_a_profile() -> None:
     with pytest.raises(ComposeError, match="no LinkedIn profile"):
         factory("Hi").build(address="ana@example.org", fields=FIELDS, message_id="<1@x>", date=0)

@@ -14,8 +14,10 @@ import asyncio
 import json
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import h11
@@ -240,3 +242,29 @@ class WebhookServer:
                 return http.our_state is h11.DONE
             else:
                 return False
+
+
+def by_address(plays: Mapping[str, Play], otherwise: Play) -> Play:
+    """Choose by the `to` of the JSON body, so that the order in which people are written to does not matter."""
+
+    async def run(exchange: Exchange) -> None:
+        await plays.get(exchange.received.json["to"], otherwise).run(exchange)
+
+    return Play(run)
+
+
+@contextmanager
+def in_a_thread(*script: Play) -> Iterator[WebhookServer]:
+    """The receiver on a loop of its own, for tests that run the program in a process."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = WebhookServer(*script)
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
