@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from engine.account_base import AccountBase, LocalPath, MailAccount, Seconds, Text
 from engine.secrets import Secret, SecretRef
-from engine.tables import whole
+from engine.tables import is_loopback, whole
 from engine.unipile_account import PRESETS as LINKEDIN_PRESETS
 from engine.unipile_account import UnipileAccount, usual_preset
 from engine.webhook_account import WebhookAccount
@@ -60,7 +59,7 @@ class SmtpAccount(MailAccount):
         if (self.username is None) != (self.password is None):
             missing = "password" if self.password is None else "username"
             raise ValueError(f"a login needs both username and password: {missing} is missing")
-        if self.password is not None and self.tls in ("none", "opportunistic") and not _is_loopback(self.host):
+        if self.password is not None and self.tls in ("none", "opportunistic") and not is_loopback(self.host):
             raise ValueError(
                 f'tls = "{self.tls}" could send the password in clear: use "starttls" or "implicit", '
                 "or leave the login out"
@@ -142,12 +141,3 @@ def with_figures(table: dict[str, Any], defaults: dict[str, Any]) -> dict[str, A
     plain = {key: value for key, value in defaults.items() if key not in left_out}
     inherited = {key: value for key, value in {**plain, **preset}.items() if key in kind.model_fields}
     return {**inherited, **table}
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

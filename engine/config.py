@@ -31,6 +31,7 @@ from engine.accounts import Account, AnyAccount, with_figures
 from engine.alarm_settings import AlarmsTable
 from engine.config_errors import key_lines, sentences
 from engine.console_settings import ConsoleSettings, is_production
+from engine.inbox_settings import InboxTable
 from engine.intake.addresses import AddressError, parse_address
 from storage.errors import NotFoundError, RefusedError, UsageError
 
@@ -137,6 +138,7 @@ class Config(BaseModel):
     alarms: AlarmsTable = AlarmsTable()
     console: ConsoleSettings = ConsoleSettings()
     accounts: dict[Annotated[str, AfterValidator(_name)], AnyAccount] = Field(default_factory=dict)
+    inbox: dict[Annotated[str, AfterValidator(_name)], InboxTable] = Field(default_factory=dict)
 
     _path: Path = PrivateAttr(default=Path("paceline.toml"))
     _warnings: tuple[str, ...] = PrivateAttr(default=())
@@ -161,6 +163,8 @@ class Config(BaseModel):
                 account.limits(self.zone)
             except UsageError as error:
                 raise ValueError(f"accounts.{name}: {error.message}") from None
+        for name, mailbox in self.inbox.items():
+            mailbox._name = name
         return self
 
     @property
@@ -189,6 +193,17 @@ class Config(BaseModel):
         raise NotFoundError(
             f"there is no account {name!r}; {f'there are: {names}' if names else 'none is configured'}",
             hint="paceline account add" if not names else "paceline account list",
+        )
+
+    def mailbox(self, name: str) -> InboxTable:
+        """The mailbox of that name. Raises NotFoundError, which lists the names that exist."""
+        found = self.inbox.get(name)
+        if found is not None:
+            return found
+        names = ", ".join(sorted(self.inbox))
+        raise NotFoundError(
+            f"there is no mailbox {name!r}; {f'there are: {names}' if names else 'none is configured'}",
+            hint="write an [inbox.NAME] table: docs/bounces.md",
         )
 
 

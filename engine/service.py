@@ -17,6 +17,7 @@ from engine.composer import Composer, Letters
 from engine.config import Config, allow_listed
 from engine.control import all_actions
 from engine.control.actions import Context
+from engine.inbound.watching import Mailboxes
 from engine.loop_lag import LoopLag
 from engine.presence import Presence
 from engine.recovery import recover
@@ -105,6 +106,7 @@ class Engine:
                 held=self._held,
             )
             await recover(self.store, self.clock)
+            self._mailboxes = Mailboxes(self.store, self.clock, on_change=self.wake)
             self.server = ControlServer(path, self.context)
             await self.server.start()
         except BaseException:
@@ -113,6 +115,7 @@ class Engine:
         self.running = True
         self._lag.start()
         await self._set_runners()
+        await self._mailboxes.set(self.config.inbox)
         self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
 
     async def _set_runners(self) -> None:
@@ -279,6 +282,7 @@ class Engine:
         self.config = self.context.config = config
         self.composer.forget()
         await self._set_runners()
+        await self._mailboxes.set(config.inbox)
         self.wake()
         return {"accounts": sorted(config.accounts), "message": f"reloaded {config.path}"}
 
@@ -323,6 +327,7 @@ class Engine:
 
     async def _shut_down(self) -> None:
         self.drain("ended")
+        await self._mailboxes.stop()
         for name, runner in list(self._runners.items()):
             runner.drain()
             await self._leave(name)

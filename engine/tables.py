@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -55,3 +56,13 @@ def over(base: AnyTable, override: AnyTable | None) -> AnyTable:
     if override is None:
         return base
     return base.model_copy(update={key: getattr(override, key) for key in override.model_fields_set})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ def all_actions() -> None:
         campaigns,
         editing,
         engine,
+        inbound,
         intake,
         jobs,
         people,
