@@ -48,8 +48,7 @@ def count(reader: Reader, query: PeopleQuery) -> Count:
         return Count(total(reader, query.campaign_id))
     condition = both(Where(f"r.campaign_id = ? AND {reader.VISIBLE}", (query.campaign_id,)), _where(query))
     rows = reader.rows(
-        "SELECT count(*) AS n FROM (SELECT 1 FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id "
-        f"WHERE {condition.sql} LIMIT ?)",
+        f"SELECT count(*) AS n FROM (SELECT 1 {reader.PEOPLE} WHERE {condition.sql} LIMIT ?)",
         (*condition.values, COUNT_LIMIT + 1),
     )
     n = int(rows[0]["n"])

@@ -161,8 +161,9 @@ class Reader:
         return rows
 
     def campaign(self, name: str) -> Row:
-        """One campaign as in `campaigns`, with `steps`, `recipients` (people in it), `imports`, `due` (first and
-        last open due time). Raises NotFoundError."""
+        """One campaign as in `campaigns`, with `steps`, `accounts` (its queues: `id, name, channel, state`, the first
+        one first), `recipients` (people in it), `imports`, `due` (first and last open due time). Raises
+        NotFoundError."""
         row = next((c for c in self.campaigns() if c["name"] == name), None)
         if row is None:
             raise NotFoundError(f"there is no campaign '{name}'", hint="see `paceline campaign list`")
@@ -170,7 +171,14 @@ class Reader:
         for step in steps:
             step["headers"] = json.loads(step["headers"])
             step["attachments"] = json.loads(step["attachments"])
+            step["conditions"] = step["conditions"].split()
+            step["wait"], step["pacing"] = json.loads(step["wait"] or "{}"), json.loads(step["pacing"] or "{}")
         row["steps"] = steps
+        row["accounts"] = self.rows(
+            "SELECT q.id, q.name, q.channel, q.state FROM lanes l JOIN queues q ON q.id = l.queue_id "
+            "WHERE l.campaign_id = ? ORDER BY l.position, q.id",
+            (row["id"],),
+        )
         row["imports"] = self.rows("SELECT * FROM imports WHERE campaign_id = ? ORDER BY id", (row["id"],))
         row["recipients"] = sum(i["imported"] for i in row["imports"] if i["state"] == "done")
         row["due"] = self.due(row["id"])
@@ -191,12 +199,14 @@ class Reader:
         ]
         return {"first": due[0] and due[0]["due_at"], "last": due[1] and due[1]["due_at"]}
 
+    PEOPLE = "FROM recipients r LEFT JOIN jobs j ON j.id = (SELECT max(l.id) FROM jobs l WHERE l.recipient_id = r.id)"
+    """People, each with the last message of their sequence."""
     PERSON = (
         "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, r.created_at, j.id AS job_id, "
         "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, COALESCE(j.attempts, 0) AS attempts, "
         "COALESCE(j.last_error, '') AS error, COALESCE(j.error_key, '') AS error_key, j.due_at, j.sent_at, "
-        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id "
-        "FROM recipients r LEFT JOIN jobs j ON j.recipient_id = r.id"
+        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id, r.profile "
+        f"{PEOPLE}"
     )
     VISIBLE = "r.import_id NOT IN (SELECT id FROM imports WHERE state = 'loading')"
     """Nobody of an unfinished import counts."""

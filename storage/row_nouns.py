@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.errors import NotFoundError
 from storage.model import Campaign, CampaignState, Step
 from storage.reader import Row
 
@@ -16,10 +17,22 @@ def campaign_of(row: Row) -> Campaign:
     )  # fmt: skip
 
 
-def step_of(row: Row) -> Step:
-    """The first step of a row as `Reader.campaign` gives it."""
-    step = row["steps"][0]
+def step_of(row: Row, position: int = 1) -> Step:
+    """A step, counted from 1, of a row as `Reader.campaign` gives it. Raises NotFoundError."""
+    steps = row["steps"]
+    if not 1 <= position <= len(steps):
+        have = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+        raise NotFoundError(
+            f"there is no step {position}: campaign '{row['name']}' has {have}",
+            hint=f"paceline campaign steps {row['name']}",
+        )
+    step = steps[position - 1]
     return Step(
         step["id"], row["id"], step["position"], step["subject"], step["text"], step["html"], step["headers"],
-        tuple(step["attachments"]),
+        tuple(step["attachments"]), step["channel"], step["wait"], tuple(step["conditions"]), step["pacing"],
     )  # fmt: skip
+
+
+def steps_of(row: Row) -> list[Step]:
+    """Every step of such a row, in order."""
+    return [step_of(row, position) for position in range(1, len(row["steps"]) + 1)]

@@ -7,40 +7,52 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.composer import make_factory
+from engine import routes
 from engine.control.actions import Context, Result, action, audit
-from engine.control.common import Named, find, ready
+from engine.control.common import Named, find
 from engine.control.engine import open_session
 from engine.intake.addresses import AddressError, parse_address
-from storage.errors import RefusedError, UsageError
-from storage.model import Actor, OutcomeClass
+from engine.plans import sender_domain
+from engine.routes import Route
+from storage.errors import NotFoundError, RefusedError, UsageError
+from storage.model import Actor, Campaign, OutcomeClass
 
 
 class TestSendArgs(Named):
     to: str
     fields: dict[str, Any] = Field(default_factory=dict)
+    step: int = Field(default=1, ge=1)
+
+
+async def _way(context: Context, campaign: Campaign, position: int) -> Route:
+    """The first account of a step. Raises NotFoundError."""
+    steps = await context.store.get_steps(campaign.id)
+    if position > len(steps):
+        raise NotFoundError(f"there is no step {position}", hint=f"paceline campaign steps {campaign.name}")
+    return (await routes.routes_of(context, campaign, steps[position - 1]))[0]
 
 
 @action("campaign.test_send", TestSendArgs)
 async def test_send(context: Context, args: TestSendArgs, actor: Actor) -> Result:
     """Send one message to the operator's own address: no job, no attempt, no counter; an event says so."""
     campaign = await find(context, args)
-    account, step = await ready(context, campaign)
+    way = await _way(context, campaign, args.step)
     try:
         to = parse_address(args.to)
     except AddressError as error:
         raise UsageError(f"{args.to[:80]!r}: {error}", hint="give one plain address") from None
-    if account.channel == "unipile":
+    if way.account.channel == "unipile":
         raise RefusedError(
-            "an invitation cannot be tried on yourself: nothing was sent", hint=f"paceline campaign preview {args.name}"
+            "an invitation cannot be tried on yourself: nothing was sent",
+            hint=f"paceline campaign preview {args.name} --step {args.step}",
         )
-    factory = make_factory(campaign, step, account)
-    now = context.clock.now()
-    domain = factory.sender.rpartition("@")[2]
-    message = factory.build(
-        address=to.address, fields=args.fields, message_id=f"<test-{secrets.token_hex(12)}@{domain}>", date=now
+    message = way.factory.build(
+        address=to.address,
+        fields=args.fields,
+        message_id=f"<test-{secrets.token_hex(12)}@{sender_domain(way)}>",
+        date=context.clock.now(),
     )
-    session = await open_session(context.make_channel, account)
+    session = await open_session(context.make_channel, way.account)
     try:
         outcome = await session.prepare(message) or await session.deliver(message)
     finally:

@@ -20,6 +20,8 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "edit": Lazy("tui.cli.campaign_edit:edit", "Change its message; of a draft also name and account."),
         "pace": Lazy("tui.cli.campaign_edit:pace", "Change how its sends are spread."),
         "tune": Lazy("tui.cli.campaign_tune:tune", "Change its share of the queue and its window, also live."),
+        "steps": Lazy("tui.cli.campaign_steps:steps", "Its messages in their order, and what became of each."),
+        "step": Lazy("tui.cli.campaign_steps:step", "Add, change or take out a message behind the first."),
         "apply": Lazy("tui.cli.campaign_make:apply", "Make a draft from a campaign.toml and import its people."),
         "list": Lazy("tui.cli.campaign:list_", "Every campaign with its progress."),
         "show": Lazy("tui.cli.campaign:show", "One campaign: state, why it stands, counts, progress, ETA."),
@@ -43,7 +45,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
     },
 )
 def campaign() -> None:
-    """Recipients, a message and a pacing, sent through one account."""
+    """Recipients, messages and a pacing, sent through one account or several."""
 
 
 @click.command("list", cls=Verb)
@@ -104,7 +106,7 @@ def list_(session: Session, text: str) -> None:
 def show(session: Session, name: str) -> None:
     """One campaign: state, counts, progress, why it stands or goes, ETA."""
     from tui.cli.explain import questions, told_in
-    from tui.cli.facts import add_pace, campaign_json, limits_now
+    from tui.cli.facts import OVERLAP_WORDS, add_pace, campaign_json, limits_now, steps_in_words
     from tui.pace import campaign_finish
     from tui.screens.why import why
 
@@ -128,12 +130,14 @@ def show(session: Session, name: str) -> None:
             ("campaign", row["name"]),
             ("state", state),
             ("why", sentence),
-            ("account", f"{row['account']} ({row['channel']}, queue {row['queue_state']})"),
+            ("account", "; ".join(f"{a['name']} ({a['channel']}, queue {a['state']})" for a in row["accounts"])),
             ("live", live),
             ("pacing", data["pacing"]["text"]),
             ("window", data["window"]["text"] if data["window"] else ""),
             ("share", f"priority {row['priority']}, weight {row['weight']}, {row['concurrency']} at once"),
             ("subject", data["subject"]),
+            ("steps", steps_in_words(row)),
+            ("also in", OVERLAP_WORDS[data["overlap"]] if data["overlap"] != "allow" else ""),
             ("recipients", f"{row['recipients']:,}"),
             ("progress", f"{steps['current']:,} of {steps['total']:,} ({steps['percentage']}%)"),
             ("counts", ", ".join(f"{n:,} {state}" for state, n in data["counts"].items() if n)),

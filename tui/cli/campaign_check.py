@@ -77,26 +77,37 @@ def _person(reader: Reader, row: Json, address: str | None, number: int | None) 
 @click.argument("name")
 @click.option("--recipient", metavar="ADDRESS", help="For this person [the first one].")
 @click.option("--row", "number", type=int, help="For the person of this row of the file.")
+@click.option("--step", "position", type=click.IntRange(1), default=1, help="Of this step [1].")
 @click.option("--headers", is_flag=True, help="Every header.")
 @click.option("--html", "as_html", is_flag=True, help="The HTML part, as text.")
 @click.pass_obj
 def preview(
-    session: Session, name: str, recipient: str | None, number: int | None, headers: bool, as_html: bool
+    session: Session,
+    name: str,
+    recipient: str | None,
+    number: int | None,
+    position: int,
+    headers: bool,
+    as_html: bool,
 ) -> None:
     """The message as one person will see it, read back from the very bytes that would leave."""
+    from storage.row_nouns import step_of
+    from storage.step_facts import message_id_of
     from tui.cli.previewing import preview_of
     from tui.cli.times import now_us
 
     with session.reader() as reader:
         row = reader.campaign(name)
         person = _person(reader, row, recipient, number)
-    shown = preview_of(row, person, session.config(), now=now_us())
+        message_id = message_id_of(reader, person["id"], step_of(row, position).id)
+    shown = preview_of(row, person, session.config(), now=now_us(), position=position, message_id=message_id)
     if session.json:
         emit(
             {
                 "campaign": name,
                 "address": person["address"],
                 "row": person["row_number"],
+                "step": position,
                 "headers": [list(header) for header in shown.headers],
                 "text": shown.text,
                 "html_text": shown.html_text,
@@ -119,14 +130,15 @@ def preview(
 @click.argument("name")
 @click.option("--to", required=True, metavar="ADDRESS", help="Your own address.")
 @click.option("--recipient", metavar="ADDRESS", help="Filled in for this person [the first one].")
+@click.option("--step", "position", type=click.IntRange(1), default=1, help="Of this step [1].")
 @click.pass_obj
-def test_send(session: Session, name: str, to: str, recipient: str | None) -> None:
+def test_send(session: Session, name: str, to: str, recipient: str | None, position: int) -> None:
     """Send one message to yourself, filled in for one person. No job, no attempt, no count."""
     with session.reader() as reader:
         row = reader.campaign(name)
         fields = _person(reader, row, recipient, None)["fields"] if recipient or row["recipients"] else {}
     session.confirm(f"Send a test of {safe_text(name)} to {safe_text(to)}?")
-    result = session.call("campaign.test_send", {"name": name, "to": to, "fields": fields})
+    result = session.call("campaign.test_send", {"name": name, "to": to, "fields": fields, "step": position})
     if session.json:
         emit(result)
     else:

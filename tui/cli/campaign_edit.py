@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from storage.errors import UsageError
-from tui.cli.campaign_make import letter_options, pacing_of, pacing_options, settings_of
+from tui.cli.campaign_make import letter_options, pacing_of, pacing_options, sequence_options, settings_of
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, pairs
 from tui.cli.session import Session
@@ -24,17 +24,23 @@ _EMPTY: Json = {"text": "", "html": "", "headers": {}, "attachments": []}
 @click.option("--template", "-t", type=click.Path(path_type=Path), help="Its text or HTML, with headers on top.")
 @click.option("--drop", multiple=True, type=click.Choice(PARTS), help="Take a part out of the message.")
 @click.option("--account", "-a", help="Who sends; only of a draft.")
+@click.option("--also", multiple=True, metavar="ACCOUNT", help="All its further accounts; repeatable.")
+@click.option("--alone", is_flag=True, help="No further account.")
 @click.option("--rename", metavar="NAME", help="Another name; only of a draft.")
 @click.option("--cold/--not-cold", default=None, help="Whether its people did not ask for it.")
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
+@sequence_options
 @click.pass_obj
 def edit(
     session: Session,
+    /,
     name: str,
     template: Path | None,
     drop: tuple[str, ...],
     account: str | None,
+    also: tuple[str, ...],
+    alone: bool,
     rename: str | None,
     cold: bool | None,
     identity: str | None,
@@ -43,6 +49,7 @@ def edit(
     html: Path | None,
     attach: tuple[Path, ...],
     headers: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Change the parts of NAME that are given; the others stay. A running campaign is paused first."""
     from tui.cli.letters import read_parts
@@ -53,7 +60,11 @@ def edit(
         parts["subject"] = ""
     parts |= {part: _EMPTY[part] for part in drop}
     more: Json = {key: value for key, value in (("account", account), ("rename", rename)) if value is not None}
-    if settings := settings_of(cold, identity):
+    if also and alone:
+        raise UsageError("--also and --alone exclude each other", hint="give one of them")
+    if also or alone:
+        more["also"] = list(also)
+    if settings := settings_of(cold, identity, options):
         more["settings"] = settings
     result = session.call("campaign.edit", {"name": name, **parts, **more})
     tell(session, result)

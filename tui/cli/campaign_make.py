@@ -46,6 +46,26 @@ LETTER_OPTIONS = (
     click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="Add a header."),
 )
 
+SEQUENCE_OPTIONS = (
+    click.option(
+        "--stop-on",
+        multiple=True,
+        type=click.Choice(["reply", "bounce", "none"]),
+        help="What ends a person's sequence [reply, bounce].",
+    ),
+    click.option(
+        "--after-failure", type=click.Choice(["stop", "next"]), help="Whether a failed message ends it [stop]."
+    ),
+    click.option(
+        "--accept-within-days", type=click.IntRange(1, 365), help="So long may an invitation be accepted [21]."
+    ),
+    click.option(
+        "--overlap",
+        type=click.Choice(["allow", "skip", "wait"]),
+        help="Who has a message in another campaign [allow; skip for LinkedIn].",
+    ),
+)
+
 
 def pacing_options(command: F) -> F:
     """The options that say how sends are spread."""
@@ -97,21 +117,37 @@ def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) ->
     }
 
 
-def settings_of(cold: bool | None, identity: str | None) -> Json:
-    """The campaign settings that were given."""
-    given = {"cold": cold, "identity": identity}
+def sequence_options(command: F) -> F:
+    """The options that say whom the steps of a sequence reach."""
+    for option in reversed(SEQUENCE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def settings_of(cold: bool | None, identity: str | None, options: Json | None = None) -> Json:
+    """The campaign settings that were given; those of a sequence are taken out of `options`."""
+    options = {} if options is None else options
+    stop_on = options.pop("stop_on", ())
+    given = {
+        "cold": cold,
+        "identity": identity,
+        "stop_on": [word for word in stop_on if word != "none"] if stop_on else None,
+        **{key: options.pop(key, None) for key in ("after_failure", "accept_within_days", "overlap")},
+    }
     return {key: value for key, value in given.items() if value is not None}
 
 
 @click.command("new", cls=Change)
 @click.argument("name")
 @click.option("--account", "-a", required=True, help="Who sends.")
+@click.option("--also", multiple=True, metavar="ACCOUNT", help="A further account; repeatable.")
 @click.option("--template", "-t", type=_PATH, help="The message; may begin with `Subject: ...` and a blank line.")
 @click.option("--priority", type=click.IntRange(1, 10), default=5, show_default=True, help="10 runs first.")
 @click.option("--weight", type=click.IntRange(1, 100), default=1, show_default=True, help="Its turns beside others.")
 @click.option("--cold", is_flag=True, help="Its people did not ask for it: needs an identity and a way to leave.")
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
+@sequence_options
 @window_options
 @pacing_options
 @click.pass_obj
@@ -120,6 +156,7 @@ def new(
     /,
     name: str,
     account: str,
+    also: tuple[str, ...],
     template: Path | None,
     priority: int,
     weight: int,
@@ -136,9 +173,12 @@ def new(
     from tui.cli.letters import read_letter
 
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
-    settings = settings_of(cold or None, identity)
+    settings = settings_of(cold or None, identity, options)
     window, pacing = window_and_pacing(options)
-    args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window, settings=settings)
+    args = new_args(
+        name, account, pacing, letter,
+        also=list(also), priority=priority, weight=weight, window=window, settings=settings,
+    )  # fmt: skip
     result = session.call("campaign.new", args)
     if session.json:
         emit({"success": True, "campaign_id": result["id"], **result})
@@ -152,7 +192,9 @@ def tell_new(result: Json) -> None:
     out(f"campaign {result['campaign']} is a draft")
     pairs(
         (
-            ("account", result["account"]),
+            ("account", ", ".join(result["accounts"])),
+            ("not used", f"{', '.join(result['unused'])}: no step goes through it" if result["unused"] else ""),
+            ("steps", result["steps"] if result["steps"] > 1 else ""),
             ("pacing", result["pacing"]),
             ("window", result["window"]),
             (
@@ -186,6 +228,7 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
         args = new_args(
             plan.name, plan.account, plan.pacing, plan.letter,
             priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
+            also=list(plan.also), steps=list(plan.steps),
         )  # fmt: skip
         if plan.concurrency:
             args["concurrency"] = plan.concurrency

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.config import Config
+from engine.overlaps import overlap_of
 from engine.planning.pacing import Pacing
 from storage.errors import FilterError, UsageError
 from storage.model import MINUTE, SECOND, JobState
@@ -132,10 +133,30 @@ def campaign_json(row: Json, now: int) -> Json:
         "first_due": iso(row["due"]["first"]),
         "last_due": iso(row["due"]["last"]),
         "subject": row["steps"][0]["subject"] if row["steps"] else "",
+        "accounts": [{"account": one["name"], "channel": one["channel"]} for one in row["accounts"]],
+        "steps": len(row["steps"]),
+        "overlap": overlap_of(row["settings"], row["channel"]),
         "imports": [dated(item) for item in row["imports"]],
         "executions": [dated(item) for item in row["executions"]],
         "version": row["version"],
     }
+
+
+OVERLAP_WORDS = {
+    "allow": "whoever has a message in another campaign gets this one too",
+    "skip": "whoever has a message in another campaign is left out",
+    "wait": "whoever has a message in another campaign waits until three days after it",
+}
+"""What becomes of somebody whom another campaign writes to, by the campaign's `overlap`."""
+
+
+def steps_in_words(row: Json) -> str:
+    """The steps behind the first in a line; "" without one."""
+    from engine.sequences import describe
+    from storage.row_nouns import steps_of
+
+    told = [f"{number} {words}" for number, words in enumerate(describe(steps_of(row)), start=2)]
+    return "; ".join(told)
 
 
 def batch_json(row: Json, now: int) -> Json:

@@ -12,7 +12,7 @@ from typing import Any
 from engine.config_errors import key_lines
 from storage.errors import UsageError
 from tui.cli.importing import Source
-from tui.cli.letters import Letter, read_letter
+from tui.cli.letters import Letter, read_letter, read_parts
 from tui.cli.output import Json
 from tui.cli.tuning import check_window
 
@@ -33,9 +33,25 @@ _KINDS: dict[str, type] = {
     "window": dict,
     "map": dict,
     "attachments": list,
+    "accounts": list,
+    "steps": list,
+    "stop_on": list,
+    "after_failure": str,
+    "accept_within_days": int,
+    "overlap": str,
+}
+_STEP_KINDS: dict[str, type] = {
+    **dict.fromkeys(("subject", "template", "text", "html", "channel", "wait"), str),
+    "headers": dict,
+    "pacing": dict,
+    "conditions": list,
+    "attachments": list,
 }
 _WORDS = {str: "text in quotes", int: "a whole number", dict: "a table", list: "a list", bool: "true or false"}
-_SETTINGS = ("from_name", "from_address", "reply_to", "cold", "identity")
+_SETTINGS = (
+    "from_name", "from_address", "reply_to", "cold", "identity", "stop_on", "after_failure", "accept_within_days",
+    "overlap",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,10 @@ class PlanFile:
     weight: int = 1
     concurrency: int | None = None
     source: Source | None = None
+    also: tuple[str, ...] = ()
+    """Further accounts."""
+    steps: tuple[Json, ...] = ()
+    """The steps behind the first, as `campaign.new` takes them."""
 
 
 def read_plan_file(place: Path) -> PlanFile:
@@ -71,23 +91,18 @@ def read_plan_file(place: Path) -> PlanFile:
             check_window(window)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", hint=error.hint) from None
-    beside = {key: folder / tree[key] for key in ("template", "text", "html", "recipients") if key in tree}
-    letter = read_letter(
-        beside.get("template"),
-        subject=tree.get("subject"),
-        text=beside.get("text"),
-        html=beside.get("html"),
-        headers=tuple(f"{name}={value}" for name, value in tree.get("headers", {}).items()),
-        attach=tuple(folder / str(name) for name in tree.get("attachments", [])),
-    )
+    letter = read_letter(**_letter_files(folder, tree))
     source = None
-    if "recipients" in beside:
+    if "recipients" in tree:
         mapping = {str(column): str(name) for column, name in tree.get("map", {}).items()}
         more = {key: tree.get(key) for key in ("group_by", "sheet", "encoding", "delimiter")}
-        source = Source(beside["recipients"], mapping, **more)
+        source = Source(folder / tree["recipients"], mapping, **more)
+    accounts = _accounts(path, tree)
     return PlanFile(
         name=tree["name"],
-        account=tree["account"],
+        account=accounts[0],
+        also=tuple(accounts[1:]),
+        steps=tuple(_step(path, folder, number, step) for number, step in enumerate(tree.get("steps", []), start=2)),
         letter=letter,
         pacing=pacing,
         window=window,
@@ -97,6 +112,45 @@ def read_plan_file(place: Path) -> PlanFile:
         concurrency=tree.get("concurrency"),
         source=source,
     )
+
+
+def _letter_files(folder: Path, table: Json) -> Json:
+    """What `read_letter` reads for a table that names a message's files, which stand in `folder`."""
+    return {
+        **{key: folder / table[key] if key in table else None for key in ("template", "text", "html")},
+        "subject": table.get("subject"),
+        "headers": tuple(f"{name}={value}" for name, value in table.get("headers", {}).items()),
+        "attach": tuple(folder / str(name) for name in table.get("attachments", [])),
+    }
+
+
+def _accounts(path: Path, tree: Json) -> list[str]:
+    """`account`, or the `accounts`, the first one first."""
+    given = tree.get("accounts", [])
+    if any(not isinstance(name, str) for name in given) or ("accounts" in tree and not given):
+        raise UsageError(f"{path}: accounts: must be a list of names", hint='accounts = ["first", "second"]')
+    first = [tree["account"]] if "account" in tree else []
+    return list(dict.fromkeys((*first, *given)))
+
+
+def _step(path: Path, folder: Path, number: int, table: Any) -> Json:
+    """A [[steps]] table as `campaign.new` takes it. Raises UsageError naming the file and the step."""
+    where = f"{path}: step {number}"
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: must be a table", hint="docs/sequences.md shows a campaign.toml with steps")
+    for key, value in table.items():
+        _check(f"{where}: {key}", key, value, _STEP_KINDS)
+    read = read_parts if table.get("channel") == "unipile" else read_letter
+    try:
+        letter = read(**_letter_files(folder, table))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
+    more = {key: table[key] for key in ("channel", "wait", "pacing") if key in table}
+    more["conditions"] = [str(word) for word in table.get("conditions", [])]
+    return {
+        "subject": letter.subject, "text": letter.text, "html": letter.html, "headers": letter.headers,
+        "attachments": letter.attachments, **more,
+    }  # fmt: skip
 
 
 def _window(table: Json) -> Json:
@@ -123,14 +177,18 @@ def _parsed(path: Path) -> dict[str, Any]:
     lines = key_lines(text)
     for key, value in tree.items():
         where = f"{path}:{lines.get((key,), 1)}: {key}"
-        wanted = _KINDS.get(key)
-        if wanted is None:
-            close = difflib.get_close_matches(key, _KINDS, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(_KINDS)}"
-            raise UsageError(f"{where}: there is no such key", hint=hint)
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise UsageError(f"{where}: must be {_WORDS[wanted]}", hint="docs/cli.md shows a campaign.toml")
+        _check(where, key, value, _KINDS)
     for key in ("name", "account"):
-        if key not in tree:
+        if key not in tree and not (key == "account" and "accounts" in tree):
             raise UsageError(f"{path}: {key} is required", hint=f'{key} = "..."')
     return tree
+
+
+def _check(where: str, key: str, value: Any, kinds: dict[str, type]) -> None:
+    wanted = kinds.get(key)
+    if wanted is None:
+        close = difflib.get_close_matches(key, kinds, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(kinds)}"
+        raise UsageError(f"{where}: there is no such key", hint=hint)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise UsageError(f"{where}: must be {_WORDS[wanted]}", hint="docs/cli.md shows a campaign.toml")

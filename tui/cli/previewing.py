@@ -6,15 +6,31 @@ from engine.compose.identity import message_id_for
 from engine.compose.preview import Preview, preview
 from engine.composer import make_factory
 from engine.config import Config
+from storage.errors import RefusedError
 from storage.row_nouns import campaign_of, step_of
 from tui.cli.output import Json
 
 
-def preview_of(row: Json, person: Json, config: Config, *, now: int) -> Preview:
-    """`row` as `Reader.campaign`, `person` as `Reader.recipients` gives them. Raises PacelineError: no such account,
-    a field that is missing for this person."""
-    step = step_of(row)
-    factory = make_factory(campaign_of(row), step, config.account(row["account"]))
-    domain = factory.sender.rpartition("@")[2]
-    message_id = person["message_id"] or message_id_for(domain, row["id"], person["id"], step.id, row["seed"])
-    return preview(factory, person["address"], person["fields"], message_id, now)
+def preview_of(
+    row: Json, person: Json, config: Config, *, now: int, position: int = 1, message_id: str = ""
+) -> Preview:
+    """`row` as `Reader.campaign`, `person` as `Reader.recipients` gives them; `position`: which step, counted from 1.
+    `message_id`: that of their job, where there is one. Raises PacelineError: no such account or step, a field that is
+    missing for this person."""
+    step = step_of(row, position)
+    factory = make_factory(campaign_of(row), step, config.account(account_of(row, step.channel, person["id"])))
+    domain = factory.sender.rpartition("@")[2] or "paceline.invalid"
+    message_id = message_id or message_id_for(domain, row["id"], person["id"], step.id, row["seed"])
+    return preview(factory, person["address"], person["fields"], message_id, now, person.get("profile", ""))
+
+
+def account_of(row: Json, channel: str, recipient_id: int) -> str:
+    """Which of a campaign's accounts a step of this channel ("": the first account's) goes through for a person, unless
+    another one wrote to them before. Raises RefusedError when there is none."""
+    fitting = [one["name"] for one in row["accounts"] if one["channel"] == (channel or row["channel"])]
+    if not fitting:
+        raise RefusedError(
+            f"campaign '{row['name']}' has no {channel} account",
+            hint=f"name one: paceline campaign edit {row['name']} --also ACCOUNT",
+        )
+    return str(fitting[recipient_id % len(fitting)])
