@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from pydantic import Field
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.inbound.model import Inbound, Kind
 from engine.inbound.taking import take_in
+from engine.inbound.watching import Mailbox
+from storage.inbox import Effect
 from storage.model import Actor
 
 MAX_ITEMS = 500
@@ -46,6 +49,10 @@ class ReadArgs(Args):
     items: list[InboundArgs] = Field(max_length=MAX_ITEMS)
 
 
+class PollArgs(Args):
+    mailbox: str
+
+
 def wire_form(event: Inbound, raw: bytes, limit: int) -> dict[str, Any]:
     """An event as `InboundArgs` takes it, with at most `limit` octets of what it was read from."""
     return {
@@ -60,14 +67,30 @@ def wire_form(event: Inbound, raw: bytes, limit: int) -> dict[str, Any]:
 async def read(context: Context, args: ReadArgs, actor: Actor) -> Result:
     """Take in a slice of what was read; says of each what it led to. The same mail twice changes nothing."""
     found = [(item.event(), base64.b64decode(item.raw)) for item in args.items]
-    effects = await take_in(context.store, args.source, found)
+    return await _told(context, args.source, await take_in(context.store, args.source, found), actor)
+
+
+@action("inbox.poll", PollArgs)
+async def poll(context: Context, args: PollArgs, actor: Actor) -> Result:
+    """Look into a mailbox of the configuration now: one slice, from where the last reading ended. `more` says that
+    further mails wait."""
+    mailbox = Mailbox(
+        args.mailbox,
+        context.config.mailbox(args.mailbox),
+        store=context.store,
+        clock=context.clock,
+        on_change=context.hooks.wake,
+    )
+    look = await mailbox.look()
+    return {**await _told(context, f"imap:{args.mailbox}", look.effects, actor), "more": look.more}
+
+
+async def _told(context: Context, source: str, effects: Sequence[Effect], actor: Actor) -> Result:
     counts = Counter(effect.effect for effect in effects)
     new = len(effects) - counts["known already"]
     if new:
         told = ", ".join(f"{n:,} {effect}" for effect, n in sorted(counts.items()))
-        await context.store.add_event(
-            audit("inbox.read", f"read {new:,} from {args.source[:200]}: {told}", actor, n=new)
-        )
+        await context.store.add_event(audit("inbox.read", f"read {new:,} from {source[:200]}: {told}", actor, n=new))
         context.hooks.wake()
     return {
         "success": True,

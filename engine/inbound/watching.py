@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock
 from engine.inbox_settings import InboxTable
 from storage.errors import PacelineError
 from storage.events import Event
+from storage.inbox import Effect
 from storage.model import MINUTE
 from storage.store import Store
 
@@ -20,6 +22,14 @@ SLICE = 50
 """Mails of one reading: a folder of thousands is worked off in slices, each remembered."""
 LONGEST = 60 * MINUTE
 """The longest wait after failures in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one reading led to, and whether further mails wait."""
+
+    effects: tuple[Effect, ...]
+    more: bool
 
 
 class Mailboxes:
@@ -75,7 +85,7 @@ class Mailbox:
         while True:
             wait = self._table.every
             try:
-                while await self.look():
+                while (await self.look()).more:
                     pass
                 self._failures = 0
             except PacelineError as error:
@@ -83,8 +93,8 @@ class Mailbox:
                 wait = min(max(LONGEST, wait), wait * 2**self._failures)
             await self._clock.sleep(wait)
 
-    async def look(self) -> bool:
-        """One reading; whether there is more. Raises PacelineError."""
+    async def look(self) -> Look:
+        """One reading, from where the last one ended. Raises PacelineError."""
         # An engine without a mailbox is spared the parser.
         from engine.inbound.file import events
         from engine.inbound.imap import Cursor
@@ -100,7 +110,7 @@ class Mailbox:
             await self._store.set_inbox_cursor(source, str(reading.cursor))
         if any(effect.effect != "known already" for effect in effects):
             self._on_change()
-        return reading.more
+        return Look(tuple(effects), reading.more)
 
     def _read(self, cursor: Cursor) -> Reading:
         from engine.inbound.imap import read_imap

@@ -26,6 +26,7 @@ NOUNS = {
     "recipients": Lazy("tui.cli.recipients:recipients", "People: import from a file, edit one, take an import back."),
     "job": Lazy("tui.cli.job:job", "Jobs: list, show, retry, cancel, undo; why they failed."),
     "batch": Lazy("tui.cli.batch:batch", "Batches: list, show."),
+    "inbox": Lazy("tui.cli.inbox:inbox", "What came back: bounces, complaints, replies; read, list, show."),
     "events": Lazy("tui.cli.events:events", "Audit and log."),
     "export": Lazy("tui.cli.export:export", "Any table as CSV, JSONL or XLSX."),
     "db": Lazy("tui.cli.db:db", "Care of the database: backup, restore, check, recount."),
