@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from storage.reader import Reader
 
+# In the words of the index `jobs_stopped`, so that it applies.
 _IN_DOUBT = (
     "SELECT j.id, r.profile, COALESCE(p.provider_id, '') AS provider_id, "
     "(SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id) AS at "
     "FROM campaigns c JOIN jobs j INDEXED BY jobs_stopped ON j.campaign_id = c.id AND j.state = 'uncertain' "
+    "AND j.state IN ('failed', 'held', 'uncertain') "
     "JOIN recipients r ON r.id = j.recipient_id "
     "LEFT JOIN profiles p ON p.queue_id = j.queue_id AND p.profile = r.profile "
     "WHERE j.queue_id = ? AND r.profile <> '' ORDER BY j.id"

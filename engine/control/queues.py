@@ -100,6 +100,8 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
         args.set["window"] = window_of(window, account, context.config.zone)
     tuning = _tuning(queue.tuning, configured, before, args)
     after = configured.tuned(tuning)
+    if account.channel == "unipile" and after.concurrency != 1:
+        raise RefusedError("invitations leave one at a time: concurrency stays 1", hint="tune the gap or the caps")
     if tuning == queue.tuning:
         words = "; ".join(f"{name} {words}" for name, words in after.describe())
         return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} stays as it is: {words}")

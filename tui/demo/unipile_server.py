@@ -70,6 +70,7 @@ class UnipileServer:
         self._by_id: dict[str, Member] = {member.provider_id: member for member in rules.members.values()}
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._news = asyncio.Condition()
 
     @property
     def url(self) -> str:
@@ -88,6 +89,11 @@ class UnipileServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
+
+    async def wait_for(self, asked: str) -> None:
+        """Until this was asked for."""
+        async with self._news:
+            await self._news.wait_for(lambda: asked in self.asked)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._answer_one(reader, writer))
@@ -108,6 +114,8 @@ class UnipileServer:
         if self.rules.latency:
             await self.ledger.clock.sleep(round(self.rules.latency * SECOND))
         answer, data = self._obey(request, body)
+        async with self._news:
+            self._news.notify_all()
         if answer.how == "cut":
             writer.transport.abort()
             return

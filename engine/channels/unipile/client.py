@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,15 +84,17 @@ class ServiceError(Exception):
 
 
 class UnipileClient:
-    """One conversation as one account. `key` is the service's access key; it stands in no error text."""
+    """One conversation as one account. `key` is the service's access key; it stands in no error text. `tls` holds the
+    authorities that are trusted."""
 
-    def __init__(self, settings: UnipileSettings, key: str) -> None:
+    def __init__(self, settings: UnipileSettings, key: str, tls: ssl.SSLContext) -> None:
         self._account_id = settings.account_id
         self.server = settings.server
         self._transport = Transport(
             settings.base_url,
             {"X-API-KEY": key, "accept": "application/json"},
             secret=key,
+            tls=tls,
             connect_timeout=settings.connect_timeout,
             timeout=settings.reply_timeout,
         )

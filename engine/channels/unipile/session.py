@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -36,6 +37,7 @@ class UnipileChannel:
         self.settings = settings
         self.clock = clock
         self.book: ProfileBook = book or NoBook()
+        self._tls: ssl.SSLContext | None = None
         self.on_doubt: Callable[[], None] = lambda: None
         """Called when an invitation became uncertain, before that is recorded."""
 
@@ -57,8 +59,10 @@ class UnipileChannel:
             raise self._no_key(error.message) from None
         if not (key.isascii() and key.isprintable()):
             raise self._no_key("the access key has characters that cannot stand in a header")
-        # In a thread: reading the authorities' certificates takes longer than a screen may wait.
-        return await asyncio.to_thread(UnipileClient, self.settings, key)
+        if self._tls is None:
+            # In a thread: reading the authorities' certificates takes longer than a screen may wait.
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return UnipileClient(self.settings, key, self._tls)
 
     def _no_key(self, words: str) -> ChannelError:
         return ChannelError(

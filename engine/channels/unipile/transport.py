@@ -25,7 +25,14 @@ class Transport:
     in doubt what was never sent. Times in seconds: `connect_timeout` to be connected, `timeout` for the whole."""
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], *, secret: str, connect_timeout: float, timeout: float
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        secret: str,
+        tls: ssl.SSLContext,
+        connect_timeout: float,
+        timeout: float,
     ) -> None:
         self._url = httpx.URL(base_url)
         self._secret = secret
@@ -37,6 +44,7 @@ class Transport:
             headers={**headers, "accept-encoding": "identity"},
             timeout=httpx.Timeout(timeout, connect=connect_timeout),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+            verify=tls,
             follow_redirects=False,
             trust_env=False,
         )
