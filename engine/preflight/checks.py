@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from engine.accounts import SmtpAccount
+from engine.accounts import OutboxAccount
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.opening import NEVER, opens
@@ -51,23 +51,24 @@ def account(subject: Subject) -> Iterable[Finding]:
 
 
 def credentials(subject: Subject) -> Iterable[Finding]:
-    """Whether the password can be read, and with `--connect` whether the server takes it."""
+    """Whether its secrets can be read, and with `--connect` whether the other side takes them."""
     found = subject.account
-    if not isinstance(found, SmtpAccount):
+    if found is None or isinstance(found, OutboxAccount):
         return
     if subject.secret is not None:
         # The engine reads it where it was started: here it may be missing, there it may be set.
         yield warns("credentials", subject.secret.message, subject.secret.hint)
-    elif found.password is not None:
-        yield ok("credentials", f"the password can be read ({found.password.describe()})")
+    elif found.secrets:
+        places = ", ".join(reference.describe() for reference in found.secrets)
+        yield ok("credentials", f"what it logs in with can be read ({places})")
     if subject.login is None:
         fix = f"paceline campaign preflight {subject.name} --connect"
-        yield skipped("login", f"nobody asked {found.host} whether it takes the login", fix)
+        yield skipped("login", f"nobody asked {found.target} whether it takes the login", fix)
     elif subject.login.trouble:
-        fix = "check host, port, tls and the password's reference in " + subject.in_settings
+        fix = "check its address, its TLS setting and where its secrets stand in " + subject.in_settings
         yield warns("login", f"{subject.login.trouble}: every message would wait", fix)
     else:
-        yield ok("login", f"{found.host}: connected and ready")
+        yield ok("login", f"{found.target}: connected and ready")
 
 
 def template(subject: Subject) -> Iterable[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from engine.account_base import AccountBase, MailAccount
-from engine.accounts import Account, OutboxAccount, SmtpAccount
+from engine.accounts import Account, OutboxAccount
 from engine.compose.factory import Factory
 from engine.composer import make_factory
 from engine.config import Config
@@ -20,6 +20,7 @@ from engine.preflight.checks import CHECKS, SHARED_DAYS
 from engine.preflight.findings import FEW, Finding, Report
 from engine.preflight.people import survey
 from engine.preflight.subject import Login, Subject
+from engine.secrets import resolve
 from storage.errors import PacelineError, UsageError
 from storage.model import DAY, Campaign
 from storage.reader import Reader, Row
@@ -98,9 +99,11 @@ def _estimate(campaign: Campaign, limits: Limits | None, pacing: Pacing, n: int,
 
 
 def _secret_trouble(account: Account | None) -> PacelineError | None:
-    if isinstance(account, SmtpAccount) and account.secret is not None:
+    if account is None:
+        return None
+    for reference in account.secrets:
         try:
-            account.secret()
+            resolve(reference, account=account.name)
         except PacelineError as error:
             return error
     return None

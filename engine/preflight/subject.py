@@ -42,7 +42,7 @@ class Subject:
     factory: Factory | None
     trouble: PacelineError | None
     secret: PacelineError | None
-    """Why the password cannot be read; None when it can, or none is needed."""
+    """Why a secret of the account cannot be read; None when all can, or none is needed."""
     people: People
     shared: SharedPeople
     engine_paused: bool

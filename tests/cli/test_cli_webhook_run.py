@@ -108,3 +108,20 @@ def run(home: Home, receiver: WebhookServer, *options: str, people: str = PEOPLE
         "keys": {row["address"]: row["message_id"].strip("<>") for row in rows},
         "errors": {row["address"]: row["error"] for row in rows},
     }
+
+
+def test_preflight_reads_the_secrets_and_connects_when_it_is_told_to(home: Home) -> None:
+    with in_a_thread() as receiver:
+        draft(home, receiver, PEOPLE)
+        found = findings(home, "--connect")
+        assert found["credentials"] == f"what it logs in with can be read (file {home.folder / 'secret'})"
+        assert found["login"] == f"127.0.0.1:{receiver.port}: connected and ready"
+        assert (receiver.ledger, "subject" in found) == ([], False)
+    (home.folder / "secret").unlink()
+    assert "cannot be read" in findings(home)["credentials"]
+
+
+def findings(home: Home, *options: str) -> dict[str, str]:
+    """What preflight says, by check."""
+    found = home("campaign", "preflight", "spring", "--json", *options).json["findings"]
+    return {finding["check"]: finding["message"] for finding in found}

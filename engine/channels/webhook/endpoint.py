@@ -9,6 +9,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from engine.compose.errors import AddressError
 from engine.compose.headers import ascii_domain
+from engine.tables import is_loopback
 
 _TARGET = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 """Path and query as they may stand in a request line (RFC 3986 sections 3.3 and 3.4)."""
@@ -44,7 +45,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Whether the receiver stands on this machine, by its name alone."""
-        return self.host == "localhost" or bool(self.address and self.address.is_loopback)
+        return is_loopback(self.host)
 
     @property
     def shown(self) -> str:
