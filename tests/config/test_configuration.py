@@ -25,6 +25,7 @@ from engine.config import (
     load_config,
 )
 from engine.config_errors import key_lines
+from engine.inbox_settings import InboxTable
 from engine.places import default_config_path, default_db_path
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import SuccessTable, WebhookAccount
@@ -428,7 +429,7 @@ def test_every_example_of_the_document_is_valid(tmp_path: Path, example: str) ->
 @pytest.mark.parametrize(
     "model",
     [
-        *(Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SuccessTable),
+        *(Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SuccessTable, InboxTable),
         *(SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount),
     ],
     ids=lambda m: m.__name__,
