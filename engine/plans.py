@@ -244,20 +244,30 @@ async def replan(
         anews = {queue: _Anew(campaign, one, now, place) for place, (queue, one) in enumerate(limits.items())}
         first_step = (await store.get_steps(campaign.id))[0].id
         moves: list[tuple[int, int, int]] = []
+        planned = 0
+        dues: list[int] = []
+        writing: Awaitable[None] | None = None
         for job_id, due_at, error_key, fields, queue_id, step_id, gap in jobs:
             anew = anews.get(queue_id)
             if anew is None:
                 continue
             moves.append((job_id, *anew.slot(due_at, gap, fields, later=bool(error_key), first=step_id == first_step)))
-            if len(moves) % SLICE == 0:
-                # Sends and screens get their turn: 100,000 slots in one go held the loop for a quarter of a second.
+            if len(moves) == SLICE:
+                # One slice is written while the next one is planned, and sends and screens get their turn.
+                if writing is not None:
+                    await writing
+                writing = asyncio.ensure_future(store.move(moves))
                 await asyncio.sleep(0)
-        for at in range(0, len(moves), SLICE):
-            await store.move(moves[at : at + SLICE])
+                planned += len(moves)
+                dues += (min(due for _, due, _ in moves), max(due for _, due, _ in moves))
+                moves = []
+        if writing is not None:
+            await writing
+        await store.move(moves)
     finally:
         await store.set_replanning(campaign.id, False)
-    dues = [due for _, due, _ in moves]
-    return len(moves), min(dues, default=None), max(dues, default=None)
+    dues += [due for _, due, _ in moves]
+    return planned + len(moves), min(dues, default=None), max(dues, default=None)
 
 
 class _Anew:

@@ -49,6 +49,9 @@ def persons(hours: str, fields: str) -> Window:
 
 def opens(windows: list[Window], at: int) -> int:
     """The first time, `at` (us) or later, at which all windows are open; `NEVER` when there is none."""
+    if len(windows) == 1:
+        opening = windows[0].next_open(at)
+        return NEVER if opening is None else opening
     moment = at
     for _ in range(LOOKS):
         latest = moment

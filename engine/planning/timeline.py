@@ -41,6 +41,8 @@ class Timeline:
         self._closed = frozenset(closed)
         self._weeks: dict[int, Intervals] = {}
         self._span = (0, 0, 0)
+        self.seen = (0, 0)
+        """An opening that a plan has come to: the next message mostly lies in it too."""
 
     def is_open(self, at: int) -> bool:
         """Whether `at` lies in open time."""

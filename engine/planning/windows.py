@@ -117,9 +117,14 @@ class Window:
         because the window stops to open for 400 days. Raises ValueError for less than nothing."""
         if duration < 0:
             raise ValueError("open time goes forward only")
-        for opens, closes in self._timeline.following(at):
+        timeline = self._timeline
+        opens, closes = timeline.seen
+        if opens <= at and at + duration < closes:
+            return at + duration
+        for opens, closes in timeline.following(at):
             begin = max(opens, at)
             if duration < closes - begin:
+                timeline.seen = (opens, closes)
                 return begin + duration
             duration -= closes - begin
         return None

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from storage.errors import UsageError
-from storage.model import HOUR, SECOND
+from storage.model import DAY, SECOND
 
-_LOOK = 6 * HOUR // SECOND
+_LOOK = DAY // SECOND
 """How far apart offsets are compared (s): no zone of tzdata changed its offset twice within three days in 2024-2028."""
 
 
