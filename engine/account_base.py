@@ -257,8 +257,9 @@ class AccountBase(Table):
 
 
 class MailAccount(AccountBase):
-    """What every account that sends e-mail has: who writes, and how a reader leaves. `identity` is the line that names
-    the sender with a postal address; `dkim_selector` names the key that signs, for preflight."""
+    """What every account that sends e-mail has: who writes, and how a reader leaves (`unsubscribe_scope`: everything,
+    or the list that they were written to for). `identity` is the line that names the sender with a postal address;
+    `dkim_selector` names the key that signs, for preflight."""
 
     preset: Literal["gmail", "workspace", "yahoo", "cold"] | None = None
     from_address: Address
@@ -266,6 +267,7 @@ class MailAccount(AccountBase):
     reply_to: Address | None = None
     unsubscribe_url: Annotated[str, AfterValidator(_https)] | None = None
     unsubscribe_mailto: Address | None = None
+    unsubscribe_scope: Literal["all", "list"] = "all"
     identity: Text = ""
     dkim_selector: Annotated[str, AfterValidator(_selector)] = ""
 

@@ -22,6 +22,7 @@ from engine.retry import Disposition, decide
 from engine.rules import LiveRules
 from engine.sessions import SessionPool
 from engine.slots import ClosedGate, Slot
+from engine.suppressing import suppressed_by
 from storage.dispatch import Finish, Intent, IntentRequest
 from storage.errors import PacelineError
 from storage.model import ClaimedJob, HeldReason, JobState, OutcomeClass, QueueState
@@ -163,6 +164,7 @@ class Attempts:
             rng=self._rng,
         )
         accepted = outcome.cls is OutcomeClass.ACCEPTED
+        suppress, suppress_for = suppressed_by(outcome, fate.state)
         # The Writer keeps order: a claim asked for from here on is committed with this outcome or after it, so the
         # slot is free for the next job exactly when this outcome is durable, and one commit serves both.
         recording = self._store.finish_attempt(
@@ -185,6 +187,8 @@ class Attempts:
                 server=outcome.server,
                 duration=duration,
                 content_sent=outcome.phase == "content" or accepted,
+                suppress=suppress,
+                suppress_for=suppress_for,
                 scope=None if job.batch_id is None else (job.queue_id, job.campaign_id, job.batch_id),
             )
         )

@@ -127,6 +127,10 @@ class Finish:
     server: str = ""
     duration: int = 0
     content_sent: bool = False
+    suppress: str = ""
+    """The reason under which whoever it was for is suppressed with this outcome ("": they are not), and for how long
+    (us; 0: for ever)."""
+    suppress_for: int = 0
     scope: tuple[int, int | None, int] | None = None
     """Queue, campaign and batch as the claim told them: spares reading them again."""
 

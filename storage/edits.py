@@ -39,6 +39,7 @@ class Edit:
     attachments: tuple[dict[str, str], ...] | None = None
     settings: dict[str, Any] | None = None
     """Laid over those that it has, key by key."""
+    list_name: str | None = None
 
     @property
     def of_message(self) -> bool:
@@ -77,6 +78,9 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         check_editable(campaign, MESSAGE_STATES, "settings")
         settings = json.dumps({**campaign.settings, **edit.settings})
         tx.execute("UPDATE campaigns SET settings = ? WHERE id = ?", (settings, campaign_id))
+    if edit.list_name is not None:
+        check_editable(campaign, MESSAGE_STATES, "list")
+        tx.execute("UPDATE campaigns SET list = ? WHERE id = ?", (edit.list_name, campaign_id))
     if edit.name is not None and edit.name != campaign.name:
         if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (edit.name,)):
             raise UsageError(f"the campaign name '{edit.name}' is taken", hint="choose another name")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from storage import suppressions
 from storage.dispatch import Finish
 from storage.model import HOUR, JobState, OutcomeClass
 from storage.reputation import Verdict, is_dead, note_verdicts
@@ -105,6 +106,8 @@ def _record(tx: Tx, held: list[tuple[Finish, Any]], attempted: list[tuple[Finish
         if end.error_key:
             where = (end.error_key, row["campaign_id"] or 0, row["queue_id"], outcome, end.now // HOUR)
             tx.execute(_FAILURE_HOUR, (*where, end.now, end.now, end.reply))
+        if end.suppress:
+            suppressions.by_answer(tx, end.job_id, end.suppress, end.suppress_for, end.reply, end.now)
     verdicts = [
         Verdict(row["campaign_id"], row["queue_id"], is_dead(end.outcome, end.error_key))
         for end, row in attempted

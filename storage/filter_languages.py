@@ -56,6 +56,23 @@ FAILURES = Language(
     values={"kind": ("soft", "hard", "net", "content", "config", "unknown", "uncertain", "held")},
 )  # fmt: skip
 
-LANGUAGES = (JOBS, CAMPAIGNS, FAILURES)
+SUPPRESSIONS = Language(
+    "suppressions",
+    ("state", "value", "kind", "reason", "list", "campaign", "by", "age", "since"),
+    {
+        "state": "state:standing", "value": "value:*@example.org", "kind": "kind:domain",
+        "reason": "reason:unsubscribed", "list": "list:news*", "campaign": "campaign:spring*", "by": "by:ana",
+        "age": "age:>90d", "since": "since:24h",
+    },
+    ("standing", "expiring", "expired"),
+    same={"to": "value", "address": "value", "scope": "list"},
+    values={
+        "kind": ("address", "domain", "profile"),
+        "reason": ("manual", "unsubscribed", "bounced", "complained", "dead", "disabled", "full", "withdrawn"),
+    },
+)  # fmt: skip
+"""`standing` holds now, `expiring` holds until a time, `expired` no longer. Its times are those of adding."""
+
+LANGUAGES = (JOBS, CAMPAIGNS, FAILURES, SUPPRESSIONS)
 KNOWN = frozenset(name for language in LANGUAGES for name in (*language.fields, *language.same))
 """Every field that some list knows."""

@@ -84,6 +84,8 @@ def edit_person(tx: Tx, before: Person, after: Person, event: Event, now: int) -
             "UPDATE recipients SET address = ?, address_key = ?, fields = ? WHERE id = ?",
             (after.address, after.key, json.dumps(after.fields, ensure_ascii=False), before.id),
         )
+        if after.address != before.address and row["stopped"]:
+            tx.execute("UPDATE recipients SET stopped = '', stopped_at = NULL WHERE id = ?", (before.id,))
         only = jobs[0]["id"] if len(jobs) == 1 else None
         add_event(tx, replace(event, campaign_id=campaign.id, job_id=only, n=1), now)
     return PersonChanged(
@@ -101,7 +103,7 @@ def _check_in_flight(person: Person, jobs: Sequence[Any]) -> None:
 
 
 def _check_address(tx: Tx, before: Person, after: Person, stopped: str, jobs: Sequence[Any]) -> None:
-    if stopped:
+    if stopped and not _address_is_dead(tx, before, stopped):
         raise RefusedError(f"{before.address} is stopped ({stopped}) and must not be written to under another address")
     left = next((job["id"] for job in jobs if job["state"] in _LEFT or job["may_have_left"]), None)
     if left is not None:
@@ -117,6 +119,15 @@ def _check_address(tx: Tx, before: Person, after: Person, stopped: str, jobs: Se
         raise UsageError(
             f"{after.address} is already a recipient of this campaign", hint="one address gets one message a campaign"
         )
+
+
+def _address_is_dead(tx: Tx, person: Person, stopped: str) -> bool:
+    """Whether only what a server said of the address stands against it: another address of the same person is none of
+    that. What somebody asked for goes with the person."""
+    if stopped != "suppressed":
+        return False
+    said = tx.all("SELECT reason FROM suppressions WHERE kind = 'address' AND value = ?", (person.key,))
+    return bool(said) and all(row["reason"] in ("dead", "disabled", "full") for row in said)
 
 
 def _check_fields(person: Person, jobs: Sequence[Any]) -> None:

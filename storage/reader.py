@@ -143,7 +143,7 @@ class Reader:
         counts = self.campaign_counts()
         rows = self.rows(
             "SELECT c.id, c.name, c.state, c.pause_reason, c.pause_detail, q.name AS account, q.channel, c.priority, "
-            "c.weight, c.concurrency, c.pacing, c.hours, c.settings, c.live, c.replanning, c.created_at, "
+            "c.weight, c.concurrency, c.list, c.pacing, c.hours, c.settings, c.live, c.replanning, c.created_at, "
             "c.updated_at, c.started_at, "
             "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
             "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until "

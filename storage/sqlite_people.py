@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from storage import campaigns, inbox, profiles, sequences, suppressions
+from storage import campaigns, inbox, lanes, profiles, sequences, suppressions
 from storage.events import Event, add_event
 from storage.writer import Tx, Writer
 
@@ -19,6 +19,11 @@ class SqlitePeople:
 
     async def get_lanes(self, campaign_id: int) -> list[tuple[int, str, str]]:
         return await self.writer.submit(lambda tx: campaigns.get_lanes(tx, campaign_id))
+
+    async def reassign(
+        self, campaign_id: int, old: int, new: int, moves: Sequence[tuple[int, int, int]], event: Event
+    ) -> int:
+        return await self.writer.submit(lambda tx: lanes.reassign(tx, campaign_id, old, new, moves, event, self._now()))
 
     async def ended(self, *, without: frozenset[int] = frozenset()) -> list[sequences.Ended]:
         def run(tx: Tx) -> list[sequences.Ended]:
@@ -46,7 +51,7 @@ class SqlitePeople:
 
     async def unsuppress(self, ids: Sequence[int], event: Event) -> list[dict[str, Any]]:
         def run(tx: Tx) -> list[dict[str, Any]]:
-            removed = suppressions.remove(tx, ids)
+            removed = suppressions.remove(tx, ids, self._now())
             if removed:
                 add_event(tx, event, self._now())
             return removed

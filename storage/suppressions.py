@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from storage import sequences
 from storage.domains import domain_of
+from storage.events import Event, add_event
+from storage.model import DAY
 
 if TYPE_CHECKING:
     from storage.writer import Tx
@@ -23,12 +25,26 @@ LIST = "COALESCE(NULLIF(c.list, ''), c.name)"
 SLICE = 5_000
 
 _HITS = "SELECT kind, value, scope, reason FROM suppressions WHERE kind = '{kind}' AND value IN "
+
+
+def _entry_for(kind: str, value: str) -> str:
+    return (
+        f"(SELECT s.reason FROM suppressions s WHERE s.kind = '{kind}' AND s.value = {value} "
+        f"AND s.scope IN ('', {LIST}) AND (s.expires_at IS NULL OR s.expires_at > :now) LIMIT 1)"
+    )
+
+
+# Three look-ups by index: kind and value compared as pairs would read the whole list once for every person.
+_DOMAIN = "substr(r.address_key, instr(r.address_key, '@') + 1)"
+REASON = (
+    f"COALESCE({_entry_for('address', 'r.address_key')}, {_entry_for('profile', 'r.profile')}, "
+    f"{_entry_for('domain', _DOMAIN)})"
+)
+"""Why the person `r` of the campaign `c` must not be contacted at the time `:now`; NULL when nothing says so."""
 _STOP = (
-    "UPDATE recipients SET stopped = 'suppressed', stopped_at = ? WHERE id IN (SELECT r.id FROM recipients r "
-    "JOIN campaigns c ON c.id = r.campaign_id WHERE r.campaign_id = ? AND r.id > ? AND r.id <= ? AND r.stopped = '' "
-    "AND EXISTS (SELECT 1 FROM suppressions s WHERE (s.expires_at IS NULL OR s.expires_at > ?) "
-    f"AND s.scope IN ('', {LIST}) AND (s.kind, s.value) IN (VALUES ('address', r.address_key), ('profile', r.profile), "
-    "('domain', substr(r.address_key, instr(r.address_key, '@') + 1)))) "
+    "UPDATE recipients SET stopped = 'suppressed', stopped_at = :now WHERE id IN (SELECT r.id FROM recipients r "
+    "JOIN campaigns c ON c.id = r.campaign_id WHERE r.campaign_id = :campaign AND r.id > :after AND r.id <= :end "
+    f"AND r.stopped = '' AND {REASON} IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id))"
 )
 
@@ -82,7 +98,8 @@ def stop_suppressed(tx: Tx, campaign_id: int, after: int, now: int) -> tuple[int
     )["id"]
     if end is None or tx.one("SELECT 1 FROM suppressions LIMIT 1") is None:
         return 0, None
-    return tx.execute(_STOP, (now, campaign_id, after, end, now)).rowcount, end
+    found = tx.execute(_STOP, {"now": now, "campaign": campaign_id, "after": after, "end": end})
+    return found.rowcount, end
 
 
 def _list_of(tx: Tx, campaign_id: int) -> str:
@@ -147,7 +164,50 @@ def add(tx: Tx, entries: Sequence[Entry], by: str, now: int) -> tuple[int, int]:
     return new, spared
 
 
-def remove(tx: Tx, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Take suppressions back; what they stopped stays stopped. Returns those that were there."""
-    rows = tx.all(f"DELETE FROM suppressions WHERE id IN ({', '.join('?' * len(ids))}) RETURNING *", tuple(ids))
+def remove(tx: Tx, ids: Sequence[int], now: int) -> list[dict[str, Any]]:
+    """Take suppressions back, and return those that were there. Whoever nothing else stands against may be planned or
+    written to again; messages that were skipped stay skipped."""
+    marks = ", ".join("?" * len(ids))
+    rows = tx.all(f"DELETE FROM suppressions WHERE id IN ({marks}) RETURNING *", tuple(ids))
+    for row in rows:
+        if row["kind"] in _FREE:
+            tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
     return [dict(row) for row in rows]
+
+
+_FREE = {
+    kind: "UPDATE recipients SET stopped = '', stopped_at = NULL WHERE stopped = 'suppressed' AND id IN (SELECT r.id "
+    f"FROM recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE r.{column} = :value AND {REASON} IS NULL)"
+    for kind, column in (("address", "address_key"), ("profile", "profile"))
+}
+
+
+FULL_MAILBOXES, FULL_WITHIN = 3, 30 * DAY
+"""So many messages that could not be delivered to a full mailbox within this time (us) suppress its address."""
+_WHOM = (
+    "SELECT j.campaign_id, r.address, r.address_key, r.profile FROM jobs j JOIN recipients r ON r.id = j.recipient_id "
+    "WHERE j.id = ?"
+)
+_FULL = (
+    "SELECT count(*) AS n FROM jobs j WHERE j.recipient_id IN (SELECT id FROM recipients WHERE address_key = ?) "
+    "AND j.state = 'failed' AND j.error_key LIKE '%mailbox full' AND j.updated_at > ?"
+)
+
+
+def by_answer(tx: Tx, job_id: int, reason: str, lasts: int, words: str, now: int) -> None:
+    """Suppress whom a message was for, since the answer says so: `dead`, `disabled`, or `full` at the third message
+    within 30 days. For `lasts` microseconds (0: for ever). `words` are the server's own."""
+    person = tx.one(_WHOM, (job_id,))
+    if person is None:
+        return
+    if reason == "full" and tx.one(_FULL, (person["address_key"], now - FULL_WITHIN))["n"] < FULL_MAILBOXES:
+        return
+    kind, value = ("address", person["address_key"]) if "@" in person["address_key"] else ("profile", person["profile"])
+    if not value:
+        return
+    until = now + lasts if lasts else None
+    entry = Entry(kind, value, reason, "", words[:200], "answer", until, person["campaign_id"], job_id)
+    new, _ = add(tx, [entry], "engine", now)
+    if new:
+        text = f"{person['address'] or value} is suppressed ({reason}): {words[:200]}"
+        add_event(tx, Event("suppression.added", text, campaign_id=person["campaign_id"], job_id=job_id, n=1), now)

@@ -16,5 +16,7 @@ def all_actions() -> None:
         queues,
         resolving,
         starting,
+        suppressions,
         testing,
+        unsubscribing,
     )

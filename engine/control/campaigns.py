@@ -12,6 +12,7 @@ from engine import plans, routes
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling, window_of
 from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
+from engine.control.suppressions import check_list
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
 from engine.scheduler import CANCEL_GRACE
@@ -42,6 +43,8 @@ class NewArgs(Args):
     settings: dict[str, Any] = Field(default_factory=dict)
     steps: list[StepArgs] = Field(default_factory=list)
     """What follows the first message."""
+    list_name: str = ""
+    """The list that a reader of it leaves; "": its own name."""
     unfinished: bool = False
     """A draft whose message is still to be written (`campaign.edit`); it cannot be started before."""
 
@@ -55,6 +58,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
     """A draft with its steps. Templates, pacing and accounts are checked before anything is stored."""
     check_name(args.name)
     check_settings(args.settings)
+    check_list(args.list_name)
     accounts = [context.config.account(name) for name in dict.fromkeys((args.account, *args.also))]
     account = accounts[0]
     pacing = Pacing.from_dict(args.pacing or account.usual_pacing)
@@ -76,6 +80,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         attachments=tuple(args.attachments),
         more_queues=tuple(queues[1:]),
         steps=specs_of(args.steps),
+        list=args.list_name,
     )
     first = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
     steps = (first, *steps_of(0, spec.steps))
@@ -96,6 +101,7 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "ceiling": lower_ceiling(pacing, await context.limits_of(account)),
         "fields": fields,
         "live": campaign.live,
+        "list": spec.list or spec.name,
     }
 
 

@@ -13,6 +13,7 @@ from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
 from engine.control.common import Named, described, estimated, find, lower_ceiling, window_of
 from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
+from engine.control.suppressions import check_list
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
@@ -37,6 +38,8 @@ class EditArgs(Named):
     attachments: list[dict[str, str]] | None = None
     settings: dict[str, Any] | None = None
     """Laid over those that it has: `from_name`, `from_address`, `reply_to`, `cold`, `identity`."""
+    list_name: str | None = None
+    """The list that a reader of it leaves; "": its own name."""
 
 
 class PaceArgs(Named):
@@ -72,6 +75,7 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         if args.rename is not None:
             check_name(args.rename)
         check_settings(args.settings or {})
+        check_list(args.list_name or "")
         accounts = await _accounts_after(context, campaign, args)
         queues = [(await context.queue_of(one)).id for one in accounts]
         wanted = Edit(
@@ -85,6 +89,7 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
             headers=args.headers,
             attachments=None if args.attachments is None else tuple(args.attachments),
             settings=args.settings,
+            list_name=args.list_name,
         )
         if wanted.of_message:
             check_editable(campaign, MESSAGE_STATES, "message")
@@ -127,6 +132,7 @@ def _parts(edit: Edit) -> list[str]:
         ("the message", edit.of_message),
         ("the steps", edit.steps is not None),
         ("the settings", edit.settings is not None),
+        ("the list", edit.list_name is not None),
     )
     return [part for part, is_so in changed if is_so]
 

@@ -27,6 +27,8 @@ MOST = 20
 OVERLAPS = ("allow", "skip", "wait")
 """What happens to somebody whom another campaign writes to as well: nothing, they are left out, they wait."""
 AFTER_FAILURE = ("stop", "next")
+SCOPES = ("all", "list")
+"""What a reader who leaves, leaves: everything, or the campaign's list."""
 
 
 class StepArgs(Args):
@@ -139,12 +141,13 @@ def unused(accounts: Sequence[Account], steps: Sequence[Step]) -> list[str]:
 
 
 def check_settings(settings: dict[str, Any]) -> None:
-    """The settings of a sequence: `stop_on`, `after_failure`, `accept_within_days`, `overlap`. Raises UsageError."""
+    """Those of a sequence (`stop_on`, `after_failure`, `accept_within_days`, `overlap`), and `unsubscribe_scope`.
+    Raises UsageError."""
     stops = settings.get("stop_on", [])
     if not isinstance(stops, list) or (wrong := [word for word in stops if word not in STOPS]):
         said = f"there is no {str(wrong[0])[:40]!r}" if isinstance(stops, list) else "not a list"
         raise UsageError(f"stop_on: {said}", hint=f"a list of: {', '.join(STOPS)}")
-    for name, words in (("after_failure", AFTER_FAILURE), ("overlap", OVERLAPS)):
+    for name, words in (("after_failure", AFTER_FAILURE), ("overlap", OVERLAPS), ("unsubscribe_scope", SCOPES)):
         if name in settings and settings[name] not in words:
             raise UsageError(f"{name}: there is no {str(settings[name])[:40]!r}", hint=f"one of: {', '.join(words)}")
     days = settings.get("accept_within_days", 1)

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from storage.errors import UsageError
-from tui.cli.campaign_make import letter_options, pacing_of, pacing_options, sequence_options, settings_of
+from tui.cli.campaign_make import (
+    letter_options,
+    list_options,
+    pacing_of,
+    pacing_options,
+    sequence_options,
+    settings_of,
+)
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, pairs
 from tui.cli.session import Session
@@ -31,6 +38,7 @@ _EMPTY: Json = {"text": "", "html": "", "headers": {}, "attachments": []}
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
 @sequence_options
+@list_options
 @click.pass_obj
 def edit(
     session: Session,
@@ -64,6 +72,8 @@ def edit(
         raise UsageError("--also and --alone exclude each other", hint="give one of them")
     if also or alone:
         more["also"] = list(also)
+    if (list_name := options.pop("list_name")) is not None:
+        more["list_name"] = list_name
     if settings := settings_of(cold, identity, options):
         more["settings"] = settings
     result = session.call("campaign.edit", {"name": name, **parts, **more})

@@ -33,6 +33,7 @@ PACING_OPTIONS = (
     click.option("--concurrency", type=int, help="blast: so many at once."),
     click.option("--batch-delay", help="blast: delay between rounds, such as 2s."),
 )
+_SETTINGS = ("after_failure", "accept_within_days", "overlap", "unsubscribe_scope")
 _MODE_OF = {
     **dict.fromkeys(("gap_min", "gap_max", "distribution", "burst", "rest"), "human"),
     **dict.fromkeys(("rate", "spread"), "steady"),
@@ -64,6 +65,11 @@ SEQUENCE_OPTIONS = (
         type=click.Choice(["allow", "skip", "wait"]),
         help="Who has a message in another campaign [allow; skip for LinkedIn].",
     ),
+)
+
+LIST_OPTIONS = (
+    click.option("--list", "list_name", metavar="NAME", help="The list that a reader of it leaves [its own name]."),
+    click.option("--unsubscribe-scope", type=click.Choice(["all", "list"]), help="What who leaves it, leaves [all]."),
 )
 
 
@@ -124,6 +130,13 @@ def sequence_options(command: F) -> F:
     return command
 
 
+def list_options(command: F) -> F:
+    """The options that say what a reader leaves."""
+    for option in reversed(LIST_OPTIONS):
+        command = option(command)
+    return command
+
+
 def settings_of(cold: bool | None, identity: str | None, options: Json | None = None) -> Json:
     """The campaign settings that were given; those of a sequence are taken out of `options`."""
     options = {} if options is None else options
@@ -132,7 +145,7 @@ def settings_of(cold: bool | None, identity: str | None, options: Json | None = 
         "cold": cold,
         "identity": identity,
         "stop_on": [word for word in stop_on if word != "none"] if stop_on else None,
-        **{key: options.pop(key, None) for key in ("after_failure", "accept_within_days", "overlap")},
+        **{key: options.pop(key, None) for key in _SETTINGS},
     }
     return {key: value for key, value in given.items() if value is not None}
 
@@ -148,6 +161,7 @@ def settings_of(cold: bool | None, identity: str | None, options: Json | None = 
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
 @letter_options
 @sequence_options
+@list_options
 @window_options
 @pacing_options
 @click.pass_obj
@@ -174,10 +188,11 @@ def new(
 
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
     settings = settings_of(cold or None, identity, options)
+    list_name = options.pop("list_name") or ""
     window, pacing = window_and_pacing(options)
     args = new_args(
         name, account, pacing, letter,
-        also=list(also), priority=priority, weight=weight, window=window, settings=settings,
+        also=list(also), priority=priority, weight=weight, window=window, settings=settings, list_name=list_name,
     )  # fmt: skip
     result = session.call("campaign.new", args)
     if session.json:
@@ -202,6 +217,7 @@ def tell_new(result: Json) -> None:
                 f"{result['ceiling']} of account {result['account']}: it wins" if result["ceiling"] else "",
             ),
             ("fields used", ", ".join(result["fields"]) or "none"),
+            ("list", result["list"] if result["list"] != result["campaign"] else ""),
         )
     )
 
@@ -228,7 +244,7 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
         args = new_args(
             plan.name, plan.account, plan.pacing, plan.letter,
             priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
-            also=list(plan.also), steps=list(plan.steps),
+            also=list(plan.also), steps=list(plan.steps), list_name=plan.list_name,
         )  # fmt: skip
         if plan.concurrency:
             args["concurrency"] = plan.concurrency

@@ -117,6 +117,7 @@ def campaign_json(row: Json, now: int) -> Json:
         "priority": row["priority"],
         "weight": row["weight"],
         "concurrency": row["concurrency"],
+        "list": row["list"] or row["name"],
         "recipients": row["recipients"],
         "total": row["total"],
         "counts": by_state(counts),

@@ -39,6 +39,8 @@ _KINDS: dict[str, type] = {
     "after_failure": str,
     "accept_within_days": int,
     "overlap": str,
+    "list": str,
+    "unsubscribe_scope": str,
 }
 _STEP_KINDS: dict[str, type] = {
     **dict.fromkeys(("subject", "template", "text", "html", "channel", "wait"), str),
@@ -50,7 +52,7 @@ _STEP_KINDS: dict[str, type] = {
 _WORDS = {str: "text in quotes", int: "a whole number", dict: "a table", list: "a list", bool: "true or false"}
 _SETTINGS = (
     "from_name", "from_address", "reply_to", "cold", "identity", "stop_on", "after_failure", "accept_within_days",
-    "overlap",
+    "overlap", "unsubscribe_scope",
 )  # fmt: skip
 
 
@@ -70,6 +72,7 @@ class PlanFile:
     source: Source | None = None
     also: tuple[str, ...] = ()
     """Further accounts."""
+    list_name: str = ""
     steps: tuple[Json, ...] = ()
     """The steps behind the first, as `campaign.new` takes them."""
 
@@ -102,6 +105,7 @@ def read_plan_file(place: Path) -> PlanFile:
         name=tree["name"],
         account=accounts[0],
         also=tuple(accounts[1:]),
+        list_name=tree.get("list", ""),
         steps=tuple(_step(path, folder, number, step) for number, step in enumerate(tree.get("steps", []), start=2)),
         letter=letter,
         pacing=pacing,
