@@ -19,6 +19,7 @@ from engine.control import all_actions
 from engine.control.actions import Context
 from engine.inbound.watching import Mailboxes
 from engine.loop_lag import LoopLag
+from engine.overflow import Overflow
 from engine.presence import Presence
 from engine.recovery import recover
 from engine.routes import accounts_of
@@ -101,10 +102,12 @@ class Engine:
                 wake_runners=self._wake_runners,
                 owned=self.store.lock.still_ours,
                 note=self._note,
-                watch=Watch(self.store, self.clock, self._watched).look,
+                watch=self._each_minute,
                 sequences=Sequences(self.context),
                 held=self._held,
             )
+            self._watch = Watch(self.store, self.clock, self._watched)
+            self._overflow = Overflow(self.context)
             await recover(self.store, self.clock)
             self._mailboxes = Mailboxes(self.store, self.clock, on_change=self.wake)
             self.server = ControlServer(path, self.context)
@@ -224,6 +227,10 @@ class Engine:
 
     def _watched(self) -> list[Watched]:
         return [Watched(runner.queue.id, runner.rules) for runner in self._all_runners()]
+
+    async def _each_minute(self) -> None:
+        await self._watch.look()
+        await self._overflow.look()
 
     def _held(self) -> frozenset[int]:
         return frozenset().union(*(runner.held for runner in self._all_runners()))

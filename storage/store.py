@@ -237,6 +237,12 @@ class Store(Protocol):
         """The queues that a campaign uses, in their order: (id, name, channel)."""
         ...
 
+    async def reassign(
+        self, campaign_id: int, old: int, new: int, moves: Sequence[tuple[int, int, int]], event: Event
+    ) -> int:
+        """Let pending messages (id, due time, gap; us) go through another queue of their campaign; how many did."""
+        ...
+
     async def ended(self, *, without: frozenset[int] = frozenset()) -> list[Ended]:
         """Messages that are over and whose next step was not dealt with, else those whose next step waited for an
         acceptance as long as it may; none of the campaigns `without`."""

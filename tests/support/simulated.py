@@ -191,7 +191,7 @@ class _InlineConnection(WriterConnection):
 
 
 def inline_store(patch: Any) -> None:
-    """Let `SqliteStore.open` commit in line, without waiting for the disk (`patch`: pytest's monkeypatch)."""
+    """Let `SqliteStore.open` commit and read in line, without waiting for the disk (`patch`: pytest's monkeypatch)."""
 
     def connect(path: Any) -> Any:
         connection = sqlite.sqlite3.connect(
@@ -211,3 +211,9 @@ def inline_store(patch: Any) -> None:
     patch.setattr(writer, "HOLD", 0)
     patch.setattr(sqlite, "_raw_connection", connect)
     patch.setattr(sqlite, "_prepare", prepare)
+
+    async def read(store: Any, look: Any) -> Any:
+        with sqlite.Reader(store.path) as reader:
+            return look(reader)
+
+    patch.setattr(sqlite.SqliteStore, "read", read)
