@@ -209,6 +209,8 @@ class Attempts:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
             await self._health.recovered()
+        if outcome.action == Action.CONNECTED and job.profile:
+            await self._store.note_accepted(job.queue_id, [job.profile], self._clock.now())
         if outcome.action == Action.SLOW:
             await self._feedback.halve(outcome.text, self._rules.concurrency)
         if slow_down := await self._alarms.note(job.campaign_id, outcome, fate):

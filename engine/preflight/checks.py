@@ -13,7 +13,7 @@ from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.opening import NEVER, opens
 from engine.planning.pacing import estimate
-from engine.preflight import cold, domain
+from engine.preflight import cold, domain, invitations
 from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
 from engine.preflight.subject import Subject
 from storage.model import DAY, SECOND
@@ -231,6 +231,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     duplicates,
     caps,
     window,
+    invitations.notes,
+    invitations.hours,
     domain.asked,
     domain.mx,
     domain.spf,

@@ -307,6 +307,13 @@ async def test_who_accepts_is_learnt_from_the_connections_three_times_a_day(worl
     assert 27 <= world.server.asked.count("GET users/relations") - before <= 33
 
 
+async def test_who_is_connected_already_counts_as_having_accepted(world: LinkedInWorld) -> None:
+    await (await world.serve(connected=1.0)).start()
+    await world.campaign(people=[FIRST])
+    await world.clock.until(lambda: world.state() == "completed", limit=DAY)
+    assert world.rows("SELECT profile FROM recipients WHERE accepted_at IS NOT NULL") == [{"profile": FIRST}]
+
+
 async def test_nobody_is_asked_for_when_nobody_was_invited(world: LinkedInWorld) -> None:
     await (await world.serve()).start()
     await world.clock.run(3 * DAY)
