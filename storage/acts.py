@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
+from storage.sequences import UNFOLLOWED
 
 if TYPE_CHECKING:
     from storage.writer import Tx
@@ -82,7 +83,7 @@ def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
     """One job back to `pending` with a new budget; `row` is it as it stands in this transaction."""
     tx.execute(
         "UPDATE jobs SET state = 'pending', reason = '', ready = ?, due_at = ?, gap = ?, tries = 0, "
-        "budget_at = NULL, updated_at = ? WHERE id = ?",
+        f"budget_at = NULL, follow = {UNFOLLOWED}, updated_at = ? WHERE id = ?",
         (1 if due_at <= now else 0, due_at, gap, now, row["id"]),
     )
     _count(tx, row, JobState.PENDING.value)

@@ -34,7 +34,7 @@ _ROWS = (
     "j.sent_at, "
     "j.updated_at, r.address, r.profile, r.fields, r.stopped, r.accepted_at, r.replied_at "
     "FROM jobs j INDEXED BY jobs_follow JOIN steps s ON s.id = j.step_id JOIN recipients r ON r.id = j.recipient_id "
-    f"WHERE j.campaign_id = ? AND j.follow = ? AND j.state IN {ENDED}"
+    f"WHERE j.campaign_id = ? AND j.follow > 0 AND j.follow = ? AND j.state IN {ENDED}"
 )
 _QUEUES = (
     "SELECT j.recipient_id, j.queue_id, q.channel FROM jobs j JOIN queues q ON q.id = j.queue_id "
@@ -141,6 +141,13 @@ def _with_queues(tx: Tx, campaign_id: int, rows: list[Any]) -> list[Ended]:
     ]  # fmt: skip
 
 
+UNFOLLOWED = (
+    "EXISTS (SELECT 1 FROM steps own JOIN steps later ON later.campaign_id = own.campaign_id "
+    "AND later.position > own.position WHERE own.id = jobs.step_id AND NOT EXISTS (SELECT 1 FROM jobs n "
+    "WHERE n.recipient_id = jobs.recipient_id AND n.step_id = later.id))"
+)
+"""Whether a step comes after this row of `jobs` of which its person has no message: what `follow` is when a message
+that was over begins anew."""
 _INSERT = (
     "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, priority, "
     "due_at, gap, last_error, error_key, message_id, follow, created_at, updated_at) "
