@@ -205,3 +205,12 @@ def reader_of(reader: Reader, recipient_id: int) -> Row | None:
     if row is not None:
         row["settings"] = json.loads(row["settings"])
     return row
+
+
+def naming(reader: Reader, kind: str, value: str, list_name: str | None = None) -> list[Row]:
+    """Every entry for exactly this value, expired ones too; with `list_name` only the one on that list ("": that for
+    everything)."""
+    scope = Where("1 = 1") if list_name is None else Where("s.scope = ?", (list_name,))
+    return reader.rows(
+        f"{_ENTRY} WHERE s.kind = ? AND s.value = ? AND {scope.sql} ORDER BY s.id", (kind, value, *scope.values)
+    )

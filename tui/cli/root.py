@@ -24,6 +24,8 @@ NOUNS = {
     "alarm": Lazy("tui.cli.alarm:alarm", "Alarms: what stopped or slowed down by itself; list, acknowledge."),
     "campaign": Lazy("tui.cli.campaign:campaign", "Campaigns: make, check, start, control, export."),
     "recipients": Lazy("tui.cli.recipients:recipients", "People: import from a file, edit one, take an import back."),
+    "suppression": Lazy("tui.cli.suppression:suppression", "Who must not be contacted: add, list, import, remove."),
+    "unsubscribe": Lazy("tui.cli.unsubscribe:unsubscribe", "Take in who left, by the token of a link or a web log."),
     "job": Lazy("tui.cli.job:job", "Jobs: list, show, retry, cancel, undo; why they failed."),
     "batch": Lazy("tui.cli.batch:batch", "Batches: list, show."),
     "inbox": Lazy("tui.cli.inbox:inbox", "What came back: bounces, complaints, replies; read, list, show."),

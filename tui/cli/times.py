@@ -14,24 +14,28 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
-def parse_time(text: str, zone: tzinfo, *, now: int) -> int:
+_INSTEAD = {"--at": "leave --at out to start now", "--until": "leave --until out for ever"}
+
+
+def parse_time(text: str, zone: tzinfo, *, now: int, option: str = "--at") -> int:
     """Microseconds UTC of "2026-03-01 10:20", "10:20" (the next one), "+2h" or ISO 8601 with an offset.
 
-    A time without an offset is wall time in `zone`. Raises UsageError for anything else and for the past.
+    A time without an offset is wall time in `zone`; `option` is what it was said with. Raises UsageError for anything
+    else and for the past.
     """
     text = text.strip()
     if text == "now":
         return now
     if text.startswith("+"):
-        return now + parse_duration(text[1:], field="--at")
+        return now + parse_duration(text[1:], field=option)
     found = _time_of_day(text, zone, now) or _date_and_time(text, zone)
     if found is None:
         raise UsageError(
-            f"--at: {text[:40]!r} is not a time", hint='write "2026-03-01 10:20", "10:20", "+2h" or ISO 8601'
+            f"{option}: {text[:40]!r} is not a time", hint='write "2026-03-01 10:20", "10:20", "+2h" or ISO 8601'
         )
     at = round(found.timestamp() * SECOND)
     if at < now - 60 * SECOND:
-        raise UsageError(f"--at: {text[:40]} has passed", hint="leave --at out to start now")
+        raise UsageError(f"{option}: {text[:40]} has passed", hint=_INSTEAD.get(option, "name a later one"))
     return max(at, now)
 
 

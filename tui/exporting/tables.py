@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.planning.pacing import Pacing
-from storage import table_pages
+from storage import suppression_pages, table_pages
 from storage.campaign_list import campaigns
 from storage.failure_groups import jobs_filter, narrowing
-from storage.filter_languages import CAMPAIGNS, FAILURES, JOBS, Language
+from storage.filter_languages import CAMPAIGNS, FAILURES, JOBS, SUPPRESSIONS, Language
 from storage.filter_sql import exactly
 from storage.filter_terms import Filter, render
 from storage.jobs_page import Query
@@ -198,6 +198,15 @@ def _alarms(reader: Reader, wanted: Wanted) -> Sheet:
     return _picked(columns, table_pages.alarms(reader, wanted.campaign_id))
 
 
+def _suppressions(reader: Reader, wanted: Wanted) -> Sheet:
+    columns = (
+        "id", "kind", "value", "reason", "list", "note", "source", "campaign", "job_id", "created_by", "created_at",
+        "expires_at",
+    )  # fmt: skip
+    rows = suppression_pages.every(reader, suppression_pages.SuppressionQuery(wanted.filter, wanted.now))
+    return _picked(columns, map(suppression_pages.json_of, rows))
+
+
 def _executions(reader: Reader, wanted: Wanted) -> Sheet:
     columns = (
         "id", "campaign", "kind", "state", "actor", "queued", "sent", "failed", "message", "started_at", "finished_at",
@@ -215,5 +224,6 @@ TABLES = {
     "queues": Table("accounts with their limits and counts", _queues, of_campaign=False),
     "events": Table("audit and log", _events),
     "alarms": Table("what stopped or slowed down by itself", _alarms),
+    "suppressions": Table("who must not be contacted", _suppressions, SUPPRESSIONS, of_campaign=False),
     "executions": Table("every start, resume and retry", _executions),
 }
