@@ -170,7 +170,7 @@ def _names(entries: list[Entry]) -> str:
     if len(entries) > 1:
         return f"{len(entries):,} entries"
     one = entries[0]
-    return f"@{one.value}" if one.kind == "domain" else one.value
+    return {"domain": f"@{one.value}", "profile": f"profile {one.value}"}.get(one.kind, one.value)
 
 
 def _scope(entries: list[Entry]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -129,14 +129,15 @@ def _ask(control: Control, tokens: list[tuple[str, str]], source: str) -> Json:
     return control.call("unsubscribe", {"items": items, "source": source})
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(source: str) -> Iterator[TextIO]:
     if source == "-":
         yield sys.stdin
         return
-    try:
-        file = Path(source).open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{source}: {(error.strerror or 'cannot be read').lower()}", hint="check the path") from error
-    with file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(source).open(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            trouble = (error.strerror or "cannot be read").lower()
+            raise UsageError(f"{source}: {trouble}", hint="check the path") from error
         yield file
