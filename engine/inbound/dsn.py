@@ -19,6 +19,7 @@ _ACTIONS = {
     "expanded": Kind.DELIVERED,
     "deliverable": Kind.DELIVERED,
 }
+_RECIPIENT = ("original-recipient", "final-recipient", "x-actual-recipient")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _ROUTE = re.compile(r"^(?:@[^:,\s]+,?)+:")
 """RFC 5321 appendix C: the hosts that a message was once to pass through."""
@@ -31,8 +32,9 @@ def read_reports(mail: Mail) -> list[Told]:
     found: dict[tuple[Kind, ServerReply], Told] = {}
     for groups in mail.reports:
         about = {name: value for group in groups for name, value in _of_message(group)}
+        everybody = dict.fromkeys(address for group in groups for address in _addresses(group))
         for group in groups:
-            told = _recipient(group, about, mail)
+            told = _recipient(group, about, tuple(everybody), mail)
             if told is None:
                 continue
             same = found.get((told.kind, told.reply))
@@ -48,18 +50,22 @@ def _of_message(group: Headers) -> Iterator[tuple[str, str]]:
             yield key, _typed(value)[:200]
 
 
-def _recipient(group: Headers, about: dict[str, str], mail: Mail) -> Told | None:
+def _addresses(group: Headers) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(a for name in _RECIPIENT for value in group.all(name) for a in address_in(value)))
+
+
+def _recipient(group: Headers, about: dict[str, str], everybody: tuple[str, ...], mail: Mail) -> Told | None:
     action = group.get("action").split()[0].lower().strip(";,.()") if group.get("action").split() else ""
-    names = ("original-recipient", "final-recipient", "x-actual-recipient")
-    if not action and not any(group.has(name) for name in names):
+    if not action and not any(group.has(name) for name in _RECIPIENT):
         return None
-    addresses = tuple(dict.fromkeys(a for name in names for v in group.all(name) for a in address_in(v)))
+    addresses = _addresses(group)
     # Several lines of this name: the last server's words come last.
     diagnostics = [_typed(value) for value in group.all("diagnostic-code")]
     status = group.get("status")
     reply = find_reply("\n".join(diagnostics), status)
     if not reply.code or not reply.text:
-        reply = _from_the_words(mail, addresses, status, reply)
+        others = tuple(one for one in everybody if one not in addresses)
+        reply = _from_the_words(told_about(mail.text, addresses, others), status, reply)
     kind = _ACTIONS.get(action) or _kind_by_status(status, reply)
     if kind is Kind.BOUNCE and group.has("will-retry-until") and status.startswith("4"):
         kind = Kind.DELAYED
@@ -69,9 +75,8 @@ def _recipient(group: Headers, about: dict[str, str], mail: Mail) -> Told | None
     return Told(kind, addresses, reply, action, reported)
 
 
-def _from_the_words(mail: Mail, addresses: tuple[str, ...], status: str, reply: ServerReply) -> ServerReply:
-    """A report without a diagnostic: what its readable part says about these recipients."""
-    words = told_about(mail.text, addresses)
+def _from_the_words(words: str, status: str, reply: ServerReply) -> ServerReply:
+    """A report without a diagnostic, completed by what its readable part says about these recipients."""
     if not words:
         return reply
     read = find_reply(words, reply.enhanced or status)
