@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from storage.errors import RefusedError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from tests.support.simulated import SimulatedClock, inline_store
 from tui.demo.unipile_rules import INVITING, WITHDRAWN, Answer, Member
+from tui.demo.unipile_server import ACCOUNT
 
 FIRST, SECOND_ = "ana-lopez", "bob-smith"
 PEOPLE = [FIRST, SECOND_]
@@ -48,7 +50,9 @@ async def test_twenty_people_are_invited_fifteen_to_ninety_minutes_apart(world: 
     gaps = [after - before for before, after in pairwise(times)]
     assert min(gaps) >= 15 * MINUTE
     assert {entry.note for entry in world.server.ledger.sent} == {f"Hi {first}" for _, first, _ in people}
-    assert world.server.asked.count("POST users/invite") == 20
+    asked = Counter(line.partition("person-")[0].partition(ACCOUNT)[0] for line in world.server.asked)
+    assert (asked["GET users/"], asked["POST users/invite"]) == (20, 20), "one look-up and one invitation each"
+    assert asked["GET accounts/"] <= 40, "and the account itself is not asked for by the second"
 
 
 TABLE = [
@@ -328,6 +332,18 @@ async def test_an_account_at_the_door_is_restricted_before_anybody_is_claimed(wo
     assert world.state() == "paused"
     assert world.counts() == {"pending": 2}
     assert len(world.server.asked) == 1, "only a person may clear it"
+
+
+async def test_a_changed_account_is_looked_after_anew(world: LinkedInWorld) -> None:
+    await (await world.serve(invites={FIRST: [Answer(500, sent=True)]})).start()
+    await world.campaign(people=PEOPLE)
+    world.accounts["one"] = {"daily_cap": 5}
+    world.write_config()
+    await world.call("engine.reload")
+    await _answered(world)
+    assert world.job_of(FIRST)["state"] == "completed", "found among the sent ones"
+    await world.clock.until(lambda: world.state() == "completed", limit=DAY)
+    assert world.sent == {FIRST: 1, SECOND_: 1}
 
 
 async def test_one_at_a_time_cannot_be_tuned_away(world: LinkedInWorld) -> None:
