@@ -25,12 +25,17 @@ async def clock() -> SimulatedClock:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """An engine's surroundings; the test starts it. Its heart beats slower: a month of beats tests nothing."""
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store answers on the engine's own loop, and the heart beats slower: a month of beats tests nothing."""
     inline_store(monkeypatch)
     monkeypatch.setattr(scheduler, "HEARTBEAT", 30 * MINUTE)
     monkeypatch.setattr(scheduler, "RESCUE", 10 * MINUTE)
     monkeypatch.setattr(service, "IDLE_LOOK", 2 * MINUTE)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, clock: SimulatedClock, unhurried: None) -> AsyncIterator[World]:
+    """An engine's surroundings; the test starts it."""
     made = World(tmp_path, clock)
     yield made
     await made.stop()

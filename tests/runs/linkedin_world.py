@@ -3,10 +3,9 @@ line. Time stands while a question is on its way, or a thread reads: neither tak
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from run_world import World, toml
 
@@ -16,11 +15,9 @@ from engine.channels.make import make_channel
 from engine.channels.unipile.session import UnipileChannel
 from engine.channels.unipile.transport import Transport
 from storage.sqlite import SqliteStore
-from tests.support.simulated import SimulatedClock
+from tests.support.simulated import SimulatedClock, UnderWay
 from tui.demo.unipile_rules import InvitationLedger, UnipileRules
 from tui.demo.unipile_server import ACCOUNT, KEY, UnipileServer
-
-T = TypeVar("T")
 
 
 class LinkedInWorld(World):
@@ -31,22 +28,11 @@ class LinkedInWorld(World):
     def __init__(self, folder: Path, clock: SimulatedClock, patch: Any) -> None:
         super().__init__(folder, clock)
         self._stack = AsyncExitStack()
-        self._under_way = 0
-        clock.stand_while(lambda: self._under_way > 0)
+        under_way = UnderWay(clock)
         patch.setenv("UNIPILE_KEY", KEY)
-        patch.setattr(Transport, "ask", self._counted(Transport.ask))
-        patch.setattr(UnipileChannel, "connect", self._counted(UnipileChannel.connect))
-        patch.setattr(SqliteStore, "read", self._counted(SqliteStore.read))
-
-    def _counted(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-        async def counted(*args: Any, **more: Any) -> T:
-            self._under_way += 1
-            try:
-                return await call(*args, **more)
-            finally:
-                self._under_way -= 1
-
-        return counted
+        patch.setattr(Transport, "ask", under_way.counted(Transport.ask))
+        patch.setattr(UnipileChannel, "connect", under_way.counted(UnipileChannel.connect))
+        patch.setattr(SqliteStore, "read", under_way.counted(SqliteStore.read))
 
     async def serve(self, **rules: Any) -> LinkedInWorld:
         """Start the service with these rules."""

@@ -217,3 +217,23 @@ def inline_store(patch: Any) -> None:
             return look(reader)
 
     patch.setattr(sqlite.SqliteStore, "read", read)
+
+
+class UnderWay:
+    """Lets time stand while a call is on its way that takes real time: a question to a server, a thread that reads."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._calls = 0
+        clock.stand_while(lambda: self._calls > 0)
+
+    def counted(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        """`call`, during which time stands."""
+
+        async def counted(*args: Any, **more: Any) -> T:
+            self._calls += 1
+            try:
+                return await call(*args, **more)
+            finally:
+                self._calls -= 1
+
+        return counted

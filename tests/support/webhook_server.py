@@ -158,9 +158,10 @@ def speak_again(words: bytes) -> Play:
 
 
 class WebhookServer:
-    """The receiver. `tls` is its context; the script stands in the order of the requests."""
+    """The receiver, at `port` (0: a free one). `tls` is its context; the script stands in the order of the requests."""
 
-    def __init__(self, *script: Play, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *script: Play, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.port = port
         self.script = script or (answer(200, {"ok": True}),)
         self.tls = tls
         self.ledger: list[Received] = []
@@ -173,8 +174,8 @@ class WebhookServer:
     async def __aenter__(self) -> WebhookServer:
         if self.tls is not None:
             self.tls.sni_callback = self._asked_for
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self.tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port, ssl=self.tls)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
