@@ -23,7 +23,9 @@ from engine.inbound.words import (
     FORMAL_WORDS,
 )
 
-_MAX_LINES = 2_000
+_MAX_LINES = 600
+_MAX_BLOCKS = 20
+"""Paragraphs about one address that are looked at."""
 _DIVIDER = re.compile(
     r"[\s>#*=_|-]*(?:(?:this is|below (?:this line )?is|here is|following is|attached is|included below is)?\s*"
     r"(?:a |the )?(?:copy of )?(?:your |the |my )?(?:full |entire |complete |original |returned |undelivered |unsent )*"
@@ -141,9 +143,8 @@ def told_about(text: str, addresses: tuple[str, ...], others: tuple[str, ...] = 
     wanted = tuple(address.lower() for address in addresses)
     foreign = tuple(address.lower() for address in others)
     best = ""
-    for number, line in enumerate(lines):
-        if not any(address in line.lower() for address in wanted):
-            continue
+    places = [number for number, line in enumerate(lines) if any(address in line.lower() for address in wanted)]
+    for number in places[:_MAX_BLOCKS]:
         block = _block(lines, number, wanted, foreign)
         found = find_reply(block)
         if found.code or found.enhanced:

@@ -37,7 +37,7 @@ def test_a_persons_answer_is_a_reply_to_the_message_that_it_names() -> None:
     "text",
     [
         "Your colleague's address is undeliverable, use mine.\n",
-        "Did you see this?\n\n> This is the mail system at mx.example.org.\n> <ben@example.net>: 550 5.1.1 user unknown",
+        "Did you see this?\n\n> This is the mail system at mx.\n> <ben@example.net>: 550 5.1.1 user unknown",
         "I got this back:\n\n----- Original Message -----\nFrom: MAILER-DAEMON\nDelivery to the recipient failed",
         "The delivery failed because our gate was locked. Please come again.",
     ],
