@@ -16,7 +16,8 @@ class Outcome:
 
     `code` is the SMTP reply code or HTTP status (0: no reply), `enhanced` the RFC 3463 code ("5.1.1" or ""),
     `text` the server's own words (bounded, never interpreted), `phase` where it happened: `connect`, `tls`,
-    `auth`, `mail`, `rcpt`, `data` (up to the 354), `content` (after the first content byte), `compose`.
+    `auth`, `mail`, `rcpt`, `data` (up to the 354), `lookup` (whom an invitation is for), `content` (after the first
+    content byte, or once a request had begun to leave), `compose`.
     `error_key` is the normalised reason that groups failures ("" when accepted). `action` names what an account
     or configuration outcome asks for (see `Action`). `wait` is the server's "try again in N seconds" in
     microseconds, 0 when it named none, at most MAX_WAIT.
