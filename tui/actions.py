@@ -225,6 +225,10 @@ ACTIONS: tuple[Action, ...] = (
         opens=True, reads=True,
     ),
     Action(
+        "campaign.report", "report: rates", "%", "campaign", "", _name, "paceline campaign report {name}",
+        opens=True, reads=True,
+    ),
+    Action(
         "campaign.edit", "edit the message", "e", "letter", "", _name, "paceline campaign edit {name}",
         refusals.message, opens=True,
     ),

@@ -6,12 +6,13 @@ Every rate is `{n, of, percent}`: of how many, and of what, never a percentage a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from engine.planning.pacing import Pacing
 from storage import people_page, report_facts
+from storage.filter_sql import exactly
 from storage.filter_terms import Filter
 from storage.model import DAY, HOUR, MINUTE, SECOND, OutcomeClass
 from storage.reader import STATES, Reader
@@ -90,9 +91,19 @@ def rate(n: int, of: int | None) -> Row:
     return {"n": n, "of": of, "percent": round(100 * n / of, 1) if of else None}
 
 
-def _of(name: str) -> Filter:
-    from storage.filter_sql import exactly
+def figures(found: Row) -> Iterator[Row]:
+    """Every rate of a report as a row: `{part, name, figure, n, of, percent}`."""
+    for figure, one in found["rates"].items():
+        yield {"part": "campaign", "name": found["campaign"], "figure": figure, **one}
+    for reason in found["reasons"]:
+        yield {"part": "reason", "name": reason["error_key"], "figure": "messages", **reason["of_messages"]}
+    for part in ("step", "account", "domain"):
+        for one in found[f"{part}s"]:
+            for figure in ("sent", "failed", "bounced"):
+                yield {"part": part, "name": one["name"], "figure": figure, **one[figure]}
 
+
+def _of(name: str) -> Filter:
     return Filter((exactly("campaign", name),))
 
 

@@ -74,6 +74,12 @@ def _forecast(row: Row) -> ViewScreen:
     return ForecastScreen(row["name"])
 
 
+def _report(row: Row) -> ViewScreen:
+    from tui.screens.report import ReportScreen
+
+    return ReportScreen(row["name"])
+
+
 def _import(row: Row) -> ViewScreen:
     making = Making(row["name"], alone=True)
     making.file.path = row.get("path", "")
@@ -93,6 +99,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.recipients": _recipients,
     "campaign.explain": _why("campaign"),
     "campaign.forecast": _forecast,
+    "campaign.report": _report,
     "queue.explain": _why("queue"),
     "queue.tune": _limits,
     "job.explain": _why("job"),
