@@ -13,7 +13,7 @@ from storage.reader import Reader
 from tui.cli.letters import Letter, add_document, document, split_headers
 from tui.safe_text import safe_text
 
-_LINE = re.compile(r", line (\d+): ")
+_LINE = re.compile(r", line (\d+)(?:, column \d+)?: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,14 @@ class Parts:
     headers: dict[str, str]
     attachments: int
     version: int
+    mail: bool = True
+    """Whether it is an e-mail; a note or a JSON body has no subject."""
 
     def document(self, part: str) -> str:
-        """`text` with subject and headers on top, as a template file has them; `html` alone."""
-        return document(self.subject, self.headers, self.text) if part == "text" else self.html
+        """`text` of an e-mail with subject and headers on top, as a template file has them; everything else alone."""
+        if part == "html":
+            return self.html
+        return document(self.subject, self.headers, self.text) if self.mail else self.text
 
     def args(self) -> dict[str, Any]:
         """What puts all of it back."""
@@ -42,7 +46,13 @@ def read_parts(database: Path, name: str) -> Parts:
         campaign = reader.campaign(name)
     step = campaign["steps"][0]
     return Parts(
-        step["subject"], step["text"], step["html"], step["headers"], len(step["attachments"]), campaign["version"]
+        step["subject"],
+        step["text"],
+        step["html"],
+        step["headers"],
+        len(step["attachments"]),
+        campaign["version"],
+        mail=campaign["channel"] in ("smtp", "outbox"),
     )
 
 
