@@ -12,8 +12,9 @@ from engine.channels.channel import Message
 from engine.clock import Clock
 from engine.compose.errors import ComposeError
 from engine.compose.factory import Factory
-from engine.compose.identity import Identity, Unsubscribe
+from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe
 from engine.compose.message import MessageFactory
+from engine.inbound.tokens import token_for
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import WebhookAccount
 from storage.model import Campaign, ClaimedJob, Step
@@ -54,10 +55,16 @@ class Composer:
 
     def __init__(self) -> None:
         self._factories: dict[int, dict[tuple[int, int], Factory]] = {}
+        self._lists: dict[int, str] = {}
+        self._secret = b""
 
-    def add(self, campaign: Campaign, steps: Sequence[Step], accounts: Mapping[int, Account]) -> None:
-        """Make ready what `campaign` sends: each step through the accounts (by queue) of its channel. Raises
-        ComposeError."""
+    def add(
+        self, campaign: Campaign, steps: Sequence[Step], accounts: Mapping[int, Account], *, secret: bytes = b""
+    ) -> None:
+        """Make ready what `campaign` sends: each step through the accounts (by queue) of its channel. `secret` signs
+        the tokens by which readers leave (`Store.token_secret`). Raises ComposeError."""
+        self._secret = secret
+        self._lists[campaign.id] = campaign.list_name
         first = accounts.get(campaign.queue_id)
         self._factories[campaign.id] = {
             (step.id, queue_id): make_factory(campaign, step, account)
@@ -84,9 +91,12 @@ class Composer:
                 "this account no longer belongs to the campaign, or is of another channel",
                 hint="give the campaign its account back, then retry",
             )
+        fields = json.loads(job.fields)
+        if isinstance(factory, MessageFactory) and factory.wants_token and job.recipient_id is not None:
+            fields[LEAVES_BY] = token_for(self._secret, job.recipient_id, list_name=self._lists[campaign_id])
         return factory.build(
             address=job.address,
-            fields=json.loads(job.fields),
+            fields=fields,
             message_id=job.message_id,
             date=date,
             profile=job.profile,

@@ -210,7 +210,8 @@ class Engine:
     async def _prepare(self, campaign_id: int) -> None:
         campaign = await self.store.get_campaign(campaign_id)
         steps = await self.store.get_steps(campaign_id)
-        self.composer.add(campaign, steps, await accounts_of(self.context, campaign))
+        accounts, secret = await accounts_of(self.context, campaign), await self.store.token_secret()
+        self.composer.add(campaign, steps, accounts, secret=secret)
 
     # hooks of control
 

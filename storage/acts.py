@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from storage import suppressions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
@@ -75,6 +76,7 @@ def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) 
     for seen, due_at, gap in slots:
         row = act.compare(seen, _why_not_retried)
         if row is not None:
+            suppressions.retried(tx, row["id"], now)
             _line_up(tx, row, due_at, gap, now)
     return act.told(tx, tell, "retry", now)
 

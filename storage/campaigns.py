@@ -84,6 +84,7 @@ def row_to_campaign(row: Any) -> Campaign:
         version=row["version"],
         weight=row["weight"],
         hours=json.loads(row["hours"]) if row["hours"] else {},
+        list_name=row["list"] or row["name"],
     )
 
 

@@ -124,6 +124,8 @@ class Campaign:
     """Its part of what its queue sends, beside other campaigns of the queue."""
     hours: dict[str, Any] = field(default_factory=dict)
     """Its window (`engine.planning.windows`); empty for none."""
+    list_name: str = ""
+    """The list that a reader of it leaves."""
 
 
 @dataclass(frozen=True, slots=True)

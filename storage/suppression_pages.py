@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from storage.filter_sql import Where, both, either, like
 from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
 from storage.jobs_page import COUNT_LIMIT, Count
+from storage.model import SECOND
 from storage.reader import Reader, Row
 from storage.suppressions import LIST, REASON, Entry, values_of
 
@@ -214,3 +216,19 @@ def naming(reader: Reader, kind: str, value: str, list_name: str | None = None) 
     return reader.rows(
         f"{_ENTRY} WHERE s.kind = ? AND s.value = ? AND {scope.sql} ORDER BY s.id", (kind, value, *scope.values)
     )
+
+
+def refused_by_import(
+    reader: Reader, import_id: int, people: Sequence[tuple[int, str, str]], now: int
+) -> dict[int, Row]:
+    """As `refused`, of an import that is under way."""
+    row = reader.one("SELECT campaign_id FROM imports WHERE id = ?", (import_id,))
+    return refused(reader, row["campaign_id"], people, now) if row else {}
+
+
+def why(entry: Row) -> str:
+    """An entry as the reason for which a row is rejected: "suppressed: unsubscribed since 2026-11-22"."""
+    since = datetime.fromtimestamp(entry["created_at"] / SECOND, UTC).strftime("%Y-%m-%d")
+    whom = f", @{entry['value']}" if entry["kind"] == "domain" else ""
+    on = f" on list {entry['scope']}" if entry["scope"] else ""
+    return f"suppressed: {entry['reason']} since {since}{on}{whom}"

@@ -169,12 +169,30 @@ def remove(tx: Tx, ids: Sequence[int], now: int) -> list[dict[str, Any]]:
     written to again; messages that were skipped stay skipped."""
     marks = ", ".join("?" * len(ids))
     rows = tx.all(f"DELETE FROM suppressions WHERE id IN ({marks}) RETURNING *", tuple(ids))
-    for row in rows:
-        if row["kind"] in _FREE:
-            tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
+    _free(tx, rows, now)
     return [dict(row) for row in rows]
 
 
+def retried(tx: Tx, job_id: int, now: int) -> None:
+    """A person has this message tried again: what its own answer said of its address stands no longer. What anybody
+    asked for, or another message's answer said, does."""
+    _free(tx, tx.all(_OWN_ANSWER, {"job": job_id}), now)
+
+
+def _free(tx: Tx, rows: Sequence[Any], now: int) -> None:
+    for row in rows:
+        if row["kind"] in _FREE:
+            tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
+
+
+_OWN_ANSWER = "DELETE FROM suppressions WHERE id IN ({}) RETURNING kind, value".format(
+    " UNION ALL ".join(
+        "SELECT s.id FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN suppressions s "
+        f"ON s.kind = '{kind}' AND s.value = r.{column} AND s.scope = '' "
+        "WHERE j.id = :job AND s.job_id = :job AND s.source = 'answer'"
+        for kind, column in (("address", "address_key"), ("profile", "profile"))
+    )
+)
 _FREE = {
     kind: "UPDATE recipients SET stopped = '', stopped_at = NULL WHERE stopped = 'suppressed' AND id IN (SELECT r.id "
     f"FROM recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE r.{column} = :value AND {REASON} IS NULL)"

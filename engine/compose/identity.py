@@ -16,6 +16,10 @@ from engine.compose.template import Template, compile_template
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?[/?#].*", re.DOTALL)
 _URI = re.compile(r"[!#-;=?-Z_a-z~%@\[\]]+")
 _POST = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+LEAVES_BY = "unsubscribe_token"
+"""The name under which an unsubscribe address holds the reader's own token (`engine.inbound.tokens`)."""
+_TOKEN = re.compile(r"\{\{ *unsubscribe_token *\}\}|\{unsubscribe_token\}")
+_SAMPLE = "{unsubscribe_token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
     """How a reader leaves the list: an https address that the operator owns, as a template over the
-    recipient's fields, `address` and `message_id`; a mail address. At least one of them."""
+    recipient's fields, `address`, `message_id` and `unsubscribe_token`; a mail address, which may hold the token
+    too (`leave+{unsubscribe_token}@example.org`). At least one of them."""
 
     https_url_template: str = ""
     mailto: str = ""
@@ -76,6 +81,11 @@ class UnsubscribeHeaders:
     def one_click(self) -> bool:
         return self._url is not None
 
+    @property
+    def token_by_mail(self) -> bool:
+        """Whether the mail address holds the reader's token."""
+        return _SAMPLE in self._mailto
+
     def url(self, fields: Mapping[str, object]) -> str:
         """The https address for one recipient, each value percent-encoded (RFC 3986 section 2.1); "" if none
         is configured. Raises MissingField, and ComposeError for an address that fits in no header line."""
@@ -93,9 +103,10 @@ class UnsubscribeHeaders:
             )
         return url
 
-    def lines(self, url: str) -> str:
-        """The header lines with their CRLF, for the `url` of this recipient."""
-        uris = ",\r\n ".join(f"<{uri}>" for uri in (url, self._mailto) if uri)
+    def lines(self, url: str, token: str = "") -> str:
+        """The header lines with their CRLF, for the `url` and the `token` of this recipient."""
+        mailto = self._mailto.replace(_SAMPLE, quote(token, safe=""))
+        uris = ",\r\n ".join(f"<{uri}>" for uri in (url, mailto) if uri)
         return f"List-Unsubscribe: {uris}\r\n" + (_POST if url else "")
 
 
@@ -103,9 +114,11 @@ def _mailto(address: str) -> str:
     if not address:
         return ""
     uri = address if address.lower().startswith("mailto:") else f"mailto:{address}"
-    if "@" not in uri or len(uri) > 900 or not _URI.fullmatch(uri) or "," in uri:
+    # What remains beside the token is checked: a token is letters and digits.
+    bare = _TOKEN.sub("", uri)
+    if "@" not in bare or len(uri) > 900 or not _URI.fullmatch(bare) or "," in bare:
         raise ComposeError(f"not a mail address to unsubscribe at: {address[:80]!r}", hint="Write leave@example.org.")
-    return uri
+    return _TOKEN.sub(_SAMPLE, uri)
 
 
 def message_id_for(domain: str, campaign_id: int, recipient_id: int, step_id: int, seed: int) -> str:

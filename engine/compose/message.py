@@ -16,13 +16,15 @@ from engine.compose.attachments import read_attachments
 from engine.compose.body import BodyPart
 from engine.compose.errors import ComposeError, MissingField
 from engine.compose.headers import checked_message_id, date_value, envelope_address, header_value, mailbox
-from engine.compose.identity import Identity, Unsubscribe, UnsubscribeHeaders
+from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe, UnsubscribeHeaders
 from engine.compose.reference import Draft, reference_bytes
 from engine.compose.template import Template, compile_template
 from storage.model import SECOND, Step
 
-SUPPLIED = ("address", "message_id", "unsubscribe_url")
+SUPPLIED = ("address", "message_id", LEAVES_BY, "unsubscribe_url")
 """Names that a template may use without a column of their own; a recipient's `address` column wins."""
+NO_READER = "nobody-is-written-to"
+"""What stands for the token where nobody is written to: in previews and tests."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,68}[A-Za-z0-9])?")
 _OURS = frozenset(
@@ -78,9 +80,12 @@ class MessageFactory:
         self._templates = tuple(templates)
         used = frozenset[str]().union(*(template.fields for template in templates))
         one_click = self._unsubscribe is not None and self._unsubscribe.one_click
-        known = set(SUPPLIED if one_click else SUPPLIED[:2])
+        known = set(SUPPLIED if one_click else SUPPLIED[:3])
         url_fields = self._unsubscribe.fields if self._unsubscribe else frozenset[str]()
-        self._needs_supplied = one_click or bool(used & known)
+        by_mail = self._unsubscribe is not None and self._unsubscribe.token_by_mail
+        self.wants_token = by_mail or LEAVES_BY in used | url_fields
+        """Whether a message holds its reader's own token: `build` takes it as the field `unsubscribe_token`."""
+        self._needs_supplied = one_click or by_mail or bool(used & known)
         self.fields = (used | url_fields) - known
         """Every field name that the step uses and a recipient may bring."""
         required = frozenset[str]().union(*(template.required for template in templates))
@@ -170,7 +175,7 @@ class MessageFactory:
     def _changing_lines(self, fields: Mapping[str, object], url: str) -> str:
         lines = [f"{name}: {header_value(name, template.render(fields))}\r\n" for name, template in self._changing]
         if self._unsubscribe is not None:
-            lines.append(self._unsubscribe.lines(url))
+            lines.append(self._unsubscribe.lines(url, str(fields.get(LEAVES_BY, NO_READER))))
         return "".join(lines)
 
     def _entity(self, fields: Mapping[str, object]) -> str:
@@ -201,7 +206,7 @@ class MessageFactory:
         fields, url = self._supply(fields, recipient, message_id)
         structured = [("Date", date_value(date // SECOND)), ("Message-ID", message_id)]
         if self._unsubscribe is not None:
-            lines = re.split(r"\r\n(?! )", self._unsubscribe.lines(url))
+            lines = re.split(r"\r\n(?! )", self._unsubscribe.lines(url, str(fields.get(LEAVES_BY, NO_READER))))
             structured += ((name, value) for name, _, value in (line.partition(": ") for line in lines) if name)
         draft = Draft(
             from_name=self._from_name,
@@ -222,7 +227,8 @@ class MessageFactory:
 
 def _with_supplied(fields: Mapping[str, object], address: str, message_id: str) -> dict[str, object]:
     own = fields.get("address") or address
-    return {**fields, "address": own, "message_id": message_id.strip("<>")}
+    token = fields.get(LEAVES_BY) or NO_READER
+    return {**fields, "address": own, "message_id": message_id.strip("<>"), LEAVES_BY: token}
 
 
 def _digest(step: Step, identity: Identity) -> str:

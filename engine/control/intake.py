@@ -11,6 +11,7 @@ from engine.control.actions import Args, Context, Result, action, audit
 from storage.errors import RefusedError
 from storage.model import Actor, Campaign, CampaignState, RecipientRow
 from storage.recipients import ImportSums
+from storage.suppression_pages import refused_by_import, why
 
 
 class BeginArgs(Args):
@@ -61,10 +62,15 @@ async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
 
 @action("recipients.rows", RowsArgs)
 async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
-    """Store one slice; answers with the row numbers that the campaign already has."""
+    """Store one slice; answers with the row numbers that the campaign already has (`duplicates`), and of those who must
+    not be contacted with the reason (`suppressed`): they are not stored."""
     people = [RecipientRow(*row) for row in args.rows]
-    duplicates = await context.store.add_recipients(args.import_id, people)
-    return {"stored": len(people) - len(duplicates), "duplicates": duplicates}
+    keys, now = [(person.row, person.key, person.profile) for person in people], context.clock.now()
+    found = await context.store.read(lambda reader: refused_by_import(reader, args.import_id, keys, now))
+    kept = [person for person in people if person.row not in found]
+    duplicates = await context.store.add_recipients(args.import_id, kept)
+    suppressed = {str(number): why(entry) for number, entry in found.items()}
+    return {"stored": len(kept) - len(duplicates), "duplicates": duplicates, "suppressed": suppressed}
 
 
 @action("recipients.commit", CommitArgs)

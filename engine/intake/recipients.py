@@ -37,7 +37,8 @@ class RecipientReader:
 
     `mapping` (column -> field) and `email_column` override the guess. `group_by` ("address", "email" or the address
     column) makes one recipient of all rows of an address: the first row's fields plus `rows`, a list of every row's
-    fields. `known_keys` tells whether an address key is a recipient already. `on_problem` gets each Rejected and
+    fields. `known_keys` tells whether an address key is a recipient already, `refused` why somebody
+    must not be imported ("" for nothing). `on_problem` gets each Rejected and
     Duplicate (RejectsWriter.write fits); the first 100 also stay in `problems`.
 
     After or while reading, `counts` adds up. Memory: a key for each address, and with grouping all rows.
@@ -54,6 +55,7 @@ class RecipientReader:
         email_column: str | None = None,
         known_keys: Callable[[str], bool] | None = None,
         on_problem: Callable[[Rejected | Duplicate], None] | None = None,
+        refused: Callable[[RecipientRow], str] | None = None,
     ) -> None:
         self.mapping = resolve(table.columns, mapping or {}, email_column)
         self.email_column = next(column for column, field in self.mapping.items() if field == EMAIL)
@@ -67,6 +69,7 @@ class RecipientReader:
         self._table = table
         self._known = known_keys or (lambda key: False)
         self._on_problem = on_problem
+        self._refused = refused or (lambda person: "")
 
     def __iter__(self) -> Iterator[RecipientRow]:
         for item in self.items():
@@ -111,8 +114,11 @@ class RecipientReader:
         size = _size(fields)
         if size > MAX_RECIPIENT:
             return Rejected(row.number, f"The row holds {size:,} characters; {_AT_MOST}", "", cells)
+        person = RecipientRow(row.number, address.address, key, fields)
+        if reason := self._refused(person):
+            return Rejected(row.number, reason, self.email_column, cells)
         first_rows.setdefault(key, row.number)
-        return RecipientRow(row.number, address.address, key, fields)
+        return person
 
     def _gather(self, found: RecipientRow, row: TableRow, groups: dict[str, _Group]) -> Rejected | None:
         """Put a good row into its address's group; rejected when the group has grown too large."""

@@ -17,7 +17,9 @@ from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
 from storage.model import RecipientRow
 from storage.reader import Reader
+from storage.suppression_pages import refused, why
 from tui.cli.output import Json
+from tui.cli.times import now_us
 from tui.client import Control
 
 SLICE_ROWS = 500
@@ -77,6 +79,18 @@ def known_keys(reader: Reader, campaign: str) -> set[str]:
     return {parse_address(person["address"]).key for person in reader.all_recipients(row["id"])}
 
 
+def refusals(reader: Reader, campaign: str) -> Callable[[RecipientRow], str]:
+    """Why somebody must not be imported into a campaign, "" for nothing: what an import itself would answer. Raises
+    NotFoundError."""
+    campaign_id, now = reader.campaign(campaign)["id"], now_us()
+
+    def refusal(person: RecipientRow) -> str:
+        found = refused(reader, campaign_id, [(person.row, person.key, person.profile)], now)
+        return why(found[person.row]) if found else ""
+
+    return refusal
+
+
 @dataclass(slots=True)
 class Imported:
     """What became of a file. `counts` add up; `result` is the engine's answer (empty for a dry run)."""
@@ -127,11 +141,15 @@ def look_through(
     source: Source,
     *,
     known_keys: Callable[[str], bool] | None = None,
+    refused: Callable[[RecipientRow], str] | None = None,
     visit: Callable[[RecipientRow], None] | None = None,
 ) -> Imported:
-    """Read and check the whole file and change nothing. `visit` sees every person."""
+    """Read and check the whole file and change nothing. `refused` says why somebody must not be imported, `visit` sees
+    every person."""
     with source.open() as table:
-        reader = RecipientReader(table, source.mapping, group_by=source.group_by, known_keys=known_keys)
+        reader = RecipientReader(
+            table, source.mapping, group_by=source.group_by, known_keys=known_keys, refused=refused
+        )
         first: list[RecipientRow] = []
         for person in reader:
             if len(first) < 5:
@@ -204,25 +222,34 @@ def _stream(reader: RecipientReader, control: Control, import_id: int, writer: R
         answer = control.call("recipients.rows", {"import_id": import_id, "rows": rows})
         already = set(answer["duplicates"])
         for person in people:
-            if person.row in already:
-                _count_duplicate(reader, person, columns, writer)
+            suppressed = answer["suppressed"].get(str(person.row), "")
+            if suppressed or person.row in already:
+                _count_out(reader, person, columns, writer, suppressed)
     return first
 
 
-def _count_duplicate(
-    reader: RecipientReader, person: RecipientRow, columns: dict[str, str], writer: RejectsWriter
+def _count_out(
+    reader: RecipientReader, person: RecipientRow, columns: dict[str, str], writer: RejectsWriter, suppressed: str
 ) -> None:
+    """Somebody whom the engine did not take: `suppressed` says why, else they are in the campaign already."""
     rows: list[dict[str, Any]] = person.fields.get(GROUPED_ROWS) or [person.fields]
     counts = reader.counts
     counts.imported -= 1
-    counts.duplicate += len(rows)
     counts.grouped -= len(rows) - 1
+    if suppressed:
+        counts.rejected += len(rows)
+    else:
+        counts.duplicate += len(rows)
     for fields in rows:
         cells = {columns[name]: value for name, value in fields.items() if name in columns}
-        duplicate = Duplicate(person.row, person.address, 0, cells)
+        problem = (
+            Rejected(person.row, suppressed, reader.email_column, cells)
+            if suppressed
+            else Duplicate(person.row, person.address, 0, cells)
+        )
         if len(reader.problems) < 10:
-            reader.problems.append(duplicate)
-        writer.write(duplicate)
+            reader.problems.append(problem)
+        writer.write(problem)
 
 
 def _slices(people: Iterator[RecipientRow]) -> Iterator[list[RecipientRow]]:

@@ -82,11 +82,11 @@ def import_(
 
 
 def _dry_run(session: Session, source: Any, campaign: str) -> int:
-    from tui.cli.importing import known_keys, look_through
+    from tui.cli.importing import known_keys, look_through, refusals
 
     with session.reader() as reader:
         known = known_keys(reader, campaign)
-    found = look_through(source, known_keys=known.__contains__)
+        found = look_through(source, known_keys=known.__contains__, refused=refusals(reader, campaign))
     report(session, found, campaign, dry_run=True)
     if not session.json and found.first:
         fields = [name for name in found.mapping.values() if name != "email"]

@@ -11,7 +11,7 @@ from typing import Any
 from storage.errors import PacelineError
 from storage.model import RecipientRow
 from storage.reader import Reader
-from tui.cli.importing import Glance, Imported, Source, glance, known_keys, look_through
+from tui.cli.importing import Glance, Imported, Source, glance, known_keys, look_through, refusals
 from tui.client import Control
 
 OFFERS = 100
@@ -74,7 +74,12 @@ class PeopleFile:
         try:
             with Reader(database) as reader:
                 known = known_keys(reader, campaign)
-            found = look_through(self.source(), known_keys=known.__contains__, visit=self._watcher(turn))
+                found = look_through(
+                    self.source(),
+                    known_keys=known.__contains__,
+                    refused=refusals(reader, campaign),
+                    visit=self._watcher(turn),
+                )
         except _Superseded:
             return
         except PacelineError as error:
