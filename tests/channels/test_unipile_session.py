@@ -241,6 +241,12 @@ async def test_an_account_that_is_not_connected_needs_attention(start: Start, do
     assert words in refused.value.outcome.text
 
 
+@pytest.mark.parametrize("state", ["OK", "CONNECTING", "ERROR", "STOPPED"])
+async def test_an_account_that_fetches_no_messages_may_still_invite(start: Start, state: str) -> None:
+    line = await start(door=Answer(type=state))
+    assert (await line.send()).cls is OutcomeClass.ACCEPTED
+
+
 async def test_a_restricted_account_is_restricted_at_the_door(start: Start) -> None:
     line = await start(door=Answer(403, "errors/account_restricted"))
     with pytest.raises(ChannelError) as refused:

@@ -21,7 +21,8 @@ PAGE: Final = 100
 """People on one page of a list; the service's own bound is 250."""
 MOST_PAGES: Final = 50
 FIRST_DEGREE: Final = "FIRST_DEGREE"
-_GOOD_STATES: Final = ("OK", "CONNECTING", "SYNC_SUCCESS")
+_LOCKED_OUT: Final = ("CREDENTIALS", "PERMISSIONS", "DELETED")
+"""States that only a person ends. ERROR and STOPPED are about fetching messages: they keep nobody from inviting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class UnipileClient:
         """Whether key and account are good and the account is connected. Raises ServiceError."""
         reply = await self._get(f"/api/v1/accounts/{quote(self._account_id, safe='')}", Deed.LOG_IN)
         sources = reply.data.get("sources")
-        states = [source.get("status") for source in sources or () if isinstance(source, dict)]
-        if bad := next((state for state in states if isinstance(state, str) and state not in _GOOD_STATES), ""):
+        states = [source.get("status") for source in _objects(sources if isinstance(sources, list) else [])]
+        if bad := next((state for state in states if state in _LOCKED_OUT), ""):
             text = f"the account is not connected to LinkedIn ({bad}): connect it again at Unipile"
             raise ServiceError(
                 Outcome(
