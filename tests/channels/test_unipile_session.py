@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from engine.channels.unipile.session import UnipileChannel
 from engine.clock import SystemClock
 from engine.outcomes import Action, Outcome
 from storage.errors import StoreError, UsageError
-from storage.model import DAY, HOUR, OutcomeClass
+from storage.model import DAY, HOUR, SECOND, OutcomeClass
 from storage.profiles import KnownProfile
 from tui.demo.unipile_rules import INVITING, WITHDRAWN, Answer, InvitationLedger, Member, UnipileRules
 from tui.demo.unipile_server import ACCOUNT, KEY, UnipileServer
@@ -207,6 +208,18 @@ async def test_a_service_that_is_gone_before_the_request_leaves_nothing_in_doubt
     assert outcome.cls is OutcomeClass.ROUTE
     assert "refused the connection" in outcome.text
     await session.close()
+
+
+@pytest.mark.parametrize(("value", "wait"), [("120", 120), ("soon", 0), ("-5", 0)])
+async def test_retry_after_is_read_as_seconds(start: Start, value: str, wait: int) -> None:
+    line = await start(invites={"ana-lopez": [Answer(429, "errors/too_many_requests", retry_after=value)]})
+    assert (await line.send()).wait == wait * SECOND
+
+
+async def test_retry_after_as_a_date_counts_from_the_answers_own_date(start: Start) -> None:
+    later = formatdate(SystemClock().now() / SECOND + 7200, usegmt=True)
+    line = await start(invites={"ana-lopez": [Answer(429, "errors/too_many_requests", retry_after=later)]})
+    assert 7100 * SECOND < (await line.send()).wait <= 7201 * SECOND
 
 
 async def test_two_people_who_cannot_be_invited_again_yet_are_the_accounts_limit(start: Start) -> None:

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.channels.waits import retry_after
 from engine.channels.webhook.endpoint import parse_endpoint
 from engine.channels.webhook.guard import Forbidden, refusal, resolve
 from engine.channels.webhook.headers import check_header, idempotency_key, signature
-from engine.channels.webhook.outcomes import WORDS, Reading, retry_after, words_of
+from engine.channels.webhook.outcomes import WORDS, Reading, words_of
 from engine.channels.webhook.success import SuccessRule, Verdict, check_pointer, find, parse_statuses
 from engine.channels.webhook.wire import Answer
 from engine.outcomes import MAX_WAIT, Action, Outcome

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.alarm_rules import is_unknown
-from engine.channels.unipile.answers import NoReplyError, Reply, retry_after
+from engine.channels.unipile.answers import NoReplyError, Reply
 from engine.channels.unipile.outcomes import Deed, classify, classify_invited, classify_silence
 from engine.outcomes import Action
 from storage.alarms import Answer
-from storage.model import DAY, HOUR, MINUTE, SECOND, OutcomeClass
+from storage.model import DAY, MINUTE, OutcomeClass
 
 TABLE = [
     ("errors/already_invited_recently", 422, OutcomeClass.NEEDLESS, Action.NONE),
@@ -137,15 +137,6 @@ def test_a_service_that_names_its_time_is_obeyed_instead_of_a_day_by_rule() -> N
     assert (outcome.action, outcome.wait) == (Action.COOL, 90 * MINUTE)
     long = classify(Reply(429, limited.data, "", 9 * DAY), Deed.INVITE)
     assert long.wait == DAY, "and never for longer than a day"
-
-
-def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
-    assert retry_after("120") == 120 * SECOND
-    date, later = "Wed, 21 Oct 2026 07:00:00 GMT", "Wed, 21 Oct 2026 09:00:00 GMT"
-    assert retry_after(later, date) == 2 * HOUR
-    assert retry_after(date, later) == 0, "what is over needs no waiting"
-    for odd in ("", "soon", "-5", "1.5", "٣", later):
-        assert retry_after(odd) == 0
 
 
 def test_no_answer_is_uncertain_only_for_an_invitation_that_had_begun_to_leave() -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
-
-from storage.model import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +25,3 @@ class NoReplyError(Exception):
     def __init__(self, text: str, *, begun: bool) -> None:
         super().__init__(text)
         self.begun = begun
-
-
-def retry_after(value: str, date: str = "") -> int:
-    """The header Retry-After (RFC 9110 section 10.2.3) in microseconds: a number of seconds, or a date, which counts
-    from the answer's own `date` so that no clock needs to be right. 0 for none and for what cannot be read."""
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return min(int(value[:12]), 10**9) * SECOND
-    until, said = _at(value), _at(date)
-    if until is None or said is None:
-        return 0
-    return max(0, until - said)
-
-
-def _at(value: str) -> int | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp()) * SECOND

@@ -14,10 +14,12 @@ from typing import Any, Final
 import httpx
 
 from engine.channels.trouble import explain
-from engine.channels.unipile.answers import NoReplyError, Reply, retry_after
+from engine.channels.unipile.answers import NoReplyError, Reply
+from engine.channels.waits import http_date, retry_after
 
 MOST_BYTES: Final = 1_000_000
 """Of one answer: a page of a hundred people takes a tenth of that."""
+_NEVER: Final = 1 << 62
 
 
 class Transport:
@@ -81,7 +83,9 @@ class Transport:
             data = json.loads(text)
         except (ValueError, RecursionError):
             data = {}
-        wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+        # A date counts from the answer's own, so that no clock needs to be right.
+        said = http_date(response.headers.get("date", ""))
+        wait = retry_after(response.headers.get("retry-after", ""), _NEVER if said is None else said)
         return Reply(response.status_code, data if isinstance(data, dict) else {}, text, wait)
 
     def _words(self, error: Exception, *, begun: bool) -> str:

@@ -4,21 +4,19 @@ functions. The table is written out for operators in `docs/webhooks.md`."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+from engine.channels.waits import retry_after
 from engine.channels.webhook.headers import idempotency_key
 from engine.channels.webhook.success import SuccessRule, Verdict
 from engine.channels.webhook.wire import Answer
 from engine.classify import route_failure
-from engine.outcomes import MAX_WAIT, Action, Outcome
+from engine.outcomes import Action, Outcome
 from engine.reasons import bounded, normalise_reason
-from storage.model import SECOND, OutcomeClass
+from storage.model import OutcomeClass
 
 WORDS: Final = 300
 """Characters kept of a receiver's own words."""
@@ -135,20 +133,6 @@ class Reading:
         text = f"{why}; whether it was processed is not known: {known} Idempotency-Key {idempotency_key(message_id)}"
         text = bounded(f"{text}; it said: {said}" if said else text)
         return Outcome(cls, status, "", text, "content", key, "", waits, self.server)
-
-
-def retry_after(value: str, now: int) -> int:
-    """What `Retry-After` asks for, in microseconds, at most MAX_WAIT; 0 for none (RFC 9110 section 10.2.3: seconds, or
-    an HTTP date, which is compared with `now`)."""
-    value = value.strip()
-    if re.fullmatch(r"\d{1,9}", value, re.ASCII):
-        return min(int(value) * SECOND, MAX_WAIT)
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return 0
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return min(max(0, int(at.timestamp()) * SECOND - now), MAX_WAIT)
 
 
 def words_of(answer: Answer) -> str:
