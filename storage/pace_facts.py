@@ -32,7 +32,8 @@ _CAMPAIGN = (
 )
 _JOB = (
     "SELECT j.id, j.kind, j.state, j.reason, j.ready, j.priority, j.due_at, j.gap, j.attempts, j.tries, j.outcome, "
-    "j.error_key, j.last_error, j.sent_at, j.updated_at, j.lease, j.queue_id, j.campaign_id, r.address, r.fields, "
+    "j.error_key, j.last_error, j.sent_at, j.updated_at, j.lease, j.queue_id, j.campaign_id, r.address, r.address_key, "
+    "r.profile, r.fields, "
     "r.stopped, (SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS intent_at "
     "FROM jobs j "
 )

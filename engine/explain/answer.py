@@ -19,7 +19,7 @@ def of_job(facts: Facts, now: int) -> Explanation:
     row = job.row
     where = {"campaign": facts.campaign["name"], "queue": facts.queue.name}
     made = Explanation("job", str(row["id"]), row["state"], numbers=where)
-    if became := job_gates.ended(row):
+    if became := job_gates.ended(row, job.suppression):
         return replace(made, said=became, said_at=row["sent_at"] or row["updated_at"])
     if row["state"] == JobState.PROCESSING:
         return _in_flight(made, facts, row)
@@ -86,7 +86,12 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
         if not (due.open or limits[0].open or limits[0].person):
             # It was planned into the window: that is why its time is later.
             due = replace(due, words=f"{limits[0].words}: {due.words}")
-        gates += [job_gates.word(job.row, campaign), job_gates.person(job.row), due]
+        gates += [
+            job_gates.word(job.row, campaign),
+            job_gates.person(job.row),
+            job_gates.suppression(job.suppression),
+            due,
+        ]
     gates += [*limits, campaign_gates.places(campaign)]
     if job is not None and job.row["state"] == JobState.PENDING:
         gates += campaign_gates.turn(facts, job)

@@ -8,7 +8,7 @@ from engine.explain import answer
 from engine.explain.facts import EngineFacts, Facts, JobFacts, QueueFacts, Row
 from engine.explain.model import Explanation
 from engine.planning.limits import Limits
-from storage import pace_facts
+from storage import pace_facts, suppression_pages
 from storage.limits import throttled, warmed
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
@@ -60,7 +60,16 @@ class Asking:
             if queue.gate.domain_gap:
                 domain = pace_facts.domain_start(self._reader, queue.row["id"], job["address"] or "")
         others = answer.others_first(queue, campaign, self._now)
-        return Facts(self._engine, queue, campaign, JobFacts(job, ahead, domain), others)
+        job_facts = JobFacts(job, ahead, domain, self._suppression(campaign, job))
+        return Facts(self._engine, queue, campaign, job_facts, others)
+
+    def _suppression(self, campaign: Row, job: Row) -> Row | None:
+        """What stands against the person of a job that is open, or was skipped."""
+        if job["address_key"] is None or job["state"] not in ("held", "pending", "skipped"):
+            return None
+        reader, list_name = self._reader, suppression_pages.list_of(self._reader, campaign["id"])
+        found = suppression_pages.standing(reader, job["address_key"], job["profile"], list_name, self._now)
+        return found[0] if found else None
 
     def _queue(self, name: str) -> QueueFacts:
         if name not in self._queues:

@@ -63,11 +63,13 @@ class QueueFacts:
 @dataclass(frozen=True, slots=True)
 class JobFacts:
     """`row` as `pace_facts.job` gives it; `ahead`: due jobs of its campaign that go before it (None: not known);
-    `domain`: `pace_facts.domain_start` of its address where the queue keeps a gap per domain."""
+    `domain`: `pace_facts.domain_start` of its address where the queue keeps a gap per domain; `suppression`: the entry
+    of `suppression_pages.standing` that stands against its person, None without one."""
 
     row: Row
     ahead: int | None = None
     domain: Row | None = None
+    suppression: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,30 @@ def person(job: Row) -> Gate:
     return Gate("recipient", "its person may be written to")
 
 
+def suppression(entry: Row | None) -> Gate:
+    """Whether something on the list of suppressions stands against its person."""
+    if entry is None:
+        return Gate("suppression", "nothing stands against its person")
+    return shut(
+        "suppression", f"{suppressed(entry)}: it will be skipped when its turn comes", since=entry["created_at"],
+        person=True, remedy=f"paceline suppression remove {entry['id']}",
+        numbers={
+            "kind": entry["kind"], "value": entry["value"], "reason": entry["reason"], "scope": entry["scope"],
+            "since_at": entry["created_at"], "until_at": entry["expires_at"],
+        },
+    )  # fmt: skip
+
+
+def suppressed(entry: Row) -> str:
+    """An entry of the list in words, without its times."""
+    whom = {"domain": f"everybody at {entry['value']} is", "profile": f"profile {entry['value']} is"}.get(
+        entry["kind"], f"{entry['value']} is"
+    )
+    on = f"on list {entry['scope']}" if entry["scope"] else "everywhere"
+    until = ", until a time" if entry["expires_at"] is not None else ""
+    return f"{whom} suppressed {on} ({entry['reason']}{until})"
+
+
 def due(job: Row, now: int) -> Gate:
     """Its own time, and what gave it that: the plan, a retry, a window, its place behind others."""
     if job["reason"] == WAITS:
@@ -128,8 +152,10 @@ ENDS = {
 """What became of a job that is not open any more."""
 
 
-def ended(job: Row) -> str:
-    """What became of it; "" while it is open."""
+def ended(job: Row, entry: Row | None = None) -> str:
+    """What became of it; "" while it is open. `entry` is what stands against its person on the suppressions."""
     template = ENDS.get(job["state"], "")
     error = job["last_error"] or job["error_key"] or "no reason was recorded"
-    return template.replace("{error}", error).replace("{reason}", job["reason"])
+    told = template.replace("{error}", error).replace("{reason}", job["reason"])
+    by_list = entry is not None and job["state"] == "skipped" and job["reason"] in ("suppressed", "unsubscribed")
+    return f"{told}; {suppressed(entry)}" if by_list and entry is not None else told

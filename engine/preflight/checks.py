@@ -23,6 +23,8 @@ GMAIL_SIZE: Final = 25_000_000
 SHARED_DAYS: Final = 30
 """How far back other campaigns count."""
 
+SUPPRESSED: Final = "paceline suppression list; whom it concerns: paceline suppression check ADDRESS"
+
 Check = Callable[[Subject], Iterable[Finding]]
 
 
@@ -89,13 +91,26 @@ def template(subject: Subject) -> Iterable[Finding]:
 
 def people(subject: Subject) -> Iterable[Finding]:
     """Whether there is anybody to send to."""
+    left_out = subject.people.suppressed.count
     if subject.people.to_send:
         yield ok("people", f"{subject.people.to_send:,} to send to")
+    elif subject.row["state"] == "draft" and left_out:
+        yield refuses("people", f"all {left_out:,} are suppressed: nobody is left to send to", SUPPRESSED)
     elif subject.row["state"] == "draft":
         fix = f"paceline recipients import FILE --campaign {subject.name}"
         yield refuses("people", "there is nobody to send to", fix)
     else:
         yield warns("people", "everybody has a message already: a start would do nothing")
+
+
+def suppressions(subject: Subject) -> Iterable[Finding]:
+    """Who is left out because they must not be contacted."""
+    group = subject.people.suppressed
+    if group.count:
+        words = "person is" if group.count == 1 else "people are"
+        yield warns("suppressions", f"{group.count:,} {words} suppressed and left out", SUPPRESSED, group)
+    elif subject.people.to_send:
+        yield ok("suppressions", "nobody of them is suppressed")
 
 
 def fields(subject: Subject) -> Iterable[Finding]:
@@ -224,6 +239,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     credentials,
     template,
     people,
+    suppressions,
     fields,
     allow_list,
     cold_campaign,

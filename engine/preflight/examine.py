@@ -68,7 +68,7 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     except PacelineError as error:
         trouble = error
     guarded = account is not None and not row["live"] and account.channel != "outbox"
-    people = survey(reader, row, config, factory, guarded=guarded)
+    people = survey(reader, row, config, factory, guarded=guarded, now=now)
     limits = account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
     return Subject(
         now=now,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.compose.errors import ComposeError
 from engine.compose.factory import Factory
 from engine.config import Config, allow_listed
 from engine.preflight.findings import Example, Group
 from storage.reader import Reader, Row
+from storage.suppression_pages import left_out
 
 REASONS = 20
 """How many different reasons are told apart: a text may differ from person to person."""
@@ -18,22 +19,28 @@ OTHER = "other reasons"
 @dataclass(slots=True)
 class People:
     """`to_send` have no message yet. `lacking`: by reason, why a message would be held. `outside`: not on the
-    allow-list of a campaign that is not live. `size`: bytes of the first whole message, 0 where none can be made."""
+    allow-list of a campaign that is not live. `suppressed` have no message and get none. `size`: bytes of
+    the first whole message, 0 where none can be made."""
 
     to_send: int = 0
     lacking: dict[str, Group] = field(default_factory=dict)
     outside: Group = field(default_factory=Group)
+    suppressed: Group = field(default_factory=Group)
     size: int = 0
 
 
-def survey(reader: Reader, row: Row, config: Config, factory: Factory | None, *, guarded: bool) -> People:
+def survey(reader: Reader, row: Row, config: Config, factory: Factory | None, *, guarded: bool, now: int) -> People:
     """Look at everybody who has no message yet or whose message is held. `guarded`: only the allow-list is reached."""
     people = People()
+    suppressed = {person["id"]: person["reason"] for person in left_out(reader, row["id"], now)}
     for person in reader.all_recipients(row["id"]):
         if person["job_id"] is not None and person["state"] != "held":
             continue
-        people.to_send += person["job_id"] is None
         example = Example(person["row_number"], person["address"])
+        if person["job_id"] is None and (why := suppressed.get(person["id"]) or person["stopped"]):
+            people.suppressed.add(replace(example, note=why))
+            continue
+        people.to_send += person["job_id"] is None
         lacks = _lacks(factory, person)
         for reason in lacks:
             known = reason in people.lacking or len(people.lacking) < REASONS
