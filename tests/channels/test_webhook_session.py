@@ -19,7 +19,7 @@ from engine.channels.webhook import channel as webhook
 from engine.channels.webhook.channel import WebhookChannel, WebhookSettings
 from engine.channels.webhook.endpoint import Endpoint, parse_endpoint
 from engine.channels.webhook.success import SuccessRule
-from engine.channels.webhook.wire import ANSWER_LIMIT, Wire
+from engine.channels.webhook.wire import ANSWER_LIMIT, Wire, connect
 from engine.clock import SystemClock
 from engine.outcomes import Action, Outcome
 from storage.errors import UsageError
@@ -150,6 +150,23 @@ async def test_what_is_said_unasked_ends_the_connection(receive: Receive) -> Non
     assert not session.usable, "the second answer would be taken for that of the next message"
 
 
+async def test_what_is_said_later_and_unasked_ends_the_connection_too(
+    receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "KEEP", 1000.0)
+    answered = asyncio.Event()
+    hook = await receive(speak_again(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", after=answered))
+    session = await hook.channel.open()
+    await session.deliver(message())
+    assert session.usable
+    ended, abort = asyncio.Event(), Wire.abort
+    monkeypatch.setattr(Wire, "abort", lambda wire: (abort(wire), ended.set()))
+    answered.set()
+    async with asyncio.timeout(10):
+        await ended.wait()
+    assert not session.usable
+
+
 async def test_a_lost_connection_is_a_fault_of_the_route_before_the_request(receive: Receive) -> None:
     hook = await receive()
     session = await hook.channel.open()
@@ -228,6 +245,9 @@ async def test_a_body_without_an_end_costs_neither_memory_nor_time(receive: Rece
     assert outcome.cls is OutcomeClass.ACCEPTED, "the status had come, and it is what decides"
     assert len(outcome.text) <= 300
     assert not session.usable
+    wire = await connect("127.0.0.1", hook.server.port, name="", tls=None, timeout=10)
+    asked = await wire.ask("POST", "/", [(b"Host", b"x"), (b"Content-Length", b"0")], b"", timeout=10)
+    assert (len(asked.body), asked.whole) == (ANSWER_LIMIT, False)
 
 
 async def test_an_answer_that_drips_is_given_up_with_its_status_known(receive: Receive) -> None:

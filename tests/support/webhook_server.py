@@ -148,11 +148,16 @@ def endless(status: int = 200, piece: bytes = b"x" * 4096) -> Play:
     return Play(run)
 
 
-def speak_again(words: bytes) -> Play:
-    """Answer with 200, and go on with bytes that nobody asked for."""
+def speak_again(words: bytes, *, after: asyncio.Event | None = None) -> Play:
+    """Answer with 200, and go on (at once, or `after` something) with bytes that nobody asked for."""
 
     async def run(exchange: Exchange) -> None:
-        await exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + words)
+        done = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        await exchange.raw(done if after else done + words)
+        if after is not None:
+            await after.wait()
+            await exchange.raw(words)
+            await exchange.over.wait()
 
     return Play(run)
 
