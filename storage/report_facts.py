@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from storage.model import MINUTE
 from storage.reader import Reader, Row
 
-SLICE = 20_000
+SLICE = 5_000
 """Messages that one read sums up: 40 ms, so that neither a screen nor the WAL waits long."""
 BUCKET = 15 * MINUTE
 """The clocks of all zones stand a multiple of this apart, so hours and days of any of them are made of such parts."""
