@@ -153,7 +153,7 @@ async def test_what_is_pasted_holds_no_control_character(fresh: World) -> None:
     async with operating(fresh, letters(1, start=False)) as operator:
         await operator.on_campaign()
         area = await operator.write("html", "m", "e")
-        area.post_message(Paste("<p>\x1b]52;c;aGk=\x07x\r\ny</p>"))
+        operator.app.post_message(Paste("<p>\x1b]52;c;aGk=\x07x\r\ny</p>"))
         await operator.until(lambda: "</p>" in area.text)
         assert area.text == "<p>?]52;c;aGk=?x\ny</p>"
 
