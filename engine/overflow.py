@@ -56,6 +56,7 @@ class Overflow:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._troubles: dict[int, str] = {}
 
     async def look(self) -> int:
         """Look at every campaign with several accounts of a channel; how many messages moved. A campaign that cannot
@@ -69,8 +70,11 @@ class Overflow:
             try:
                 async with self._context.planning(campaign_id):
                     moved += await self._relieve(campaign_id, list(group))
+                self._troubles.pop(campaign_id, None)
             except PacelineError as error:
-                log.warning("overflow of campaign %d: %s", campaign_id, error.message)
+                if self._troubles.get(campaign_id) != error.message:
+                    self._troubles[campaign_id] = error.message
+                    log.warning("campaign %d cannot share its accounts: %s", campaign_id, error.message)
         if moved:
             self._context.hooks.wake()
         return moved

@@ -39,7 +39,7 @@ _LAST = (
 _REASSIGN = (
     "UPDATE jobs AS j SET queue_id = ?, due_at = ?, gap = ?, ready = ?, reason = '', updated_at = ? "
     f"WHERE j.id = ? AND j.queue_id = ? AND j.campaign_id = ? AND {_FREE} "
-    "RETURNING j.batch_id, j.error_key"
+    "RETURNING batch_id, error_key"
 )
 
 

@@ -102,7 +102,7 @@ class Commanding(Acting, Going):
     async def _row(self, scope: str, name: str, campaign: str = "") -> Row:
         """What an action is for, by its name; `campaign` is the one that a person is in."""
 
-        from engine.intake.addresses import parse_address
+        from engine.intake.keys import key_of
         from storage.people_page import by_key
 
         def load(reader: Reader, now: int) -> Row:
@@ -110,7 +110,7 @@ class Commanding(Acting, Going):
                 return reader.campaign(name)
             if scope == "person":
                 return {
-                    **by_key(reader, reader.campaign(campaign)["id"], parse_address(name).key),
+                    **by_key(reader, reader.campaign(campaign)["id"], key_of(name)),
                     "campaign": campaign,
                 }
             if scope in ("job", "alarm") and not name.isdigit():

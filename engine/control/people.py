@@ -12,6 +12,7 @@ from engine.control import jobs
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import fields_used
 from engine.intake.addresses import parse_address
+from engine.intake.keys import key_of
 from engine.intake.mapping import EMAIL, GROUPED_ROWS
 from engine.intake.recipients import MAX_RECIPIENT, recipient_size
 from storage.errors import RefusedError, UsageError
@@ -38,7 +39,7 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
     keeps the address that it went to. Messages keep their Message-ID."""
     if args.new_address is None and not args.fields:
         raise UsageError("nothing was given to change", hint="see --help of the command")
-    key = parse_address(args.address).key
+    key = key_of(args.address)
     campaign = await context.store.get_campaign(args.campaign)
     async with context.planning(campaign.id):
         before = await context.store.get_person(campaign.id, key)

@@ -21,6 +21,12 @@ _EMAIL_TITLES = (
 )
 _EMAIL_NAMES = tuple(_EMAIL_TITLES.split())
 """Best name first: a plain `address` is taken only where nothing says mail more clearly."""
+_PROFILE_NAMES = (
+    "profile", "linkedin_profile", "linked_in_profile", "linkedin_profile_url", "linked_in_profile_url",
+    "linkedin_url", "linked_in_url", "person_linkedin_url", "person_linked_in_url", "linkedin", "linked_in",
+    "profile_url", "public_profile_url",
+)  # fmt: skip
+"""Names of the field that holds a LinkedIn profile, best first; they stay the names under which templates know it."""
 _SYNONYMS = {
     "first_name": "firstname given_name givenname fname forename vorname prenom nombre voornaam fornavn fornamn imie",
     "last_name": "lastname surname family_name familyname lname nachname familienname nom_de_famille apellido "
@@ -53,8 +59,17 @@ def guess_mapping(columns: Sequence[str]) -> dict[str, str]:
     return _complete(columns, {})
 
 
-def resolve(columns: Sequence[str], wanted: Mapping[str, str], email_column: str | None) -> dict[str, str]:
-    """Check what the operator asked for (`column -> field`) and guess the rest. Raises UsageError."""
+def profile_column(mapping: Mapping[str, str]) -> str:
+    """The column that holds LinkedIn profiles, of a finished mapping; "" for none."""
+    columns = {field: column for column, field in mapping.items()}
+    return next((columns[name] for name in _PROFILE_NAMES if name in columns), "")
+
+
+def resolve(
+    columns: Sequence[str], wanted: Mapping[str, str], email_column: str | None, *, by_profile: bool = False
+) -> dict[str, str]:
+    """Check what the operator asked for (`column -> field`) and guess the rest. People are known by their address, or
+    (`by_profile`) by their LinkedIn profile; that column must be there. Raises UsageError."""
     asked = dict(wanted)
     if email_column is not None:
         asked[email_column] = EMAIL
@@ -75,7 +90,10 @@ def resolve(columns: Sequence[str], wanted: Mapping[str, str], email_column: str
             problem = f"The column {column!r} is mapped onto both {fixed[column]!r} and {field!r}."
             raise UsageError(problem, hint="Map each column onto one field.")
     mapping = _complete(columns, fixed)
-    if EMAIL not in mapping.values():
+    if by_profile and not profile_column(mapping):
+        hint = f"The columns are: {listed}. Name the right one with --map COLUMN=profile."
+        raise UsageError("No column of the file looks like LinkedIn profiles.", hint=hint)
+    if not by_profile and EMAIL not in mapping.values():
         hint = f"The columns are: {listed}. Name the right one with --map COLUMN=email."
         raise UsageError("No column of the file looks like e-mail addresses.", hint=hint)
     return mapping

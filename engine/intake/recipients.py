@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.intake.addresses import AddressError, parse_address
-from engine.intake.mapping import EMAIL, GROUPED_ROWS, resolve
+from engine.intake.keys import profile_as_address
+from engine.intake.mapping import EMAIL, GROUPED_ROWS, profile_column, resolve
+from engine.intake.profiles import ProfileError, parse_profile
 from engine.intake.rejects import Duplicate, Rejected
 from engine.intake.tables import Table, TableRow
 from storage.errors import UsageError
@@ -37,9 +39,12 @@ class RecipientReader:
 
     `mapping` (column -> field) and `email_column` override the guess. `group_by` ("address", "email" or the address
     column) makes one recipient of all rows of an address: the first row's fields plus `rows`, a list of every row's
-    fields. `known_keys` tells whether an address key is a recipient already, `refused` why somebody
-    must not be imported ("" for nothing). `on_problem` gets each Rejected and
-    Duplicate (RejectsWriter.write fits); the first 100 also stay in `problems`.
+    fields. `known_keys` tells whether an address key is a recipient already, `refused` why somebody must not be
+    imported ("" for nothing). `on_problem` gets each Rejected and Duplicate (RejectsWriter.write fits); the first 100
+    also stay in `problems`.
+
+    `by_profile`: people are known by their LinkedIn profile, which every row must have, and need no e-mail address;
+    otherwise a profile is taken where one stands, and what is none is only a field.
 
     After or while reading, `counts` adds up. Memory: a key for each address, and with grouping all rows.
 
@@ -56,9 +61,13 @@ class RecipientReader:
         known_keys: Callable[[str], bool] | None = None,
         on_problem: Callable[[Rejected | Duplicate], None] | None = None,
         refused: Callable[[RecipientRow], str] | None = None,
+        by_profile: bool = False,
     ) -> None:
-        self.mapping = resolve(table.columns, mapping or {}, email_column)
-        self.email_column = next(column for column, field in self.mapping.items() if field == EMAIL)
+        self.mapping = resolve(table.columns, mapping or {}, email_column, by_profile=by_profile)
+        self.email_column = next((column for column, field in self.mapping.items() if field == EMAIL), "")
+        self._by_profile = by_profile
+        self._profile_column = profile_column(self.mapping)
+        self._profiles: dict[str, int] = {}
         if group_by is not None and group_by not in ("address", EMAIL, self.email_column):
             raise UsageError(
                 f"Rows cannot be grouped by {group_by!r}.", hint="Use --group-by address, the only one there is."
@@ -81,6 +90,7 @@ class RecipientReader:
         self.counts = Counts()
         self.problems.clear()
         first_rows: dict[str, int] = {}
+        self._profiles.clear()
         groups: dict[str, _Group] = {}
         for row in self._table.rows():
             self.counts.rows += 1
@@ -102,23 +112,55 @@ class RecipientReader:
         if row.problem:
             return Rejected(row.number, row.problem, row.field, cells)
         try:
-            address = parse_address(cells[self.email_column])
+            profile = self._profile(cells)
+            address, key = self._address(cells, profile)
+        except ProfileError as error:
+            return Rejected(row.number, error.reason, self._profile_column, cells)
         except AddressError as error:
             return Rejected(row.number, error.reason, self.email_column, cells)
-        key = address.key
         first = first_rows.get(key, 0)
         if (first and not self.grouping) or (not first and self._known(key)):
-            return Duplicate(row.number, address.address, first, cells)
+            return Duplicate(row.number, address, first, cells)
+        if profile and (other := self._profiles.get(profile, 0)):
+            if self._by_profile:
+                return Duplicate(row.number, address, other, cells)
+            # Two people with one profile are a slip of the file: the first one keeps it, both get their mail.
+            profile = ""
         fields = {field: cells[column].strip() for column, field in self.mapping.items()}
-        fields[EMAIL] = address.address
+        if "@" in address:
+            fields[EMAIL] = address
         size = _size(fields)
         if size > MAX_RECIPIENT:
             return Rejected(row.number, f"The row holds {size:,} characters; {_AT_MOST}", "", cells)
-        person = RecipientRow(row.number, address.address, key, fields)
+        person = RecipientRow(row.number, address, key, fields, profile)
         if reason := self._refused(person):
-            return Rejected(row.number, reason, self.email_column, cells)
+            return Rejected(row.number, reason, self.email_column or self._profile_column, cells)
         first_rows.setdefault(key, row.number)
+        if profile:
+            self._profiles.setdefault(profile, row.number)
         return person
+
+    def _profile(self, cells: Mapping[str, str]) -> str:
+        """The cleaned profile of a row; "" where none is needed. Raises ProfileError."""
+        cell = cells[self._profile_column] if self._profile_column else ""
+        if self._by_profile:
+            return parse_profile(cell)
+        # A bare word in a column called "profile" may mean anything: only what says where it is counts.
+        if "linkedin.com/" not in cell.lower():
+            return ""
+        try:
+            return parse_profile(cell)
+        except ProfileError:
+            return ""
+
+    def _address(self, cells: Mapping[str, str], profile: str) -> tuple[str, str]:
+        """A row's address and how it is compared. Raises AddressError."""
+        cell = cells[self.email_column] if self.email_column else ""
+        if self._by_profile and not cell.strip():
+            address = profile_as_address(profile)
+            return address, address
+        parsed = parse_address(cell)
+        return parsed.address, parsed.key
 
     def _gather(self, found: RecipientRow, row: TableRow, groups: dict[str, _Group]) -> Rejected | None:
         """Put a good row into its address's group; rejected when the group has grown too large."""

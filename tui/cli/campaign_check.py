@@ -58,11 +58,11 @@ def preflight(session: Session, name: str, connect: bool) -> int:
 
 def _person(reader: Reader, row: Json, address: str | None, number: int | None) -> Json:
     """The person asked for, or the first one. Raises NotFoundError, UsageError."""
-    from engine.intake.addresses import parse_address
+    from engine.intake.keys import key_of
     from storage.people_page import by_key
 
     if address:
-        return by_key(reader, row["id"], parse_address(address).key)
+        return by_key(reader, row["id"], key_of(address))
     found = next((p for p in reader.all_recipients(row["id"]) if number is None or p["row_number"] == number), None)
     if found is not None:
         return found

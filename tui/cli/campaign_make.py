@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -237,8 +238,11 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
 
     plan = read_plan_file(place)
     refuse_taken(session, plan.name)
-    if plan.source is not None:
-        refuse_if_nobody(look_through(plan.source))
+    source = plan.source
+    if source is not None:
+        by_profile = session.config().account(plan.account).channel == "unipile"
+        source = replace(source, by_profile=by_profile)
+        refuse_if_nobody(look_through(source))
     done = None
     with session.control() as control:
         args = new_args(
@@ -249,8 +253,8 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
         if plan.concurrency:
             args["concurrency"] = plan.concurrency
         result = control.call("campaign.new", args)
-        if plan.source is not None:
-            done = import_file(plan.source, plan.name, control, rejects=rejects)
+        if source is not None:
+            done = import_file(source, plan.name, control, rejects=rejects)
     if session.json:
         people = done.to_json() if done else None
         emit({"success": True, "campaign_id": result["id"], **result, "recipients": people})

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from engine.intake.addresses import parse_address
+from engine.intake.keys import key_of
 from engine.intake.mapping import GROUPED_ROWS, guess_mapping, resolve
 from engine.intake.recipients import Counts, RecipientReader, file_digest
 from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
@@ -37,6 +37,8 @@ class Source:
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    by_profile: bool = False
+    """Its people are known by their LinkedIn profile, as a campaign's whose first account is a LinkedIn one."""
 
     def open(self) -> Table:
         """Raises TableError."""
@@ -66,7 +68,7 @@ def glance(source: Source) -> Glance:
         rows = [row.cells for row in islice(table.rows(), GLANCE_ROWS)]
         problem = ""
         try:
-            mapping = resolve(table.columns, source.mapping, None)
+            mapping = resolve(table.columns, source.mapping, None, by_profile=source.by_profile)
         except UsageError as error:
             mapping = {**guess_mapping(table.columns), **source.mapping}
             problem = f"{error.message} {error.hint}".strip()
@@ -76,7 +78,7 @@ def glance(source: Source) -> Glance:
 def known_keys(reader: Reader, campaign: str) -> set[str]:
     """How the addresses of a campaign are compared. Raises NotFoundError."""
     row = reader.campaign(campaign)
-    return {parse_address(person["address"]).key for person in reader.all_recipients(row["id"])}
+    return {key_of(person["address"]) for person in reader.all_recipients(row["id"])}
 
 
 def refusals(reader: Reader, campaign: str) -> Callable[[RecipientRow], str]:
@@ -148,7 +150,12 @@ def look_through(
     every person."""
     with source.open() as table:
         reader = RecipientReader(
-            table, source.mapping, group_by=source.group_by, known_keys=known_keys, refused=refused
+            table,
+            source.mapping,
+            group_by=source.group_by,
+            known_keys=known_keys,
+            refused=refused,
+            by_profile=source.by_profile,
         )
         first: list[RecipientRow] = []
         for person in reader:
@@ -172,7 +179,13 @@ def import_file(
         raise UsageError(f"{rejects.name} exists already", hint="name another file for the rejected rows")
     part = target.with_name(f".{target.name}.part")
     with source.open() as table, RejectsWriter(part, overwrite=True) as writer:
-        reader = RecipientReader(table, source.mapping, group_by=source.group_by, on_problem=writer.write)
+        reader = RecipientReader(
+            table,
+            source.mapping,
+            group_by=source.group_by,
+            on_problem=writer.write,
+            by_profile=source.by_profile,
+        )
         digest = known_digest or file_digest(source.path)
         opened = control.call(
             "recipients.begin", {"campaign": campaign, "source": source.path.name[-500:], "sha256": digest}
@@ -218,7 +231,7 @@ def _stream(reader: RecipientReader, control: Control, import_id: int, writer: R
     first: list[RecipientRow] = []
     for people in _slices(iter(reader)):
         first += people[: 5 - len(first)]
-        rows = [(person.row, person.address, person.key, person.fields) for person in people]
+        rows = [(person.row, person.address, person.key, person.fields, person.profile) for person in people]
         answer = control.call("recipients.rows", {"import_id": import_id, "rows": rows})
         already = set(answer["duplicates"])
         for person in people:

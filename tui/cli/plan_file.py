@@ -98,7 +98,7 @@ def read_plan_file(place: Path) -> PlanFile:
     source = None
     if "recipients" in tree:
         mapping = {str(column): str(name) for column, name in tree.get("map", {}).items()}
-        more = {key: tree.get(key) for key in ("group_by", "sheet", "encoding", "delimiter")}
+        more: dict[str, Any] = {key: tree.get(key) for key in ("group_by", "sheet", "encoding", "delimiter")}
         source = Source(folder / tree["recipients"], mapping, **more)
     accounts = _accounts(path, tree)
     return PlanFile(

@@ -71,7 +71,9 @@ def import_(
     """
     from tui.cli.importing import Source, import_file, parse_mapping
 
-    source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter)
+    with session.reader() as reader:
+        by_profile = reader.campaign(campaign)["channel"] == "unipile"
+    source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter, by_profile)
     if dry_run:
         return _dry_run(session, source, campaign)
     source.open()

@@ -79,7 +79,8 @@ def send(
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
     window, pacing = window_and_pacing(options)
     args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window)
-    source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter)
+    by_profile = session.config().account(account).channel == "unipile"
+    source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter, by_profile)
     refuse_taken(session, name)
     people = _check(session, source, letter, account, live)
     session.confirm(f"Send to {people:,} people through {safe_text(account)}?")

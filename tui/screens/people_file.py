@@ -33,6 +33,8 @@ class PeopleFile:
     checked: Imported | None = None
     problem: str = ""
     busy: str = ""
+    by_profile: bool = False
+    """The campaign knows its people by their LinkedIn profile."""
 
     def source(self) -> Source:
         return Source(
@@ -42,6 +44,7 @@ class PeopleFile:
             self.sheet or None,
             self.encoding or None,
             self.delimiter or None,
+            self.by_profile,
         )
 
     def changed(self) -> int:
@@ -58,9 +61,11 @@ class PeopleFile:
         self.mapping = {}
         return self.changed()
 
-    def glance_at(self, turn: int) -> None:
+    def glance_at(self, turn: int, database: Path, campaign: str) -> None:
         """Look at its beginning; for a thread of its own. A newer choice makes the answer void."""
         try:
+            with Reader(database) as reader:
+                self.by_profile = reader.campaign(campaign)["channel"] == "unipile"
             found = glance(self.source())
         except PacelineError as error:
             self._tell(turn, error)

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from engine.compose.preview import Preview
-from engine.intake.addresses import AddressError, parse_address
+from engine.intake.addresses import AddressError
+from engine.intake.keys import key_of
+from engine.intake.profiles import ProfileError
 from storage.errors import PacelineError, UsageError
 from storage.people_page import beside, total
 from storage.reader import Reader
@@ -180,8 +182,8 @@ class PreviewScreen(WorkingScreen):
         if not text:
             return
         try:
-            key = parse_address(text).key
-        except AddressError as error:
+            key = key_of(text)
+        except (AddressError, ProfileError) as error:
             self.console.say(f"'{text}' is no address: {error}", "warn")
             return
         self.work(self._load(0, key))

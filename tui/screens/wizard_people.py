@@ -141,7 +141,7 @@ class PeopleScreen(StepScreen):
             self.ask_line(hint.get(key, key), getattr(file, key), lambda text: self._overrule(key, text))
 
     def _fields(self, typed: str) -> list[str]:
-        return [name for name in ("email", "first_name", "last_name", "company") if name.startswith(typed)]
+        return [name for name in ("email", "first_name", "last_name", "company", "profile") if name.startswith(typed)]
 
     def _choose(self, path: str) -> None:
         if path:
@@ -164,7 +164,7 @@ class PeopleScreen(StepScreen):
 
     async def _read_through(self, turn: int) -> None:
         file = self.making.file
-        await asyncio.to_thread(file.glance_at, turn)
+        await asyncio.to_thread(file.glance_at, turn, self.console.database, self.making.name)
         if self.is_attached:
             self.redraw()
         if file.glance is not None and not file.problem:
