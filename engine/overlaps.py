@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from storage.model import DAY
+from storage.model import DAY, Campaign
+from storage.overlaps import Overlap, overlaps
+from storage.store import Store
 
 AFTER = 3 * DAY
 """Distance that a campaign with `overlap = "wait"` keeps from another one's message to the same person."""
@@ -15,3 +17,24 @@ def overlap_of(settings: Mapping[str, Any], channel: str) -> str:
     """The rule of a campaign whose first account is of `channel`: allow, skip or wait. A second invitation from one
     sender looks like a machine, so LinkedIn leaves such people out unless the campaign says otherwise."""
     return str(settings.get("overlap") or ("skip" if channel == "unipile" else "allow"))
+
+
+async def others_of(
+    store: Store, campaign: Campaign, channel: str, recipient_ids: Sequence[int], now: int
+) -> dict[int, Overlap]:
+    """Those of these people whom another campaign writes to, where the rule of this one asks; {} where it does not."""
+    if overlap_of(campaign.settings, channel) == "allow":
+        return {}
+    return await store.read(lambda reader: overlaps(reader, campaign.id, recipient_ids, now))
+
+
+def left_out(campaign: Campaign, channel: str, other: Overlap | None) -> str:
+    """Why somebody is left out ("" when they are not)."""
+    if other is None or overlap_of(campaign.settings, channel) != "skip":
+        return ""
+    return f"also in {other.campaign}"
+
+
+def not_before(other: Overlap | None) -> int:
+    """When somebody who waits for another campaign may be written to at the earliest (us)."""
+    return 0 if other is None else other.at + AFTER

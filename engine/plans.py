@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
+from engine.overlaps import left_out, not_before, others_of
 from engine.planning.limits import Limits
 from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
@@ -42,6 +43,8 @@ class Planned:
     last_due: int | None
     suppressed: int = 0
     """People who were left out because they must not be contacted."""
+    elsewhere: int = 0
+    """Of the jobs, those that are skipped because another campaign writes to the same person."""
 
 
 def slots_for(
@@ -164,18 +167,27 @@ async def _plan_slices(
     ]
     own = [own_time(campaign, route.limits) for route in routes]
     domains = [sender_domain(route) for route in routes]
-    after, queued, held = 0, 0, 0
+    channel = routes[0].account.channel
+    windows = [windows_of(campaign, route.limits) for route in routes]
+    after, queued, held, elsewhere = 0, 0, 0, 0
     first: int | None = None
     last: int | None = None
     writing: Awaitable[None] | None = None
     while people := await store.unplanned(campaign.id, step.id, after):
         jobs = []
+        others = await others_of(store, campaign, channel, [person.id for person in people], start)
         for recipient_id, address, fields, profile in people:
             place = recipient_id % len(routes)
             route = routes[place]
+            if skipped := left_out(campaign, channel, others.get(recipient_id)):
+                jobs.append(PlannedJob(recipient_id, start, 0, "", queue_id=route.queue_id, skipped=skipped))
+                elsewhere += 1
+                continue
             detail = why_held(route.factory, address, fields, profile)
             slot = Slot(start, 0) if detail else next(slots[place])
             due = start if detail else own[place](slot.due_at, fields)
+            if others and (earliest := not_before(others.get(recipient_id))) > due:
+                due = open_at(windows[place], earliest, fields)
             message_id = message_id_for(domains[place], campaign.id, recipient_id, step.id, campaign.seed)
             reason = HeldReason.FIELD.value if detail else ""
             jobs.append(PlannedJob(recipient_id, due, slot.gap, message_id, reason, detail, route.queue_id))
@@ -192,7 +204,15 @@ async def _plan_slices(
         after = people[-1].id
     if writing is not None:
         await writing
-    return Planned(batch_id, queued, held, first, last)
+    return Planned(batch_id, queued, held, first, last, elsewhere=elsewhere)
+
+
+def open_at(windows: Sequence[Window], at: int, fields: str) -> int:
+    """The first time from `at` (us) on at which every window is open for a person; `at` itself when there is none."""
+    if not windows:
+        return at
+    opening = opens([of_person(window, fields) for window in windows], at)
+    return at if opening >= NEVER else opening
 
 
 def sender_domain(route: Route) -> str:

@@ -47,6 +47,8 @@ class PlannedJob:
     detail: str = ""
     queue_id: int = 0
     """The queue of the account that it goes through; 0: the campaign's first."""
+    skipped: str = ""
+    """Why it is not sent at all ("" when it is)."""
 
 
 class Unplanned(NamedTuple):
@@ -194,9 +196,9 @@ def add_jobs(
                 step_id,
                 job.recipient_id,
                 batch_id,
-                "held" if job.held else "pending",
-                job.held,
-                (1 if job.due_at <= now and not job.held else 0) if draft else 2,
+                _state(job),
+                job.skipped or job.held,
+                0 if job.skipped else (1 if job.due_at <= now and not job.held else 0) if draft else 2,
                 priority,
                 job.due_at,
                 job.gap,
@@ -211,9 +213,15 @@ def add_jobs(
         ],
     )
     tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
-    made = Counter((job.queue_id or queue_id, f"held: {job.detail}"[:100] if job.held else "") for job in jobs)
-    for (queue, held), n in made.items():
-        tx.count(queue, campaign_id, batch_id, JobState.HELD.value if held else JobState.PENDING.value, held, n)
+    made = Counter(
+        (job.queue_id or queue_id, _state(job), f"held: {job.detail}"[:100] if job.held else "") for job in jobs
+    )
+    for (queue, state, held), n in made.items():
+        tx.count(queue, campaign_id, batch_id, state, held, n)
+
+
+def _state(job: PlannedJob) -> str:
+    return (JobState.SKIPPED if job.skipped else JobState.HELD if job.held else JobState.PENDING).value
 
 
 def finish_batch(tx: Tx, batch_id: int) -> None:
@@ -234,8 +242,8 @@ def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
     """Undo an unfinished batch, one slice at a time; True while there is more. One that is ready stays."""
     rows = tx.all(
         "DELETE FROM jobs WHERE id IN (SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id "
-        "WHERE j.batch_id = ? AND b.state = 'loading' AND j.attempts = 0 AND j.state IN ('pending', 'held') LIMIT ?) "
-        "RETURNING queue_id, campaign_id, state, error_key",
+        "WHERE j.batch_id = ? AND b.state = 'loading' AND j.attempts = 0 AND j.state IN ('pending', 'held', 'skipped') "
+        "LIMIT ?) RETURNING queue_id, campaign_id, state, error_key",
         (batch_id, SLICE),
     )
     for row in rows:

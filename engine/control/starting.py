@@ -9,6 +9,7 @@ from engine.accounts import Account
 from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
 from engine.control.common import Named, estimated, find, ready
+from engine.overlaps import left_out, others_of
 from engine.planning.durations import format_duration
 from engine.planning.pacing import Estimate, Pacing
 from engine.preflight import cold
@@ -99,10 +100,10 @@ def _nothing_to_start(campaign: Campaign, suppressed: int) -> Result:
 
 def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
-    to_send = planned.queued - planned.held
+    to_send = planned.queued - planned.held - planned.elsewhere
     range_ = _through(ways, campaign, pacing, to_send, begin)
     last = planned.last_due or begin
-    held = _and_held(planned.held, planned.suppressed)
+    held = _and_held(planned.held, planned.suppressed, planned.elsewhere)
     now = context.clock.now()
     return {
         "success": True,
@@ -113,6 +114,7 @@ def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planne
         "queued": planned.queued,
         "held": planned.held,
         "suppressed": planned.suppressed,
+        "elsewhere": planned.elsewhere,
         "first_due": planned.first_due,
         "last_due": planned.last_due,
         "estimated_completion": max(last, range_.last_high),
@@ -128,33 +130,40 @@ def _through(ways: Sequence[Route], campaign: Campaign, pacing: Pacing, n: int, 
     return max((estimated(campaign, way.limits, pacing, share, begin) for way in ways), key=lambda one: one.last_high)
 
 
-def _and_held(held: int, suppressed: int = 0) -> str:
+def _and_held(held: int, suppressed: int = 0, elsewhere: int = 0) -> str:
     words = f", {held:,} held for a person" if held else ""
-    return f"{words}, {suppressed:,} left out as suppressed" if suppressed else words
+    words += f", {suppressed:,} left out as suppressed" if suppressed else ""
+    return f"{words}, {elsewhere:,} left out as another campaign writes to them" if elsewhere else words
 
 
 async def _dry_start(context: Context, campaign: Campaign, step: Step, ways: Sequence[Route], begin: int) -> Result:
-    people, held, after = 0, 0, 0
+    people, held, elsewhere, after = 0, 0, 0, 0
+    channel = ways[0].account.channel
     while page := await context.store.unplanned(campaign.id, step.id, after):
+        others = await others_of(context.store, campaign, channel, [one.id for one in page], begin)
+        for one in page:
+            if left_out(campaign, channel, others.get(one.id)):
+                elsewhere += 1
+            elif plans.why_held(route_for(ways, one.id).factory, one.address, one.fields, one.profile):
+                held += 1
         people += len(page)
-        held += sum(
-            bool(plans.why_held(route_for(ways, one.id).factory, one.address, one.fields, one.profile)) for one in page
-        )
         after = page[-1].id
     pacing = Pacing.from_dict(campaign.pacing)
-    to_send = people - held
+    to_send = people - held - elsewhere
     range_ = _through(ways, campaign, pacing, to_send, begin)
+    left = _and_held(held, elsewhere=elsewhere)
     return {
         "success": True,
         "dry_run": True,
         "campaign": campaign.name,
         "queued": people,
         "held": held,
+        "elsewhere": elsewhere,
         "first_due": range_.first if people else None,
         "last_due": range_.last_high if people else None,
         "estimated_completion": range_.last_high if people else None,
         "estimate": range_.text,
-        "message": f"{to_send:,} messages would be scheduled{_and_held(held)}: {pacing.describe()}; {range_.text}",
+        "message": f"{to_send:,} messages would be scheduled{left}: {pacing.describe()}; {range_.text}",
     }
 
 

@@ -326,3 +326,52 @@ async def _something(world: SequenceWorld, what: str, one: Person, rng: Any) -> 
             await world.start()
         case _:
             return
+
+
+@pytest.mark.parametrize(("rule", "sent"), [("allow", 5), ("skip", 2), ("wait", 5)])
+async def test_one_person_in_two_campaigns_is_found_and_handled_by_the_rule(
+    world: SequenceWorld, rule: str, sent: int
+) -> None:
+    """Three of five are in the campaign before, one of them by profile only."""
+    await world.start()
+    await world.sequence(2, name="first")
+    await world.call("campaign.new", name="c", account="one", subject="Hello", text="Hi", settings={"overlap": rule})
+    rows = [
+        [2, "first0000@example.org", "first0000@example.org", {}],
+        [3, "FIRST0001@example.org", "first0001@example.org", {}],
+        [4, "other@example.org", "other@example.org", {}, "first-0001"],
+        *([n, f"new{n}@example.org", f"new{n}@example.org", {}] for n in (5, 6)),
+    ]
+    begun = (await world.call("recipients.begin", campaign="c", source="p.csv"))["import_id"]
+    await world.call("recipients.rows", import_id=begun, rows=rows)
+    await world.call("recipients.commit", import_id=begun, campaign="c", rows=5, imported=5, rejected=0, duplicates=0)
+    await world.call("campaign.live", name="c")
+    begin = world.clock.now()
+    dry = await world.call("campaign.start", name="c", dry_run=True)
+    started = await world.call("campaign.start", name="c")
+    assert started["elsewhere"] == dry["elsewhere"] == (3 if rule == "skip" else 0)
+    await world.finish()
+    assert world.counts("c") == ({"completed": 2, "skipped": 3} if rule == "skip" else {"completed": 5})
+    assert {job["reason"] for job in world.jobs("c") if job["state"] == "skipped"} <= {"also in first"}
+    addresses = {"first0000@example.org", "FIRST0001@example.org", "other@example.org"}
+    late = [job for job in world.jobs("c") if job["address"] in addresses and job["state"] == "completed"]
+    assert len(late) == sent - 2
+    if rule == "wait":
+        assert min(job["sent_at"] for job in late) >= begin + 3 * DAY
+
+
+async def test_linkedin_leaves_out_whoever_another_campaign_invites_unless_told_otherwise(world: SequenceWorld) -> None:
+    world.accounts = {"one": {"channel": "unipile"}}
+    await world.start()
+    invite: dict[str, Any] = {"subject": "", "pacing": {"preset": "linkedin_paid"}}
+    await world.sequence(2, name="first", **invite)
+    begun = await world.call("campaign.new", name="c", account="one", text="Hi")
+    assert begun["state"] == "draft"
+    rows = [[2, "x@example.org", "x@example.org", {}, "first-0001"], [3, "y@example.org", "y@example.org", {}, "new"]]
+    opened = (await world.call("recipients.begin", campaign="c", source="p.csv"))["import_id"]
+    await world.call("recipients.rows", import_id=opened, rows=rows)
+    await world.call("recipients.commit", import_id=opened, campaign="c", rows=2, imported=2, rejected=0, duplicates=0)
+    await world.call("campaign.live", name="c")
+    assert (await world.call("campaign.start", name="c"))["elsewhere"] == 1
+    await world.finish()
+    assert sorted(delivery.recipient for delivery in world.channel.deliveries) == ["first-0000", "first-0001", "new"]
