@@ -16,7 +16,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question
 from tui.screens.questions import undo as undo_question
 from tui.typing_ahead import TypingAhead
-from tui.undo import Undo, undo_of, undo_of_act
+from tui.undo import Undo, undo_of, undo_of_act, undo_of_result
 
 
 class Acting(TypingAhead):
@@ -53,6 +53,7 @@ class Acting(TypingAhead):
         # Only now: the first frame needs nothing of what acts.
         from tui.bulk import FIX, act_on_set
         from tui.resolving import resolve_campaign, sent_marked
+        from tui.suppressing import suppress
         from tui.test_sending import test_send
         from tui.tuning import TUNINGS, tune
 
@@ -69,6 +70,8 @@ class Acting(TypingAhead):
                 await resolve_campaign(self, row)
             elif action.id == "jobs.sent":
                 await sent_marked(self, row)
+            elif action.id in ("suppression.add", "recipients.suppress"):
+                await suppress(self, action, row, more or {})
             elif action.id in FIX:
                 await act_on_set(self, action, row, more or {})
             elif action.id == "engine.start":
@@ -113,6 +116,7 @@ class Acting(TypingAhead):
         title = f"{action.title} job {row['id']}" if action.scope == "job" else action.title
         self.undos.add(undo_of(action.id, action.title, row, now))
         self.undos.add(undo_of_act(action.id, title, result.get("events", []), now))
+        self.undos.add(undo_of_result(action.id, f"{title} {row.get('name', '')}".strip(), result, now))
         if result.get("done") == 0 and result.get("left"):
             self.say(f"job {row['id']} was left alone: {result['left'][0]['why']}", "warn")
         else:

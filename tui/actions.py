@@ -16,7 +16,7 @@ from typing import Any
 from tui import refusals
 
 Row = dict[str, Any]
-NAMED = ("campaign", "letter", "queue", "alarm", "job", "person", "engine")
+NAMED = ("campaign", "letter", "queue", "alarm", "job", "person", "suppression", "suppressions", "engine")
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
 KeyOf = Callable[[str], str]
@@ -151,6 +151,11 @@ def _test_args(row: Row) -> dict[str, Any]:
     return {"name": row["name"], "fields": person.get("fields", {})}
 
 
+def _suppression(row: Row) -> dict[str, Any]:
+    given = {name: row[name] for name in ("reason", "list_name", "note") if row.get(name) and "value" in row}
+    return {"entries": [{"value": row.get("value") or row.get("address", ""), **given}], "source": "console"}
+
+
 ACTIONS: tuple[Action, ...] = (
     Action(
         "alarm.ack", "acknowledge", "d", "alarm", "alarm.ack", lambda row: {"id": row["id"]},
@@ -273,6 +278,19 @@ ACTIONS: tuple[Action, ...] = (
         "recipients.edit", "edit person", "e", "person", "",
         lambda row: {"campaign": row["campaign"], "address": row["address"]},
         "paceline recipients edit {address} --campaign {campaign}", refusals.person, opens=True,
+    ),
+    Action(
+        "recipients.suppress", "mute: contact no more", "M", "person", "suppression.add", _suppression, "",
+        reversible=True, beside="paceline suppression add ADDRESS",
+    ),
+    Action(
+        "suppression.add", "suppress", "A", "suppressions", "suppression.add", _suppression,
+        "paceline suppression add {value}", reversible=True,
+    ),
+    Action(
+        "suppression.remove", "take off the list", "X", "suppression", "suppression.remove",
+        lambda row: {"ids": row.get("ids") or [row["id"]]}, "paceline suppression remove {id}", danger=True,
+        reversible=True,
     ),
     Action(
         "queue.pause", "pause queue", "p", "queue", "queue.pause", _name, "paceline queue pause {name}",

@@ -104,6 +104,7 @@ class Commanding(Acting, Going):
 
         from engine.intake.keys import key_of
         from storage.people_page import by_key
+        from tui.suppressing import entry_named
 
         def load(reader: Reader, now: int) -> Row:
             if scope in ("campaign", "letter"):
@@ -113,6 +114,8 @@ class Commanding(Acting, Going):
                     **by_key(reader, reader.campaign(campaign)["id"], key_of(name)),
                     "campaign": campaign,
                 }
+            if scope == "suppression":
+                return entry_named(reader, name)
             if scope in ("job", "alarm") and not name.isdigit():
                 raise UsageError(f"'{name}' is no {scope}: it has a number")
             if scope == "alarm":
@@ -126,7 +129,9 @@ class Commanding(Acting, Going):
                 raise NotFoundError(f"there is no queue '{name}'", hint=":queues lists them")
             return row
 
-        found: Row = {} if scope == "engine" else await self.read_once(load)
+        if scope in ("engine", "suppressions"):
+            return {"value": name} if scope == "suppressions" else {}
+        found: Row = await self.read_once(load)
         return found
 
     async def show_one(self, scope: str, name: str) -> None:

@@ -37,6 +37,7 @@ LISTS = {
 SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
 MAKE = ("campaign", "new")
 """Here the name alone is enough, or nothing at all: the rest is asked for."""
+SUPPRESSED = ("suppression", "list")
 START = ("start",)
 """What a lost engine's block offers: `engine run` in one word, here in this console."""
 DECIDE = ("campaign", "resolve")
@@ -104,7 +105,7 @@ RUNS: dict[str, Look] = {
     if look.id.startswith("app.") and look.id not in ("app.command", "app.help", "app.back", "app.leave", "app.quit")
 }
 """Words of the keys that only look."""
-TAKE_NAME = ("app.theme", "app.dump", "app.write")
+TAKE_NAME = ("app.theme", "app.dump", "app.write", "app.suppressions")
 THEME_NAMES = ("terminal", "dark", "light")
 UNDO = ("undo",)
 Command = Run | Go | Show | Do | DoMany | Leave | Help
@@ -137,6 +138,11 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
         "spread": lambda value, now: {"spread": _spread(value)},
     },
     "job.cancel": {"filter": lambda value, now: {"filter": value}},
+    "suppression.add": {
+        "reason": lambda value, now: {"reason": value},
+        "list": lambda value, now: {"list_name": value},
+        "note": lambda value, now: {"note": value},
+    },
 }
 """Options that mean the same here, by action: what they add to its arguments."""
 
@@ -175,7 +181,7 @@ def parse(line: str, now: int) -> Command | None:
         return Leave()
     if len(words) == 1 and words[0] in HELP:
         return Help()
-    nouns = {path[0] for path in (*BY_WORDS, *LISTS, *SHOWS)}
+    nouns = {path[0] for path in (*BY_WORDS, *LISTS, *SHOWS, SUPPRESSED)}
     if words[0] in PLACES and (len(words) == 1 or words[0] not in nouns):
         return Go(PLACES[words[0]], line.strip().partition(" ")[2].strip())
     if words[0] not in nouns:
@@ -187,6 +193,8 @@ def parse(line: str, now: int) -> Command | None:
     path, context = _read(words)
     if path in LISTS:
         return Go(LISTS[path], str(context.params.get("text") or ""))
+    if path == SUPPRESSED:
+        return Run(RUNS["suppressions"], str(context.params.get("text") or ""))
     if path in SHOWS:
         return Show(SHOWS[path], str(context.params.get("name", context.params.get("job_id"))))
     return _do(BY_WORDS[path], path, context, now)
@@ -221,7 +229,7 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
             )
         path.append(rest.pop(0))
         command = found
-    if tuple(path) not in {*BY_WORDS, *LISTS, *SHOWS}:
+    if tuple(path) not in {*BY_WORDS, *LISTS, *SHOWS, SUPPRESSED}:
         raise _for_the_shell(path)
     if help_asked := {"--help", "-h"} & set(rest):
         raise UsageError(f"{help_asked.pop()} is for the command line", hint=f"paceline {' '.join(path)} --help")

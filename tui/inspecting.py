@@ -57,6 +57,14 @@ class Inspecting(Acting, Copying):
         if (view := self._below()) is not None:
             self.push_screen(UndoScreen(view.tab, "What can be taken back"))
 
+    def action_suppressions(self, narrowed: str = "") -> None:
+        from tui.screens.suppressions import SuppressionsScreen
+
+        if self.view is not None and not isinstance(self.view, SuppressionsScreen):
+            self.push_screen(SuppressionsScreen(narrowed))
+        elif self.view is not None and narrowed:
+            self.view.narrow(narrowed)
+
     def action_diagnosis(self) -> None:
         from tui.screens.diagnosis import DiagnosisScreen
 

@@ -46,6 +46,14 @@ BY_ANSWER: dict[str, Callable[[Row], dict[str, Any] | None]] = {
 """Tunings, taken back by the same control action with what its answer says was before (None: nothing was changed)."""
 
 
+BY_RESULT: dict[str, tuple[str, Callable[[Row], dict[str, Any] | None]]] = {
+    "suppression.add": ("suppression.remove", lambda result: {"ids": result["ids"]} if result["ids"] else None),
+    "recipients.suppress": ("suppression.remove", lambda result: {"ids": result["ids"]} if result["ids"] else None),
+    "suppression.remove": ("suppression.add", lambda result: {"entries": result["entries"], "source": "undo"}),
+}
+"""What is taken back by another control action, with arguments that the answer told (None: nothing was changed)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undo:
     """One change that can be taken back; `until` (microseconds, None: for as long as it makes sense)."""
@@ -87,6 +95,15 @@ def undo_of_tuning(action_id: str, title: str, name: str, result: Row, now: int)
     """The reverse of a tuning of the queue or campaign `name` that was answered by `result`."""
     before = BY_ANSWER[action_id](result)
     return None if before is None else Undo(f"{title} {name}", action_id, {"name": name, **before}, now)
+
+
+def undo_of_result(action_id: str, title: str, result: Row, now: int) -> Undo | None:
+    """The reverse of a change whose answer says what it did."""
+    if action_id not in BY_RESULT:
+        return None
+    control, args_of = BY_RESULT[action_id]
+    args = args_of(result)
+    return Undo(title, control, args, now) if args is not None else None
 
 
 class UndoList:

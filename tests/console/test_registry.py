@@ -15,7 +15,7 @@ from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
 from tui.looks import LOOKS
 from tui.screens.help import markdown
 from tui.screens.questions import QUESTIONS
-from tui.undo import BY_ANSWER, BY_EVENT, REVERSE
+from tui.undo import BY_ANSWER, BY_EVENT, BY_RESULT, REVERSE
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 ROW = {
@@ -42,7 +42,8 @@ def test_every_question_and_every_undo_belongs_to_an_action() -> None:
     ids = {action.id for action in ACTIONS}
     assert set(QUESTIONS) <= ids
     assert set(REVERSE) <= ids
-    assert set(REVERSE) | set(BY_EVENT) | set(BY_ANSWER) == {action.id for action in ACTIONS if action.reversible}
+    reversed_by = set(REVERSE) | set(BY_EVENT) | set(BY_ANSWER) | set(BY_RESULT)
+    assert reversed_by == {action.id for action in ACTIONS if action.reversible}
     assert {action.id for action in ACTIONS if action.danger} <= set(QUESTIONS) | {"job.retry"}
 
 

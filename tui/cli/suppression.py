@@ -131,14 +131,14 @@ def remove(session: Session, value: str, list_name: str | None) -> None:
     Whoever unsubscribed or complained is taken off only with a person's word (`--yes` without a terminal).
     """
     with session.reader() as reader:
-        rows = _entries(reader, value, list_name)
+        rows = entries_named(reader, value, list_name)
     asked = [row for row in rows if row["reason"] in ASKED_FOR]
     what = ", ".join(f"{row['value']} ({row['reason']}, {row['scope'] or 'all'})" for row in rows[:5])
     session.confirm(f"Take {safe_text(what)} off the list?", always=bool(asked))
     tell(session, session.call("suppression.remove", {"ids": [row["id"] for row in rows]}))
 
 
-def _entries(reader: Reader, value: str, list_name: str | None) -> list[Json]:
+def entries_named(reader: Reader, value: str, list_name: str | None = None) -> list[Json]:
     """The entries that a value or an id names. Raises UsageError, NotFoundError."""
     from engine.control.suppressions import named
     from storage.suppression_pages import by_ids, naming

@@ -26,6 +26,8 @@ SCOPES = {
     "marked": "the marked jobs",
     "job": "a job",
     "person": "a person",
+    "suppressions": "the suppressions",
+    "suppression": "a suppression",
     "queue": "a queue",
     "alarm": "an alarm",
     "engine": "everywhere",
@@ -40,7 +42,7 @@ PARTS = (
 )
 PLACES = re.compile(r"\{(\w+)\}")
 WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
-    "filter": "FILTER", "address": "ADDRESS",
+    "filter": "FILTER", "address": "ADDRESS", "value": "VALUE",
 }  # fmt: skip
 
 

@@ -228,6 +228,36 @@ def forget_import(row: Row, facts: Row, situation: Situation) -> Question | None
     return Question(f"Take import #{row['id']} back{where(situation)}?", lines)
 
 
+def suppress(row: Row, facts: Row, situation: Situation) -> Question | None:
+    """`facts`: the `kind` of what is named, and the `campaigns` that it concerns."""
+    found = facts["campaigns"]
+    people, waiting = sum(one["people"] for one in found), sum(one["open"] for one in found)
+    when = "when their turn comes" if facts["kind"] == "domain" else "at once"
+    names = ", ".join(one["campaign"] for one in found[:4]) or "none has it among its people"
+    lines = (
+        f"kind      {facts['kind']}, on {'list ' + row['list_name'] if row.get('list_name') else 'every campaign'}",
+        f"campaigns {names}{', ...' if len(found) > 4 else ''}",
+        f"people    {count(people)}, {count(waiting)} open messages are skipped {when}",
+        "undo      takes it off the list; what was skipped stays skipped",
+    )
+    return Question(f"Contact {row['name']} no more{where(situation)}?", lines)
+
+
+def unsuppress(row: Row, facts: Row, situation: Situation) -> Question | None:
+    since = clock(row["created_at"], situation.now)
+    asked = row["reason"] in ("unsubscribed", "complained")
+    lines = [
+        f"reason    {row['reason']} since {since}, by {row['created_by'] or '-'}",
+        f"on        {'list ' + row['scope'] if row['scope'] else 'every campaign'}",
+        "effect    it may be contacted again; what was skipped stays skipped",
+    ]
+    if asked:
+        lines.append("care      this was the person's own wish: only their own word takes it back")
+    return Question(
+        f"Take {row['name']} off the list{where(situation)}?", tuple(lines), typed=row["name"] if asked else ""
+    )
+
+
 def resume_all(row: Row, facts: Row, situation: Situation) -> Question | None:
     return Question(
         f"Resume everything{where(situation)}?", ("Every active campaign goes on sending by its own pacing.",)
@@ -280,6 +310,9 @@ QUESTIONS: dict[str, Build] = {
     "job.resolve": resolve,
     "jobs.sent": sent_marked,
     "recipients.forget": forget_import,
+    "recipients.suppress": suppress,
+    "suppression.add": suppress,
+    "suppression.remove": unsuppress,
     "engine.resume": resume_all,
     "engine.drain": drain_engine,
     "queue.resume": resume_queue,
