@@ -25,7 +25,7 @@ _DOMAIN = (
     "CASE WHEN instr(r.address_key, '@') > 0 THEN substr(r.address_key, instr(r.address_key, '@') + 1) ELSE '' END"
 )
 _MESSAGES = (
-    f"SELECT j.step_id, j.queue_id, {_DOMAIN} AS domain, j.state, count(*) AS n, "
+    "SELECT j.step_id, j.queue_id, j.state, count(*) AS n, "
     "SUM(j.attempts > 0) AS tried, SUM(j.attempts) AS attempts, MAX(j.id) AS last_id, "
     f"SUM(CASE WHEN {{reached}} THEN 1 ELSE 0 END) AS reached, "
     f"MIN(CASE WHEN {_ACCEPTED} THEN j.sent_at END) AS first_sent, "
@@ -35,19 +35,33 @@ _MESSAGES = (
     f"SUM(CASE WHEN {_ACCEPTED} THEN MAX(0, j.sent_at - j.due_at) ELSE 0 END) AS late, "
     f"MAX(CASE WHEN {_ACCEPTED} THEN j.sent_at - j.due_at END) AS latest "
     "FROM (SELECT * FROM jobs INDEXED BY jobs_campaign WHERE campaign_id = ? AND id > ? ORDER BY id LIMIT ?) j "
-    "LEFT JOIN recipients r ON r.id = j.recipient_id GROUP BY 1, 2, 3, 4"
+    "GROUP BY 1, 2, 3"
+)
+# By itself: a group for each domain is many rows, and must not carry all the sums.
+_DOMAINS = (
+    f"SELECT {_DOMAIN} AS domain, j.state, count(*) AS n, MAX(j.id) AS last_id FROM (SELECT id, recipient_id, state "
+    "FROM jobs INDEXED BY jobs_campaign WHERE campaign_id = ? AND id > ? ORDER BY id LIMIT ?) j "
+    "LEFT JOIN recipients r ON r.id = j.recipient_id GROUP BY 1, 2"
 )
 
 
 def messages(reader: Reader, campaign_id: int, *, steps: int, most: int | None = None) -> Iterator[list[Row]]:
     """Sums of a campaign's messages, a slice of them at a time, the oldest first, of `most` at most.
 
-    Each row: `step_id, queue_id, domain` (of the recipient; "" without one) and `state`, and of the messages that have
-    them `n, tried` (attempted at all), `attempts, reached` (people to whom a first message was accepted), `first_sent,
-    last_sent, first_due, last_due, on_time` (accepted within a minute of being due), `late` and `latest` (us).
-    `steps`: how many the campaign has; with one nobody can be reached twice.
+    Each row: `step_id, queue_id, state`, and of the messages that have them `n, tried` (attempted at all), `attempts,
+    reached` (people to whom a first message was accepted), `first_sent, last_sent, first_due, last_due, on_time`
+    (accepted within a minute of being due), `late` and `latest` (us). `steps`: how many the campaign has; with one
+    nobody can be reached twice.
     """
-    sql = _MESSAGES.format(reached=_ACCEPTED if steps <= 1 else _FIRST)
+    return _sliced(reader, _MESSAGES.format(reached=_ACCEPTED if steps <= 1 else _FIRST), campaign_id, most)
+
+
+def domains(reader: Reader, campaign_id: int, *, most: int | None = None) -> Iterator[list[Row]]:
+    """The same messages by the domain of their recipient ("" without one): `{domain, state, n}`."""
+    return _sliced(reader, _DOMAINS, campaign_id, most)
+
+
+def _sliced(reader: Reader, sql: str, campaign_id: int, most: int | None) -> Iterator[list[Row]]:
     after, left = 0, most
     while left is None or left > 0:
         rows = reader.rows(sql, (campaign_id, after, SLICE if left is None else min(SLICE, left)))

@@ -40,6 +40,10 @@ def report(reader: Reader, name: str, zone: tzinfo, now: int, *, most: int | Non
     parts = _Parts()
     for rows in report_facts.messages(reader, campaign["id"], steps=len(campaign["steps"]), most=most):
         parts.add(rows)
+    by_domain: dict[str, Counter[str]] = {}
+    for rows in report_facts.domains(reader, campaign["id"], most=most):
+        for row in rows:
+            by_domain.setdefault(row["domain"], Counter())[row["state"]] += row["n"]
     ended = report_facts.outcomes(reader, campaign["id"], campaign["started_at"] or campaign["created_at"])
     stopped = report_facts.stopped(reader, campaign["id"])
     reasons, _ = groups(reader, _of(name), now)
@@ -74,8 +78,8 @@ def report(reader: Reader, name: str, zone: tzinfo, now: int, *, most: int | Non
         ],
         "steps": _steps(parts, campaign["steps"]),
         "accounts": _accounts(parts, reader),
-        "domains": _part(parts.domains, DOMAINS),
-        "domains_in_all": len(parts.domains),
+        "domains": _part(by_domain, DOMAINS),
+        "domains_in_all": len(by_domain),
         "timeline": _timeline(ended, zone),
         "times": _times(campaign, every, now),
         "pace": _pace(campaign, every),
@@ -108,20 +112,18 @@ def _of(name: str) -> Filter:
 
 
 class _Parts:
-    """Sums of messages: all, by step, by account, by domain."""
+    """Sums of messages: all, by step, by account."""
 
     def __init__(self) -> None:
         self.every = _new()
         self.steps: dict[int, Row] = {}
         self.accounts: dict[int, Row] = {}
-        self.domains: dict[str, Row] = {}
 
     def add(self, rows: Iterable[Row]) -> None:
         for row in rows:
             _sum(self.every, row)
             _sum(self.steps.setdefault(row["step_id"], _new()), row)
             _sum(self.accounts.setdefault(row["queue_id"], _new()), row)
-            _sum(self.domains.setdefault(row["domain"], _new()), row)
 
 
 def _new() -> Row:
@@ -138,34 +140,37 @@ def _sum(into: Row, row: Row) -> None:
             into[name] = row[name] if into[name] is None else end(into[name], row[name])
 
 
-def _figures(sums: Row) -> Row:
-    states = sums["states"]
+def _figures(states: Counter[str]) -> Row:
+    accepted, every = states["completed"] + states["bounced"], states.total()
     return {
-        "total": sums["n"],
-        "sent": rate(sums["accepted"], sums["n"]),
-        "failed": rate(states["failed"], sums["n"]),
-        "bounced": rate(states["bounced"], sums["accepted"]),
+        "total": every,
+        "sent": rate(accepted, every),
+        "failed": rate(states["failed"], every),
+        "bounced": rate(states["bounced"], accepted),
         "uncertain": states["uncertain"],
         "open": states["held"] + states["pending"] + states["processing"],
     }
 
 
-def _part(sums: dict[str, Row], most: int | None = None) -> list[Row]:
+def _part(parts: dict[str, Counter[str]], most: int | None = None) -> list[Row]:
     """The largest parts first."""
-    ranked = sorted(sums.items(), key=lambda entry: (-entry[1]["n"], entry[0]))[:most]
-    return [{"name": name, **_figures(one)} for name, one in ranked]
+    ranked = sorted(parts.items(), key=lambda entry: (-entry[1].total(), entry[0]))[:most]
+    return [{"name": name, **_figures(states)} for name, states in ranked]
 
 
 def _steps(parts: _Parts, steps: list[Row]) -> list[Row]:
     return [
-        {"name": f"{step['position']}. {step['subject']}", **_figures(parts.steps.get(step["id"], _new()))}
+        {
+            "name": f"{step['position']}. {step['subject']}",
+            **_figures(parts.steps.get(step["id"], _new())["states"]),
+        }
         for step in steps
     ]
 
 
 def _accounts(parts: _Parts, reader: Reader) -> list[Row]:
     names = {row["id"]: row["name"] for row in reader.rows("SELECT id, name FROM queues")}
-    return _part({names[id]: sums for id, sums in parts.accounts.items()})
+    return _part({names[id]: sums["states"] for id, sums in parts.accounts.items()})
 
 
 def _attempts(ended: list[Row]) -> Row:
