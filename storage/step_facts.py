@@ -11,7 +11,8 @@ _SUMS = (
     "INDEXED BY jobs_campaign WHERE campaign_id = ? AND id > ? ORDER BY id LIMIT ?) GROUP BY 1, 2"
 )
 _FOLLOW = (
-    "SELECT step_id, count(*) AS n FROM jobs INDEXED BY jobs_follow WHERE campaign_id = ? AND follow = 2 GROUP BY 1"
+    "SELECT step_id, count(*) AS n FROM jobs INDEXED BY jobs_follow WHERE campaign_id = ? AND follow > 0 "
+    "AND follow = 2 GROUP BY 1"
 )
 
 
