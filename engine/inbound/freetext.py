@@ -39,7 +39,7 @@ _DIVIDER = re.compile(
 _LEAD = re.compile(
     r"\s*[-=_*#>]{2,}|\s*(?:original|your|the|here|below|included|this is a copy|returned)\b", re.IGNORECASE
 )
-_HEADER = re.compile(r"[>\s|]{0,4}([A-Za-z][A-Za-z-]{1,40}):(?:\s|$)")
+_HEADER = re.compile(r"[>\s|]{0,4}([A-Za-z][A-Za-z-]{1,40}):(?!//)")
 _TELLING = frozenset(
     ("received", "message-id", "return-path", "mime-version", "content-type", "x-mailer", "delivered-to")
 )

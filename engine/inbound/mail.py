@@ -111,10 +111,10 @@ def read_mail(data: bytes) -> Mail | None:
     """Take a mail apart; None when there is nothing in it that could be a mail."""
     data = data[:MAX_BYTES]
     data = data.lstrip(b"\r\n\x00")
-    if data.startswith((b"From ", b">From ")):
-        data = data.partition(b"\n")[2]
     if b"\n" not in data[:MAX_HEADER] and b"\r" in data[:MAX_HEADER]:
         data = _CR.sub(b"\n", data)
+    if data.startswith((b"From ", b">From ")):
+        data = data.partition(b"\n")[2]
     message = _parsed(data)
     if message is None or not message.keys():
         return None

@@ -141,8 +141,7 @@ def _message_ids(told: Told, headers: Headers, original: Headers) -> tuple[str, 
     found += original.message_ids("message-id")
     found += [one for name in ("in-reply-to", "x-ms-exchange-parent-message-id") for one in headers.message_ids(name)]
     found += reversed(headers.message_ids("references"))
-    own = headers.message_ids("message-id")
-    return tuple(one[:250] for one in dict.fromkeys(found) if one and one not in own)[:MAX_MESSAGE_IDS]
+    return tuple(one[:250] for one in dict.fromkeys(found) if one)[:MAX_MESSAGE_IDS]
 
 
 def _token(headers: Headers, original: Headers) -> str:
