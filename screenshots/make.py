@@ -26,7 +26,7 @@ from textual.pilot import Pilot
 
 from tui.client import this_actor
 from tui.console import PacelineApp
-from tui.demo.setup import CAMPAIGNS, Place, make_place, running_relay, write_config
+from tui.demo.setup import CAMPAIGNS, Place, make_place, running_servers, write_config
 from tui.embedded import EmbeddedEngine
 from tui.link import EngineLink
 from tui.screens.confirm import ConfirmScreen
@@ -164,8 +164,8 @@ def main() -> None:
     os.environ["PACELINE_USER"] = "ana"
     with tempfile.TemporaryDirectory(prefix="paceline-screenshots-") as scratch:
         place, _ = make_place(Path(scratch) / "demo")
-        with running_relay(place) as port:
-            write_config(place, port)
+        with running_servers(place) as ports:
+            write_config(place, ports)
             set_up(place)
             engine = EmbeddedEngine(place.database, place.config)
             engine.start()

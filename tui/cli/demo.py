@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tui.cli.session import Session
 from tui.cli.verbs import Change
 
 if TYPE_CHECKING:
-    from tui.demo.setup import Place
+    from tui.demo.setup import Judgement, Place
 
 
 @click.command("demo", cls=Change)
@@ -20,26 +21,28 @@ if TYPE_CHECKING:
 @click.option("--headless", is_flag=True, help="Without the console, also in a terminal.")
 @click.pass_obj
 def demo(session: Session, folder: Path | None, headless: bool) -> int:
-    """Send an example campaign to 200 invented people through a local relay with believable faults, and plan another
-    one to 40 of them over days.
+    """Send an example campaign to 200 invented people through a local relay with believable faults, invite 14 through
+    a local LinkedIn service beside it, and plan another campaign to 40 over days.
 
-    In a terminal the console opens on both. Without one the first runs to its end: its counts stand beside the relay's
-    own ledger, exit 0 when they are equal. Then the second one is started, and its forecast is told.
+    In a terminal the console opens on all three. Without one the first two run to their ends: their counts stand beside
+    the servers' own ledgers, exit 0 when they are equal. Then the third is started, and its forecast is told.
     """
     from tui.cli.campaign_forecast import forecast_json, foretell, tell_forecast
     from tui.cli.init import make_database
-    from tui.demo.setup import CAMPAIGN, LATER, default_folder, make_place, running_relay, write_config
+    from tui.demo.setup import CAMPAIGN, INVITATIONS, LATER, default_folder, make_place, running_servers, write_config
     from tui.terminal import can_show_console
 
     session.refuse_read_only()
     place, what = make_place((folder or default_folder()).absolute())
     say(what)
-    with running_relay(place) as port:
-        write_config(place, port)
+    with running_servers(place) as ports:
+        write_config(place, ports)
         here = Session(place.database, place.config)
         make_database(here.db)
         started = _begin(here, CAMPAIGN)
-        say(f"campaign {started['campaign']}: {started['queued']} messages, relay on port {port}")
+        invited = _begin(here, INVITATIONS)
+        say(f"campaign {started['campaign']}: {started['queued']} messages, relay on port {ports.relay}")
+        say(f"campaign {invited['campaign']}: {invited['queued']} invitations, service on port {ports.linkedin}")
         if can_show_console() and not headless and not session.json:
             from tui.app import run_console
 
@@ -76,42 +79,60 @@ def _begin(here: Session, name: str) -> Json:
         args = new_args(plan.name, plan.account, plan.pacing, plan.letter, window=plan.window)
         control.call("campaign.new", args)
         if plan.source is not None:
-            import_file(plan.source, plan.name, control, rejects=here.db.with_name("rejects.csv"))
+            by_profile = here.config().account(plan.account).channel == "unipile"
+            source = replace(plan.source, by_profile=by_profile)
+            import_file(source, plan.name, control, rejects=here.db.with_name("rejects.csv"))
         control.call("campaign.live", {"name": plan.name})
         return control.call("campaign.start", {"name": plan.name})
 
 
 def _compare(here: Session, place: Place) -> Json:
-    """The campaign's counts beside the relay's ledger."""
+    """The counts of both campaigns beside the servers' ledgers."""
+    from tui.demo.setup import CAMPAIGN, INVITATIONS, judge, judge_invitations
+
+    mail = _beside(here, CAMPAIGN, judge(place), "address")
+    invitations = _beside(here, INVITATIONS, judge_invitations(place), "profile")
+    return {**mail, "invitations": invitations, "equal": mail["equal"] and invitations["equal"]}
+
+
+def _beside(here: Session, name: str, ledger: Judgement, who: str) -> Json:
     from tui.cli.facts import by_state
-    from tui.demo.setup import CAMPAIGN, judge
 
     with here.reader() as reader:
-        row = reader.campaign(CAMPAIGN)
-        sent = {p["address"].lower() for p in reader.all_recipients(row["id"]) if p["state"] == "completed"}
-    ledger = judge(place)
+        row = reader.campaign(name)
+        sent = {p[who].lower() for p in reader.all_recipients(row["id"]) if p["state"] == "completed"}
     counts = by_state(row["counts"])
-    equal = counts["completed"] == ledger.accepted == ledger.people and sent == ledger.addresses
     return {
-        "campaign": CAMPAIGN,
+        "campaign": name,
         "state": row["state"],
         "total": row["total"],
         "counts": counts,
         "ledger": {"accepted": ledger.accepted, "people": ledger.people, "twice": list(ledger.twice)},
-        "equal": equal,
+        "equal": row["state"] == "completed"
+        and counts["completed"] == ledger.accepted == ledger.people
+        and sent == ledger.addresses,
     }
 
 
 def _tell(place: Place, found: Json) -> None:
-    ledger = found["ledger"]
+    invitations = found["invitations"]
+    ledger, invited = found["ledger"], invitations["ledger"]
     pairs(
         (
             ("campaign", f"{found['campaign']} is {found['state']}"),
-            ("counts", ", ".join(f"{n:,} {state}" for state, n in found["counts"].items() if n)),
+            ("counts", _states(found)),
             ("sent, by Paceline", f"{found['counts']['completed']:,}"),
             ("accepted, by the relay", f"{ledger['accepted']:,} messages for {ledger['people']:,} people"),
-            ("anybody twice", ", ".join(ledger["twice"]) or "nobody"),
+            ("campaign", f"{invitations['campaign']} is {invitations['state']}"),
+            ("counts", _states(invitations)),
+            ("invited, by Paceline", f"{invitations['counts']['completed']:,}"),
+            ("invitations, by the service", f"{invited['accepted']:,} for {invited['people']:,} people"),
+            ("anybody twice", ", ".join([*ledger["twice"], *invited["twice"]]) or "nobody"),
         )
     )
     out("equal" if found["equal"] else "not equal")
     say(f"look closer: paceline --db {place.database} --config {place.config} campaign show {found['campaign']}")
+
+
+def _states(found: Json) -> str:
+    return ", ".join(f"{n:,} {state}" for state, n in found["counts"].items() if n)

@@ -1,4 +1,4 @@
-"""The relay as a child: it ends with whoever started it, however that ends.
+"""A server of the demo as a child: it ends with whoever started it, however that ends.
 
 Standard input is a pipe that nobody writes to; its end means that the other side is gone.
 """
@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 
-from tui.demo import relay
+from tui.demo import relay, unipile_server
+
+SERVERS: dict[str, Callable[[], None]] = {"relay": relay.main, "linkedin": unipile_server.main}
 
 
 def _end_with_parent() -> None:
@@ -21,4 +25,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    relay.main()
+    SERVERS[sys.argv.pop(1)]()

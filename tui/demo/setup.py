@@ -1,4 +1,4 @@
-"""The demo's own folder and its relay: a configuration, a database, an example campaign. Nothing else is special.
+"""The demo's own folder and its two servers: a configuration, a database, example campaigns. Nothing else is special.
 
 Engine and storage know of no demo: retries within seconds and a short cooling are settings like any other.
 """
@@ -6,30 +6,39 @@ Engine and storage know of no demo: retries within seconds and a short cooling a
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
 from storage.errors import LockHeldError, PacelineError, RefusedError, UsageError
 from storage.lock import read_holder
+from tui.demo import unipile_server
 from tui.demo.ledger import Ledger
+from tui.demo.unipile_rules import InvitationLedger
 
 MARK = ".paceline-demo"
 PREVIOUS = "previous"
 CAMPAIGNS = Path(__file__).parent / "campaigns"
-"""The example campaigns; `examples/welcome` and `examples/follow-up` are the same folders."""
+"""The example campaigns; those of the same names in `examples/` are the same folders."""
 CAMPAIGN = "welcome"
 """The one that is sent at once and counted by the relay."""
+INVITATIONS = "introductions"
+"""The one beside it, through a LinkedIn account."""
 LATER = "follow-up"
 """The one whose pace is looked at: it takes days."""
 _STARTING = "listening on "
+_KEY_FILE = "linkedin.key"
+_SEED = 542
+"""With it the invited people meet every kind of answer, and nobody who could be invited only in three weeks."""
 
 CONFIG = """\
 # The demo's configuration, written anew by every `paceline demo`.
@@ -47,11 +56,19 @@ steps = ["2s"]
 [accounts.relay]
 channel = "smtp"
 host = "127.0.0.1"
-port = {port}
+port = {relay}
 tls = "none"
 concurrency = 10
 from_name = "The fair's team"
 from_address = "team@fair.example.com"
+
+# A LinkedIn account at a service of this machine. A real one waits 15 minutes and more between two invitations.
+[accounts.linkedin]
+channel = "unipile"
+url = "http://127.0.0.1:{linkedin}"
+account_id = "demo-account"
+api_key = {{ file = {key} }}
+min_gap = "1s"
 
 # One person's mailbox: a few a day. Its messages are files beside this one, nothing leaves the machine.
 [accounts.personal]
@@ -81,6 +98,10 @@ class Place:
     @property
     def ledger(self) -> Path:
         return self.folder / "ledger.jsonl"
+
+    @property
+    def invitations(self) -> Path:
+        return self.folder / "invitations.jsonl"
 
 
 def default_folder() -> Path:
@@ -119,42 +140,66 @@ def make_place(folder: Path) -> tuple[Place, str]:
 
 
 def _put_away(place: Place) -> str:
-    old = [path for path in (place.database, place.ledger) if path.exists()]
+    old = [path for path in (place.database, place.ledger, place.invitations) if path.exists()]
     if not old:
         return f"demo in {place.folder} (reused)"
     previous = place.folder / PREVIOUS
     previous.mkdir(mode=0o700, exist_ok=True)
-    for name in (place.database.name, place.ledger.name):
+    for name in (place.database.name, place.ledger.name, place.invitations.name):
         for ending in ("", "-wal", "-shm", ".lock", ".sock"):
             (previous / (name + ending)).unlink(missing_ok=True)
             if (part := place.folder / (name + ending)).exists():
                 # Its lock and its socket belong to no running engine; the journal goes with its database.
                 part.replace(previous / part.name) if ending in ("", "-wal", "-shm") else part.unlink()
     return (
-        f"demo in {place.folder} (reused): the last run's database and ledger are in {PREVIOUS}/, new ones replace them"
+        f"demo in {place.folder} (reused): the last run's database and ledgers are in {PREVIOUS}/, new ones replace "
+        f"them"
     )
 
 
-def write_config(place: Place, port: int) -> None:
-    """The configuration for the relay's port, 0600."""
-    place.config.unlink(missing_ok=True)
-    with os.fdopen(os.open(place.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(CONFIG.format(port=port))
+class Ports(NamedTuple):
+    """Where the demo's servers listen."""
+
+    relay: int
+    linkedin: int
+
+
+def write_config(place: Place, ports: Ports) -> None:
+    """The configuration for the servers' ports, and the key of the LinkedIn service beside it; both 0600."""
+    key = place.folder / _KEY_FILE
+    _write(key, f"{unipile_server.KEY}\n")
+    # A basic string of TOML is one of JSON, as far as paths go.
+    _write(place.config, CONFIG.format(relay=ports.relay, linkedin=ports.linkedin, key=json.dumps(str(key))))
+
+
+def _write(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 @contextlib.contextmanager
-def running_relay(place: Place) -> Iterator[int]:
-    """The relay in a process of its own; gives its port. It ends with this one."""
+def running_servers(place: Place) -> Iterator[Ports]:
+    """The relay and the LinkedIn service, each in a process of its own that ends with this one; gives their ports."""
+    with (
+        _running("relay", "--ledger", str(place.ledger)) as relay,
+        _running("linkedin", "--ledger", str(place.invitations), "--seed", str(_SEED)) as linkedin,
+    ):
+        yield Ports(relay, linkedin)
+
+
+@contextlib.contextmanager
+def _running(*words: str) -> Iterator[int]:
     child = subprocess.Popen(
-        [sys.executable, "-m", "tui.demo.attended", "--ledger", str(place.ledger)],
+        [sys.executable, "-m", "tui.demo.attended", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # A Ctrl-C in the terminal is for the console, not for the relay.
+        # A Ctrl-C in the terminal is for the console, not for the server.
         start_new_session=True,
     )
     try:
-        yield _port(child)
+        yield _port(child, words[0])
     finally:
         child.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -167,17 +212,17 @@ def running_relay(place: Place) -> Iterator[int]:
                 pipe.close()
 
 
-def _port(child: subprocess.Popen[str]) -> int:
+def _port(child: subprocess.Popen[str], name: str) -> int:
     line = child.stdout.readline() if child.stdout is not None else ""
     found = re.fullmatch(rf"{_STARTING}\S+:(\d+)\s*", line)
     if found is None:
-        raise PacelineError("the demo's relay did not start", hint="python -m tui.demo.relay says why")
+        raise PacelineError(f"the demo's {name} did not start", hint=f"python -m tui.demo.attended {name} says why")
     return int(found[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The relay's own ledger: messages it accepted, different people, and who got more than one."""
+    """A server's own ledger: what it accepted, different people, and who got more than one."""
 
     accepted: int
     people: int
@@ -188,6 +233,16 @@ class Judgement:
 def judge(place: Place) -> Judgement:
     """Read the relay's ledger."""
     entries = Ledger.read(place.ledger) if place.ledger.exists() else []
-    per_person = Counter(entry.recipient.lower() for entry in entries)
-    twice = tuple(sorted(address for address, n in per_person.items() if n > 1))
-    return Judgement(len(entries), len(per_person), twice, frozenset(per_person))
+    return _judgement(entry.recipient.lower() for entry in entries)
+
+
+def judge_invitations(place: Place) -> Judgement:
+    """Read the LinkedIn service's ledger."""
+    entries = InvitationLedger.read(place.invitations) if place.invitations.exists() else []
+    return _judgement(entry.profile for entry in entries)
+
+
+def _judgement(people: Iterable[str]) -> Judgement:
+    per_person = Counter(people)
+    twice = tuple(sorted(person for person, n in per_person.items() if n > 1))
+    return Judgement(per_person.total(), len(per_person), twice, frozenset(per_person))

@@ -27,6 +27,9 @@ from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
+CHANNEL_WORDS = {"webhook": "http", "unipile": "linkin"}
+"""Channels whose names are wider than their column."""
+
 
 def load(reader: Reader, now: int, filter: Filter, link: LinkState) -> dict[str, Any]:
     """`rows`: the campaigns that the filter lets through, with what their pace is told from and why each stands or
@@ -94,7 +97,7 @@ def columns_at(now: int) -> list[Column]:
         Column("STATE", 11, state, keep=True, order=lambda row: mark_of(row, now).word),
         Column("NAME", 0, lambda row: row["name"], keep=True, order=lambda row: row["name"].casefold()),
         Column("LIVE", 4, lambda row: "live" if row["live"] else "-", from_width=96, rank=2),
-        Column("CH", 6, lambda row: row["channel"], rank=1),
+        Column("CH", 6, lambda row: CHANNEL_WORDS.get(row["channel"], row["channel"]), rank=1),
         Column("ACCOUNT", 14, lambda row: row["account"], from_width=96, rank=2, order=field("account")),
         Column("DONE", 15, done, right=True, rank=7, order=done_of),
         Column("%", 4, progress, right=True, rank=6, order=share),
