@@ -22,7 +22,7 @@ REASONS = ("manual", "unsubscribed", "bounced", "complained", "dead", "disabled"
 KINDS = ("address", "domain", "profile")
 LIST = "COALESCE(NULLIF(c.list, ''), c.name)"
 """The list that a campaign `c` belongs to."""
-SLICE = 5_000
+SLICE = 1_000
 
 _HITS = "SELECT kind, value, scope, reason FROM suppressions WHERE kind = '{kind}' AND value IN "
 
@@ -45,6 +45,14 @@ _STOP = (
     "UPDATE recipients SET stopped = 'suppressed', stopped_at = :now WHERE id IN (SELECT r.id FROM recipients r "
     "JOIN campaigns c ON c.id = r.campaign_id WHERE r.campaign_id = :campaign AND r.id > :after AND r.id <= :end "
     f"AND r.stopped = '' AND {REASON} IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id))"
+)
+
+# Whose entry is over meanwhile, or was taken away.
+_OVER = (
+    "UPDATE recipients SET stopped = '', stopped_at = NULL WHERE id IN (SELECT r.id FROM recipients r "
+    "JOIN campaigns c ON c.id = r.campaign_id WHERE r.campaign_id = :campaign AND r.stopped = 'suppressed' "
+    f"AND r.id > :after AND r.id <= :end AND {REASON} IS NULL "
     "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id))"
 )
 
@@ -89,17 +97,21 @@ def values_of(address_key: str, profile: str) -> list[tuple[str, str]]:
 
 
 def stop_suppressed(tx: Tx, campaign_id: int, after: int, now: int) -> tuple[int, int | None]:
-    """Stop the next slice of people without a message who must not be contacted. Returns how many, and the id that the
+    """Stop the next slice of people without a message who must not be contacted, and let those go on whose entry is
+    over. Returns how many, and the id that the
     next slice begins after (None: that was the last)."""
     end = tx.one(
         "SELECT max(id) AS id FROM (SELECT id FROM recipients INDEXED BY recipients_campaign WHERE campaign_id = ? "
         "AND id > ? ORDER BY id LIMIT ?)",
         (campaign_id, after, SLICE),
     )["id"]
-    if end is None or tx.one("SELECT 1 FROM suppressions LIMIT 1") is None:
+    if end is None:
         return 0, None
-    found = tx.execute(_STOP, {"now": now, "campaign": campaign_id, "after": after, "end": end})
-    return found.rowcount, end
+    these = {"now": now, "campaign": campaign_id, "after": after, "end": end}
+    tx.execute(_OVER, these)
+    if tx.one("SELECT 1 FROM suppressions LIMIT 1") is None:
+        return 0, None
+    return tx.execute(_STOP, these).rowcount, end
 
 
 def _list_of(tx: Tx, campaign_id: int) -> str:
@@ -132,10 +144,13 @@ _ADD = (
     "reason = CASE WHEN suppressions.reason IN ('unsubscribed', 'complained') THEN suppressions.reason "
     "ELSE excluded.reason END, note = CASE WHEN excluded.note = '' THEN suppressions.note ELSE excluded.note END"
 )
-_PEOPLE = (
-    "SELECT r.id FROM recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE r.{column} = ? AND r.stopped = '' "
-    f"AND c.state <> 'cancelled' AND (? = '' OR ? = {LIST})"
-)
+# Profiles are indexed where there is one.
+_WHOSE = {"address": "r.address_key = {}", "profile": "r.profile <> '' AND r.profile = {}"}
+_PEOPLE = {
+    kind: "SELECT r.id FROM recipients r JOIN campaigns c ON c.id = r.campaign_id "
+    f"WHERE {whose.format('?')} AND r.stopped = '' AND c.state <> 'cancelled' AND (? = '' OR ? = {LIST})"
+    for kind, whose in _WHOSE.items()
+}
 
 
 def add(tx: Tx, entries: Sequence[Entry], by: str, now: int) -> tuple[int, int]:
@@ -157,9 +172,8 @@ def add(tx: Tx, entries: Sequence[Entry], by: str, now: int) -> tuple[int, int]:
         )  # fmt: skip
         if one.kind == "domain" or (one.expires_at is not None and one.expires_at <= now):
             continue
-        column = "address_key" if one.kind == "address" else "profile"
         why = {"unsubscribed": "unsubscribed", "complained": "unsubscribed", "bounced": "bounced"}.get(one.reason)
-        for row in tx.all(_PEOPLE.format(column=column), (one.value, one.scope, one.scope)):
+        for row in tx.all(_PEOPLE[one.kind], (one.value, one.scope, one.scope)):
             spared += sequences.stop_person(tx, row["id"], why or "suppressed", now)
     return new, spared
 
@@ -181,8 +195,7 @@ def retried(tx: Tx, job_id: int, now: int) -> None:
 
 def _free(tx: Tx, rows: Sequence[Any], now: int) -> None:
     for row in rows:
-        if row["kind"] in _FREE:
-            tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
+        tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
 
 
 _OWN_ANSWER = "DELETE FROM suppressions WHERE id IN ({}) RETURNING kind, value".format(
@@ -193,11 +206,19 @@ _OWN_ANSWER = "DELETE FROM suppressions WHERE id IN ({}) RETURNING kind, value".
         for kind, column in (("address", "address_key"), ("profile", "profile"))
     )
 )
+_FREED = (
+    "UPDATE recipients SET stopped = '', stopped_at = NULL WHERE stopped = 'suppressed' AND id IN (SELECT r.id "
+    f"FROM {{}} AND {REASON} IS NULL)"
+)
 _FREE = {
-    kind: "UPDATE recipients SET stopped = '', stopped_at = NULL WHERE stopped = 'suppressed' AND id IN (SELECT r.id "
-    f"FROM recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE r.{column} = :value AND {REASON} IS NULL)"
-    for kind, column in (("address", "address_key"), ("profile", "profile"))
+    kind: _FREED.format(f"recipients r JOIN campaigns c ON c.id = r.campaign_id WHERE {whose.format(':value')}")
+    for kind, whose in _WHOSE.items()
 }
+# No index knows domains, but those who are stopped are few.
+_FREE["domain"] = _FREED.format(
+    "campaigns c CROSS JOIN recipients r INDEXED BY recipients_stopped ON r.campaign_id = c.id "
+    f"WHERE r.stopped <> '' AND r.stopped = 'suppressed' AND {_DOMAIN} = :value"
+)
 
 
 FULL_MAILBOXES, FULL_WITHIN = 3, 30 * DAY

@@ -46,10 +46,14 @@ BY_ANSWER: dict[str, Callable[[Row], dict[str, Any] | None]] = {
 """Tunings, taken back by the same control action with what its answer says was before (None: nothing was changed)."""
 
 
+def _added_again(result: Row) -> dict[str, Any] | None:
+    return {"entries": result["entries"], "source": "undo"} if result.get("entries") else None
+
+
 BY_RESULT: dict[str, tuple[str, Callable[[Row], dict[str, Any] | None]]] = {
-    "suppression.add": ("suppression.remove", lambda result: {"ids": result["ids"]} if result["ids"] else None),
-    "recipients.suppress": ("suppression.remove", lambda result: {"ids": result["ids"]} if result["ids"] else None),
-    "suppression.remove": ("suppression.add", lambda result: {"entries": result["entries"], "source": "undo"}),
+    "suppression.add": ("suppression.remove", lambda result: {"ids": result["ids"]} if result.get("ids") else None),
+    "recipients.suppress": ("suppression.remove", lambda result: {"ids": result["ids"]} if result.get("ids") else None),
+    "suppression.remove": ("suppression.add", _added_again),
 }
 """What is taken back by another control action, with arguments that the answer told (None: nothing was changed)."""
 

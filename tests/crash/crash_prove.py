@@ -49,6 +49,9 @@ PROOFS = (
     Proof(2, "window at the claim", _LIMITS + "a_closed_window_of_the_queue_lets_nothing_be_claimed"),
     Proof(2, "window at the gate", _LIMITS + "a_window_that_closes_after_the_claim_stops_the_send"),
     Proof(2, "recipient stopped"),
+    Proof(
+        2, "suppression at the gate", "tests/storage/test_store_suppressions.py::test_a_domain_is_stopped_at_the_gate"
+    ),
     Proof(2, "queue check of the claim", _CLAIM + "a_queue_that_waits_for_a_person_takes_nothing"),
     Proof(2, "queue check of the gate", _GATE + "a_queue_that_is_not_ready_stops_the_send"),
     Proof(

@@ -13,6 +13,7 @@ import pytest
 from storage import gate
 from storage.limits import Warmup
 from storage.model import DAY, HOUR, MINUTE
+from storage.suppressions import Entry
 from tests.support.guards import switch_off
 from tests.support.stores import NOON, Desk
 
@@ -56,6 +57,14 @@ async def domain_gap_at_the_gate(desk: Desk) -> list[str]:
     return [f"{began} to one domain began at once"] if began > 1 else []
 
 
+async def suppression_at_the_gate(desk: Desk) -> list[str]:
+    jobs = (await desk.claim(5)).jobs
+    await desk.store.suppress([Entry("domain", "example.org")], None, "ada")
+    answers = await asyncio.gather(*(desk.ask(job) for job in jobs))
+    began = sum(answer.attempt_id is not None for answer in answers)
+    return [f"{began} to a suppressed domain began"] if began else []
+
+
 SCENARIOS: dict[str, Scenario] = {
     "calendar cap": calendar_cap,
     "warm-up": warm_up,
@@ -63,6 +72,7 @@ SCENARIOS: dict[str, Scenario] = {
     "window at the gate": window_at_the_gate,
     "domain gap at the claim": domain_gap_at_the_claim,
     "domain gap at the gate": domain_gap_at_the_gate,
+    "suppression at the gate": suppression_at_the_gate,
 }
 
 
@@ -77,6 +87,7 @@ async def test_without_it_the_breach_is_seen(desk: Desk, guard: str, monkeypatch
     # Set to what they are, so that the end of the test puts back what the guard's absence replaces.
     monkeypatch.setattr(gate, "_closed_gate", gate._closed_gate)
     monkeypatch.setattr(gate, "claim_and_begin", gate.claim_and_begin)
+    monkeypatch.setattr(gate, "among", gate.among)
     switch_off(guard)
     await desk.campaign(5)
     assert await SCENARIOS[guard](desk) != []

@@ -162,6 +162,10 @@ def _starts_in_the_future_stay() -> None:
     dispatch.forget_future_starts = lambda tx, queue_id, now: None
 
 
+def _no_suppression_at_the_gate() -> None:
+    gate.among = lambda tx, rows, now: {}
+
+
 def _no_allow_list() -> None:
     service.Engine._may_reach = lambda self, account: lambda address: True  # type: ignore[method-assign]
 
@@ -187,7 +191,11 @@ def _no_owner_lock() -> None:
 
 
 def _no_word_about_nobody() -> None:
-    starting._nothing_to_start = lambda campaign: {"success": True, "campaign": campaign.name, "queued": 0}
+    starting._nothing_to_start = lambda campaign, suppressed=0: {
+        "success": True,
+        "campaign": campaign.name,
+        "queued": 0,
+    }
 
 
 def _no_reason_for_a_standstill() -> None:
@@ -215,6 +223,7 @@ GUARDS: dict[str, Callable[[], None]] = {
     "domain gap at the claim": _no_limit_at_the_claim(domain_gap=0),
     "domain gap at the gate": _no_limit_at_the_gate(domain_gap=0),
     "recipient stopped": _gate_reading(stopped=""),
+    "suppression at the gate": _no_suppression_at_the_gate,
     "minimum gap": _no_minimum_gap,
     "minimum gap at the claim": _no_limit_at_the_claim(min_gap=0),
     "minimum gap at the gate": _no_limit_at_the_gate(min_gap=0),
