@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import plans, routes
@@ -70,7 +70,7 @@ class Sequences:
                 if one.campaign_id not in known:
                     known[one.campaign_id] = await _sequence(self._context, one.campaign_id)
                 zone, now = self._context.config.zone, self._context.clock.now()
-                following.append(after(one, known[one.campaign_id], zone, now))
+                following.append(replace(after(one, known[one.campaign_id], zone, now), seen=one))
             except PacelineError as error:
                 await self._block(one.campaign_id, error.message)
         made = await store.follow(following) if following else 0

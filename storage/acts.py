@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from storage import suppressions
+from storage import lanes, suppressions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
@@ -83,12 +83,13 @@ def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) 
 
 def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
     """One job back to `pending` with a new budget; `row` is it as it stands in this transaction."""
+    queue_id = lanes.home(tx, row["campaign_id"], row["queue_id"])
     tx.execute(
-        "UPDATE jobs SET state = 'pending', reason = '', ready = ?, due_at = ?, gap = ?, tries = 0, "
+        "UPDATE jobs SET state = 'pending', reason = '', queue_id = ?, ready = ?, due_at = ?, gap = ?, tries = 0, "
         f"budget_at = NULL, follow = {UNFOLLOWED}, updated_at = ? WHERE id = ?",
-        (1 if due_at <= now else 0, due_at, gap, now, row["id"]),
+        (queue_id, 1 if due_at <= now else 0, due_at, gap, now, row["id"]),
     )
-    _count(tx, row, JobState.PENDING.value)
+    _count(tx, row, JobState.PENDING.value, queue_id)
     tx.execute(
         "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'", (row["batch_id"],)
     )
@@ -283,10 +284,11 @@ def _rows(tx: Tx, ids: Sequence[int]) -> dict[int, Any]:
     return {row["id"]: row for row in tx.all(f"{_ROW} WHERE id IN ({marks})", tuple(ids))}
 
 
-def _count(tx: Tx, row: Any, state: str) -> None:
-    key = (row["queue_id"], row["campaign_id"], row["batch_id"])
-    tx.count(*key, row["state"], row["error_key"], -1)
-    tx.count(*key, state, row["error_key"], +1)
+def _count(tx: Tx, row: Any, state: str, queue_id: int | None = None) -> None:
+    """Count a job from its state, and from its queue to `queue_id` when it changes that, to a new state."""
+    scope = (row["campaign_id"], row["batch_id"])
+    tx.count(row["queue_id"], *scope, row["state"], row["error_key"], -1)
+    tx.count(row["queue_id"] if queue_id is None else queue_id, *scope, state, row["error_key"], +1)
 
 
 def _graces(tx: Tx) -> list[tuple[int, int]]:

@@ -139,6 +139,10 @@ def _set_steps(tx: Tx, campaign: Campaign, steps: tuple[StepSpec, ...], now: int
     and conditions change."""
     check_editable(campaign, MESSAGE_STATES, "steps")
     have = get_steps(tx, campaign.id)
+    for step in have[1:]:
+        _check_place(tx, campaign, step, steps)
+    # Whoever waits for an acceptance may not have to any more.
+    tx.execute("UPDATE jobs SET follow = 1 WHERE campaign_id = ? AND follow > 0 AND follow = 2", (campaign.id,))
     if len(steps) + 1 > len(have) and campaign.state is not CampaignState.DRAFT:
         _follow_last(tx, campaign, have[-1].id)
     for position, wanted in enumerate(steps, start=2):
@@ -170,8 +174,25 @@ def _spec_of(step: Step) -> StepSpec:
     )  # fmt: skip
 
 
+def _check_place(tx: Tx, campaign: Campaign, step: Step, steps: tuple[StepSpec, ...]) -> None:
+    """A step that somebody has a message of keeps its place: at another one they would get it a second time."""
+    spec, place = _spec_of(step), step.position - 2
+    moved = spec in steps and (place >= len(steps) or steps[place] != spec)
+    if moved and _has_messages(tx, campaign, step):
+        raise RefusedError(
+            f"step {step.position} of '{campaign.name}' has messages already: it cannot change its place",
+            hint="add further steps behind it, or make a new campaign",
+        )
+
+
+def _has_messages(tx: Tx, campaign: Campaign, step: Step) -> bool:
+    return (
+        tx.one("SELECT 1 FROM jobs WHERE campaign_id = ? AND step_id = ? LIMIT 1", (campaign.id, step.id)) is not None
+    )
+
+
 def _check_unsent(tx: Tx, campaign: Campaign, step: Step) -> None:
-    if tx.one("SELECT 1 FROM jobs WHERE campaign_id = ? AND step_id = ? LIMIT 1", (campaign.id, step.id)):
+    if _has_messages(tx, campaign, step):
         raise RefusedError(
             f"step {step.position} of '{campaign.name}' has messages already: no step up to it can be taken away",
             hint="change its text, wait or conditions instead, or cancel its messages",

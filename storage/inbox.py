@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage import reputation, sequences
 from storage.events import Event, add_event
-from storage.model import DAY
+from storage.model import DAY, HOUR
 from storage.suppressions import Entry, add
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 RAW_KEPT = 256 * 1024
 """Bytes that are kept of a mail that nobody could be found for, or that was not understood."""
 BY_ADDRESS = 30 * DAY
-"""So far back an address alone names a message: what comes later, without a Message-ID or token, is somebody else's."""
+"""So long after a message an address alone names it: what comes later, without a Message-ID or token, is about
+another one."""
+CLOCKS = HOUR
+"""How much earlier than the message it may seem to be written: clocks differ. A mailbox holds old mail as well, which
+is never about what was sent later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,12 @@ _JOB = (
     "r.profile, r.stopped FROM jobs j JOIN recipients r ON r.id = j.recipient_id WHERE "
 )
 _LEFT = "j.state IN ('completed', 'uncertain', 'bounced')"
+# By the name or the provider's id of it, each by its index.
+_BY_PROFILE = (
+    f"{_JOB}j.recipient_id IN (SELECT id FROM recipients WHERE profile <> '' AND profile IN (SELECT ? UNION "
+    f"SELECT profile FROM profiles WHERE provider_id <> '' AND provider_id = ?)) AND {_LEFT} "
+    "ORDER BY j.sent_at DESC LIMIT 1"
+)
 
 
 def apply(tx: Tx, items: Sequence[Returned], now: int) -> list[Effect]:
@@ -82,7 +92,7 @@ def _apply(tx: Tx, item: Returned, now: int) -> Effect:
     known = tx.one("SELECT effect, job_id, recipient_id, campaign_id FROM inbox WHERE digest = ?", (item.digest,))
     if known is not None:
         return Effect(item.kind, "known already", known["job_id"], known["recipient_id"], known["campaign_id"])
-    job, matched_by = _match(tx, item, now)
+    job, matched_by = _match(tx, item)
     effect = _follows(tx, item, job, now)
     keep = effect == "kept"
     tx.execute(
@@ -101,7 +111,7 @@ def _apply(tx: Tx, item: Returned, now: int) -> Effect:
     return Effect(item.kind, effect, job["id"], job["recipient_id"], job["campaign_id"], matched_by)
 
 
-def _match(tx: Tx, item: Returned, now: int) -> tuple[Any, str]:
+def _match(tx: Tx, item: Returned) -> tuple[Any, str]:
     """The message that it is about, and by what it was found; (None, "") when nobody can tell."""
     if item.recipient_id:
         where, values = "j.recipient_id = ?", [item.recipient_id]
@@ -117,17 +127,14 @@ def _match(tx: Tx, item: Returned, now: int) -> tuple[Any, str]:
     for address in item.addresses:
         row = tx.one(
             f"{_JOB}j.recipient_id IN (SELECT id FROM recipients WHERE address_key = ?) AND {_LEFT} "
-            "AND COALESCE(j.sent_at, j.updated_at) > ? ORDER BY COALESCE(j.sent_at, j.updated_at) DESC LIMIT 1",
-            (address, now - BY_ADDRESS),
+            "AND COALESCE(j.sent_at, j.updated_at) BETWEEN ? AND ? "
+            "ORDER BY COALESCE(j.sent_at, j.updated_at) DESC LIMIT 1",
+            (address, item.at - BY_ADDRESS, item.at + CLOCKS),
         )
         if row is not None:
             return row, "address"
     for profile in item.profiles:
-        row = tx.one(
-            f"{_JOB}j.recipient_id IN (SELECT id FROM recipients WHERE profile <> '' AND (profile = ? OR profile IN "
-            f"(SELECT profile FROM profiles WHERE provider_id = ?))) AND {_LEFT} ORDER BY j.sent_at DESC LIMIT 1",
-            (profile, profile),
-        )
+        row = tx.one(_BY_PROFILE, (profile, profile))
         if row is not None:
             return row, "profile"
     return None, ""
@@ -184,6 +191,8 @@ def _bounced(tx: Tx, item: Returned, job: Any, now: int) -> str:
     stops = _stop_on(tx, job["campaign_id"])
     if "bounce" in stops:
         sequences.stop_person(tx, job["recipient_id"], "bounced", now)
+    else:
+        sequences.skip_conditional(tx, job["recipient_id"], "no_bounce", "bounced", now)
     _tell(tx, job, "message.bounced", f"{job['address']} bounced: {words}", "warning", now)
     return "bounced"
 
@@ -193,13 +202,7 @@ def _replied(tx: Tx, item: Returned, job: Any, now: int) -> str:
         "UPDATE recipients SET replied_at = COALESCE(replied_at, ?) WHERE id = ?", (item.at, job["recipient_id"])
     )
     if "reply" not in _stop_on(tx, job["campaign_id"]):
-        for open_job in tx.all(
-            "SELECT j.id, j.state, j.error_key, j.queue_id, j.campaign_id, j.batch_id FROM jobs j "
-            "JOIN steps s ON s.id = j.step_id WHERE j.recipient_id = ? AND j.state IN ('pending', 'held') "
-            "AND ' ' || s.conditions || ' ' LIKE '% no_reply %'",
-            (job["recipient_id"],),
-        ):
-            sequences.skip(tx, open_job, "replied", now)
+        sequences.skip_conditional(tx, job["recipient_id"], "no_reply", "replied", now)
         _tell(tx, job, "message.replied", f"{job['address']} replied: {item.subject[:100]}", "info", now)
         return "noted"
     return _stopped(tx, item, job, "replied", now)

@@ -43,6 +43,12 @@ _REASSIGN = (
 )
 
 
+_HOME = (
+    "SELECT l.queue_id FROM queues own JOIN lanes l ON l.campaign_id = ? JOIN queues q ON q.id = l.queue_id "
+    "AND q.channel = own.channel WHERE own.id = ? ORDER BY l.queue_id <> own.id, l.position, q.id LIMIT 1"
+)
+
+
 class Lane(NamedTuple):
     """A queue of an active campaign that has another one of the same channel."""
 
@@ -83,6 +89,13 @@ def last_due(reader: Reader, lane: Lane, before: int) -> int:
     """When the last message of a lane is due before a time (us); 0: none is."""
     row = reader.one(_LAST, (lane.campaign_id, before, lane.queue_id))
     return int(row["due_at"]) if row else 0
+
+
+def home(tx: Tx, campaign_id: int | None, queue_id: int) -> int:
+    """The queue of a message that is to be sent again: its own while its campaign uses it, else the first of the same
+    channel that it uses. Nobody takes from a queue that a campaign does not use."""
+    row = tx.one(_HOME, (campaign_id, queue_id))
+    return int(row["queue_id"]) if row is not None else queue_id
 
 
 def reassign(

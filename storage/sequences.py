@@ -27,14 +27,16 @@ WAITS = "the invitation is not accepted yet"
 _CAMPAIGNS = (
     "SELECT c.id, COALESCE(json_extract(c.settings, '$.accept_within_days'), ?) AS days FROM campaigns c "
     "WHERE c.state IN ('active', 'paused', 'completed') "
-    "AND EXISTS (SELECT 1 FROM steps s WHERE s.campaign_id = c.id AND s.position = 2)"
+    "AND EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_follow WHERE j.campaign_id = c.id AND j.follow > 0)"
 )
+# `unlikely`: the index is only for rows with `follow > 0`, and the planner would rather search by that, which reads
+# every message that is still open: 60 ms a look in a campaign of 50,000, against 3 ms.
 _ROWS = (
     "SELECT j.id, j.state, j.reason, j.follow, j.step_id, s.position, j.queue_id, j.batch_id, j.recipient_id, "
     "j.sent_at, "
     "j.updated_at, r.address, r.profile, r.fields, r.stopped, r.accepted_at, r.replied_at "
     "FROM jobs j INDEXED BY jobs_follow JOIN steps s ON s.id = j.step_id JOIN recipients r ON r.id = j.recipient_id "
-    f"WHERE j.campaign_id = ? AND j.follow > 0 AND j.follow = ? AND j.state IN {ENDED}"
+    f"WHERE j.campaign_id = ? AND j.follow > 0 AND unlikely(j.follow = ?) AND j.state IN {ENDED}"
 )
 _QUEUES = (
     "SELECT j.recipient_id, j.queue_id, q.channel FROM jobs j JOIN queues q ON q.id = j.queue_id "
@@ -86,6 +88,8 @@ class Following:
     more: bool = False
     """A step comes after this one too."""
     waits: bool = False
+    seen: Ended | None = None
+    """The message as it was when that was decided; what became otherwise since is asked about again."""
 
 
 def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) -> list[Ended]:
@@ -94,7 +98,7 @@ def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) 
     for campaign in tx.all(_CAMPAIGNS, (ACCEPT_WITHIN,)):
         if campaign["id"] in without:
             continue
-        rows = tx.all(f"{_ROWS} ORDER BY j.id LIMIT ?", (campaign["id"], 1, limit - len(found)))
+        rows = tx.all(f"{_ROWS} LIMIT ?", (campaign["id"], 1, limit - len(found)))
         found += _with_queues(tx, campaign["id"], rows)
         if len(found) >= limit:
             break
@@ -155,16 +159,29 @@ _INSERT = (
     "WHERE id = ? AND follow > 0 ON CONFLICT (recipient_id, step_id) DO NOTHING "
     "RETURNING queue_id, campaign_id, batch_id"
 )
+_AS_SEEN = (
+    "SELECT 1 FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN campaigns c ON c.id = j.campaign_id "
+    "WHERE j.id = ? AND j.state = ? AND r.stopped = ? AND r.accepted_at IS ? AND r.replied_at IS ? "
+    "AND c.state <> 'cancelled' AND (? IS NULL OR EXISTS (SELECT 1 FROM steps s WHERE s.id = ?))"
+)
 
 
 def follow(tx: Tx, what: Sequence[Following], now: int) -> int:
-    """Write down what comes after each message; how many jobs were made. One that was dealt with meanwhile is left."""
+    """Write down what comes after each message; how many jobs were made. One that was dealt with meanwhile is left, and
+    one that is not as it was seen (a reply, an acceptance, a cancel, an edit came between) is looked at again."""
     made = 0
     for one in what:
+        if one.seen is not None and not _is_as_seen(tx, one, one.seen):
+            continue
         if one.step_id is not None:
             made += _insert(tx, one, now)
         tx.execute("UPDATE jobs SET follow = ? WHERE id = ? AND follow > 0", (2 if one.waits else 0, one.job_id))
     return made
+
+
+def _is_as_seen(tx: Tx, one: Following, seen: Ended) -> bool:
+    facts = (one.job_id, seen.state.value, seen.stopped, seen.accepted_at, seen.replied_at, one.step_id, one.step_id)
+    return tx.one(_AS_SEEN, facts) is not None
 
 
 def _insert(tx: Tx, one: Following, now: int) -> int:
@@ -189,29 +206,25 @@ def _insert(tx: Tx, one: Following, now: int) -> int:
     return 1
 
 
+_ACCEPTED = (
+    "SELECT r.id, r.campaign_id, r.address FROM recipients r WHERE r.accepted_at IS NULL AND r.profile IN "
+    "(SELECT value FROM json_each(?) UNION SELECT p.profile FROM profiles p INDEXED BY profiles_provider "
+    "WHERE p.queue_id = ? AND p.provider_id <> '' AND p.provider_id IN (SELECT value FROM json_each(?))) "
+    "AND r.profile <> '' AND EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.queue_id = ? "
+    "AND j.state IN ('completed', 'uncertain', 'skipped'))"
+)
+
+
 def note_accepted(tx: Tx, queue_id: int, profiles: Sequence[str], at: int, now: int) -> int:
     """These profiles (or the provider's ids of them) are connected with the account: whoever was invited through it
     has accepted. What waited for that goes on, what was meant for those who do not accept is skipped. Returns how many
     people that is news of."""
     wanted = json.dumps(list(profiles))
-    people = tx.all(
-        "SELECT r.id, r.campaign_id, r.address FROM recipients r WHERE r.accepted_at IS NULL AND r.profile IN "
-        "(SELECT value FROM json_each(?) UNION SELECT p.profile FROM profiles p WHERE p.queue_id = ? AND p.provider_id "
-        "IN "
-        "(SELECT value FROM json_each(?))) AND r.profile <> '' AND EXISTS (SELECT 1 FROM jobs j "
-        "WHERE j.recipient_id = r.id AND j.queue_id = ? AND j.state IN ('completed', 'uncertain', 'skipped'))",
-        (wanted, queue_id, wanted, queue_id),
-    )
+    people = tx.all(_ACCEPTED, (wanted, queue_id, wanted, queue_id))
     for person in people:
         tx.execute("UPDATE recipients SET accepted_at = ? WHERE id = ?", (at, person["id"]))
         tx.execute("UPDATE jobs SET follow = 1 WHERE recipient_id = ? AND follow = 2", (person["id"],))
-        for job in tx.all(
-            "SELECT j.id, j.state, j.error_key, j.queue_id, j.campaign_id, j.batch_id FROM jobs j "
-            "JOIN steps s ON s.id = j.step_id WHERE j.recipient_id = ? AND j.state IN ('pending', 'held') "
-            "AND ' ' || s.conditions || ' ' LIKE '% not_accepted %'",
-            (person["id"],),
-        ):
-            skip(tx, job, "accepted", now)
+        skip_conditional(tx, person["id"], "not_accepted", "accepted", now)
         add_event(
             tx,
             Event(
@@ -229,6 +242,19 @@ def skip(tx: Tx, job: Any, reason: str, now: int) -> None:
         (reason, now, job["id"]),
     )
     tx.move([(job, job["state"], job["error_key"], "skipped", job["error_key"])])
+
+
+_CONDITIONAL = (
+    "SELECT j.id, j.state, j.error_key, j.queue_id, j.campaign_id, j.batch_id FROM jobs j "
+    "JOIN steps s ON s.id = j.step_id WHERE j.recipient_id = ? AND j.state IN ('pending', 'held') "
+    "AND instr(' ' || s.conditions || ' ', ' ' || ? || ' ') > 0"
+)
+
+
+def skip_conditional(tx: Tx, recipient_id: int, condition: str, reason: str, now: int) -> None:
+    """Open messages of a person that ask for a `condition` which holds no more will not be sent."""
+    for job in tx.all(_CONDITIONAL, (recipient_id, condition)):
+        skip(tx, job, reason, now)
 
 
 def stop_person(tx: Tx, recipient_id: int, why: str, now: int) -> int:

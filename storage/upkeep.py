@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms, sequences
+from storage import acts, alarms, lanes, sequences
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -145,8 +145,8 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     Returns its campaign."""
     state = JobState.COMPLETED if sent else JobState.PENDING
     row = tx.one(
-        "SELECT j.state, j.error_key, c.name AS campaign, c.state AS campaign_state FROM jobs j "
-        "LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ?",
+        "SELECT j.state, j.error_key, j.queue_id, j.campaign_id, c.name AS campaign, c.state AS campaign_state "
+        "FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ?",
         (job_id,),
     )
     if row is None or row["state"] != "uncertain":
@@ -157,16 +157,17 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
             f"campaign '{row['campaign']}' is cancelled: job {job_id} cannot be sent again",
             hint="say that it was sent, or leave it; a new campaign can reach this person",
         )
+    queue_id = row["queue_id"] if done else lanes.home(tx, row["campaign_id"], row["queue_id"])
     scope = tx.one(
-        "UPDATE jobs SET state = ?, sent_at = CASE WHEN ? = 1 THEN (SELECT max(intent_at) FROM attempts a "
-        "WHERE a.job_id = jobs.id) ELSE sent_at END, ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
+        "UPDATE jobs SET state = ?, queue_id = ?, sent_at = CASE WHEN ? = 1 THEN "
+        "(SELECT max(intent_at) FROM attempts a WHERE a.job_id = jobs.id) ELSE sent_at END, ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
         "tries = 0, budget_at = NULL, error_key = CASE WHEN ? = 1 THEN '' ELSE error_key END, updated_at = ? "
-        "WHERE id = ? RETURNING queue_id, campaign_id, batch_id",
-        (state.value, done, done, now, done, now, job_id),
+        "WHERE id = ? RETURNING campaign_id, batch_id",
+        (state.value, queue_id, done, done, now, done, now, job_id),
     )
-    key = (scope["queue_id"], scope["campaign_id"], scope["batch_id"])
-    tx.count(*key, "uncertain", row["error_key"], -1)
-    tx.count(*key, state.value, row["error_key"], +1)
+    key = (scope["campaign_id"], scope["batch_id"])
+    tx.count(row["queue_id"], *key, "uncertain", row["error_key"], -1)
+    tx.count(queue_id, *key, state.value, row["error_key"], +1)
     if not done:
         tx.execute(
             "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
