@@ -62,6 +62,7 @@ class Delivery:
     recipient: str
     message_id: str
     mono: int = 0
+    content: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -117,7 +118,8 @@ class ScriptedChannel:
             await self.clock.sleep(self._rng.randint(low, high))
 
     def seen(self, message: Message) -> Delivery:
-        return Delivery(self.clock.now(), message.recipient, message.message_id, self.clock.monotonic())
+        now, mono = self.clock.now(), self.clock.monotonic()
+        return Delivery(now, message.recipient, message.message_id, mono, message.content)
 
     # the judge
 
