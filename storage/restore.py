@@ -22,11 +22,9 @@ from storage.lock import OwnerLock
 from storage.migrate import check_identity
 from storage.model import Actor
 from storage.recipients import SLICE
+from storage.sequences import RESTORED, note_restored
 from storage.sqlite import SqliteStore
 from storage.writer import Tx
-
-RESTORED = "restored from a backup"
-"""The error key of jobs whose fate between the backup and the restore is not known."""
 
 _NO_ANSWER = "the engine ended between the intent and the server's reply"
 
@@ -64,6 +62,7 @@ async def restore(database: Path, source: Path, *, now: Callable[[], int], actor
         store = await SqliteStore.open(part, role="command", now=now)
         try:
             sent, uncertain = await _mark(store, old, stamp)
+            await store.writer.submit(lambda tx: note_restored(tx, stamp))
             text = f"restored from {source.name}: {uncertain:,} messages are uncertain, {sent:,} were found sent"
             event = Event("db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain)
             await store.writer.submit(lambda tx: add_event(tx, event, now()))

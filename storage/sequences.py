@@ -23,6 +23,10 @@ ACCEPT_WITHIN = 21
 ENDED = "('completed', 'skipped', 'failed', 'bounced')"
 """States in which a message is over, so that what follows it can be told; `uncertain` waits for a word on it."""
 WAITS = "the invitation is not accepted yet"
+RESTORED = "restored from a backup"
+"""The error key of jobs whose fate between a backup and its restore is not known."""
+_RESTORED_AT = "restored_at"
+"""The setting that tells when a backup was last put back (us)."""
 
 _CAMPAIGNS = (
     "SELECT c.id, COALESCE(json_extract(c.settings, '$.accept_within_days'), ?) AS days FROM campaigns c "
@@ -170,11 +174,12 @@ def follow(tx: Tx, what: Sequence[Following], now: int) -> int:
     """Write down what comes after each message; how many jobs were made. One that was dealt with meanwhile is left, and
     one that is not as it was seen (a reply, an acceptance, a cancel, an edit came between) is looked at again."""
     made = 0
+    restored_at = _restored_at(tx)
     for one in what:
         if one.seen is not None and not _is_as_seen(tx, one, one.seen):
             continue
         if one.step_id is not None:
-            made += _insert(tx, one, now)
+            made += _insert(tx, one, now, restored_at)
         tx.execute("UPDATE jobs SET follow = ? WHERE id = ? AND follow > 0", (2 if one.waits else 0, one.job_id))
     return made
 
@@ -184,14 +189,30 @@ def _is_as_seen(tx: Tx, one: Following, seen: Ended) -> bool:
     return tx.one(_AS_SEEN, facts) is not None
 
 
-def _insert(tx: Tx, one: Following, now: int) -> int:
-    state = "held" if one.held else "pending"
-    error_key = f"held: {one.detail}"[:100] if one.held else ""
-    ready = 1 if one.due_at <= now and not one.held else 0
+def note_restored(tx: Tx, at: int) -> None:
+    """A backup was put back: what follows a message of it and was due before `at` (us) may have left already."""
+    tx.execute(
+        "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (_RESTORED_AT, str(at)),
+    )
+
+
+def _restored_at(tx: Tx) -> int:
+    row = tx.one("SELECT value FROM settings WHERE key = ?", (_RESTORED_AT,))
+    return int(row["value"]) if row is not None else 0
+
+
+def _insert(tx: Tx, one: Following, now: int, restored_at: int) -> int:
+    state, reason, detail, error_key = "pending", "", "", ""
+    if one.due_at <= restored_at:
+        state, detail, error_key = "uncertain", f"{RESTORED}: it may have been sent after the backup", RESTORED
+    elif one.held:
+        state, reason, detail, error_key = "held", one.held, one.detail, f"held: {one.detail}"[:100]
+    ready = 1 if one.due_at <= now and state == "pending" else 0
     row = tx.one(
         _INSERT,
         (
-            one.queue_id, one.step_id, state, one.held, ready, one.priority, one.due_at, one.gap, one.detail, error_key,
+            one.queue_id, one.step_id, state, reason, ready, one.priority, one.due_at, one.gap, detail, error_key,
             one.message_id, 1 if one.more else 0, now, now, one.job_id,
         ),
     )  # fmt: skip

@@ -160,8 +160,8 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     queue_id = row["queue_id"] if done else lanes.home(tx, row["campaign_id"], row["queue_id"])
     scope = tx.one(
         "UPDATE jobs SET state = ?, queue_id = ?, sent_at = CASE WHEN ? = 1 THEN "
-        "(SELECT max(intent_at) FROM attempts a WHERE a.job_id = jobs.id) ELSE sent_at END, ready = 0, "
-        "due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
+        "COALESCE((SELECT max(intent_at) FROM attempts a WHERE a.job_id = jobs.id), due_at) ELSE sent_at END, "
+        "ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
         "tries = 0, budget_at = NULL, error_key = CASE WHEN ? = 1 THEN '' ELSE error_key END, updated_at = ? "
         "WHERE id = ? RETURNING campaign_id, batch_id",
         (state.value, queue_id, done, done, now, done, now, job_id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from storage.errors import RefusedError
 from storage.inbox import Returned
 from storage.model import DAY, HOUR, JobState, OutcomeClass, PauseReason, RecipientRow
 from storage.recipients import ImportSums
+from storage.restore import restore
 from storage.sequences import Ended, Following
 from storage.suppressions import Entry
-from tests.support.stores import Batch, Desk, said
+from tests.support.stores import OPERATOR, Batch, Desk, said
 
 PLAIN = StepSpec(text="again")
 
@@ -186,6 +188,39 @@ async def test_a_message_whose_account_was_taken_away_goes_through_another(desk:
     await desk.store.promote()
     assert [claimed.id for claimed in (await desk.claim()).jobs] == [job.id]
     assert desk.counts("queue", other.id) == {}
+
+
+# a backup that is older than what was sent
+
+
+async def test_a_step_that_may_have_left_after_the_backup_is_not_sent_by_itself(desk: Desk, tmp_path: Path) -> None:
+    batch = await letters(desk, people=2)
+    first, later = await sent(desk, 2)
+    backup = tmp_path / "backup.db"
+    desk.look.backup(backup)
+    one, other = await desk.store.ended()
+    due = desk.clock() + 3 * DAY
+    await desk.store.follow([await following(desk, batch, one, due_at=due)])
+    desk.clock.step(5 * DAY)
+    await desk.store.promote()
+    assert len(await sent(desk)) == 1
+    await desk.store.close()
+    desk.path.write_bytes(b"not a database")
+    await restore(desk.path, backup, now=desk.clock, actor=OPERATOR)
+    desk.look.close()
+    desk.look = desk.opener.look(desk.path)
+    desk.store = await desk.opener.open(desk.path, desk.clock)
+    assert [again.job_id for again in await desk.store.ended()] == [first, later]
+    afterwards = desk.clock() + DAY
+    assert await desk.store.follow(
+        [await following(desk, batch, one, due_at=due), await following(desk, batch, other, due_at=afterwards)]
+    ) == 2  # fmt: skip
+    await desk.store.promote()
+    doubtful, open_one = second(desk, batch)
+    assert (doubtful["state"], open_one["state"]) == ("uncertain", "pending")
+    assert (await desk.claim()).jobs == ()
+    await desk.store.resolve(doubtful["id"], sent=True, event=said())
+    assert desk.job(doubtful["id"])["sent_at"] == due
 
 
 # suppressions
