@@ -126,7 +126,7 @@ class RunningRelay:
 def _relay(folder: Path, *options: str) -> Iterator[RunningRelay]:
     ledger = folder / "ledger.jsonl"
     child = subprocess.Popen(
-        [sys.executable, "-m", "tui.demo.attended", "--ledger", str(ledger), *options],
+        [sys.executable, "-m", "tui.demo.attended", "relay", "--ledger", str(ledger), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

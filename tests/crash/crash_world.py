@@ -88,7 +88,17 @@ def relay_process(folder: Path, latency: float = 0.0) -> Iterator[RelayProcess]:
     """A relay that accepts everybody, in a process of its own; it outlives every engine that is killed."""
     ledger = folder / f"ledger-{next(_numbers)}.jsonl"
     child = subprocess.Popen(
-        [sys.executable, "-m", "tui.demo.attended", "--plain", "--ledger", str(ledger), "--latency", str(latency)],
+        [
+            sys.executable,
+            "-m",
+            "tui.demo.attended",
+            "relay",
+            "--plain",
+            "--ledger",
+            str(ledger),
+            "--latency",
+            str(latency),
+        ],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
