@@ -205,7 +205,7 @@ class Reader:
         "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, r.created_at, j.id AS job_id, "
         "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, COALESCE(j.attempts, 0) AS attempts, "
         "COALESCE(j.last_error, '') AS error, COALESCE(j.error_key, '') AS error_key, j.due_at, j.sent_at, "
-        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id, r.profile "
+        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id, r.profile, r.accepted_at, r.replied_at "
         f"{PEOPLE}"
     )
     VISIBLE = "r.import_id NOT IN (SELECT id FROM imports WHERE state = 'loading')"
@@ -283,7 +283,8 @@ class Reader:
     JOB = (
         "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
         "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
-        "j.campaign_id, j.batch_id, j.queue_id, c.name AS campaign, q.name AS queue, r.address, r.id AS recipient_id "
+        "j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
+        "q.name AS queue, r.address, r.id AS recipient_id "
         "FROM jobs j JOIN queues q ON q.id = j.queue_id LEFT JOIN campaigns c ON c.id = j.campaign_id "
         "LEFT JOIN recipients r ON r.id = j.recipient_id"
     )

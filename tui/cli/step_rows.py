@@ -21,15 +21,13 @@ def step_rows(reader: Reader, row: Json) -> list[Json]:
 
 
 def _step(row: Json, step: Json, counts: dict[str, int], waits: int) -> Json:
-    first = step["position"] == 1
-    wait = "" if first else Wait.from_dict(step["wait"]).describe()
-    words = [CONDITIONS[word] for word in step["conditions"] if word in CONDITIONS]
+    wait = "" if step["position"] == 1 else Wait.from_dict(step["wait"]).describe()
     return {
         "step": step["position"],
         "channel": step["channel"] or row["channel"],
         "wait": wait,
         "conditions": step["conditions"],
-        "begins": "at the start" if first else ", ".join([f"after {wait}", *words]),
+        "begins": begins(step),
         "pacing": Pacing.from_dict(step["pacing"]).describe() if step["pacing"] else "",
         "subject": step["subject"],
         "title": title(step),
@@ -41,6 +39,14 @@ def _step(row: Json, step: Json, counts: dict[str, int], waits: int) -> Json:
         "needs_you": counts.get("held", 0) + counts.get("uncertain", 0),
         "waits_for_acceptance": waits,
     }
+
+
+def begins(step: Json) -> str:
+    """When a step begins, and for whom: "after 3d, only to those who have not replied"."""
+    if step["position"] == 1:
+        return "at the start"
+    words = [CONDITIONS[word] for word in step["conditions"] if word in CONDITIONS]
+    return ", ".join([f"after {Wait.from_dict(step['wait']).describe()}", *words])
 
 
 def title(step: Json) -> str:

@@ -1,4 +1,4 @@
-"""One campaign: counts that add up, pace wanted and reached, and its batches, timeline, failures and recipients."""
+"""One campaign: counts that add up, pace wanted and reached, and its batches, timeline, failures, people, steps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from storage.queue_facts import add_limits
 from storage.reader import Reader
 from storage.sends import Place
 from tui.actions import Row, Target
+from tui.cli.step_rows import step_rows
 from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.foreseeing import Foresight
@@ -21,7 +22,7 @@ from tui.format import bar, clock, count, percent, rate, soon
 from tui.link import LinkState
 from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
 from tui.screens import timeline
-from tui.screens.campaign_tabs import COLUMNS, TABS, key_of
+from tui.screens.campaign_tabs import COLUMNS, TABS, key_of, tabs_of
 from tui.screens.campaigns import done_of, mark_of
 from tui.screens.failures import JobsScreen
 from tui.screens.view import PAGE, ViewScreen
@@ -47,6 +48,8 @@ def load(
             row["last_error"] = failed[0]["error"] if failed else ""
     elif tab == "timeline":
         return {"campaign": campaign, **timeline.load(reader, campaign, here), "tab": tab}
+    elif tab == "steps":
+        rows = step_rows(reader, campaign)
     elif tab == "failures":
         rows = grouped(reader.failures(campaign_id=campaign["id"]))
     else:
@@ -197,12 +200,12 @@ class CampaignScreen(ViewScreen):
 
     def _tabs(self) -> Line:
         spans: list[Span] = [(" ", "")]
-        for tab in TABS:
+        for tab in tabs_of(self.data["campaign"] if self.data else None):
             spans += [(f" {tab} " if tab != self._tab else f"[{tab}]", "tab" if tab == self._tab else ""), (" ", "")]
         return tuple(spans)
 
     def action_next_tab(self) -> None:
-        names = list(TABS)
+        names = tabs_of(self.data["campaign"] if self.data else None)
         self._tab = names[(names.index(self._tab) + 1) % len(names)]
         self.after = [0]
         self._pages = timeline.Pages()
@@ -231,6 +234,10 @@ class CampaignScreen(ViewScreen):
         campaign = self.data["campaign"]
         if self._tab == "batches":
             return BatchScreen(self._campaign, row["id"])
+        if self._tab == "steps":
+            from tui.screens.sequence_step import SequenceStepScreen
+
+            return SequenceStepScreen(self._campaign, row["step"])
         if self._tab == "failures":
             return JobsScreen.of_group(row, campaign["id"])
         job_id = row["id"] if self._tab == "timeline" else row["job_id"]

@@ -19,8 +19,14 @@ TABS = {
     "timeline": "nothing was sent and nothing is due",
     "failures": "nothing has failed",
     "recipients": "nobody imported yet",
+    "steps": "",
 }
-"""The tabs in order, each with what stands there when it is empty."""
+"""The tabs in order, each with what stands there when it is empty; `steps` only where there is more than one."""
+
+
+def tabs_of(campaign: Row | None) -> list[str]:
+    """The tabs of a campaign as `Reader.campaign` gives it (None: not read yet)."""
+    return [tab for tab in TABS if tab != "steps" or (campaign is not None and len(campaign["steps"]) > 1)]
 
 
 def done_in(row: Row) -> int:
@@ -72,15 +78,35 @@ def recipient_columns(now: int) -> list[Column]:
     ]
 
 
+def step_columns(now: int) -> list[Column]:
+    def figure(name: str, style: str = "") -> Callable[[Row], tuple[str, str]]:
+        return lambda row: (count(row[name]), style if row[name] else "dim")
+
+    return [
+        Column("STEP", 4, lambda row: str(row["step"]), right=True),
+        Column("CHANNEL", 8, lambda row: row["channel"]),
+        Column("SENT", 7, figure("sent"), right=True),
+        Column("WAITING", 7, figure("waiting"), right=True),
+        Column("SKIPPED", 7, figure("skipped"), right=True),
+        Column("FAILED", 6, figure("failed", "bad"), right=True),
+        Column("YOU", 4, figure("needs_you", "warn"), right=True),
+        Column("BEGINS", 18, lambda row: row["begins"], from_width=96),
+        Column("MESSAGE", 0, lambda row: row["title"]),
+    ]
+
+
 COLUMNS: dict[str, Callable[[int], list[Column]]] = {
     "batches": batch_columns,
     "timeline": timeline_columns,
     "failures": group_columns,
     "recipients": recipient_columns,
+    "steps": step_columns,
 }
 
 
 def key_of(tab: str) -> Callable[[Any], Hashable]:
     if tab == "timeline":
         return timeline_key
+    if tab == "steps":
+        return lambda row: (tab, row["step"])
     return (lambda row: (tab, row["raw_key"])) if tab == "failures" else (lambda row: (tab, row["id"]))

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from storage.people_page import jobs_of, person
 from storage.reader import Reader
 from tui.actions import Row, Target
+from tui.cli.step_rows import begins, title
 from tui.format import clock, fit, soon, wrap
 from tui.screens.job import attempt_items
 from tui.screens.view import ViewScreen
@@ -47,18 +48,57 @@ def _fact(name: str, value: str, style: str = "") -> Item:
     return Item(lambda width: ((f"   {fit(name, NAME)} ", "head"), (value, style)))
 
 
-def job_items(job: Row, now: int, width: int) -> list[Item]:
-    """One message: a row for the cursor, then its attempts."""
+def job_items(job: Row, now: int, width: int, step: str = "") -> list[Item]:
+    """One message: a row for the cursor, then its attempts. `step`: which one of several it is."""
     mark = job_mark(job, now)
     when = f"due {soon(job['due_at'], now)}" if job["state"] == "pending" else f"since {clock(job['updated_at'], now)}"
     reason = f" ({job['reason']})" if job["reason"] else ""
     spans = ((f"{mark.glyph} {mark.word}{reason}", mark.style), (f"  {when}   job {job['id']}", ""))
-    items = [blank(), heading("MESSAGE"), Item(lambda width: spans, ("job", job["id"]), job)]
+    items = [
+        blank(),
+        heading(f"MESSAGE{f'    {step}' if step else ''}"),
+        Item(lambda width: spans, ("job", job["id"]), job),
+    ]
     items.append(_fact("Message-ID", job["message_id"] or "-"))
     if job["error"] and job["state"] != "completed":
         items += [_fact("last error" if i == 0 else "", part) for i, part in enumerate(wrap(job["error"], width - 24))]
     attempts = attempt_items(job, now, width)
     return [*items, heading(f"ATTEMPTS ({len(job['attempts_log'])})"), *attempts] if attempts else items
+
+
+def step_of_job(campaign: Row, job: Row) -> str:
+    """Which step of a sequence a message is: "step 2 of 3, after 3d: Again"; "" where there is one only."""
+    steps = campaign["steps"]
+    place = next((place for place, step in enumerate(steps, 1) if step["id"] == job["step_id"]), 0)
+    if len(steps) < 2 or not place:
+        return ""
+    return f"step {place} of {len(steps)}, {begins(steps[place - 1])}: {title(steps[place - 1])}"
+
+
+def sequence_items(campaign: Row, found: Row, jobs: list[Row], now: int) -> list[Item]:
+    """Where a person stands in a sequence: what still comes, or why nothing does."""
+    steps = campaign["steps"]
+    if len(steps) < 2 or not jobs:
+        return []
+    last = jobs[-1]
+    place = next((place for place, step in enumerate(steps, 1) if step["id"] == last["step_id"]), len(steps))
+    left = steps[place:]
+    items = []
+    if found["accepted_at"]:
+        items.append(_fact("accepted", f"the invitation, {clock(found['accepted_at'], now)}"))
+    if found["replied_at"]:
+        items.append(_fact("replied", clock(found["replied_at"], now)))
+    if not left:
+        items.append(_fact("after this", "nothing: it is the last step"))
+    elif found["stopped"]:
+        items.append(_fact("after this", f"nothing: {found['stopped']}", "warn"))
+    elif last["follow"] == 2:
+        items.append(_fact("after this", f"step {place + 1}, once the invitation is accepted", "warn"))
+    elif last["follow"] == 1:
+        items.append(_fact("after this", f"step {place + 1}, {begins(left[0])}"))
+    else:
+        items.append(_fact("after this", f"nothing: the sequence ended with step {place} ({last['state']})"))
+    return [blank(), heading("SEQUENCE"), *items]
 
 
 class PersonScreen(ViewScreen):
@@ -106,7 +146,8 @@ class RecipientScreen(PersonScreen):
             items.append(_fact("stopped", found["stopped"], "warn"))
         items += [blank(), heading("FIELDS"), *field_items(found["fields"], width)]
         for job in data["jobs"]:
-            items += job_items(job, now, width)
+            items += job_items(job, now, width, step_of_job(data["campaign"], job))
+        items += sequence_items(data["campaign"], found, data["jobs"], now)
         if not data["jobs"]:
             items += [blank(), heading("MESSAGE    none yet: the campaign was not started with this person in it")]
         self.query_one(Grid).show(Sections(items))
