@@ -110,3 +110,9 @@ def test_html_keeps_its_words_and_marks_its_quotations() -> None:
     )
     shown = [line for line in text_of_html(html).splitlines() if line]
     assert shown == ["Hello & good day", "more", "> old", "> older", "end"]
+
+
+def test_a_payload_of_half_characters_and_too_many_people_is_an_event() -> None:
+    people = [r"\ud800@example.org", *(f"p{n}@example.org" for n in range(200))]
+    told = ", ".join(f'"{one}"' for one in people)
+    bounded(b'{"notificationType": "Delivery", "delivery": {"recipients": [%b]}}' % told.encode())

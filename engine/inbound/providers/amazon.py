@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from engine.inbound.model import Inbound, Kind, Raw
-from engine.inbound.providers.fields import Payload, event, items, message_ids, one_address, table, text
+from engine.inbound.providers.fields import Payload, addresses, event, items, message_ids, one_address, table, text
 
 
 def knows(payload: Payload) -> bool:
@@ -41,11 +41,9 @@ def read(payload: Payload, raw: Raw) -> Iterator[Inbound]:
                 )  # fmt: skip
         case "Delivery":
             told = table(payload, "delivery")
-            to = told.get("recipients")
-            addresses = tuple(one for one in to if isinstance(one, str)) if isinstance(to, list) else ()
             yield event(
-                Kind.DELIVERED, raw, at=text(told, "timestamp"), ids=ids, addresses=addresses, subject=subject,
-                words=text(told, "smtpResponse"), action="delivered",
+                Kind.DELIVERED, raw, at=text(told, "timestamp"), ids=ids, addresses=addresses(told, "recipients"),
+                subject=subject, words=text(told, "smtpResponse"), action="delivered",
             )  # fmt: skip
         case "DeliveryDelay":
             told = table(payload, "deliveryDelay")

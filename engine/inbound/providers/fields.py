@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.inbound.mail import addresses_of
-from engine.inbound.model import MAX_DIAGNOSTIC, MAX_EXCERPT, MAX_SUBJECT, Inbound, Kind, Raw
+from engine.inbound.model import MAX_ADDRESSES, MAX_DIAGNOSTIC, MAX_EXCERPT, MAX_SUBJECT, Inbound, Kind, Raw
 from engine.inbound.quoting import own_words
 from engine.inbound.replies import find_reply
 from storage.model import DAY, SECOND
@@ -30,6 +30,13 @@ def table(payload: Payload, *path: str) -> Payload:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
+
+
+def addresses(payload: Payload, name: str) -> tuple[str, ...]:
+    """The addresses of an array of texts, as many as an event has; empty where there is none."""
+    value = payload.get(name)
+    found = (one_address(text({name: one}, name)) for one in value) if isinstance(value, list) else ()
+    return tuple(one for one in found if one)[:MAX_ADDRESSES]
 
 
 def items(payload: Payload, name: str) -> list[Payload]:
