@@ -109,7 +109,9 @@ class Engine:
             self._watch = Watch(self.store, self.clock, self._watched)
             self._overflow = Overflow(self.context)
             await recover(self.store, self.clock)
-            self._mailboxes = Mailboxes(self.store, self.clock, on_change=self.wake)
+            self._mailboxes = Mailboxes(
+                self.store, self.clock, accounts=lambda: self.config.accounts, on_change=self.wake
+            )
             self.server = ControlServer(path, self.context)
             await self.server.start()
         except BaseException:

@@ -67,7 +67,9 @@ def wire_form(event: Inbound, raw: bytes, limit: int) -> dict[str, Any]:
 async def read(context: Context, args: ReadArgs, actor: Actor) -> Result:
     """Take in a slice of what was read; says of each what it led to. The same mail twice changes nothing."""
     found = [(item.event(), base64.b64decode(item.raw)) for item in args.items]
-    return await _told(context, args.source, await take_in(context.store, args.source, found), actor)
+    return await _told(
+        context, args.source, await take_in(context.store, context.config.accounts, args.source, found), actor
+    )
 
 
 @action("inbox.poll", PollArgs)
@@ -79,6 +81,7 @@ async def poll(context: Context, args: PollArgs, actor: Actor) -> Result:
         context.config.mailbox(args.mailbox),
         store=context.store,
         clock=context.clock,
+        accounts=lambda: context.config.accounts,
         on_change=context.hooks.wake,
     )
     look = await mailbox.look()

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from engine.accounts import Account
 from engine.inbound.model import Inbound, Kind
 from engine.inbound.replies import bounce_outcome
-from engine.inbound.tokens import read_token
+from engine.inbound.tokens import Token, read_token
 from engine.intake.addresses import AddressError, parse_address
 from engine.outcomes import Action
+from engine.suppressing import scope_of, suppressed_by
 from storage.inbox import Effect, Returned
-from storage.model import DAY
+from storage.model import JobState
 from storage.store import Store
-
-DISABLED_FOR = 90 * DAY
-"""How long a disabled mailbox is left alone: the rule of live replies (docs/outcomes.md)."""
+from storage.suppression_pages import reader_of
 
 
-async def take_in(store: Store, source: str, found: Sequence[tuple[Inbound, bytes]]) -> list[Effect]:
+async def take_in(
+    store: Store, accounts: Mapping[str, Account], source: str, found: Sequence[tuple[Inbound, bytes]]
+) -> list[Effect]:
     """Apply events, each with the bytes it was read from; one answer each, in order. What is known already changes
-    nothing."""
+    nothing. `accounts` say how far a wish to leave goes."""
     secret = await store.token_secret()
-    return await store.take_returned([returned(event, source, secret, raw) for event, raw in found])
+    items = []
+    for event, raw in found:
+        token = read_token(secret, event.token) if event.token else None
+        leaves = token is not None and event.kind is Kind.UNSUBSCRIBE
+        scope = await _scope(store, accounts, token) if token is not None and leaves else ""
+        items.append(returned(event, source, token, scope, raw))
+    return await store.take_returned(items)
 
 
-def returned(event: Inbound, source: str, secret: bytes, raw: bytes = b"") -> Returned:
+async def _scope(store: Store, accounts: Mapping[str, Account], token: Token) -> str:
+    person = await store.read(lambda reader: reader_of(reader, token.recipient_id))
+    if person is None:
+        return ""
+    return scope_of(person["settings"], accounts.get(person["account"]), person["list"], token)
+
+
+def returned(event: Inbound, source: str, token: Token | None = None, scope: str = "", raw: bytes = b"") -> Returned:
     """An event as the store takes it: identifiers in their brackets, addresses by the form they are compared by."""
-    token = read_token(secret, event.token) if event.token else None
     suppress, duration = _suppression(event)
     return Returned(
         event.digest,
@@ -45,6 +59,7 @@ def returned(event: Inbound, source: str, secret: bytes, raw: bytes = b"") -> Re
         text=event.text,
         suppress=suppress,
         suppress_for=duration,
+        scope=scope,
         raw=raw,
     )
 
@@ -58,11 +73,10 @@ def _suppression(event: Inbound) -> tuple[str, int]:
         case Kind.UNSUBSCRIBE:
             return "unsubscribed", 0
         case Kind.BOUNCE:
-            action = bounce_outcome(event).action
-            if action == Action.SUPPRESS:
-                return "dead", 0
-            if action == Action.SUPPRESS_90D:
-                return "disabled", DISABLED_FOR
+            outcome = bounce_outcome(event)
+            # A full mailbox may be full for this hour only: who relays for us gives up on it at once.
+            if outcome.action != Action.SOFT:
+                return suppressed_by(outcome, JobState.FAILED)
     return "", 0
 
 

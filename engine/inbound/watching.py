@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.accounts import Account
 from engine.clock import Clock
 from engine.inbox_settings import InboxTable
 from storage.errors import PacelineError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SLICE = 50
 """Mails of one reading: a folder of thousands is worked off in slices, each remembered."""
+Accounts = Callable[[], Mapping[str, Account]]
 LONGEST = 60 * MINUTE
 """The longest wait after failures in a row."""
 
@@ -35,9 +37,10 @@ class Look:
 class Mailboxes:
     """The mailboxes of the configuration, each looked after by a task of its own."""
 
-    def __init__(self, store: Store, clock: Clock, *, on_change: Callable[[], None]) -> None:
+    def __init__(self, store: Store, clock: Clock, *, accounts: Accounts, on_change: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
+        self._accounts = accounts
         self._on_change = on_change
         self._tasks: dict[str, tuple[InboxTable, asyncio.Task[None]]] = {}
 
@@ -47,7 +50,14 @@ class Mailboxes:
         await self._leave(gone)
         for name, table in tables.items():
             if name not in self._tasks:
-                mailbox = Mailbox(name, table, store=self._store, clock=self._clock, on_change=self._on_change)
+                mailbox = Mailbox(
+                    name,
+                    table,
+                    store=self._store,
+                    clock=self._clock,
+                    accounts=self._accounts,
+                    on_change=self._on_change,
+                )
                 self._tasks[name] = (table, asyncio.create_task(mailbox.run(), name=f"inbox-{name}"))
 
     async def stop(self) -> None:
@@ -71,12 +81,14 @@ class Mailbox:
         *,
         store: Store,
         clock: Clock,
+        accounts: Accounts,
         on_change: Callable[[], None],
     ) -> None:
         self._name = name
         self._table = table
         self._store = store
         self._clock = clock
+        self._accounts = accounts
         self._on_change = on_change
         self._failures = 0
 
@@ -104,7 +116,7 @@ class Mailbox:
         cursor = Cursor.parse(await self._store.inbox_cursor(source))
         reading = await asyncio.to_thread(self._read, cursor)
         found = [(event, raw.data) for raw in reading.mails for event in events(raw)]
-        effects = await take_in(self._store, source, found) if found else []
+        effects = await take_in(self._store, self._accounts(), source, found) if found else []
         # Remembered after it was taken in: what is read twice after a crash changes nothing.
         if reading.cursor != cursor:
             await self._store.set_inbox_cursor(source, str(reading.cursor))

@@ -60,6 +60,7 @@ async def test_a_look_takes_in_what_is_new_and_remembers_how_far_it_came(
             table(server.port, monkeypatch),
             store=store,
             clock=SystemClock(),
+            accounts=dict,
             on_change=lambda: changed.append(1),
         )
         assert len((await mailbox.look()).effects) == 3
@@ -74,10 +75,12 @@ async def test_a_mailbox_that_cannot_be_read_is_told_and_read_when_it_is_back(
 ) -> None:
     with ImapServer(ImapFolder()) as server:
         port = server.port
-    mailbox = Mailbox("replies", table(port, monkeypatch), store=store, clock=SystemClock(), on_change=lambda: None)
+    mailbox = Mailbox(
+        "replies", table(port, monkeypatch), store=store, clock=SystemClock(), accounts=dict, on_change=lambda: None
+    )
     with pytest.raises(PacelineError):
         await mailbox.look()
-    mailboxes = Mailboxes(store, SystemClock(), on_change=lambda: None)
+    mailboxes = Mailboxes(store, SystemClock(), accounts=dict, on_change=lambda: None)
     await mailboxes.set({"replies": table(port, monkeypatch)})
     async with asyncio.timeout(20):
         while True:
@@ -94,7 +97,7 @@ async def test_a_mailbox_that_cannot_be_read_is_told_and_read_when_it_is_back(
 async def test_a_table_that_did_not_change_is_left_alone(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = ImapFolder()
     with ImapServer(folder) as server:
-        mailboxes = Mailboxes(store, SystemClock(), on_change=lambda: None)
+        mailboxes = Mailboxes(store, SystemClock(), accounts=dict, on_change=lambda: None)
         first = {"a": table(server.port, monkeypatch)}
         await mailboxes.set(first)
         task = mailboxes._tasks["a"][1]
