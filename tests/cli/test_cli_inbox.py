@@ -154,3 +154,27 @@ def test_a_configured_mailbox_is_read_on_from_where_it_was_left(home: Home, sent
     assert sum("FETCH" in command for command in folder.asked) == 1
     assert folder.seen == set()
     assert home("inbox", "read", "--imap", "other").code == 2
+
+
+def test_a_mail_to_the_leave_address_of_a_message_takes_its_reader_off(home: Home) -> None:
+    config = home.config.read_text()
+    mailto = 'from_address = "sender@example.com"\nunsubscribe_mailto = "leave+{unsubscribe_token}@example.com"'
+    home.config.write_text(config.replace('from_address = "sender@example.com"', mailto, 1))
+    for command in (
+        ("campaign", "new", "spring", "-a", "outbox", "-t", home.folder / "message.txt"),
+        ("recipients", "import", home.folder / "people.csv", "-c", "spring"),
+        ("campaign", "start", "spring", "--yes"),
+        ("engine", "run", "--until-idle"),
+    ):
+        done = home(*command)
+        assert done.code == 0, done.err
+    letters = [path.read_text() for path in (home.folder / "outbox").rglob("*.eml")]
+    letter = next(text for text in letters if "To: ben@example.org" in text)
+    found = re.search(r"mailto:(leave\+[a-z2-7]+@example\.com)", letter)
+    assert found is not None
+    mail = home.write("leave.eml", f"From: Ben <other@example.org>\nTo: {found[1]}\nSubject: unsubscribe\n\n")
+    assert home("inbox", "read", mail, "--json").json["kinds"] == {"unsubscribe": 1}
+    entry = home("export", "suppressions", "--to", "-", "--format", "jsonl").lines[0]
+    assert (entry["value"], entry["reason"]) == ("ben@example.org", "unsubscribed")
+    (row,) = home("inbox", "list", "--json").json["inbox"]
+    assert (row["matched_by"], row["effect"]) == ("token", "stopped")
