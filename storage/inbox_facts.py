@@ -8,7 +8,7 @@ from storage.reader import Reader
 
 Row = dict[str, Any]
 
-_LINE = (
+LINE = (
     "SELECT i.id, i.kind, i.at, i.read_at, i.effect, i.matched_by, i.address, i.code, i.enhanced, i.subject, "
     "i.diagnostic, i.job_id, i.recipient_id, i.campaign_id, c.name AS campaign, i.source FROM inbox i "
     "LEFT JOIN campaigns c ON c.id = i.campaign_id"
@@ -45,7 +45,7 @@ def inbox_rows(
     if before is not None:
         where.append("i.id < ?")
         values.append(before)
-    return reader.rows(f"{_LINE} WHERE {' AND '.join(where)} ORDER BY i.id DESC LIMIT ?", (*values, limit))
+    return reader.rows(f"{LINE} WHERE {' AND '.join(where)} ORDER BY i.id DESC LIMIT ?", (*values, limit))
 
 
 def inbox_one(reader: Reader, inbox_id: int) -> Row | None:

@@ -11,6 +11,7 @@ from storage.alarm_facts import ALARM
 from storage.event_pages import EVENT
 from storage.filter_sql import ALL, Where, both, where
 from storage.filter_terms import Filter
+from storage.inbox_facts import LINE
 from storage.jobs_page import Place, Query, Sort, highest, page, place_of
 from storage.people_page import PeopleQuery, people
 from storage.reader import Reader, Row
@@ -28,7 +29,7 @@ _BATCH = "SELECT b.*, c.name AS campaign FROM batches b LEFT JOIN campaigns c ON
 _EXECUTION = "SELECT e.*, c.name AS campaign FROM executions e LEFT JOIN campaigns c ON c.id = e.campaign_id"
 _ENDS = {
     table: f"SELECT COALESCE(min(id), 0) AS first, COALESCE(max(id), -1) AS last FROM {table}"
-    for table in ("attempts", "alarms", "batches", "events", "executions")
+    for table in ("attempts", "alarms", "batches", "events", "executions", "inbox")
 }
 
 
@@ -92,6 +93,11 @@ def alarms(reader: Reader, campaign_id: int | None = None) -> Iterator[Row]:
 def executions(reader: Reader, campaign_id: int | None = None) -> Iterator[Row]:
     """Every start, resume and retry, oldest first."""
     return by_id(reader, "executions", _EXECUTION, "e.id", _of("e.campaign_id", campaign_id))
+
+
+def inbox(reader: Reader, campaign_id: int | None = None) -> Iterator[Row]:
+    """Everything that came back, in the order in which it was read."""
+    return by_id(reader, "inbox", LINE, "i.id", _of("i.campaign_id", campaign_id))
 
 
 def _of(column: str, campaign_id: int | None) -> Where:

@@ -41,7 +41,7 @@ def options(command: F) -> F:
 @click.command(
     "export",
     cls=Verb,
-    epilog="\b\n" + "\n".join(f"{name:<11} {table.help}" for name, table in TABLES.items()),
+    epilog="\b\n" + "\n".join(f"{name:<12} {table.help}" for name, table in TABLES.items()),
 )
 @click.argument("table", type=click.Choice([*TABLES]), metavar="TABLE")
 @click.option(

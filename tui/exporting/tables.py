@@ -22,6 +22,7 @@ from storage.people_page import PeopleQuery
 from storage.reader import STATES, Reader
 from tui.cli.facts import batch_json, by_state, job_json, recipient_json
 from tui.cli.output import dated
+from tui.cli.step_rows import step_rows
 from tui.failure_groups import groups
 
 Row = dict[str, Any]
@@ -94,10 +95,7 @@ STATUS = ("status", "attempts", "error", "due_at", "sent_at", "message_id", "sto
 
 
 def _recipients(reader: Reader, wanted: Wanted) -> Sheet:
-    if wanted.campaign:
-        campaigns = [(wanted.campaign["id"], wanted.campaign["name"])]
-    else:
-        campaigns = sorted((row["id"], row["name"]) for row in reader.campaigns())
+    campaigns = _campaigns_of(reader, wanted)
     last = table_pages.last_person(reader)
 
     def people() -> Iterator[tuple[str, Row]]:
@@ -113,6 +111,13 @@ def _recipients(reader: Reader, wanted: Wanted) -> Sheet:
         return {**row["fields"], **{column: row[name] for name, column in taken.items()}}
 
     return Sheet((*fields, *taken.values()), (_person(name, person) for name, person in people()), flat)
+
+
+def _campaigns_of(reader: Reader, wanted: Wanted) -> list[tuple[int, str]]:
+    """Id and name of the campaign that is wanted, or of all by id."""
+    if wanted.campaign:
+        return [(wanted.campaign["id"], wanted.campaign["name"])]
+    return sorted((row["id"], row["name"]) for row in reader.campaigns())
 
 
 def _person(campaign: str, person: Row) -> Row:
@@ -207,6 +212,27 @@ def _suppressions(reader: Reader, wanted: Wanted) -> Sheet:
     return _picked(columns, map(suppression_pages.json_of, rows))
 
 
+def _inbox(reader: Reader, wanted: Wanted) -> Sheet:
+    columns = (
+        "id", "kind", "at", "read_at", "effect", "matched_by", "address", "code", "enhanced", "subject", "diagnostic",
+        "campaign", "job_id", "recipient_id", "source",
+    )  # fmt: skip
+    return _picked(columns, table_pages.inbox(reader, wanted.campaign_id))
+
+
+def _steps(reader: Reader, wanted: Wanted) -> Sheet:
+    columns = (
+        "campaign", "step", "channel", "begins", "wait", "conditions", "pacing", "subject", *STATES,
+        "waits_for_acceptance",
+    )  # fmt: skip
+    told = (
+        {**row, **{state: row["counts"].get(state, 0) for state in STATES}, "campaign": name}
+        for _, name in _campaigns_of(reader, wanted)
+        for row in step_rows(reader, reader.campaign(name))
+    )
+    return _picked(columns, told)
+
+
 def _executions(reader: Reader, wanted: Wanted) -> Sheet:
     columns = (
         "id", "campaign", "kind", "state", "actor", "queued", "sent", "failed", "message", "started_at", "finished_at",
@@ -225,5 +251,7 @@ TABLES = {
     "events": Table("audit and log", _events),
     "alarms": Table("what stopped or slowed down by itself", _alarms),
     "suppressions": Table("who must not be contacted", _suppressions, SUPPRESSIONS, of_campaign=False),
+    "inbox": Table("what came back: bounces, complaints, replies", _inbox),
+    "steps": Table("the messages of each campaign with their counts", _steps),
     "executions": Table("every start, resume and retry", _executions),
 }
