@@ -238,7 +238,7 @@ def text_of(part: Message) -> str:
 
 
 def decoded(data: bytes, charset: str) -> str:
-    """Octets as text: as they say, else as UTF-8, else as Windows-1252, which nothing escapes."""
+    """Octets as text that every encoder takes: as they say, else as UTF-8, else as Windows-1252, which takes all."""
     for candidate in (charset, "utf-8"):
         try:
             text = data.decode(candidate)
@@ -247,7 +247,8 @@ def decoded(data: bytes, charset: str) -> str:
         if charset.replace("_", "-").lower() in ("us-ascii", "utf-8", "ascii") and "\x1b$" in text:
             # ISO-2022-JP is seven bits wide and often not declared.
             return data.decode("iso2022_jp", "replace")
-        return text
+        # A character set such as `unicode_escape` makes halves of surrogate pairs, which the database does not take.
+        return text.encode("utf-8", "replace").decode()
     return data.decode("cp1252", "replace")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from storage.store import Store
 
 if TYPE_CHECKING:
     from engine.inbound.imap import Cursor, Reading
+
+log = logging.getLogger("paceline.inbox")
 
 SLICE = 50
 """Mails of one reading: a folder of thousands is worked off in slices, each remembered."""
@@ -100,8 +103,11 @@ class Mailbox:
                 while (await self.look()).more:
                     pass
                 self._failures = 0
-            except PacelineError as error:
-                await self._failed(error.message)
+            except Exception as error:
+                if not isinstance(error, PacelineError):
+                    # A mistake of ours about one mail must not end the reading of all others in silence.
+                    log.exception("mailbox %s", self._name)
+                await self._failed(str(error) or type(error).__name__)
                 wait = min(max(LONGEST, wait), wait * 2**self._failures)
             await self._clock.sleep(wait)
 
@@ -134,4 +140,8 @@ class Mailbox:
         self._failures = min(self._failures + 1, 10)
         if self._failures == 1:
             text = f"the mailbox {self._name} could not be read: {why}"
-            await self._store.add_event(Event("inbox.failed", text[:400], "warning"))
+            try:
+                await self._store.add_event(Event("inbox.failed", text[:400], "warning"))
+            except PacelineError as error:
+                # A full disk is told by others; this mailbox is read on when there is room.
+                log.warning("%s; %s", text[:400], error.message)

@@ -26,7 +26,8 @@ def bounded(data: bytes) -> None:
         assert len(event.subject) <= MAX_SUBJECT
         assert len(event.addresses) <= MAX_ADDRESSES
         assert len(event.message_ids) <= MAX_MESSAGE_IDS
-        for text in (event.text, event.diagnostic, event.subject, *event.addresses, *event.reported.values()):
+        texts = (event.text, event.diagnostic, event.subject, event.action, event.enhanced, event.token)
+        for text in (*texts, *event.addresses, *event.message_ids, *event.reported.values()):
             text.encode()
 
 
@@ -110,6 +111,14 @@ def test_html_keeps_its_words_and_marks_its_quotations() -> None:
     )
     shown = [line for line in text_of_html(html).splitlines() if line]
     assert shown == ["Hello & good day", "more", "> old", "> older", "end"]
+
+
+@pytest.mark.parametrize("header", [b"From", b"In-Reply-To", b"References", b"To", b"Subject"])
+def test_half_a_character_in_a_header_reaches_nobody(header: bytes) -> None:
+    half = b"=?unicode_escape?q?=5Cud800?="
+    bounded(HEAD + header + b": <" + half + b"x@example.org>\n\nYes.\n")
+    report = (MAILS / SAMPLES[0].name).read_bytes()
+    bounded(report.replace(b"Action: ", b"Action: " + half).replace(b"rfc822;", b"rfc822;" + half))
 
 
 def test_a_payload_of_half_characters_and_too_many_people_is_an_event() -> None:

@@ -123,3 +123,27 @@ def test_a_mailbox_that_would_do_harm_is_refused(wrong: dict[str, object]) -> No
     whole = {"host": "imap.example.com", "username": "u", "password": SecretRef(env="X"), **wrong}
     with pytest.raises(ValueError):
         InboxTable.model_validate(whole)
+
+
+async def test_a_mistake_about_a_mail_is_told_and_does_not_end_the_reading(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(raw: object) -> tuple[()]:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr("engine.inbound.file.events", wrong)
+    folder = ImapFolder()
+    folder.add(REPLY % 1)
+    with ImapServer(folder) as server:
+        mailboxes = Mailboxes(store, SystemClock(), accounts=dict, on_change=lambda: None)
+        await mailboxes.set({"replies": table(server.port, monkeypatch)})
+        async with asyncio.timeout(20):
+            while True:
+                with Reader(tmp_path / "p.db") as reader:
+                    told = reader.rows("SELECT text FROM events WHERE kind = 'inbox.failed'")
+                if told:
+                    break
+                await asyncio.sleep(0.02)
+        assert not mailboxes._tasks["replies"][1].done()
+        await mailboxes.stop()
+    assert "a mistake of ours" in told[0]["text"]
