@@ -175,7 +175,7 @@ class _Taker:
         elif part.is_multipart():
             for child in _children(part):
                 self._walk(child, depth + 1)
-        elif depth == 0 and (whole := _rejoined(part)) is not None:
+        elif depth <= 2 and (whole := _rejoined(part)) is not None:
             self._kinds.pop()
             self._walk(whole, depth)
         elif kind.startswith(("text/", "multipart/")) and not _is_attached(part):
