@@ -34,10 +34,11 @@ def looks_like_payload(data: bytes) -> bool:
 def payload_in_mail(text: str) -> bytes:
     """The JSON object with which a mail's text begins, as a subscription by mail sends it; b"" without one."""
     try:
-        _, end = json.JSONDecoder().raw_decode(text)
+        # A relay may have broken a line that is too long for it, in the middle of a string.
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError):
         return b""
-    return text[:end].encode("utf-8", "replace")
+    return json.dumps(found).encode() if isinstance(found, dict) else b""
 
 
 def read_payload(raw: Raw) -> tuple[Inbound, ...]:

@@ -59,6 +59,8 @@ def test_the_envelope_of_sns_changes_nothing_by_file_or_by_mail() -> None:
     text = f"{json.dumps(envelope)}\n\n--\nIf you wish to stop receiving notifications, visit the link below.\n"
     mail = f"From: AWS Notifications <no-reply@sns.example>\nSubject: AWS Notification Message\n\n{text}".encode()
     assert [(event.kind, event.addresses) for event in told(mail)] == plain
+    broken = mail.replace(b"Permanent", b"Perma\n nent")
+    assert [(event.kind, event.addresses) for event in told(broken)] == plain
 
 
 @pytest.mark.parametrize(
