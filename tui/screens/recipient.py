@@ -144,10 +144,10 @@ class RecipientScreen(PersonScreen):
         ]
         if found["stopped"]:
             items.append(_fact("stopped", found["stopped"], "warn"))
+        items += sequence_items(data["campaign"], found, data["jobs"], now)
         items += [blank(), heading("FIELDS"), *field_items(found["fields"], width)]
         for job in data["jobs"]:
             items += job_items(job, now, width, step_of_job(data["campaign"], job))
-        items += sequence_items(data["campaign"], found, data["jobs"], now)
         if not data["jobs"]:
             items += [blank(), heading("MESSAGE    none yet: the campaign was not started with this person in it")]
         self.query_one(Grid).show(Sections(items))
