@@ -19,7 +19,7 @@ def knows(payload: Payload) -> bool:
 def read(payload: Payload, raw: Raw) -> Iterator[Inbound]:
     """One event for each recipient that is told apart by its reply."""
     if payload.get("Type") == "Notification":
-        payload = json.loads(str(payload["Message"]))
+        payload = json.loads(str(payload["Message"]), strict=False)
     kind = text(payload, "notificationType") or text(payload, "eventType")
     mail = table(payload, "mail")
     headers = {text(one, "name").lower(): text(one, "value") for one in items(mail, "headers")}
