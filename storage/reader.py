@@ -205,7 +205,8 @@ class Reader:
         "SELECT r.id, r.address, r.fields, r.stopped, r.row_number, r.created_at, j.id AS job_id, "
         "COALESCE(j.state, 'draft') AS state, COALESCE(j.reason, '') AS reason, COALESCE(j.attempts, 0) AS attempts, "
         "COALESCE(j.last_error, '') AS error, COALESCE(j.error_key, '') AS error_key, j.due_at, j.sent_at, "
-        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id, r.profile, r.accepted_at, r.replied_at "
+        "j.updated_at, j.message_id, j.outcome, j.lease, j.campaign_id, j.step_id, "
+        "r.profile, r.accepted_at, r.replied_at "
         f"{PEOPLE}"
     )
     VISIBLE = "r.import_id NOT IN (SELECT id FROM imports WHERE state = 'loading')"

@@ -85,8 +85,14 @@ def template(subject: Subject) -> Iterable[Finding]:
     if subject.account.mail is not None and not subject.step.subject.strip():
         fix = f"paceline campaign edit {subject.name} --subject TEXT"
         yield warns("subject", "the message has no subject", fix)
-    used = ", ".join(sorted(subject.factory.fields)) or "no field"
-    yield ok("template", f"the message can be made; it uses {used}")
+    for place in subject.without:
+        fix = f"paceline campaign preview {subject.name} --step {place} says why"
+        yield warns("template", f"the message of step {place} cannot be made; nobody would get it", fix)
+    used = ", ".join(sorted(subject.fields)) or "no field"
+    if len(subject.row["steps"]) == 1:
+        yield ok("template", f"the message can be made; it uses {used}")
+    elif not subject.without:
+        yield ok("template", f"all {len(subject.row['steps'])} messages can be made; they use {used}")
 
 
 def people(subject: Subject) -> Iterable[Finding]:
@@ -119,7 +125,7 @@ def fields(subject: Subject) -> Iterable[Finding]:
     for reason, group in lacking:
         fix = f"paceline recipients edit ADDRESS --campaign {subject.name} --set FIELD=VALUE, or a default in the text"
         yield warns("fields", f"{group.count:,} people: {reason}; held until it is mended", fix, group)
-    if subject.factory is not None and subject.factory.fields and subject.people.to_send and not lacking:
+    if subject.factory is not None and subject.fields and subject.people.to_send and not lacking:
         yield ok("fields", "everybody has what the message needs")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from engine.secrets import resolve
 from storage.errors import PacelineError, UsageError
 from storage.model import DAY, Campaign
 from storage.reader import Reader, Row
-from storage.row_nouns import campaign_of, step_of
+from storage.row_nouns import campaign_of, step_of, steps_of
 from storage.shared_people import shared_people
 
 T = TypeVar("T")
@@ -68,7 +69,8 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     except PacelineError as error:
         trouble = error
     guarded = account is not None and not row["live"] and account.channel != "outbox"
-    people = survey(reader, row, config, factory, guarded=guarded, now=now)
+    factories = ({1: factory} if factory is not None else {}) | _further(campaign, row, config)
+    people = survey(reader, row, config, factories, guarded=guarded, now=now)
     limits = account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
     return Subject(
         now=now,
@@ -79,6 +81,8 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         account=account,
         limits=limits,
         factory=factory,
+        fields=frozenset().union(*(one.fields for one in factories.values())),
+        without=tuple(place for place in range(2, len(row["steps"]) + 1) if place not in factories),
         trouble=trouble,
         secret=_secret_trouble(account),
         people=people,
@@ -87,6 +91,17 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         sent_today=_sent_today(reader, config, factory, now),
         estimate=_estimate(campaign, limits, pacing, people.to_send, now),
     )
+
+
+def _further(campaign: Campaign, row: Row, config: Config) -> dict[int, Factory]:
+    """The messages behind the first one by their place, each through the first account of its channel."""
+    made: dict[int, Factory] = {}
+    for step in steps_of(row)[1:]:
+        channel = step.channel or row["channel"]
+        name = next((one["name"] for one in row["accounts"] if one["channel"] == channel), "")
+        with suppress(PacelineError):
+            made[step.position] = make_factory(campaign, step, config.account(name))
+    return made
 
 
 def _estimate(campaign: Campaign, limits: Limits | None, pacing: Pacing, n: int, now: int) -> Estimate | None:
@@ -151,6 +166,6 @@ def _report(subject: Subject, findings: list[Finding]) -> Report:
         pacing=subject.pacing.describe(),
         estimate=found.text if found else "",
         completion=found.last_high if found else None,
-        fields=tuple(sorted(subject.factory.fields)) if subject.factory else (),
+        fields=tuple(sorted(subject.fields)),
         findings=tuple(findings),
     )

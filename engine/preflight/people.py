@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.compose.errors import ComposeError
@@ -29,9 +30,13 @@ class People:
     size: int = 0
 
 
-def survey(reader: Reader, row: Row, config: Config, factory: Factory | None, *, guarded: bool, now: int) -> People:
-    """Look at everybody who has no message yet or whose message is held. `guarded`: only the allow-list is reached."""
+def survey(
+    reader: Reader, row: Row, config: Config, factories: Mapping[int, Factory], *, guarded: bool, now: int
+) -> People:
+    """Look at everybody who has no message yet or whose latest message is held. `factories` by the step's place,
+    without those that cannot be made; `guarded`: only the allow-list is reached."""
     people = People()
+    places = {step["id"]: step["position"] for step in row["steps"]}
     suppressed = {person["id"]: person["reason"] for person in left_out(reader, row["id"], now)}
     for person in reader.all_recipients(row["id"]):
         if person["job_id"] is not None and person["state"] != "held":
@@ -41,19 +46,25 @@ def survey(reader: Reader, row: Row, config: Config, factory: Factory | None, *,
             people.suppressed.add(replace(example, note=why))
             continue
         people.to_send += person["job_id"] is None
-        lacks = _lacks(factory, person)
-        for reason in lacks:
+        # Without a message all of the sequence is to come; what is held waits for the fields of its own step.
+        wanted = factories if person["job_id"] is None else [places.get(person["step_id"], 0)]
+        reasons = [lack for place in wanted if place in factories for lack in _lacks(factories[place], person, place)]
+        for reason in reasons:
             known = reason in people.lacking or len(people.lacking) < REASONS
             people.lacking.setdefault(reason if known else OTHER, Group()).add(example)
         if guarded and person["job_id"] is None and not allow_listed(config, person["address"]):
             people.outside.add(example)
-        if factory is not None and not lacks and not people.size:
-            people.size = _size(factory, person)
+        if 1 in factories and not reasons and not people.size:
+            people.size = _size(factories[1], person)
     return people
 
 
-def _lacks(factory: Factory | None, person: Row) -> list[str]:
-    if factory is None or not factory.fields:
+def _lacks(factory: Factory, person: Row, place: int) -> list[str]:
+    """Why a person's message of the step at this place would be held."""
+    of_step = "" if place == 1 else f"step {place}: "
+    if lack := factory.lacks(person["address"], person["profile"]):
+        return [f"{of_step}the {lack} is missing"]
+    if not factory.fields:
         return []
     fields = person["fields"]
     if factory.plain and all(isinstance(value := fields.get(name), str) and value.strip() for name in factory.fields):
@@ -61,14 +72,18 @@ def _lacks(factory: Factory | None, person: Row) -> list[str]:
     try:
         missing = factory.missing(fields, address=person["address"])
     except ComposeError as error:
-        return [error.message]
-    return [f"the field {name} is missing or empty" for name in missing]
+        return [f"{of_step}{error.message}"]
+    return [f"{of_step}the field {name} is missing or empty" for name in missing]
 
 
 def _size(factory: Factory, person: Row) -> int:
     try:
         message = factory.build(
-            address=person["address"], fields=person["fields"], message_id="<size@example.org>", date=0
+            address=person["address"],
+            fields=person["fields"],
+            message_id="<size@example.org>",
+            date=0,
+            profile=person["profile"],
         )
     except ComposeError:
         return 0

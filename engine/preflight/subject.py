@@ -40,6 +40,10 @@ class Subject:
     limits: Limits | None
     """What its queue may do, live tuning included; None without an account."""
     factory: Factory | None
+    fields: frozenset[str]
+    """What the messages use, of all steps."""
+    without: tuple[int, ...]
+    """The steps behind the first whose message cannot be made as things stand, by their place."""
     trouble: PacelineError | None
     secret: PacelineError | None
     """Why a secret of the account cannot be read; None when all can, or none is needed."""

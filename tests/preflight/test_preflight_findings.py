@@ -18,6 +18,7 @@ from engine.preflight.subject import Login
 from storage.errors import PacelineError, RefusedError
 from storage.events import Event
 from storage.model import DAY, SECOND
+from storage.sequences import Following
 from tests.console.world import SENT, World
 from tests.support.name_server import Zone, serving
 
@@ -196,6 +197,37 @@ def test_who_lacks_a_field_is_counted_by_field_and_named(world: World) -> None:
     assert (finding.severity, finding.count) == (WARNS, 7)
     assert "the field company is missing or empty" in finding.message
     assert [(e.row, e.recipient) for e in finding.examples] == [(i + 2, f"a{i}@example.org") for i in range(5)]
+
+
+def test_what_a_later_message_lacks_is_told_before_the_first_one_leaves(world: World) -> None:
+    draft(world, 0, text="Hi", steps=[{"text": "Again, {{ company }}"}])
+    world.people("letters", ["a@example.org", "b@example.org"])
+    world.people("letters", ["c@example.org"], company="Acme")
+    report = found(world)
+    finding = line(report, "fields")
+    assert (finding.severity, finding.count) == (WARNS, 2)
+    assert "step 2: the field company is missing or empty" in finding.message
+    assert line(report, "template").message == "all 2 messages can be made; they use company"
+    assert report.to_send == 3
+
+
+def test_a_held_message_is_asked_for_the_fields_of_its_own_step(world: World) -> None:
+    draft(world, 1, text="Hi {{ town }}", steps=[{"text": "Again, {{ company }}"}])
+    world.call("campaign.start", name="letters")
+    finding = line(found(world), "fields")
+    assert (finding.count, "the field town is missing" in finding.message) == (1, True)
+
+
+def test_a_held_second_message_is_asked_for_what_it_lacks_itself(world: World) -> None:
+    draft(world, 1, steps=[{"text": "Again, {{ company }}"}])
+    world.call("campaign.start", name="letters")
+    world.send("out", [SENT])
+    (over,) = world.run(world.store.ended())
+    second = world.run(world.store.get_steps(over.campaign_id))[1]
+    held = Following(over.job_id, second.id, over.queue_id, world.clock.now(), 0, "<2@example.org>", held="field")
+    assert world.run(world.store.follow([held])) == 1
+    finding = line(found(world), "fields")
+    assert (finding.count, "step 2: the field company is missing" in finding.message) == (1, True)
 
 
 def test_people_of_other_campaigns_of_the_last_days_are_found(world: World) -> None:
