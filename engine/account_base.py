@@ -19,6 +19,7 @@ from pydantic import (
 
 from engine.alarm_rules import AlarmRules
 from engine.alarm_settings import AlarmsTable
+from engine.inbound.tokens import MAX_TOKEN
 from engine.intake.addresses import AddressError, parse_address
 from engine.planning.caps import Cap, Ramp, parse_cap, parse_rate
 from engine.planning.limits import Limits
@@ -90,6 +91,18 @@ def _https(value: str) -> str:
     if re.search(r"[\s{}]", _PLACEHOLDER.sub("", value)):
         raise ValueError("must not hold blanks or braces other than placeholders such as {message_id}")
     return value
+
+
+def _return_path(value: str) -> str:
+    local, at, domain = value.partition("@")
+    if "{" in value or "}" in value:
+        prefix, plus, tail = local.rpartition("+")
+        if tail != "{token}" or not plus or not at or "{" in prefix + domain:
+            raise ValueError('must be an address, or hold the token behind a plus: "bounces+{token}@example.com"')
+        if len(prefix) > 63 - MAX_TOKEN:
+            raise ValueError(f"must have at most {63 - MAX_TOKEN} characters before the plus")
+        return f"{prefix}+{{token}}@{_address(f'{prefix}@{domain}').rpartition('@')[2]}"
+    return _address(value)
 
 
 def _selector(value: str) -> str:
@@ -267,6 +280,7 @@ class MailAccount(AccountBase):
     reply_to: Address | None = None
     unsubscribe_url: Annotated[str, AfterValidator(_https)] | None = None
     unsubscribe_mailto: Address | None = None
+    return_path: Annotated[str, AfterValidator(_return_path)] | None = None
     unsubscribe_scope: Literal["all", "list"] = "all"
     identity: Text = ""
     dkim_selector: Annotated[str, AfterValidator(_selector)] = ""

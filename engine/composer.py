@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.account_base import MailAccount
@@ -47,7 +48,7 @@ def _mail_factory(campaign: Campaign, step: Step, mail: MailAccount) -> MessageF
     unsubscribe = None
     if mail.unsubscribe_url or mail.unsubscribe_mailto:
         unsubscribe = Unsubscribe(mail.unsubscribe_url or "", mail.unsubscribe_mailto or "")
-    return MessageFactory(step, identity, unsubscribe=unsubscribe)
+    return MessageFactory(step, identity, unsubscribe=unsubscribe, return_path=mail.return_path or "")
 
 
 class Composer:
@@ -94,13 +95,17 @@ class Composer:
         fields = json.loads(job.fields)
         if isinstance(factory, MessageFactory) and factory.wants_token and job.recipient_id is not None:
             fields[LEAVES_BY] = token_for(self._secret, job.recipient_id, list_name=self._lists[campaign_id])
-        return factory.build(
+        message = factory.build(
             address=job.address,
             fields=fields,
             message_id=job.message_id,
             date=date,
             profile=job.profile,
         )
+        if isinstance(factory, MessageFactory) and factory.return_path and job.recipient_id is not None:
+            token = token_for(self._secret, job.recipient_id, step_id=step_id)
+            return replace(message, sender=factory.return_path.replace("{token}", token))
+        return message
 
 
 class Letters:

@@ -59,13 +59,17 @@ class _Header(NamedTuple):
 class MessageFactory:
     """Makes one step's messages for any recipient; immutable, safe to share."""
 
-    def __init__(self, step: Step, identity: Identity, *, unsubscribe: Unsubscribe | None = None) -> None:
-        """Compile `step` for the sender `identity`.
+    def __init__(
+        self, step: Step, identity: Identity, *, unsubscribe: Unsubscribe | None = None, return_path: str = ""
+    ) -> None:
+        """Compile `step` for the sender `identity`; `return_path` is kept for who knows the message's token.
 
         Raises TemplateError, AddressError, or ComposeError for a header or attachment that cannot be sent
         and for a step without text.
         """
         self.sender, wide_sender = envelope_address(identity.from_address)
+        self.return_path = return_path
+        """Where bounces go, with `{token}` where the message's own belongs; "" for the sender."""
         self._from_name = identity.from_name
         self._reply_to, wide_reply = envelope_address(identity.reply_to) if identity.reply_to else ("", False)
         self._wide = wide_sender or wide_reply

@@ -109,10 +109,19 @@ def dmarc(subject: Subject) -> Iterable[Finding]:
         yield warns("dmarc", f"the DMARC record of {found.at} has no policy that counts: {found.record[:80]}",
                     "p=none, p=quarantine or p=reject")  # fmt: skip
     else:
-        # The envelope's sender is the From address, so SPF is aligned, strictly too, where it passes.
         key = "its own domain" if found.strict_dkim else "its domain or one below"
         below = f" of {found.at}" if found.at != facts.domain else ""
-        yield ok("dmarc", f"{facts.domain}: p={found.policy}{below}; SPF is aligned, DKIM must sign for {key}")
+        yield ok("dmarc", f"{facts.domain}: p={found.policy}{below}; {_aligned(subject)}, DKIM must sign for {key}")
+
+
+def _aligned(subject: Subject) -> str:
+    """SPF is about the envelope's sender: the From address, or an account's `return_path` (RFC 7489 section 3.1.2)."""
+    mail = subject.account.mail if subject.account is not None else None
+    domain = (mail.return_path or mail.from_address).rpartition("@")[2].lower() if mail is not None else ""
+    own = subject.factory.sender.rpartition("@")[2].lower() if subject.factory is not None else domain
+    if domain == own or domain.endswith(f".{own}") or own.endswith(f".{domain}"):
+        return "SPF is aligned"
+    return f"SPF is about {domain}, where bounces go, and not aligned"
 
 
 def bulk_sender(subject: Subject) -> Iterable[Finding]:

@@ -156,6 +156,38 @@ def test_a_configured_mailbox_is_read_on_from_where_it_was_left(home: Home, sent
     assert home("inbox", "read", "--imap", "other").code == 2
 
 
+def test_a_bounce_to_a_messages_own_return_path_needs_nothing_else(home: Home, relay: RunningRelay) -> None:
+    add_relay(home, relay.port)
+    config = home.config.read_text()
+    account = "[accounts.relay]\n"
+    assert account in config
+    home.config.write_text(config.replace(account, f'{account}return_path = "bounces+{{token}}@example.com"\n'))
+    for command in (
+        ("campaign", "new", "spring", "-a", "relay", "-t", home.folder / "message.txt"),
+        ("recipients", "import", home.folder / "people.csv", "-c", "spring"),
+        ("campaign", "live", "spring", "--yes"),
+        ("campaign", "start", "spring", "--yes"),
+    ):
+        done = home(*command)
+        assert done.code == 0, done.err
+    assert home.program("engine", "run", "--until-idle").code == 0
+    paths = {one.recipient: one.sender for one in relay.accepted()}
+    assert len(set(paths.values())) == 3
+    assert re.fullmatch(r"bounces\+[a-z2-7]{20,40}@example\.com", paths["ben@example.org"])
+    # A server behind a forward that names another address and returns nothing of the message.
+    words = "<moved@example.net>: 550 5.1.1 user unknown"
+    head = f"From: MAILER-DAEMON@mx.example.net\nTo: {paths['ben@example.org']}\nSubject: Undelivered Mail\n"
+    mail = home.write("back.eml", f"{head}\nI could not deliver your message:\n\n{words}\n")
+    assert home("inbox", "read", mail, "--json").code == 0
+    (row,) = home("inbox", "list", "--json").json["inbox"]
+    assert (row["kind"], row["matched_by"], row["effect"]) == ("bounce", "token", "bounced")
+    assert job_of(home, "ben@example.org")["state"] == "bounced"
+    forged = head.replace("bounces+", "bounces+a", 1)
+    mail = home.write("forged.eml", f"{forged}\nI could not deliver your message:\n\n{words}\n")
+    assert home("inbox", "read", mail, "--json").code == 0
+    assert [row["effect"] for row in home("inbox", "list", "--json").json["inbox"]].count("bounced") == 1
+
+
 def test_a_mail_to_the_leave_address_of_a_message_takes_its_reader_off(home: Home) -> None:
     config = home.config.read_text()
     mailto = 'from_address = "sender@example.com"\nunsubscribe_mailto = "leave+{unsubscribe_token}@example.com"'
