@@ -95,6 +95,15 @@ def by_key(reader: Reader, campaign_id: int, key: str) -> Row:
     return rows[0]
 
 
+def sent_to(reader: Reader, campaign_id: int) -> list[Row]:
+    """Who was sent something, and how many messages: `address, profile, n`. Those that bounced later count."""
+    return reader.rows(
+        "SELECT r.address, r.profile, count(*) AS n FROM recipients r JOIN jobs j ON j.recipient_id = r.id "
+        "WHERE r.campaign_id = ? AND j.state IN ('completed', 'bounced') GROUP BY r.id ORDER BY r.id",
+        (campaign_id,),
+    )
+
+
 def jobs_of(reader: Reader, person_id: int) -> list[Row]:
     """Every job of one person with its attempts, in the order of the steps."""
     rows = reader.rows("SELECT id FROM jobs WHERE recipient_id = ? ORDER BY step_id, id", (person_id,))

@@ -115,6 +115,9 @@ async def test_sums_and_sheets_tell_messages_and_people_apart(desk: Desk, letter
     keys = [f"p{n}@example.org" for n in range(PEOPLE)]
     sheet = sheet_people.by_keys(desk.look, letters.id, keys)
     assert {n for n, key in enumerate(keys) if sheet[key]["state"] == "pending"} == set(SECOND[1:])
+    assert {row["address"]: row["n"] for row in people_page.sent_to(desk.look, letters.id)} == {
+        key: 2 if n == SECOND[0] else 1 for n, key in enumerate(keys)
+    }
     person = sheet[keys[SECOND[0]]]
     jobs = people_page.jobs_of(desk.look, person["id"])
     assert [job["state"] for job in jobs] == [JobState.COMPLETED, JobState.COMPLETED]

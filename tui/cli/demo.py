@@ -96,21 +96,23 @@ def _compare(here: Session, place: Place) -> Json:
 
 
 def _beside(here: Session, name: str, ledger: Judgement, who: str) -> Json:
+    from storage.people_page import sent_to
     from tui.cli.facts import by_state
 
     with here.reader() as reader:
         row = reader.campaign(name)
-        sent = {p[who].lower() for p in reader.all_recipients(row["id"]) if p["state"] == "completed"}
+        sent = {p[who].lower(): p["n"] for p in sent_to(reader, row["id"])}
     counts = by_state(row["counts"])
     return {
         "campaign": name,
         "state": row["state"],
         "total": row["total"],
         "counts": counts,
-        "ledger": {"accepted": ledger.accepted, "people": ledger.people, "twice": list(ledger.twice)},
+        "ledger": {"accepted": ledger.accepted, "people": len(ledger.per_person), "twice": list(ledger.twice)},
         "equal": row["state"] == "completed"
-        and counts["completed"] == ledger.accepted == ledger.people
-        and sent == ledger.addresses,
+        and counts["completed"] + counts["bounced"] == ledger.accepted
+        and sent == ledger.per_person
+        and not ledger.twice,
     }
 
 

@@ -222,27 +222,29 @@ def _port(child: subprocess.Popen[str], name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A server's own ledger: what it accepted, different people, and who got more than one."""
+    """A server's own ledger: how much it accepted for whom, and who got one message more than once."""
 
-    accepted: int
-    people: int
+    per_person: Counter[str]
     twice: tuple[str, ...]
-    addresses: frozenset[str]
+
+    @property
+    def accepted(self) -> int:
+        return self.per_person.total()
 
 
 def judge(place: Place) -> Judgement:
-    """Read the relay's ledger."""
+    """Read the relay's ledger. Two steps of a sequence have different Message-IDs; one that came twice has one."""
     entries = Ledger.read(place.ledger) if place.ledger.exists() else []
-    return _judgement(entry.recipient.lower() for entry in entries)
+    return _judgement((entry.recipient.lower(), entry.message_id) for entry in entries)
 
 
 def judge_invitations(place: Place) -> Judgement:
-    """Read the LinkedIn service's ledger."""
+    """Read the LinkedIn service's ledger: nobody is to be invited twice, whatever the steps."""
     entries = InvitationLedger.read(place.invitations) if place.invitations.exists() else []
-    return _judgement(entry.profile for entry in entries)
+    return _judgement((entry.profile, "") for entry in entries)
 
 
-def _judgement(people: Iterable[str]) -> Judgement:
-    per_person = Counter(people)
-    twice = tuple(sorted(person for person, n in per_person.items() if n > 1))
-    return Judgement(per_person.total(), len(per_person), twice, frozenset(per_person))
+def _judgement(accepted: Iterable[tuple[str, str]]) -> Judgement:
+    per_message = Counter(accepted)
+    per_person = Counter(person for person, _ in per_message.elements())
+    return Judgement(per_person, tuple(sorted({person for (person, _), n in per_message.items() if n > 1})))
