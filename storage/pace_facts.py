@@ -34,6 +34,8 @@ _JOB = (
     "SELECT j.id, j.kind, j.state, j.reason, j.ready, j.priority, j.due_at, j.gap, j.attempts, j.tries, j.outcome, "
     "j.error_key, j.last_error, j.sent_at, j.updated_at, j.lease, j.queue_id, j.campaign_id, r.address, r.address_key, "
     "r.profile, r.fields, "
+    "j.follow, (SELECT q.name FROM queues q WHERE q.id = j.queue_id) AS queue, COALESCE((SELECT l.last_start "
+    "FROM lanes l WHERE l.queue_id = j.queue_id AND l.campaign_id = j.campaign_id), 0) AS lane_start, "
     "r.stopped, (SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS intent_at "
     "FROM jobs j "
 )
@@ -115,6 +117,15 @@ def next_job(reader: Reader, campaign: Row) -> Row | None:
     """The job of a campaign that a claim would look at first, or that is due first; None: none is pending."""
     head = reader.one(_HEAD, (campaign["queue_id"], campaign["id"]))
     return head or reader.one(_NEXT, (campaign["id"],))
+
+
+def waits(reader: Reader, campaign_id: int) -> int:
+    """How many people of a campaign have an invitation whose next step waits for its acceptance."""
+    row = reader.one(
+        "SELECT count(*) AS n FROM jobs INDEXED BY jobs_follow WHERE campaign_id = ? AND follow > 0 AND follow = 2",
+        (campaign_id,),
+    )
+    return int(row["n"]) if row else 0
 
 
 def ahead(reader: Reader, job: Mapping[str, Any]) -> int | None:

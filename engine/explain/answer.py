@@ -80,7 +80,7 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
     gates = [campaign_gates.state(campaign, now), campaign_gates.plan(campaign)]
     limits = _limits(facts, job, now)
     if job is None:
-        gates.append(_nothing_pending(campaign))
+        gates.append(_nothing_pending(campaign, facts.waits))
     else:
         due = job_gates.due(job.row, now)
         if not (due.open or limits[0].open or limits[0].person):
@@ -98,7 +98,7 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
     return (*gates, *_serving(facts.engine, queue, now))
 
 
-def _nothing_pending(campaign: Row) -> Gate:
+def _nothing_pending(campaign: Row, waits: int) -> Gate:
     counts = campaign["counts"]
     if campaign["state"] == "draft":
         return Gate("held", "nothing is planned before the start")
@@ -109,6 +109,9 @@ def _nothing_pending(campaign: Row) -> Gate:
         )
     if counts["processing"]:
         return Gate("held", "all that is left is in flight")
+    if waits:
+        words = f"{waits:,} {'invitation is' if waits == 1 else 'invitations are'} not accepted yet: what follows waits"
+        return shut("sequence", words, numbers={"not_accepted": waits})
     return shut("held", "nothing is open: it ends when the books are settled")
 
 

@@ -50,9 +50,11 @@ class Asking:
         return answer.of_queue(Facts(self._engine, self._queue(name)), self._now)
 
     def _facts(self, campaign: Row, job: Row | None, *, in_line: bool = False) -> Facts:
-        queue = self._queue(campaign["queue"])
         if job is None:
-            return Facts(self._engine, queue, campaign)
+            waits = pace_facts.waits(self._reader, campaign["id"]) if campaign["state"] == "active" else 0
+            return Facts(self._engine, self._queue(campaign["queue"]), campaign, waits=waits)
+        # Of several accounts, the one that this message goes through.
+        queue = self._queue(job["queue"])
         ahead: int | None = 0
         domain = None
         if job["state"] == "pending":

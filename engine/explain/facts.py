@@ -83,3 +83,5 @@ class Facts:
     job: JobFacts | None = None
     others: tuple[str, ...] = field(default=())
     """Campaigns of the queue that begin before this one when there is room for one only."""
+    waits: int = 0
+    """Of a campaign in which nothing is pending: people whose next step waits for an acceptance."""

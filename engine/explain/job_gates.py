@@ -124,7 +124,7 @@ def pacing_gap(queue: QueueFacts, campaign: Row, job: Row, now: int) -> Gate:
     gap = job["gap"] << queue.row["throttle"]
     if not gap:
         return Gate("gap", "its pacing asks for no gap before it")
-    last = queue.row["spaced_start"] if campaign["spacing"] == "queue" else campaign["last_start"]
+    last = queue.row["spaced_start"] if campaign["spacing"] == "queue" else job["lane_start"]
     words = f"gap of its pacing, {format_duration(gap)}"
     return until("gap", after(last, gap, now), now, words, words, then="next slot", numbers={"gap_us": gap})
 
@@ -158,4 +158,6 @@ def ended(job: Row, entry: Row | None = None) -> str:
     error = job["last_error"] or job["error_key"] or "no reason was recorded"
     told = template.replace("{error}", error).replace("{reason}", job["reason"])
     by_list = entry is not None and job["state"] == "skipped" and job["reason"] in ("suppressed", "unsubscribed")
+    if job["follow"] == 2:
+        told += "; its next step waits until the invitation is accepted"
     return f"{told}; {suppressed(entry)}" if by_list and entry is not None else told
