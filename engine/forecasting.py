@@ -74,8 +74,19 @@ def forecast_campaign(
         held += draft.held
     outside = _outside(reader, campaign, account, config, draft)
     mended = f"its message mended ({draft.trouble})" if draft is not None and draft.trouble else ""
-    assumes = [word for word in (mended, outside, _begun(campaign, begin > now), *_opened(reader, queue)) if word]
+    words = (mended, outside, _begun(campaign, begin > now), *_opened(reader, queue), *_left_out(row))
+    assumes = [word for word in words if word]
     return replace(made, held=dict(held), assumes=", ".join(assumes))
+
+
+def _left_out(row: Row) -> list[str]:
+    """What a forecast of one queue does not count: the campaign's further accounts, and steps that come as it goes."""
+    others = [one["name"] for one in row["accounts"][1:] if one["channel"] == row["channel"]]
+    words = [f"not counted: what goes through {', '.join(others)}"] if others else []
+    further = len(row["steps"]) - 1
+    if further:
+        words.append(f"not counted: {'the step' if further == 1 else f'the {further} steps'} behind the first")
+    return words
 
 
 def _limits(queue: Row, account: Account | None, config: Config | None) -> Limits:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine import plans, routes
 from engine.compose.identity import message_id_for
+from engine.overlaps import left_out, not_before, others_of
 from engine.planning.opening import NEVER, of_person, opens
 from engine.planning.pacing import Pacing
 from engine.planning.waits import Wait
@@ -46,6 +47,8 @@ class _Sequence:
     campaign: Campaign
     steps: tuple[Step, ...]
     ways: dict[int, list[Route]]
+    channel: str
+    """That of the campaign's first account."""
 
 
 class Sequences:
@@ -70,7 +73,9 @@ class Sequences:
                 if one.campaign_id not in known:
                     known[one.campaign_id] = await _sequence(self._context, one.campaign_id)
                 zone, now = self._context.config.zone, self._context.clock.now()
-                following.append(replace(after(one, known[one.campaign_id], zone, now), seen=one))
+                what = after(one, known[one.campaign_id], zone, now)
+                following.append(replace(await self._beside(what, one, known[one.campaign_id], now), seen=one))
+                self._troubles.pop(one.campaign_id, None)
             except PacelineError as error:
                 await self._block(one.campaign_id, error.message)
         made = await store.follow(following) if following else 0
@@ -78,6 +83,24 @@ class Sequences:
             await _wake_completed(self._context, known)
             self._context.hooks.wake()
         return len(following)
+
+    @property
+    def stuck(self) -> frozenset[int]:
+        """The campaigns whose next step waits for a person."""
+        return frozenset(self._blocked)
+
+    async def _beside(self, what: Following, one: Ended, sequence: _Sequence, now: int) -> Following:
+        """The same, unless another campaign writes to this person and the campaign's rule minds."""
+        if what.step_id is None:
+            return what
+        campaign, ids = sequence.campaign, [one.recipient_id]
+        other = (await others_of(self._context.store, campaign, sequence.channel, ids, now)).get(one.recipient_id)
+        if skipped := left_out(campaign, sequence.channel, other):
+            return replace(what, skipped=skipped, held="", detail="", more=False)
+        if (earliest := not_before(other)) <= what.due_at:
+            return what
+        way = next(way for way in sequence.ways[what.step_id] if way.queue_id == what.queue_id)
+        return replace(what, due_at=plans.open_at(plans.windows_of(campaign, way.limits), earliest, one.fields))
 
     def look_again(self) -> None:
         """Try those again that could not be planned."""
@@ -95,7 +118,7 @@ async def _sequence(context: Context, campaign_id: int) -> _Sequence:
     campaign = await context.store.get_campaign(campaign_id)
     steps = await context.store.get_steps(campaign_id)
     ways = {step.id: await routes.routes_of(context, campaign, step) for step in steps[1:]}
-    return _Sequence(campaign, tuple(steps), ways)
+    return _Sequence(campaign, tuple(steps), ways, context.config.account(campaign.account).channel)
 
 
 async def _wake_completed(context: Context, known: dict[int, _Sequence]) -> None:

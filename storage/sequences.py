@@ -92,6 +92,8 @@ class Following:
     more: bool = False
     """A step comes after this one too."""
     waits: bool = False
+    skipped: str = ""
+    """Why it is not sent at all ("" when it is)."""
     seen: Ended | None = None
     """The message as it was when that was decided; what became otherwise since is asked about again."""
 
@@ -109,11 +111,13 @@ def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) 
     return found
 
 
-def any_ended(tx: Tx) -> bool:
-    """Whether something of an active campaign waits to be followed: an engine that runs until idle is not idle yet."""
+def any_ended(tx: Tx, without: frozenset[int] = frozenset()) -> bool:
+    """Whether something of an active campaign but `without` waits to be followed: an engine that runs until idle is not
+    idle yet."""
     return any(
         tx.one(f"{_ROWS} LIMIT 1", (campaign["id"], 1)) is not None
         for campaign in tx.all(f"{_CAMPAIGNS} AND c.state = 'active'", (ACCEPT_WITHIN,))
+        if campaign["id"] not in without
     )
 
 
@@ -204,7 +208,9 @@ def _restored_at(tx: Tx) -> int:
 
 def _insert(tx: Tx, one: Following, now: int, restored_at: int) -> int:
     state, reason, detail, error_key = "pending", "", "", ""
-    if one.due_at <= restored_at:
+    if one.skipped:
+        state, reason = "skipped", one.skipped
+    elif one.due_at <= restored_at:
         state, detail, error_key = "uncertain", f"{RESTORED}: it may have been sent after the backup", RESTORED
     elif one.held:
         state, reason, detail, error_key = "held", one.held, one.detail, f"held: {one.detail}"[:100]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from run_world import slow_heart
 from sequence_world import Person, Rule, SequenceWorld, chance, judge
 
 from engine import service
+from engine.explain.asking import Asking
+from engine.explain.facts import EngineFacts
 from engine.planning.waits import Wait
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from tests.support.scripted import Reply
@@ -375,3 +377,57 @@ async def test_linkedin_leaves_out_whoever_another_campaign_invites_unless_told_
     assert (await world.call("campaign.start", name="c"))["elsewhere"] == 1
     await world.finish()
     assert sorted(delivery.recipient for delivery in world.channel.deliveries) == ["first-0000", "first-0001", "new"]
+
+
+async def test_until_idle_ends_when_a_next_step_waits_for_a_person(world: SequenceWorld) -> None:
+    world.accounts = {"one": {}, "two": {}}
+    await world.start()
+    await world.sequence(2, also=["two"], steps=[{"text": "again", "wait": "1 day"}], pacing=FAST)
+    await world.call("engine.pause")
+    await world.clock.run(MINUTE)
+    world.accounts.pop("two")
+    await world.restart()
+    await world.call("engine.resume")
+    await world.finish()
+    (told,) = world.rows("SELECT text FROM events WHERE kind = 'sequence.stuck'")
+    assert "two" in told["text"]
+
+
+@pytest.mark.parametrize(("rule", "got"), [("allow", [1, 2]), ("skip", [1]), ("wait", [1, 2])])
+async def test_a_follow_up_minds_a_campaign_that_came_between(world: SequenceWorld, rule: str, got: list[int]) -> None:
+    await world.start()
+    further = [{"subject": "Again", "text": "?", "wait": "1d"}]
+    world.channel.service = (1_000, 2_000)
+    people = await world.sequence(
+        1, steps=further, settings={"overlap": rule}, pacing={"mode": "human", "gap_min": "2h", "gap_max": "2h"}
+    )
+    # Within the two hours before the first message: when it is over, the other campaign has written to her too.
+    await world.campaign("other", [people[0].address])
+    begin = world.clock.now()
+    await world.finish()
+    mine = [job for job in world.jobs("c") if job["state"] == "completed"]
+    assert len(mine) == len(got)
+    skipped = [job["reason"] for job in world.jobs("c") if job["state"] == "skipped"]
+    assert skipped == (["also in other"] if rule == "skip" else [])
+    if rule == "wait":
+        assert mine[1]["sent_at"] >= begin + 3 * DAY
+
+
+async def test_what_waits_for_an_acceptance_is_explained(world: SequenceWorld) -> None:
+    world.accounts = {"one": {"channel": "unipile"}, "mail": {}}
+    await world.start()
+    steps = [{"subject": "Hello", "text": "We are connected", "channel": "smtp", "conditions": ["accepted"]}]
+    people = await world.sequence(2, also=["mail"], steps=steps, subject="", pacing={"preset": "linkedin_paid"})
+    await world.clock.run(DAY)
+
+    def explained(look: Callable[[Asking], Any]) -> Any:
+        return world.read(lambda reader: look(Asking(reader, world.clock.now(), EngineFacts(runs=True))))
+
+    held = explained(lambda asking: asking.campaign("c").holding)
+    assert held.words == "2 invitations are not accepted yet: what follows waits"
+    said = "sent: the server accepted it; its next step waits until the invitation is accepted"
+    assert explained(lambda asking: asking.job(1)).said == said
+    await world.accepts(people[0], "one")
+    await world.clock.run(MINUTE)
+    # The message that follows goes through the other account, and is explained by that one's queue.
+    assert explained(lambda asking: asking.job(3)).numbers["queue"] == "mail"
