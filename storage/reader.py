@@ -285,6 +285,7 @@ class Reader:
         "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
         "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
         "j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
+        "(SELECT s.position FROM steps s WHERE s.id = j.step_id) AS step, "
         "q.name AS queue, r.address, r.id AS recipient_id "
         "FROM jobs j JOIN queues q ON q.id = j.queue_id LEFT JOIN campaigns c ON c.id = j.campaign_id "
         "LEFT JOIN recipients r ON r.id = j.recipient_id"

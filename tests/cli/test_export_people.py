@@ -65,3 +65,12 @@ def test_each_step_is_a_row_with_the_counts_of_its_messages(written: Home) -> No
     for row in found:
         assert rows[row["step_id"] - 1][row["state"]] == row["n"]
     assert rows[2]["completed"] == 0
+
+
+def test_a_job_names_the_step_that_it_is(written: Home) -> None:
+    jobs = written("job", "list", "-c", "spring", "--json").json["jobs"]
+    assert sorted(job["step"] for job in jobs)[:3] == [1, 1, 1]
+    with Reader(written.database) as reader:
+        places = {row["id"]: row["position"] for row in reader.rows("SELECT id, position FROM steps")}
+    assert [job["step"] for job in jobs] == [places[job["step_id"]] for job in jobs]
+    assert [row["step"] for row in exported(written, "jobs", "-c", "spring")] == [job["step"] for job in jobs]
