@@ -135,8 +135,8 @@ def _person(campaign: str, person: Row) -> Row:
 def _jobs(reader: Reader, wanted: Wanted) -> Sheet:
     columns = (
         "id", "kind", "campaign", "step", "batch_id", "queue", "address", "state", "reason", "attempts", "tries",
-        "outcome", "error_key", "error", "due_at", "sent_at", "priority", "gap", "message_id", "campaign_id", "recipient_id",
-        "created_at", "updated_at",
+        "outcome", "error_key", "error", "due_at", "sent_at", "priority", "gap", "message_id", "campaign_id",
+        "recipient_id", "created_at", "updated_at",
     )  # fmt: skip
     return Sheet(columns, map(job_json, table_pages.jobs(reader, Query(wanted.of_jobs, now=wanted.now))))
 
