@@ -22,7 +22,6 @@ from engine.loop_lag import LoopLag
 from engine.overflow import Overflow
 from engine.presence import Presence
 from engine.recovery import recover
-from engine.routes import accounts_of
 from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
@@ -96,6 +95,7 @@ class Engine:
             self.context = Context(
                 self.store, self.clock, self.config, self.composer, self._channels, self, self._read_only
             )
+            self._sequences = Sequences(self.context)
             self.scheduler = Scheduler(
                 self.store,
                 self.clock,
@@ -103,7 +103,7 @@ class Engine:
                 owned=self.store.lock.still_ours,
                 note=self._note,
                 watch=self._each_minute,
-                sequences=Sequences(self.context),
+                sequences=self._sequences,
                 held=self._held,
             )
             self._watch = Watch(self.store, self.clock, self._watched)
@@ -212,8 +212,10 @@ class Engine:
     async def _prepare(self, campaign_id: int) -> None:
         campaign = await self.store.get_campaign(campaign_id)
         steps = await self.store.get_steps(campaign_id)
-        accounts, secret = await accounts_of(self.context, campaign), await self.store.token_secret()
-        self.composer.add(campaign, steps, accounts, secret=secret)
+        lanes, known = await self.store.get_lanes(campaign_id), self.config.accounts
+        # What the configuration lacks sends nothing; the campaign's other accounts go on.
+        accounts = {queue_id: known[name] for queue_id, name, _ in lanes if name in known}
+        self.composer.add(campaign, steps, accounts, secret=await self.store.token_secret())
 
     # hooks of control
 
@@ -333,7 +335,8 @@ class Engine:
     async def _idle(self) -> bool:
         if self.in_flight():
             return False
-        return not await self.store.runnable([runner.queue.id for runner in self._runners.values()])
+        queues = [runner.queue.id for runner in self._runners.values()]
+        return not await self.store.runnable(queues, stuck=self._sequences.stuck)
 
     async def _shut_down(self) -> None:
         self.drain("ended")

@@ -234,10 +234,12 @@ def _insert(tx: Tx, one: Following, now: int, restored_at: int) -> int:
 
 
 _ACCEPTED = (
-    "SELECT r.id, r.campaign_id, r.address FROM recipients r WHERE r.accepted_at IS NULL AND r.profile IN "
-    "(SELECT value FROM json_each(?) UNION SELECT p.profile FROM profiles p INDEXED BY profiles_provider "
-    "WHERE p.queue_id = ? AND p.provider_id <> '' AND p.provider_id IN (SELECT value FROM json_each(?))) "
-    "AND r.profile <> '' AND EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.queue_id = ? "
+    "SELECT r.id, r.campaign_id, r.address, EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id "
+    "AND j.queue_id = ?2 AND (j.state <> 'skipped' OR j.reason = 'already invited')) AS invited "
+    "FROM recipients r WHERE r.accepted_at IS NULL AND r.profile IN "
+    "(SELECT value FROM json_each(?1) UNION SELECT p.profile FROM profiles p INDEXED BY profiles_provider "
+    "WHERE p.queue_id = ?2 AND p.provider_id <> '' AND p.provider_id IN (SELECT value FROM json_each(?1))) "
+    "AND r.profile <> '' AND EXISTS (SELECT 1 FROM jobs j WHERE j.recipient_id = r.id AND j.queue_id = ?2 "
     "AND j.state IN ('completed', 'uncertain', 'skipped'))"
 )
 
@@ -247,18 +249,15 @@ def note_accepted(tx: Tx, queue_id: int, profiles: Sequence[str], at: int, now: 
     has accepted. What waited for that goes on, what was meant for those who do not accept is skipped. Returns how many
     people that is news of."""
     wanted = json.dumps(list(profiles))
-    people = tx.all(_ACCEPTED, (wanted, queue_id, wanted, queue_id))
+    people = tx.all(_ACCEPTED, (wanted, queue_id))
     for person in people:
         tx.execute("UPDATE recipients SET accepted_at = ? WHERE id = ?", (at, person["id"]))
         tx.execute("UPDATE jobs SET follow = 1 WHERE recipient_id = ? AND follow = 2", (person["id"],))
         skip_conditional(tx, person["id"], "not_accepted", "accepted", now)
-        add_event(
-            tx,
-            Event(
-                "invitation.accepted", f"{person['address']} accepted the invitation", campaign_id=person["campaign_id"]
-            ),
-            now,
-        )
+        # Whom the look-up found connected was never asked.
+        news = "accepted the invitation" if person["invited"] else "is connected already: counts as accepted"
+        event = Event("invitation.accepted", f"{person['address']} {news}", campaign_id=person["campaign_id"])
+        add_event(tx, event, now)
     return len(people)
 
 

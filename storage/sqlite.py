@@ -353,8 +353,8 @@ class SqliteStore(SqliteAlarms, SqlitePeople):
 
         return await self.writer.submit(run)
 
-    async def runnable(self, queue_ids: Sequence[int]) -> int:
-        return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids))
+    async def runnable(self, queue_ids: Sequence[int], *, stuck: frozenset[int] = frozenset()) -> int:
+        return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids, stuck))
 
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
         return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))

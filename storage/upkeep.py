@@ -123,9 +123,10 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     return moved, None if row["at"] is None else max(row["at"] + grace, now)
 
 
-def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
+def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int]) -> int:
     """How many jobs of these queues can still run without a person: pending or in flight in an active campaign, not
-    behind a pause or a queue that waits for somebody. Cancels in their grace period count as one each."""
+    behind a pause or a queue that waits for somebody. Cancels in their grace period count as one each, as does
+    a next step that is still to be planned, but not of the campaigns `stuck`."""
     paused = tx.one("SELECT 1 FROM settings WHERE key = 'paused' AND value = '1'") is not None
     marks = ", ".join("?" * len(queue_ids))
     row = tx.one(
@@ -137,7 +138,7 @@ def runnable(tx: Tx, queue_ids: Sequence[int]) -> int:
         (int(paused), *queue_ids),
     )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
-    return int(row["n"]) + int(graces["n"]) + acts.graces(tx) + sequences.any_ended(tx)
+    return int(row["n"]) + int(graces["n"]) + acts.graces(tx) + sequences.any_ended(tx, stuck)
 
 
 def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
