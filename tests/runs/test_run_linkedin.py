@@ -307,7 +307,7 @@ async def test_who_accepts_is_learnt_from_the_connections_three_times_a_day(worl
     accepted = world.rows("SELECT profile FROM recipients WHERE accepted_at IS NOT NULL")
     assert [row["profile"] for row in accepted] == [FIRST]
     (event,) = world.events("invitation.accepted")
-    assert FIRST in event["text"]
+    assert FIRST in event["text"] and "accepted the invitation" in event["text"]
     before = world.server.asked.count("GET users/relations")
     await world.clock.run(10 * DAY)
     assert 27 <= world.server.asked.count("GET users/relations") - before <= 33
@@ -318,6 +318,8 @@ async def test_who_is_connected_already_counts_as_having_accepted(world: LinkedI
     await world.campaign(people=[FIRST])
     await world.clock.until(lambda: world.state() == "completed", limit=DAY)
     assert world.rows("SELECT profile FROM recipients WHERE accepted_at IS NOT NULL") == [{"profile": FIRST}]
+    (event,) = world.events("invitation.accepted")
+    assert "is connected already" in event["text"] and "accepted the" not in event["text"]
 
 
 async def test_nobody_is_asked_for_when_nobody_was_invited(world: LinkedInWorld) -> None:
