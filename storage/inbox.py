@@ -141,8 +141,9 @@ def _match(tx: Tx, item: Returned) -> tuple[Any, str]:
 
 
 def _follows(tx: Tx, item: Returned, job: Any, now: int) -> str:
-
-    if item.suppress and (job is not None or item.addresses):
+    # A bounce about no message of ours may be forged, or a stranger's; a wish to be left alone is honoured anyway.
+    wished = item.kind in ("complaint", "unsubscribe") and bool(item.addresses)
+    if item.suppress and (job is not None or wished):
         value = job["address_key"] if job is not None else item.addresses[0]
         add(
             tx,
@@ -157,7 +158,7 @@ def _follows(tx: Tx, item: Returned, job: Any, now: int) -> str:
             "inbox", now,
         )  # fmt: skip
     if job is None:
-        return "suppressed" if item.suppress and item.addresses else "kept"
+        return "suppressed" if item.suppress and wished else "kept"
     match item.kind:
         case "bounce":
             return _bounced(tx, item, job, now)

@@ -177,6 +177,14 @@ async def test_what_belongs_to_nobody_is_kept_with_its_bytes(desk: Desk) -> None
     assert [row["raw"] for row in rows(desk, "SELECT raw FROM inbox")] == [b"\xff\x00 no mail"]
 
 
+@pytest.mark.parametrize(("kind", "suppressed"), [("bounce", 0), ("complaint", 1), ("unsubscribe", 1)])
+async def test_a_strangers_bounce_suppresses_nobody_and_a_wish_does(desk: Desk, kind: str, suppressed: int) -> None:
+    back = Returned(kind, kind, desk.clock(), addresses=("who@example.net",), suppress="dead")
+    (effect,) = await desk.store.take_returned([back])
+    assert effect.effect == ("suppressed" if suppressed else "kept")
+    assert len(rows(desk, "SELECT 1 FROM suppressions")) == suppressed
+
+
 async def test_look_ups_keep_their_own_cap_through_a_clock_step(desk: Desk) -> None:
     queue = await desk.store.ensure_queue("linkedin", "unipile")
     begun = desk.clock()
