@@ -163,9 +163,11 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
         "UPDATE jobs SET state = ?, queue_id = ?, sent_at = CASE WHEN ? = 1 THEN "
         "COALESCE((SELECT max(intent_at) FROM attempts a WHERE a.job_id = jobs.id), due_at) ELSE sent_at END, "
         "ready = 0, due_at = CASE WHEN ? = 1 THEN due_at ELSE ? END, "
-        "tries = 0, budget_at = NULL, error_key = CASE WHEN ? = 1 THEN '' ELSE error_key END, updated_at = ? "
+        "tries = 0, budget_at = NULL, error_key = CASE WHEN ? = 1 THEN '' ELSE error_key END, "
+        # What was said of a doubt that is over; the attempt keeps the words.
+        "last_error = CASE WHEN ? = 1 THEN '' ELSE last_error END, updated_at = ? "
         "WHERE id = ? RETURNING campaign_id, batch_id",
-        (state.value, queue_id, done, done, now, done, now, job_id),
+        (state.value, queue_id, done, done, now, done, done, now, job_id),
     )
     key = (scope["campaign_id"], scope["batch_id"])
     tx.count(row["queue_id"], *key, "uncertain", row["error_key"], -1)

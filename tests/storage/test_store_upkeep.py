@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from storage import people_page
 from storage.errors import RefusedError
 from storage.model import HOUR, SECOND, JobState, PauseReason, QueueState
+from storage.people_page import PeopleQuery
 from storage.upkeep import Settled
 from tests.support.stores import Desk, said
 
@@ -144,6 +146,17 @@ async def test_a_person_s_word_that_it_was_sent_completes_an_uncertain_message(d
     row = desk.job(batch.jobs[0])
     assert (row["state"], row["sent_at"], row["error_key"]) == ("completed", began, "")
     assert desk.look.events(campaign_id=batch.id)[-1]["kind"] == "job.resolved"
+
+
+async def test_what_was_said_of_a_doubt_that_is_over_stays_with_the_attempt_alone(desk: Desk) -> None:
+    batch = await desk.campaign(1)
+    job = await desk.claim_one()
+    await desk.send(job, JobState.UNCERTAIN, reply="connection lost", error_key="connection lost")
+    assert desk.job(job.id)["error"] == "connection lost"
+    await desk.store.resolve(job.id, sent=True, event=said())
+    assert desk.job(job.id)["error"] == ""
+    assert people_page.people(desk.look, PeopleQuery(batch.id))[0][0]["error"] == ""
+    assert desk.attempts(job.id)[0]["reply"] == "connection lost"
 
 
 async def test_a_person_may_send_an_uncertain_message_again(desk: Desk) -> None:
