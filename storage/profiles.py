@@ -48,6 +48,16 @@ def keep(tx: Tx, queue_id: int, known: KnownProfile) -> None:
     )  # fmt: skip
 
 
+def forget(tx: Tx, queue_id: int, job_id: int) -> None:
+    """What was learnt of a message's person is old from now on: before it is sent again, somebody looks again. An engine
+    that died while it sent could not write down that the invitation may be there."""
+    tx.execute(
+        "UPDATE profiles SET checked_at = 0 WHERE queue_id = ? AND profile = (SELECT r.profile FROM jobs j "
+        "JOIN recipients r ON r.id = j.recipient_id WHERE j.id = ?) AND profile <> ''",
+        (queue_id, job_id),
+    )
+
+
 def take_look_up(tx: Tx, queue_id: int, cap: int, period: int, now: int) -> int | None:
     """Book one look-up against at most `cap` in any `period` (us). None: taken; else when the next one is free (us).
 

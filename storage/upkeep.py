@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms, lanes, sequences
+from storage import acts, alarms, lanes, profiles, sequences
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -173,6 +173,7 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     tx.count(row["queue_id"], *key, "uncertain", row["error_key"], -1)
     tx.count(queue_id, *key, state.value, row["error_key"], +1)
     if not done:
+        profiles.forget(tx, row["queue_id"], job_id)
         tx.execute(
             "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",
             (scope["batch_id"],),

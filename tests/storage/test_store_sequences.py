@@ -11,8 +11,9 @@ from storage.acts import Seen
 from storage.campaigns import StepSpec
 from storage.edits import Edit
 from storage.inbox import Returned
-from storage.model import DAY, MINUTE, JobState, OutcomeClass
+from storage.model import DAY, MINUTE, JobState, OutcomeClass, RecipientRow
 from storage.profiles import KnownProfile
+from storage.recipients import ImportSums
 from storage.sequences import Following
 from storage.suppressions import Entry
 from tests.support.stores import Batch, Desk, said
@@ -197,3 +198,21 @@ async def test_look_ups_keep_their_own_cap_through_a_clock_step(desk: Desk) -> N
     await desk.store.keep_profile(queue.id, known)
     assert await desk.store.known_profile(queue.id, "anna") == known
     assert await desk.store.known_profile(queue.id, "ben") is None
+
+
+async def test_before_an_invitation_in_doubt_is_sent_again_somebody_looks_again(desk: Desk) -> None:
+    draft = await desk.draft("invitations")
+    import_id = await desk.store.begin_import(draft.id, "people.csv", "", "ada")
+    await desk.store.add_recipients(import_id, [RecipientRow(1, "a@example.org", "a@example.org", {}, "anna")])
+    await desk.store.finish_import(import_id, ImportSums(1, 1, 0, 0, 0), said())
+    await desk.begin_campaign(await desk.load(draft))
+    (job,) = (await desk.claim()).jobs
+    await desk.end(job, await desk.intent(job), JobState.UNCERTAIN, outcome=OutcomeClass.UNCERTAIN)
+    await desk.store.keep_profile(job.queue_id, KnownProfile("anna", "A1", "Anna", "", "", "", desk.clock()))
+    await desk.store.keep_profile(job.queue_id, KnownProfile("ben", "B1", "Ben", "", "", "", desk.clock()))
+    await desk.store.resolve(job.id, sent=False, event=said())
+    anna = await desk.store.known_profile(job.queue_id, "anna")
+    ben = await desk.store.known_profile(job.queue_id, "ben")
+    assert anna is not None
+    assert ben is not None
+    assert (anna.checked_at, ben.checked_at) == (0, desk.clock())
