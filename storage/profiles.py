@@ -49,8 +49,8 @@ def keep(tx: Tx, queue_id: int, known: KnownProfile) -> None:
 
 
 def forget(tx: Tx, queue_id: int, job_id: int) -> None:
-    """What was learnt of a message's person is old from now on: before it is sent again, somebody looks again. An engine
-    that died while it sent could not write down that the invitation may be there."""
+    """What was learnt of a message's person is old from now on: before it is sent again, somebody looks again. An
+    engine that died while it sent could not write down that the invitation may be there."""
     tx.execute(
         "UPDATE profiles SET checked_at = 0 WHERE queue_id = ? AND profile = (SELECT r.profile FROM jobs j "
         "JOIN recipients r ON r.id = j.recipient_id WHERE j.id = ?) AND profile <> ''",
