@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -59,6 +60,27 @@ def test_the_whole_job_from_a_file_to_messages_sent(home: Home, relay: RunningRe
     shown = home("campaign", "show", "spring", "--json").json
     assert (shown["state"], shown["progress"]["percentage"], shown["eta"]) == ("completed", 100, None)
     assert home("db", "check").code == 0
+
+
+def test_a_batch_is_watched_until_it_is_over(home: Home, relay: RunningRelay) -> None:
+    live_campaign(home, relay.port, 40)
+    engine = home.start("engine", "run")
+    until(lambda: read_holder(home.database) is not None, 60)
+    watching = home.start("batch", "show", 1, "--watch", "--json")
+    out, err = watching.communicate(timeout=60)
+    engine.terminate()
+    engine.communicate(timeout=60)
+    told = [int(percent) for percent in re.findall(r"Progress: \d+/40 \((\d+)%\)", err)]
+    assert told == sorted(told)
+    assert "Progress: 40/40 (100%) - Success: 40, Failed: 0" in err
+    assert json.loads(out)["status"] == "completed"
+
+
+def test_a_batch_that_nobody_sends_is_not_watched_for_ever(home: Home, relay: RunningRelay) -> None:
+    live_campaign(home, relay.port, 3)
+    done = home("batch", "show", 1, "--watch", "--json")
+    assert (done.code, done.json["status"]) == (0, "pending")
+    assert "no engine is running" in done.err
 
 
 def test_a_batch_carries_the_fields_that_its_readers_know(home: Home, relay: RunningRelay) -> None:

@@ -55,9 +55,14 @@ def list_(session: Session, campaign: str | None, limit: int) -> None:
 @click.argument("batch_id", metavar="ID", type=int)
 @click.option("--limit", type=click.IntRange(0, 100_000), default=RESULTS, show_default=True, help="So many results.")
 @click.option("--after", type=int, default=0, help="Results after this job id.")
+@click.option("--watch", is_flag=True, help="First tell its progress on stderr, until it is over.")
 @click.pass_obj
-def show(session: Session, batch_id: int, limit: int, after: int) -> None:
+def show(session: Session, batch_id: int, limit: int, after: int, watch: bool) -> None:
     """One batch: progress, duration, summary and the first results."""
+    if watch:
+        from tui.cli.watching import watch_batch
+
+        watch_batch(session, batch_id)
     with session.reader() as reader:
         row = reader.batch(batch_id)
         results = reader.batch_results(batch_id, after=after, limit=limit)

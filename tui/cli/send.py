@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,6 @@ from tui.cli.times import now_us
 from tui.cli.tuning import window_options
 from tui.cli.verbs import Change
 from tui.safe_text import safe_text
-
-LOOK = 0.2
-"""Seconds between two looks at the batch while waiting."""
 
 
 @click.command("send", cls=Change)
@@ -181,7 +177,9 @@ def _wait(session: Session, batch_id: int, result: Json) -> int:
         _tell_company(session, batch_id)
         Headless(session.db, session.load_config, done=done).run(until_idle=True)
     else:
-        _watch(session, batch_id)
+        from tui.cli.watching import watch_batch
+
+        watch_batch(session, batch_id)
     with session.reader() as reader:
         row = reader.batch(batch_id)
         rows = reader.batch_results(batch_id)
@@ -208,24 +206,3 @@ def _tell_company(session: Session, batch_id: int) -> None:
     if others:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         say(f"this engine also sends what is due of {', '.join(safe_text(name) for name in others[:5])}{more}")
-
-
-def _watch(session: Session, batch_id: int) -> None:
-    """While another process sends: a line a step of 10 %."""
-    from tui.cli.facts import progress
-
-    told = -1
-    with session.reader() as reader:
-        while True:
-            row = reader.batch(batch_id)
-            steps = progress(row["counts"])
-            if steps["percentage"] // 10 > told:
-                told = steps["percentage"] // 10
-                say(
-                    f"Progress: {steps['current']}/{steps['total']} ({steps['percentage']}%) - "
-                    f"Success: {steps['sent']}, Failed: {steps['failed']}"
-                )
-            waiting = row["counts"]["pending"] + row["counts"]["processing"]
-            if row["state"] == "done" or not waiting or read_holder(session.db) is None:
-                return
-            time.sleep(LOOK)

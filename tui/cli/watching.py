@@ -1,0 +1,36 @@
+"""Following a batch that another process sends: its progress on stderr, line by line."""
+
+from __future__ import annotations
+
+import time
+
+from storage.lock import read_holder
+from tui.cli.facts import progress
+from tui.cli.output import say
+from tui.cli.session import Session
+
+LOOK = 0.2
+"""Seconds between two looks at the batch."""
+
+
+def watch_batch(session: Session, batch_id: int) -> None:
+    """A line a step of 10 %, until it is done, nothing of it can go on by itself, or no engine runs.
+    Raises NotFoundError."""
+    told = -1
+    with session.reader() as reader:
+        while True:
+            row = reader.batch(batch_id)
+            steps = progress(row["counts"])
+            if steps["percentage"] // 10 > told:
+                told = steps["percentage"] // 10
+                say(
+                    f"Progress: {steps['current']}/{steps['total']} ({steps['percentage']}%) - "
+                    f"Success: {steps['sent']}, Failed: {steps['failed']}"
+                )
+            waiting = row["counts"]["pending"] + row["counts"]["processing"]
+            if row["state"] == "done" or not waiting:
+                return
+            if read_holder(session.db) is None:
+                say("no engine is running, so nothing more is sent: paceline engine run")
+                return
+            time.sleep(LOOK)
