@@ -3,6 +3,7 @@ is planned, next first. Planned against actual is `planned_at` beside `begun_at`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,8 +34,9 @@ class Page:
 
 
 _COMING = (
-    "SELECT j.id, j.due_at, j.state, j.attempts, j.error_key, j.reason, r.address, r.id AS recipient_id "
-    "FROM jobs j INDEXED BY jobs_waiting LEFT JOIN recipients r ON r.id = j.recipient_id "
+    "SELECT j.id, j.due_at, j.state, j.attempts, j.error_key, j.reason, r.address, r.id AS recipient_id, "
+    "q.name AS account FROM jobs j INDEXED BY jobs_waiting LEFT JOIN queues q ON q.id = j.queue_id "
+    "LEFT JOIN recipients r ON r.id = j.recipient_id "
     "WHERE j.campaign_id = ? AND j.state = 'pending' AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?"
 )
 _LOOK = (
@@ -43,8 +45,9 @@ _LOOK = (
 )
 _PAST = (
     "SELECT a.id AS attempt_id, a.counted_at AS begun_at, a.number, a.outcome, j.id, j.state, j.due_at AS planned_at, "
-    "j.sent_at, j.attempts, j.error_key, j.reason, r.address, r.id AS recipient_id "
-    f"FROM ({_LOOK}) a JOIN jobs j ON j.id = a.job_id LEFT JOIN recipients r ON r.id = j.recipient_id "
+    "j.sent_at, j.attempts, j.error_key, j.reason, r.address, r.id AS recipient_id, "
+    f"q.name AS account FROM ({_LOOK}) a JOIN jobs j ON j.id = a.job_id LEFT JOIN queues q ON q.id = j.queue_id "
+    "LEFT JOIN recipients r ON r.id = j.recipient_id "
     "WHERE j.campaign_id = ? ORDER BY a.counted_at DESC, a.id DESC LIMIT ?"
 )
 _LAST_LOOKED_AT = f"SELECT counted_at, id FROM ({_LOOK}) ORDER BY counted_at, id LIMIT 1"
@@ -66,23 +69,36 @@ def coming(reader: Reader, campaign_id: int, *, after: Place = FROM_THE_NEXT, li
     return Page(rows, Place(rows[-1]["due_at"], rows[-1]["id"]) if more else None)
 
 
-def past(reader: Reader, campaign_id: int, queue_id: int, *, before: Place = FROM_NOW_BACK, limit: int = 100) -> Page:
-    """What has begun and may have left: `id, attempt_id, number, begun_at, outcome (None: in flight), gap, state,
-    address`, and `planned_at` with `later` (us, below 0: earlier) for a message's newest attempt, else None.
+def past(
+    reader: Reader, campaign_id: int, queue_ids: Sequence[int], *, before: Place = FROM_NOW_BACK, limit: int = 100
+) -> Page:
+    """What has begun and may have left through any of the campaign's queues: `id, attempt_id, number, begun_at, outcome
+    (None: in flight), gap, state, address`, and `planned_at` with `later` (us, below 0: earlier) for a message's newest
+    attempt, else None.
 
-    A page looks through at most 5,000 attempts of the queue at a time: it may hold fewer rows than asked for and still
+    A page looks through at most 5,000 attempts of a queue at a time: it may hold fewer rows than asked for and still
     go further.
     """
-    rows = reader.rows(_PAST, (queue_id, *before, LOOKED_THROUGH, campaign_id, limit + 1))
-    further = None
-    if len(rows) > limit:
-        further = Place(rows[limit - 1]["begun_at"], rows[limit - 1]["attempt_id"])
-    elif last := reader.one(_LAST_LOOKED_AT, (queue_id, *before, LOOKED_THROUGH)):
-        end = Place(last["counted_at"], last["id"])
-        further = end if reader.one(_LOOK, (queue_id, *end, 1)) else None
+    found, floor = list[Row](), Place(-1, -1)
+    for queue_id in queue_ids:
+        part = reader.rows(_PAST, (queue_id, *before, LOOKED_THROUGH, campaign_id, limit + 1))
+        found += part
+        if len(part) > limit:
+            floor = max(floor, _place(part[-1]))
+        elif last := reader.one(_LAST_LOOKED_AT, (queue_id, *before, LOOKED_THROUGH)):
+            end = Place(last["counted_at"], last["id"])
+            if reader.one(_LOOK, (queue_id, *end, 1)):
+                floor = max(floor, end)
+    # Below the floor one of the queues has not told all: the next page does.
+    rows = sorted((row for row in found if _place(row) >= floor), key=_place, reverse=True)
+    further = _place(rows[limit - 1]) if len(rows) > limit else floor if floor.at >= 0 else None
     for row, older in zip(rows, [*rows[1:], None], strict=False):
         row["gap"] = row["begun_at"] - older["begun_at"] if older is not None else None
         newest = row["number"] == row["attempts"] or row["outcome"] is None
         row["planned_at"] = row["planned_at"] if newest else None
         row["later"] = row["begun_at"] - row["planned_at"] if newest else None
     return Page(rows[:limit][::-1], further)
+
+
+def _place(row: Row) -> Place:
+    return Place(row["begun_at"], row["attempt_id"])

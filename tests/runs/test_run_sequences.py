@@ -17,6 +17,7 @@ from engine.explain.asking import Asking
 from engine.explain.facts import EngineFacts
 from engine.planning.waits import Wait
 from storage.model import DAY, HOUR, MINUTE, SECOND
+from storage.sends import FROM_NOW_BACK, Place, past
 from tests.support.scripted import Reply
 from tests.support.simulated import SimulatedClock, inline_store
 
@@ -178,6 +179,19 @@ async def test_accounts_share_people_evenly_and_each_person_keeps_theirs(world: 
     assert [len(world.scripted(name).deliveries) for name in world.accounts] == [20, 20, 20]
     for one in people:
         assert len({account for _, _, account in one.got}) == 1, f"{one.address} heard from two accounts"
+    begun = [row["id"] for row in world.rows("SELECT id FROM attempts ORDER BY counted_at, id")]
+    row = world.row()
+    queues = [one["id"] for one in row["accounts"]]
+    for limit in (1, 7, 100):
+        told: list[dict[str, Any]] = []
+        place: Place | None = FROM_NOW_BACK
+        while place is not None:
+            page = world.read(
+                lambda reader, at=place, most=limit: past(reader, row["id"], queues, before=at, limit=most)
+            )
+            told, place = [*page.rows, *told], page.further
+        assert [one["attempt_id"] for one in told] == begun
+        assert {one["account"] for one in told} == set(world.accounts)
 
 
 async def test_what_an_account_cannot_send_today_goes_through_another(

@@ -17,9 +17,10 @@ def all_past(world: World, name: str, limit: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     place: Any = FROM_NOW_BACK
     row = world.row(name)
+    queues = [one["id"] for one in row["accounts"]]
     while place is not None:
         before = place
-        page = world.read(lambda reader, at=before: past(reader, row["id"], row["queue_id"], before=at, limit=limit))
+        page = world.read(lambda reader, at=before: past(reader, row["id"], queues, before=at, limit=limit))
         assert len(page.rows) <= limit
         found, place = [*page.rows, *found], page.further
     return found

@@ -25,7 +25,8 @@ def timeline(session: Session, name: str, past: int, coming: int) -> None:
 
     with session.reader() as reader:
         row = reader.campaign(name)
-        back = sends.past(reader, row["id"], row["queue_id"], limit=past) if past else sends.Page([], None)
+        queues = [one["id"] for one in row["accounts"]]
+        back = sends.past(reader, row["id"], queues, limit=past) if past else sends.Page([], None)
         forth = sends.coming(reader, row["id"], limit=coming) if coming else sends.Page([], None)
     if session.json:
         emit(

@@ -47,13 +47,12 @@ def load(reader: Reader, campaign: Row, here: tuple[str, Place]) -> Row:
     found: Row = {"rows": []}
     if kind != "coming":
         begin, most = (place, PAGE) if kind == "past" else (FROM_NOW_BACK, JUST_SENT)
-        page = past(reader, campaign["id"], campaign["queue_id"], before=begin, limit=most)
+        queues = [one["id"] for one in campaign["accounts"]]
+        page = past(reader, campaign["id"], queues, before=begin, limit=most)
         found = {"rows": page.rows, "past": page.further and tuple(page.further)}
     if kind != "past":
         page = coming(reader, campaign["id"], after=place, limit=PAGE)
         found = {**found, "rows": [*found["rows"], *page.rows], "coming": page.further and tuple(page.further)}
-    for row in found["rows"]:
-        row["account"] = campaign["account"]
     return found
 
 
