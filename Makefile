@@ -2,7 +2,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
-WORKERS ?= 2
+WORKERS ?= 3
 BENCH_JOBS ?= 200000
 
 # Tests and snapshots must not depend on the terminal they are started from, nor on the operator's own settings.
