@@ -1,4 +1,4 @@
-"""What a filter can ask of each list: the fields and words of jobs, of campaigns and of failures."""
+"""What a filter can ask of each list: its fields and words."""
 
 from __future__ import annotations
 
@@ -73,6 +73,26 @@ SUPPRESSIONS = Language(
 )  # fmt: skip
 """`standing` holds now, `expiring` holds until a time, `expired` no longer. Its times are those of adding."""
 
-LANGUAGES = (JOBS, CAMPAIGNS, FAILURES, SUPPRESSIONS)
+INBOX = Language(
+    "entries of the inbox",
+    ("state", "kind", "to", "campaign", "effect", "code", "source", "age", "since"),
+    {
+        "state": "state:unmatched", "kind": "kind:bounce,complaint", "to": "to:*@example.org",
+        "campaign": "campaign:spring*", "effect": "effect:stopped", "code": "code:5.1.*", "source": "source:imap*",
+        "age": "age:>30d", "since": "since:24h",
+    },
+    ("matched", "unmatched"),
+    same={"address": "to"},
+    values={
+        "kind": (
+            "bounce", "delayed", "delivered", "complaint", "reply", "auto_reply", "out_of_office", "unsubscribe",
+            "accepted", "unknown", "unparsable",
+        ),
+        "effect": ("bounced", "stopped", "suppressed", "noted", "kept"),
+    },
+)  # fmt: skip
+"""`matched` is about a message of ours, `unmatched` about none that could be found. Its times are those of the mail."""
+
+LANGUAGES = (JOBS, CAMPAIGNS, FAILURES, SUPPRESSIONS, INBOX)
 KNOWN = frozenset(name for language in LANGUAGES for name in (*language.fields, *language.same))
 """Every field that some list knows."""

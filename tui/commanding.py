@@ -138,7 +138,12 @@ class Commanding(Acting, Going):
         from tui.screens.campaign import CampaignScreen
         from tui.screens.job import JobScreen
         from tui.screens.queues import QueueScreen
+        from tui.screens.returned import ReturnedScreen, load
 
+        if scope == "inbox":
+            await self.read_once(lambda reader, now: load(reader, int(name)))
+            self.push_screen(ReturnedScreen(int(name)))
+            return
         await self._row(scope, name)
         if scope == "campaign":
             self.action_view("campaigns")

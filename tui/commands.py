@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from storage.errors import PacelineError, UsageError
+from storage.filter_terms import quoted
 from tui.actions import ACTIONS, Action
 from tui.actions import action as action_of
 from tui.looks import LOOKS, Look
@@ -34,10 +35,16 @@ LISTS = {
     ("queue", "list"): "queues",
     ("alarm", "list"): "overview",
 }
-SHOWS = {("campaign", "show"): "campaign", ("queue", "show"): "queue", ("job", "show"): "job"}
+SHOWS = {
+    ("campaign", "show"): "campaign",
+    ("queue", "show"): "queue",
+    ("job", "show"): "job",
+    ("inbox", "show"): "inbox",
+}
 MAKE = ("campaign", "new")
 """Here the name alone is enough, or nothing at all: the rest is asked for."""
-SUPPRESSED = ("suppression", "list")
+PAGES = {("suppression", "list"): "suppressions", ("inbox", "list"): "inbox"}
+"""Lists that are pages over any view, by the word of their key."""
 START = ("start",)
 """What a lost engine's block offers: `engine run` in one word, here in this console."""
 DECIDE = ("campaign", "resolve")
@@ -105,7 +112,7 @@ RUNS: dict[str, Look] = {
     if look.id.startswith("app.") and look.id not in ("app.command", "app.help", "app.back", "app.leave", "app.quit")
 }
 """Words of the keys that only look."""
-TAKE_NAME = ("app.theme", "app.dump", "app.write", "app.suppressions")
+TAKE_NAME = ("app.theme", "app.dump", "app.write", "app.suppressions", "app.inbox")
 THEME_NAMES = ("terminal", "dark", "light")
 UNDO = ("undo",)
 Command = Run | Go | Show | Do | DoMany | Leave | Help
@@ -175,13 +182,13 @@ def parse(line: str, now: int) -> Command | None:
         return Do(action_of("engine.start"), "")
     if len(words) == 1 and words[0] in UNDO:
         return Do(action_of("undo"), "")
-    if words[0] in RUNS:
+    if words[0] in RUNS and not _names_command(words):
         return Run(RUNS[words[0]], " ".join(words[1:]))
     if len(words) == 1 and words[0] in LEAVE:
         return Leave()
     if len(words) == 1 and words[0] in HELP:
         return Help()
-    nouns = {path[0] for path in (*BY_WORDS, *LISTS, *SHOWS, SUPPRESSED)}
+    nouns = {path[0] for path in (*BY_WORDS, *LISTS, *SHOWS, *PAGES)}
     if words[0] in PLACES and (len(words) == 1 or words[0] not in nouns):
         return Go(PLACES[words[0]], line.strip().partition(" ")[2].strip())
     if words[0] not in nouns:
@@ -193,11 +200,35 @@ def parse(line: str, now: int) -> Command | None:
     path, context = _read(words)
     if path in LISTS:
         return Go(LISTS[path], str(context.params.get("text") or ""))
-    if path == SUPPRESSED:
-        return Run(RUNS["suppressions"], str(context.params.get("text") or ""))
+    if path in PAGES:
+        narrowed = _inbox_filter(context) if path[0] == "inbox" else str(context.params.get("text") or "")
+        return Run(RUNS[PAGES[path]], narrowed)
     if path in SHOWS:
-        return Show(SHOWS[path], str(context.params.get("name", context.params.get("job_id"))))
+        named = next(value for key in ("name", "job_id", "inbox_id") if (value := context.params.get(key)) is not None)
+        return Show(SHOWS[path], str(named))
     return _do(BY_WORDS[path], path, context, now)
+
+
+def _names_command(words: Sequence[str]) -> bool:
+    """Whether a word that is a page's, as `inbox`, begins a command of the command line here: `inbox list`."""
+    from tui.cli.root import cli
+
+    group = cli.get_command(click.Context(cli), words[0])
+    return len(words) > 1 and isinstance(group, click.Group) and words[1] in group.list_commands(click.Context(group))
+
+
+def _inbox_filter(context: click.Context) -> str:
+    """The options of `inbox list` in the language of its page, which shows pages and so needs no `--limit`."""
+    given = context.params
+    for name in ("limit", "before"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} is for the command line", hint="paceline inbox list --help")
+    terms = (
+        f"kind:{','.join(given['kinds'])}" if given["kinds"] else "",
+        "state:unmatched" if given["unmatched"] else "",
+        f"campaign:{quoted(str(given['campaign']))}" if given["campaign"] else "",
+    )
+    return " ".join(term for term in terms if term)
 
 
 def _unknown(words: Sequence[str]) -> PacelineError:
@@ -229,7 +260,7 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
             )
         path.append(rest.pop(0))
         command = found
-    if tuple(path) not in {*BY_WORDS, *LISTS, *SHOWS, SUPPRESSED}:
+    if tuple(path) not in {*BY_WORDS, *LISTS, *SHOWS, *PAGES}:
         raise _for_the_shell(path)
     if help_asked := {"--help", "-h"} & set(rest):
         raise UsageError(f"{help_asked.pop()} is for the command line", hint=f"paceline {' '.join(path)} --help")

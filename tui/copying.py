@@ -7,7 +7,7 @@ from tui.base import ConsoleBase
 from tui.files import write_private
 from tui.safe_text import safe_text
 
-FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", "event": "text"}
+FIELDS = {"campaign": "name", "queue": "name", "job": "id", "group": "raw_key", "event": "text", "returned": "id"}
 """What names a thing, by the scope of its target."""
 
 

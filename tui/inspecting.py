@@ -65,6 +65,14 @@ class Inspecting(Acting, Copying):
         elif self.view is not None and narrowed:
             self.view.narrow(narrowed)
 
+    def action_inbox(self, narrowed: str = "") -> None:
+        from tui.screens.inbox import InboxScreen
+
+        if self.view is not None and not isinstance(self.view, InboxScreen):
+            self.push_screen(InboxScreen(narrowed))
+        elif self.view is not None and narrowed:
+            self.view.narrow(narrowed)
+
     def action_diagnosis(self) -> None:
         from tui.screens.diagnosis import DiagnosisScreen
 

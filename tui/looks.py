@@ -86,6 +86,7 @@ LOOKS: tuple[Look, ...] = (
         "app",
         "paceline suppression list",
     ),
+    Look("app.inbox", "bounces, replies: what came back", ("B",), "inbox", "app", "paceline inbox list"),
     Look("app.palette", "command palette", ("ctrl+p",), "palette", "app"),
     Look("app.theme", "next theme", (), "theme", "app"),
     Look("app.diag", "diagnosis", (), "diagnosis", "app"),

@@ -43,6 +43,7 @@ STEPS = {
     "jobs": "3", "job": "3\r", "its record": "3i", "failures": "4", "a group": "4\r", "approvals": "5", "queues": "6",
     "queue": "6\r", "schedules": "7", "performance": "8", "log": "9", "an entry": "9i", "help": "2?",
     "all actions": "2a", "palette": "\x10letters", "copy menu": "3Y", "undo list": "Z", "narrow": "3l\x06G",
+    "what came back": "B", "one that came back": "B\r",
 }  # fmt: skip
 WORDS = {
     "filter": "/", "command": ":campaign pause ", "search": "9/", "palette": "\x10",
@@ -79,6 +80,26 @@ def spoil(database: Path, texts: list[str], mark: str) -> None:
         )
         raw.execute("UPDATE failure_hours SET sample = ?", (text(4),))
         raw.execute("UPDATE engines SET host = ?, version = ?, note = ?", (text(0), text(1), text(2)))
+        raw.execute("DELETE FROM inbox")
+        for i in range(1, PEOPLE + 1):
+            raw.execute(
+                "INSERT INTO inbox (digest, source, kind, at, read_at, matched_by, effect, job_id, recipient_id, "
+                "campaign_id, address, enhanced, diagnostic, subject, text) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+                (
+                    str(i),
+                    text(i),
+                    text(i + 1),
+                    i,
+                    i,
+                    text(i + 2),
+                    text(i + 3),
+                    i,
+                    i,
+                    text(i),
+                    *map(text, range(i, i + 4)),
+                ),
+            )
         for i, (entry,) in enumerate(raw.execute("SELECT id FROM events").fetchall()):
             raw.execute(
                 "UPDATE events SET text = ?, actor = ?, host = ?, via = ?, data = json_object('k', ?) WHERE id = ?",

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import click
 
+from storage.filter_languages import INBOX
 from tui.cli.output import dated, emit, local, out, pairs, table
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 from tui.safe_text import safe_text
 
-KINDS = (
-    *("bounce", "delayed", "delivered", "complaint", "reply", "auto_reply", "out_of_office", "unsubscribe"),
-    *("accepted", "unknown", "unparsable"),
-)
 SHOWN_LINES = 40
 """Of a mail's own words."""
-_Kinds = click.Choice(KINDS)
+_Kinds = click.Choice(INBOX.values["kind"])
 
 
 @click.group(

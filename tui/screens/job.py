@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from storage.inbox_pages import about_job
 from storage.model import SECOND
 from storage.reader import Reader
 from tui.actions import KeyOf, Row, Target, job_targets
 from tui.explaining import asked_by
 from tui.format import clock, fit, soon, wrap
 from tui.link import LinkState
+from tui.screens.returned import ReturnedScreen, came_back
 from tui.screens.view import ViewScreen
 from tui.screens.why import why
 from tui.theme import job_mark
@@ -22,8 +24,9 @@ from tui.widgets.lines import Line, Lines
 
 
 def load(reader: Reader, now: int, job_id: int, link: LinkState) -> Row:
-    """A job with why it does not run now (`why`)."""
-    return {**reader.job(job_id), "why": asked_by(reader, now, link).job(job_id).brief()}
+    """A job with why it does not run now (`why`) and what came back about it (`came_back`)."""
+    why_not = asked_by(reader, now, link).job(job_id).brief()
+    return {**reader.job(job_id), "why": why_not, "came_back": about_job(reader, job_id)}
 
 
 def facts(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
@@ -103,7 +106,12 @@ class JobScreen(ViewScreen):
         log = data["attempts_log"]
         title = f"ATTEMPTS ({len(log)})" if log else "ATTEMPTS    none yet"
         items = [blank(), heading(title), *attempt_items(data, now, self.size.width)]
+        items += came_back(data["came_back"], now, self.size.width)
         self.query_one(Grid).show(Sections(items))
 
     def targets(self) -> list[Target]:
         return job_targets(self.data) if self.data else []
+
+    def opens(self) -> ViewScreen | None:
+        row = self.query_one(Grid).current
+        return ReturnedScreen(row["returned"]) if row is not None and "returned" in row else None

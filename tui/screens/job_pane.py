@@ -9,6 +9,7 @@ from textual.timer import Timer
 from storage.errors import PacelineError
 from tui.actions import KeyOf, Row, own_key
 from tui.screens.job import attempt_items, facts, load
+from tui.screens.returned import came_back
 from tui.widgets.lines import Line, Lines
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def pane_lines(row: Row, now: int, width: int, height: int, named: KeyOf = own_k
     lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now, inner, named), (), ((" ATTEMPTS", "head"),)]
     items = attempt_items(row, now, inner)
     lines += [item.line(inner) for item in items] or [((" none yet", "dim"),)]
+    lines += [item.line(inner) for item in came_back(row["came_back"], now, inner)]
     lines += [()] * (height - len(lines))
     return [(("| ", "dim"), *line) for line in lines[:height]]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from storage.inbox_facts import inbox_one
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.screens.page import Page
@@ -16,6 +17,7 @@ READ: dict[str, Callable[[Reader, Row], Any]] = {
     "job": lambda reader, row: reader.job(row["id"]),
     "campaign": lambda reader, row: reader.campaign(row["name"]),
     "queue": lambda reader, row: next((queue for queue in reader.queues() if queue["name"] == row["name"]), row),
+    "returned": lambda reader, row: inbox_one(reader, row["id"]) or row,
 }
 """How the whole record of a scope is read; of the others the row under the cursor is all there is."""
 

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from storage.inbox_pages import about_person
 from storage.people_page import jobs_of, person
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.cli.step_rows import begins, title
 from tui.format import clock, fit, soon, wrap
 from tui.screens.job import attempt_items
+from tui.screens.returned import ReturnedScreen, came_back
 from tui.screens.view import ViewScreen
 from tui.theme import job_mark
 from tui.widgets.columns import Item, Sections, blank, heading
@@ -24,9 +26,14 @@ NAME = 18
 
 
 def load(reader: Reader, name: str, person_id: int) -> dict[str, Any]:
-    """The `person`, their `jobs` with attempts, and the `campaign`."""
+    """The `person`, their `jobs` with attempts, the `campaign`, and what `came_back`."""
     found = person(reader, person_id)
-    return {"person": found, "jobs": jobs_of(reader, person_id), "campaign": reader.campaign(name)}
+    return {
+        "person": found,
+        "jobs": jobs_of(reader, person_id),
+        "campaign": reader.campaign(name),
+        "came_back": about_person(reader, person_id),
+    }
 
 
 def field_items(fields: dict[str, Any], width: int) -> list[Item]:
@@ -150,6 +157,7 @@ class RecipientScreen(PersonScreen):
             items += job_items(job, now, width, step_of_job(data["campaign"], job))
         if not data["jobs"]:
             items += [blank(), heading("MESSAGE    none yet: the campaign was not started with this person in it")]
+        items += came_back(data["came_back"], now, width)
         self.query_one(Grid).show(Sections(items))
 
     def targets(self) -> list[Target]:
@@ -165,6 +173,9 @@ class RecipientScreen(PersonScreen):
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen
 
+        row = self.query_one(Grid).current
+        if row is not None and "returned" in row:
+            return ReturnedScreen(row["returned"])
         target = self.targets()[:1]
         if target and target[0].scope == "job":
             return JobScreen(target[0].row["id"], self.crumb())

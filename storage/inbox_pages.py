@@ -1,0 +1,90 @@
+"""What came back, read: pages by id, what belongs to one message or one person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from storage.filter_sql import Where, both, either, like
+from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
+from storage.inbox_facts import LINE, Row
+from storage.jobs_page import COUNT_LIMIT, Count
+from storage.reader import Reader
+
+_COLUMNS = {"kind": "i.kind", "to": "i.address", "effect": "i.effect", "code": "i.enhanced", "source": "i.source"}
+_WORDS = ("i.address", "i.subject", "i.diagnostic")
+SLICE = 2_000
+"""Entries that one read of everything takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxQuery:
+    """Which entries, in the language `storage.filter_languages.INBOX`; times count from `now` (us)."""
+
+    filter: Filter = field(default_factory=Filter)
+    now: int = 0
+
+
+def page(reader: Reader, query: InboxQuery, *, before: int | None = None, limit: int = 200) -> tuple[list[Row], bool]:
+    """Up to `limit` entries below the id `before`, the last one read first; and whether there are more."""
+    condition = both(Where("i.id < ?", (before,)) if before is not None else Where("1 = 1"), _where(query))
+    rows = reader.rows(f"{LINE} WHERE {condition.sql} ORDER BY i.id DESC LIMIT ?", (*condition.values, limit + 1))
+    return rows[:limit], len(rows) > limit
+
+
+def count(reader: Reader, query: InboxQuery) -> Count:
+    """How many match, counted to `COUNT_LIMIT`."""
+    condition = both(Where("1 = 1"), _where(query))
+    found = reader.one(
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM inbox i WHERE {condition.sql} LIMIT ?)",
+        (*condition.values, COUNT_LIMIT + 1),
+    )
+    n = int(found["n"]) if found else 0
+    return Count(min(n, COUNT_LIMIT), n > COUNT_LIMIT)
+
+
+def every(reader: Reader, query: InboxQuery) -> Iterator[Row]:
+    """All that match, the last one read first, in short reads."""
+    before: int | None = None
+    more = True
+    while more:
+        rows, more = page(reader, query, before=before, limit=SLICE)
+        yield from rows
+        before = rows[-1]["id"] if rows else before
+
+
+def about_job(reader: Reader, job_id: int, limit: int = 20) -> list[Row]:
+    """What came back about one message, the last one read first."""
+    return reader.rows(f"{LINE} WHERE i.job_id = ? ORDER BY i.id DESC LIMIT ?", (job_id, limit))
+
+
+def about_person(reader: Reader, recipient_id: int, limit: int = 50) -> list[Row]:
+    """What came back about the messages of one person, the last one read first."""
+    return reader.rows(
+        f"{LINE} WHERE i.job_id IN (SELECT id FROM jobs WHERE recipient_id = ?) ORDER BY i.id DESC LIMIT ?",
+        (recipient_id, limit),
+    )
+
+
+def _where(query: InboxQuery) -> Where:
+    return both(*(_term(term, query.now) for term in query.filter.terms))
+
+
+def _term(term: Term | Not, now: int) -> Where:
+    match term:
+        case Not(inside):
+            found = _term(inside, now)
+            return Where(f"({found.sql}) IS NOT TRUE", found.values)
+        case States(words):
+            return either([Where(f"i.job_id IS {'NULL' if word == 'unmatched' else 'NOT NULL'}") for word in words])
+        case Match("campaign", patterns):
+            named = like("name", patterns)
+            return Where(f"i.campaign_id IN (SELECT id FROM campaigns WHERE {named.sql})", named.values)
+        case Match(name, patterns):
+            return like(_COLUMNS[name], patterns)
+        case Time(_, more, duration):
+            return Where(f"i.at {'<' if more else '>'} ?", (now - duration,))
+        case Word(text):
+            return either([like(column, (f"*{literal(text)}*",)) for column in _WORDS])
+        case _:
+            raise AssertionError(f"{term} is no term of what came back")
