@@ -40,7 +40,9 @@ def test_an_address_beside_the_profile_is_taken_for_later_mails(tmp_path: Path) 
 
 
 def test_each_row_ends_somewhere_and_says_why(tmp_path: Path) -> None:
-    text = "email,profile\n,ana-lopez\n,https://linkedin.com/company/acme\nnot an address,bob-smith\n,in/ana-lopez/\nx@y.example,\n"
+    company = ",https://linkedin.com/company/acme"
+    rows = ("email,profile", ",ana-lopez", company, "not an address,bob-smith", ",in/ana-lopez/", "x@y.example,")
+    text = "".join(f"{row}\n" for row in rows)
     found = items(tmp_path, text, by_profile=True)
     assert [type(item).__name__ for item in found] == ["RecipientRow", "Rejected", "Rejected", "Duplicate", "Rejected"]
     reasons = [item.reason for item in found if isinstance(item, Rejected)]
