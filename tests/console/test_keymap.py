@@ -206,18 +206,18 @@ async def test_what_a_screen_says_about_keys_follows_them(busy_world: World, lin
 
 
 async def test_one_step_back_has_the_same_key_on_every_screen(busy_world: World, link: RecordingLink) -> None:
-    app = with_keys(busy_world, link, 'app.back = "B"')
+    app = with_keys(busy_world, link, 'app.back = "K"')
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         await pilot.press("3")
         await shown(pilot)
         await pilot.press("v")
-        assert "v ends it, B too" in message(app)
+        assert "v ends it, K too" in message(app)
         screen = app.view
         assert isinstance(screen, AllJobsScreen)
         await pilot.press("escape")
         assert screen.marks.ranging
-        await pilot.press("B")
+        await pilot.press("K")
         assert not screen.marks.ranging
         assert app.view is screen
 
