@@ -208,8 +208,9 @@ async def test_frozen_a_filter_that_comes_again_is_read_again(failing: World, li
 @pytest.mark.parametrize(
     "keys",
     [
-        ("2", "slash", *"state:active,recent -state:draft", "enter"),
-        ("4", "slash", *"since:24h kind:hard,soft", "enter"),
+        # Home: which row the cursor follows depends on how much of the filter stood there at each look.
+        ("2", "slash", *"state:active,recent -state:draft", "enter", "home"),
+        ("4", "slash", *"since:24h kind:hard,soft", "enter", "home"),
     ],
     ids=["campaigns", "failures"],
 )
