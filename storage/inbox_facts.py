@@ -58,8 +58,3 @@ def inbox_raw(reader: Reader, inbox_id: int) -> bytes:
     """What is kept of the mail itself; b"" where it was understood and matched."""
     row = reader.one("SELECT raw FROM inbox WHERE id = ?", (inbox_id,))
     return bytes(row["raw"]) if row is not None and row["raw"] is not None else b""
-
-
-def inbox_counts(reader: Reader) -> dict[str, int]:
-    """How many of each kind were taken in."""
-    return {row["kind"]: row["n"] for row in reader.rows("SELECT kind, COUNT(*) AS n FROM inbox GROUP BY kind")}
