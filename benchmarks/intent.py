@@ -21,7 +21,7 @@ from engine.head_start import HeadStart
 from engine.service import Engine
 from storage.dispatch import Finish, Intent, IntentRequest
 from storage.endings import finish_attempts
-from storage.writer import Tx
+from storage.tx import Tx
 
 _OFFER = HeadStart.offer
 DELAYS = (0.0, 0.001, 0.005)

@@ -20,7 +20,7 @@ from storage.model import HeldReason, JobState
 from storage.sequences import UNFOLLOWED
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 CANCELLED = HeldReason.CANCELLED.value
 """The reason of a job that was cancelled by hand: held, so that nothing begins, until its grace is over."""

@@ -20,7 +20,7 @@ from storage.model import CampaignState, PauseReason, QueueState
 from storage.shares import ACTIVE_LANES
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 
 class AlarmKind(StrEnum):

@@ -17,8 +17,8 @@ from storage.events import Event, add_event
 from storage.model import HOUR, MINUTE, Actor
 from storage.reader import Reader
 from storage.sqlite import SqliteStore
+from storage.tx import Tx
 from storage.upkeep import recount as drift
-from storage.writer import Tx
 
 MEND = "the next engine puts it right: paceline engine run"
 MEND_BY_RESTART = "if it stays so: paceline engine drain, then paceline engine run, which puts it right"

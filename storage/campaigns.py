@@ -14,7 +14,7 @@ from storage.model import Campaign, CampaignState, PauseReason, Step
 from storage.transitions import check_campaign
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 GRACE_OVER = "over"
 """`before_cancel` once messages were skipped: no undo any more, whatever the clock says."""

@@ -16,7 +16,7 @@ from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
 from storage.shares import ACTIVE_LANES, in_turn
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 PROMOTE_SLICE = 1_000
 

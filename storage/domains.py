@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 WAITS = "domain"
 """Why a pending job is due later than planned: it has its place behind others to the same domain."""

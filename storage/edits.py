@@ -10,7 +10,7 @@ from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, se
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState, Step
-from storage.writer import Tx
+from storage.tx import Tx
 
 MESSAGE_STATES = (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.COMPLETED)
 """Where a message may be changed: nothing of it is being sent."""

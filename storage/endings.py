@@ -13,7 +13,7 @@ from storage import suppressions
 from storage.dispatch import Finish
 from storage.model import HOUR, JobState, OutcomeClass
 from storage.reputation import Verdict, is_dead, note_verdicts
-from storage.writer import Tx
+from storage.tx import Tx
 
 _HELD_BY = "SELECT id, state, lease, queue_id, campaign_id, batch_id FROM jobs WHERE id IN "
 _INTENT = "SELECT 1 FROM attempts WHERE job_id = ? AND lease = ?"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from storage.model import Actor
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 ENGINE = Actor(user="engine", via="engine")
 

@@ -13,7 +13,7 @@ from storage import dispatch, domains
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.limits import Ceiling, frees_at, throttled, warmed
 from storage.suppressions import among
-from storage.writer import Tx
+from storage.tx import Tx
 
 _GATE = (
     f"SELECT {PAUSED}, j.id, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "

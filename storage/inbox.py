@@ -16,7 +16,7 @@ from storage.model import DAY, HOUR
 from storage.suppressions import Entry, add
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 RAW_KEPT = 256 * 1024
 """Bytes that are kept of a mail that nobody could be found for, or that was not understood."""

@@ -9,7 +9,7 @@ from storage.events import Event, add_event
 from storage.reader import Reader
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 # Nobody changes the account by which they were written to: that is where they answer.
 _FREE = (

@@ -17,7 +17,7 @@ from storage.campaigns import get_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import CampaignState
-from storage.writer import Tx
+from storage.tx import Tx
 
 _LEFT = ("completed", "uncertain", "bounced")
 """States of a message that was sent, or may have been."""

@@ -9,7 +9,7 @@ from storage.events import Event, add_event
 from storage.model import Queue, QueueState
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 
 def row_to_queue(row: Any) -> Queue:

@@ -18,7 +18,7 @@ from storage.events import Event, add_event
 from storage.model import JobState, RecipientRow
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 SLICE = 1_000
 

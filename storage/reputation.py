@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from storage.model import HOUR, OutcomeClass
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 DEAD = (
     "user unknown",

@@ -24,7 +24,7 @@ from storage.model import Actor
 from storage.recipients import SLICE
 from storage.sequences import RESTORED, note_restored
 from storage.sqlite import SqliteStore
-from storage.writer import Tx
+from storage.tx import Tx
 
 _NO_ANSWER = "the engine ended between the intent and the server's reply"
 

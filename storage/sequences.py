@@ -15,7 +15,7 @@ from storage.events import Event, add_event
 from storage.model import DAY, JobState
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 SLICE = 500
 ACCEPT_WITHIN = 21

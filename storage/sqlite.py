@@ -24,7 +24,8 @@ from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
 from storage.sqlite_people import SqlitePeople
-from storage.writer import Tx, Writer, WriterConnection, describe
+from storage.tx import Tx
+from storage.writer import Writer, WriterConnection, describe
 
 T = TypeVar("T")
 

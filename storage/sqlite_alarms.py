@@ -8,7 +8,8 @@ from storage import alarms, reputation
 from storage.events import Event
 from storage.limits import Ceiling
 from storage.model import PauseReason, QueueState
-from storage.writer import Tx, Writer
+from storage.tx import Tx
+from storage.writer import Writer
 
 
 class SqliteAlarms:

@@ -8,7 +8,8 @@ from typing import Any
 
 from storage import campaigns, inbox, lanes, profiles, sequences, suppressions
 from storage.events import Event, add_event
-from storage.writer import Tx, Writer
+from storage.tx import Tx
+from storage.writer import Writer
 
 
 class SqlitePeople:

@@ -16,7 +16,7 @@ from storage.events import Event, add_event
 from storage.model import DAY
 
 if TYPE_CHECKING:
-    from storage.writer import Tx
+    from storage.tx import Tx
 
 REASONS = ("manual", "unsubscribed", "bounced", "complained", "dead", "disabled", "full", "withdrawn")
 KINDS = ("address", "domain", "profile")

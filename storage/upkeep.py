@@ -12,7 +12,7 @@ from storage.events import Event, add_event
 from storage.model import JobState
 from storage.reader import DRIFT
 from storage.recipients import SLICE
-from storage.writer import Tx
+from storage.tx import Tx
 
 _FOLLOWED = (
     "SELECT 1 FROM jobs INDEXED BY jobs_follow WHERE campaign_id = ? AND follow > 0 AND state <> 'uncertain' LIMIT 1"

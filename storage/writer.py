@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from storage.cap_room import CapRoom
 from storage.errors import DamagedStoreError, StaleEpochError, StoreError
-from storage.shares import STARTED
+from storage.tx import Tx
 
 T = TypeVar("T")
 
@@ -37,147 +36,6 @@ a second."""
 
 TROUBLE_PAUSE = 1.0
 """Seconds before outcomes are tried again while the disk is full or the file is locked."""
-
-CounterKey = tuple[int, int, int, str, str]
-"""Campaign id (0 for none), batch id, queue id, state, error key."""
-MinuteKey = tuple[int, int, int, str]
-
-
-class Tx:
-    """What a request may do inside the Writer's transaction.
-
-    `count` collects counter deltas; they are written in the same transaction, merged over the whole group
-    (ten messages cost two counter rows instead of twenty).
-    """
-
-    def __init__(self, connection: sqlite3.Connection, begun: set[int], room: CapRoom) -> None:
-        self._connection = connection
-        self.counters: Counter[CounterKey] = Counter()
-        self.minutes: dict[MinuteKey, tuple[int, int]] = {}
-        self.starts: dict[tuple[str, int], int] = {}
-        self.lane_starts: dict[tuple[int, int], int] = {}
-        """The last start by queue and campaign."""
-        self.turns: Counter[tuple[int, int]] = Counter()
-        """Starts by queue and campaign: what each has had of its share of the queue."""
-        self.room = room
-        self.claimed: dict[int, dict[str, Any]] = {}
-        """What claims of this very transaction read, by job id: the gate need not read it again."""
-        self.begun = begun
-
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self._connection.execute(sql, parameters)
-
-    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:
-        return self._connection.executemany(sql, rows)
-
-    def insert(self, sql: str, parameters: Any = ()) -> int:
-        """Run one INSERT; returns the new row's id."""
-        return int(self._connection.execute(sql, parameters).lastrowid or 0)
-
-    def insert_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> None:
-        """Run one INSERT that ends in `VALUES `, for rows of `width` values: one step for all of them, where a step
-        gives the interpreter's lock away and has to get it back."""
-        self._connection.execute(sql + _marks(width, len(rows)), [value for row in rows for value in row])
-
-    def update_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> int:
-        """Run one UPDATE whose text has `{rows}` where its rows of `width` values belong; how many it changed."""
-        marks = sql.format(rows=_marks(width, len(rows)))
-        return self._connection.execute(marks, [value for row in rows for value in row]).rowcount
-
-    def one(self, sql: str, parameters: Any = ()) -> Any:
-        """The first row (a `sqlite3.Row`) or None."""
-        return self._connection.execute(sql, parameters).fetchone()
-
-    def all(self, sql: str, parameters: Any = ()) -> list[Any]:
-        return self._connection.execute(sql, parameters).fetchall()
-
-    def by_id(self, select: str, ids: list[int]) -> dict[int, Any]:
-        """Rows by `id` for a SELECT that ends in `IN `; they hold until the commit, since only the Writer writes."""
-        marks = ", ".join("?" * len(ids))
-        return {row["id"]: row for row in self.all(f"{select}({marks})", ids)}
-
-    def count(self, queue_id: int, campaign_id: int | None, batch_id: int, state: str, error_key: str, n: int) -> None:
-        """Add `n` jobs (negative: remove) to the counter of their batch and state, of which every sum is made."""
-        key = error_key if state not in ("processing", "completed") else ""
-        self.counters[campaign_id or 0, batch_id, queue_id, state, key] += n
-
-    def move(self, rows: Iterable[tuple[Any, str, str, str, str]]) -> None:
-        """Count jobs from one state to another: (row with its scope, state, error key, new state, new key) each.
-
-        Like jobs are summed first: of ten messages in one commit all go the same way.
-        """
-        moves: Counter[tuple[int, int | None, int, str, str, str, str]] = Counter()
-        for row, state, key, new_state, new_key in rows:
-            moves[row["queue_id"], row["campaign_id"], row["batch_id"], state, key, new_state, new_key] += 1
-        for (queue_id, campaign_id, batch_id, state, key, new_state, new_key), n in moves.items():
-            self.count(queue_id, campaign_id, batch_id, state, key, -n)
-            self.count(queue_id, campaign_id, batch_id, new_state, new_key, n)
-
-    def minute(self, at: int, campaign_id: int | None, queue_id: int, outcome: str, duration: int) -> None:
-        """Note one finished attempt in the per-minute sums."""
-        key = (at // 60_000_000, campaign_id or 0, queue_id, outcome)
-        n, total = self.minutes.get(key, (0, 0))
-        self.minutes[key] = (n + 1, total + duration)
-
-    def started(self, queue_id: int, campaign_id: int | None, batch_id: int, now: int, *, spaced: bool = False) -> None:
-        """Note a start: `last_start` of queue, campaign and lane, durable with the intent itself."""
-        self.starts["queues", queue_id] = now
-        if spaced:
-            self.starts["spaced", queue_id] = now
-        if batch_id not in self.begun:
-            self.begun.add(batch_id)
-            self.starts["batches", batch_id] = now
-        if campaign_id is not None:
-            self.starts["campaigns", campaign_id] = now
-            self.lane_starts[queue_id, campaign_id] = now
-            self.turns[queue_id, campaign_id] += 1
-
-    def _merge(self, other: Tx) -> None:
-        self.counters.update(other.counters)
-        for key, (n, duration) in other.minutes.items():
-            have = self.minutes.get(key, (0, 0))
-            self.minutes[key] = (have[0] + n, have[1] + duration)
-        self.starts.update(other.starts)
-        self.lane_starts.update(other.lane_starts)
-        self.turns.update(other.turns)
-
-    def flush_starts(self) -> None:
-        for (table, row_id), at in self.starts.items():
-            if table == "batches":
-                self.execute("UPDATE batches SET started_at = ? WHERE id = ? AND started_at IS NULL", (at, row_id))
-            elif table == "spaced":
-                self.execute("UPDATE queues SET spaced_start = ? WHERE id = ?", (at, row_id))
-            else:
-                self.execute(f"UPDATE {table} SET last_start = ? WHERE id = ?", (at, row_id))
-        for lane, at in self.lane_starts.items():
-            self.execute(STARTED, (at, self.turns[lane], *lane))
-        self.starts.clear()
-        self.lane_starts.clear()
-        self.turns.clear()
-
-    def _flush(self) -> None:
-        rows = [(*key, n) for key, n in self.counters.items() if n]
-        if rows:
-            self.executemany(
-                "INSERT INTO counters (campaign_id, batch_id, queue_id, state, error_key, n) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (campaign_id, batch_id, queue_id, state, error_key) DO UPDATE SET n = n + excluded.n",
-                rows,
-            )
-        if self.minutes:
-            self.executemany(
-                "INSERT INTO outcome_minutes (minute, campaign_id, queue_id, outcome, n, duration) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (minute, campaign_id, queue_id, outcome) "
-                "DO UPDATE SET n = n + excluded.n, duration = duration + excluded.duration",
-                [(*key, n, duration) for key, (n, duration) in self.minutes.items()],
-            )
-        self.flush_starts()
-        self.counters.clear()
-        self.minutes.clear()
-
-
-@lru_cache(maxsize=256)
-def _marks(width: int, rows: int) -> str:
-    return ", ".join([f"({', '.join('?' * width)})"] * rows)
 
 
 @dataclass(slots=True)
@@ -370,7 +228,7 @@ class Writer:
                 elif request.hot:
                     hot.append(place)
                 elif request.run is not None:
-                    merged._flush()
+                    merged.flush()
                     results[place] = self._alone(connection, merged, request.run)
             for run, places in many.items():
                 if together:
@@ -382,7 +240,7 @@ class Writer:
             for place in hot:
                 if (ask := group[place].run) is not None:
                     results[place] = (ask(merged), None) if together else self._alone(connection, merged, ask)
-            merged._flush()
+            merged.flush()
             connection.execute("COMMIT")
         except BaseException:
             self._forget()
@@ -411,7 +269,7 @@ class Writer:
             connection.execute("ROLLBACK TO request")
             connection.execute("RELEASE request")
             return None, describe(error) if isinstance(error, sqlite3.Error) else error
-        merged._merge(tx)
+        merged.merge(tx)
         connection.execute("RELEASE request")
         return value, None
 

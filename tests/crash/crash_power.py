@@ -22,8 +22,8 @@ from storage.cap_room import CapRoom
 from storage.dispatch import ClaimRequest, Finish, IntentRequest
 from storage.model import MINUTE, ClaimedJob, JobState, OutcomeClass
 from storage.sqlite import SqliteStore
+from storage.tx import Tx
 from storage.upkeep import recount
-from storage.writer import Tx
 from tests.crash.crash_world import World, now_us
 
 WAL_HEADER = 32

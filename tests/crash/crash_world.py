@@ -23,8 +23,8 @@ from storage.cap_room import CapRoom
 from storage.files import read_only_uri
 from storage.model import SECOND
 from storage.sqlite import SqliteStore
+from storage.tx import Tx
 from storage.upkeep import recount
-from storage.writer import Tx
 from tests.support.child import ROOT
 from tui.client import open_control
 from tui.demo.ledger import Ledger

@@ -16,7 +16,7 @@ from storage.lock import lock_path
 from storage.model import JobState
 from storage.reader import Reader
 from storage.sqlite import SqliteStore
-from storage.writer import Tx
+from storage.tx import Tx
 from tests.support.stores import Desk, HandClock, kill_sqlite, open_sqlite, said
 
 

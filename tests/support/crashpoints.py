@@ -17,7 +17,8 @@ from engine.channels.transaction import SmtpSession, Wire
 from storage import dispatch, endings, gate
 from storage.model import OutcomeClass
 from storage.sqlite import SqliteStore
-from storage.writer import Tx, Writer
+from storage.tx import Tx
+from storage.writer import Writer
 
 Pass = Callable[[], None]
 
@@ -78,7 +79,7 @@ def _after_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
 
 
 def _inside_flush(passed: Pass) -> None:
-    flush = Tx._flush
+    flush = Tx.flush
 
     def wrapped(self: Tx) -> None:
         writes = bool(self.counters)
@@ -86,7 +87,7 @@ def _inside_flush(passed: Pass) -> None:
         if writes:
             passed()
 
-    Tx._flush = wrapped  # type: ignore[method-assign]
+    Tx.flush = wrapped  # type: ignore[method-assign]
 
 
 def _after_rcpt(passed: Pass) -> None:

@@ -18,7 +18,8 @@ from engine.explain import answer
 from engine.planning import pacing
 from storage import dispatch, endings, gate, lock, migrate
 from storage.limits import GateLimits
-from storage.writer import Tx, Writer
+from storage.tx import Tx
+from storage.writer import Writer
 
 
 def _no_intent_gate() -> None:
