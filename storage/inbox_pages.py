@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from storage.filter_sql import Where, both, either, like
 from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
+from storage.id_pages import counted, in_pages
 from storage.inbox_facts import LINE, Row
-from storage.jobs_page import COUNT_LIMIT, Count
+from storage.jobs_page import Count
 from storage.reader import Reader
 
 _COLUMNS = {"kind": "i.kind", "to": "i.address", "effect": "i.effect", "code": "i.enhanced", "source": "i.source"}
@@ -34,23 +35,12 @@ def page(reader: Reader, query: InboxQuery, *, before: int | None = None, limit:
 
 def count(reader: Reader, query: InboxQuery) -> Count:
     """How many match, counted to `COUNT_LIMIT`."""
-    condition = both(Where("1 = 1"), _where(query))
-    found = reader.one(
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM inbox i WHERE {condition.sql} LIMIT ?)",
-        (*condition.values, COUNT_LIMIT + 1),
-    )
-    n = int(found["n"]) if found else 0
-    return Count(min(n, COUNT_LIMIT), n > COUNT_LIMIT)
+    return counted(reader, "inbox i", both(Where("1 = 1"), _where(query)))
 
 
 def every(reader: Reader, query: InboxQuery) -> Iterator[Row]:
     """All that match, the last one read first, in short reads."""
-    before: int | None = None
-    more = True
-    while more:
-        rows, more = page(reader, query, before=before, limit=SLICE)
-        yield from rows
-        before = rows[-1]["id"] if rows else before
+    return in_pages(lambda before: page(reader, query, before=before, limit=SLICE))
 
 
 def about_job(reader: Reader, job_id: int, limit: int = 20) -> list[Row]:

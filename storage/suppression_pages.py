@@ -10,7 +10,8 @@ from typing import Any
 
 from storage.filter_sql import Where, both, either, like
 from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
-from storage.jobs_page import COUNT_LIMIT, Count
+from storage.id_pages import counted, in_pages
+from storage.jobs_page import Count
 from storage.model import SECOND
 from storage.reader import Reader, Row
 from storage.suppressions import LIST, REASON, Entry, values_of
@@ -53,23 +54,12 @@ def page(
 
 def count(reader: Reader, query: SuppressionQuery) -> Count:
     """How many match, counted to `COUNT_LIMIT`."""
-    condition = _where(query)
-    found = reader.one(
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM suppressions s WHERE {condition.sql} LIMIT ?)",
-        (*condition.values, COUNT_LIMIT + 1),
-    )
-    n = int(found["n"]) if found else 0
-    return Count(min(n, COUNT_LIMIT), n > COUNT_LIMIT)
+    return counted(reader, "suppressions s", _where(query))
 
 
 def every(reader: Reader, query: SuppressionQuery) -> Iterator[Row]:
     """All that match, the newest first, in short reads."""
-    before: int | None = None
-    more = True
-    while more:
-        rows, more = page(reader, query, before=before, limit=SLICE)
-        yield from rows
-        before = rows[-1]["id"] if rows else before
+    return in_pages(lambda before: page(reader, query, before=before, limit=SLICE))
 
 
 def standing(reader: Reader, address_key: str, profile: str, list_name: str | None, now: int) -> list[Row]:

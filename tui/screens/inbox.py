@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -13,8 +13,8 @@ from storage.inbox_pages import InboxQuery, count, every, page
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.format import clock, fit
-from tui.screens.filtered import FilteredScreen
-from tui.screens.view import PAGE, ViewScreen, Written, back_binding, look_bindings
+from tui.screens.newest import NewestScreen
+from tui.screens.view import PAGE, ViewScreen, Written
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, plain
@@ -75,16 +75,11 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
-class InboxScreen(FilteredScreen):
+class InboxScreen(NewestScreen):
     CSS_PATH: ClassVar = ["view.tcss", "inbox.tcss"]
-    MODE = "campaigns"
     LIST = "inbox"
     LANGUAGE = INBOX
     HINTS: ClassVar = ("view.open", "view.filter")
-    BINDINGS: ClassVar = [*look_bindings("shape", "columns"), back_binding("put_back")]
-
-    def token(self) -> Hashable:
-        return ("inbox", self.filter, self.after[-1])
 
     def reads(self) -> Any:
         filter, before = self.filter, self.after[-1]
@@ -101,25 +96,13 @@ class InboxScreen(FilteredScreen):
     def columns(self, now: int) -> list[Column]:
         return columns_at(now)
 
-    def orders(self) -> list[str]:
-        """The newest first: any other order would sort everything that ever came back."""
-        return [""]
-
-    def page_rows(self) -> list[dict[str, Any]]:
-        return self.data["rows"] if self.data is not None else []
-
     def show(self, data: dict[str, Any], now: int) -> None:
         self.show_table(data["rows"], lambda row: row["id"], now, plain(" Nothing that came back matches."))
         empty = not data["rows"] and not self.text
         self.set_class(empty, "-empty")
         if empty:
             self.query_one("#head", Lines).show([plain(line) for line in EMPTY])
-        first = (len(self.after) - 1) * PAGE
-        pages = len(self.after) > 1 or len(data["rows"]) >= PAGE
-        keys = f"  {self.named('view.next_page')} {self.named('view.previous_page')} page" if pages else ""
-        shown = f"{first + 1:,}-{first + len(data['rows']):,} of " if pages else ""
-        self.crumb_right = f"{shown}{data['count']} entries{keys}"
-        self.redraw_for_cursor()
+        self.tell_page(data)
 
     def redraw_for_cursor(self) -> None:
         """The words of the row under the cursor, which the narrow list has no room for."""
@@ -128,19 +111,9 @@ class InboxScreen(FilteredScreen):
         line: Line = ((" SAID ", "head"), (fit(text, self.size.width - 7), "")) if text else ()
         self.query_one("#words", Lines).show([line])
 
-    def show_filtered(self, filter: Filter) -> None:
-        self.after = [0]
-        self.watch_data()
-
     def written(self) -> Written:
         filter = self.filter
         return lambda reader, now: every(reader, InboxQuery(filter, now))
-
-    async def action_put_back(self) -> None:
-        if self.text:
-            self.put_filter_back()
-        else:
-            await self.console.action_back()
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current if self.data is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -13,8 +13,8 @@ from storage.reader import Reader
 from storage.suppression_pages import SuppressionQuery, count, every, json_of, page
 from tui.actions import Row, Target
 from tui.format import clock, fit
-from tui.screens.filtered import FilteredScreen
-from tui.screens.view import PAGE, Written, back_binding, look_bindings
+from tui.screens.newest import NewestScreen
+from tui.screens.view import PAGE, Written
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -54,16 +54,11 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
-class SuppressionsScreen(FilteredScreen):
+class SuppressionsScreen(NewestScreen):
     CSS_PATH: ClassVar = ["view.tcss", "suppressions.tcss"]
-    MODE = "campaigns"
     LIST = "suppressions"
     LANGUAGE = SUPPRESSIONS
     HINTS: ClassVar = ("view.filter",)
-    BINDINGS: ClassVar = [*look_bindings("shape", "columns"), back_binding("put_back")]
-
-    def token(self) -> Hashable:
-        return ("suppressions", self.filter, self.after[-1])
 
     def reads(self) -> Any:
         filter, before = self.filter, self.after[-1]
@@ -80,23 +75,11 @@ class SuppressionsScreen(FilteredScreen):
     def columns(self, now: int) -> list[Column]:
         return columns_at(now)
 
-    def orders(self) -> list[str]:
-        """The newest first: any other order would sort the whole list."""
-        return [""]
-
-    def page_rows(self) -> list[dict[str, Any]]:
-        return self.data["rows"] if self.data is not None else []
-
     def show(self, data: dict[str, Any], now: int) -> None:
         empty = f" Nobody is suppressed: {self.named('suppression.add')} adds an address, @domain or profile."
         nothing = ((" No suppression matches." if self.text else empty, ""),)
         self.show_table(data["rows"], lambda row: row["id"], now, nothing)
-        first = (len(self.after) - 1) * PAGE
-        pages = len(self.after) > 1 or len(data["rows"]) >= PAGE
-        keys = f"  {self.named('view.next_page')} {self.named('view.previous_page')} page" if pages else ""
-        shown = f"{first + 1:,}-{first + len(data['rows']):,} of " if pages else ""
-        self.crumb_right = f"{shown}{data['count']} entries{keys}"
-        self.redraw_for_cursor()
+        self.tell_page(data)
 
     def redraw_for_cursor(self) -> None:
         row = self.query_one(Grid).current
@@ -104,19 +87,9 @@ class SuppressionsScreen(FilteredScreen):
         line = ((" NOTE ", "head"), (fit(text, self.size.width - 7), "")) if text else ()
         self.query_one("#note", Lines).show([line])
 
-    def show_filtered(self, filter: Filter) -> None:
-        self.after = [0]
-        self.watch_data()
-
     def written(self) -> Written:
         filter = self.filter
         return lambda reader, now: map(json_of, every(reader, SuppressionQuery(filter, now)))
-
-    async def action_put_back(self) -> None:
-        if self.text:
-            self.put_filter_back()
-        else:
-            await self.console.action_back()
 
     def targets(self) -> list[Target]:
         own = Target("suppressions", {"value": ""})
