@@ -13,9 +13,7 @@ import base64
 import binascii
 import ipaddress
 import re
-import signal
 import ssl
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -24,6 +22,7 @@ from engine.clock import Clock, SystemClock
 from storage.model import SECOND
 from tui.demo.ledger import Ledger
 from tui.demo.rules import BELIEVABLE, Fate, Rules
+from tui.demo.serving import serve_until_told
 from tui.demo.transaction import Hangup, Hook, Transaction
 
 COMMAND_LIMIT: Final = 2_048
@@ -355,15 +354,9 @@ def _decoded(text: str) -> str:
         return ""
 
 
-async def _serve_until_told(rules: Rules, port: int, path: Path | None) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+async def _serve(rules: Rules, port: int, path: Path | None) -> None:
     ledger = Ledger(path)
-    async with Relay(rules, ledger=ledger, port=port) as relay:
-        sys.stdout.write(f"listening on {relay.host}:{relay.port}\n")
-        sys.stdout.flush()
-        await ended.wait()
+    await serve_until_told(Relay(rules, ledger=ledger, port=port))
     ledger.close()
 
 
@@ -379,7 +372,7 @@ def main() -> None:
     rules = replace(Rules() if given.plain else BELIEVABLE, seed=given.seed)
     if given.latency is not None:
         rules = replace(rules, latency=given.latency)
-    asyncio.run(_serve_until_told(rules, given.port, given.ledger))
+    asyncio.run(_serve(rules, given.port, given.ledger))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import argparse
 import asyncio
 import ipaddress
 import json
-import signal
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import h11
 
 from storage.model import SECOND
+from tui.demo.serving import serve_until_told
 from tui.demo.unipile_rules import (
     BELIEVABLE,
     CONNECTED,
@@ -282,15 +281,9 @@ async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> 
             return request, body
 
 
-async def _serve_until_told(rules: UnipileRules, port: int, path: Path | None) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+async def _serve(rules: UnipileRules, port: int, path: Path | None) -> None:
     ledger = InvitationLedger(path)
-    async with UnipileServer(rules, ledger=ledger, port=port) as server:
-        sys.stdout.write(f"listening on {server.host}:{server.port}\n")
-        sys.stdout.flush()
-        await ended.wait()
+    await serve_until_told(UnipileServer(rules, ledger=ledger, port=port))
     ledger.close()
 
 
@@ -303,7 +296,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed meets other people with trouble")
     given = parser.parse_args()
     rules = replace(UnipileRules() if given.plain else BELIEVABLE, seed=given.seed)
-    asyncio.run(_serve_until_told(rules, given.port, given.ledger))
+    asyncio.run(_serve(rules, given.port, given.ledger))
 
 
 if __name__ == "__main__":
