@@ -7,7 +7,7 @@ import logging.handlers
 import socket
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -20,6 +20,7 @@ from tui.glance import glance, thorough
 from tui.leaving import DRAIN_LIMIT
 from tui.link import EngineLink
 from tui.preferences import gather
+from tui.safe_text import safe_text
 from tui.terminal import check_terminal
 from tui.terminal_driver import TerminalDriver
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tui.embedded import EmbeddedEngine
 
 LOG_SIZE = 1 << 20
+LOG_LINE = 2_000
+"""Characters of a line in the log."""
 
 
 def run_console(database: Path, config_path: Path, *, read_only: bool = False, mouse: bool = False) -> int:
@@ -102,12 +105,29 @@ def _engine(database: Path, config_path: Path) -> EmbeddedEngine:
     return EmbeddedEngine(database, config_path)
 
 
+class _SafeLines(logging.Formatter):
+    """Words of servers and providers reach the log: nothing of them acts on the terminal that shows it, none of them
+    begins a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # where another handler's formatter keeps what it made of the exception
+        return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base's name
+        record.message = safe_text(record.message, LOG_LINE)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the base's name
+        # Set in, so that a line of the exception's own words is never taken for a record.
+        return "\n".join(f"  {safe_text(line, LOG_LINE)}" for line in super().formatException(ei).split("\n"))
+
+
 def _log_to_file(database: Path) -> logging.Handler:
     """Warnings go to a file beside the database: on the terminal they would tear the screen."""
     path = database.with_name(database.name + ".console.log")
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_SIZE, backupCount=1, delay=True)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_SafeLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     return handler
 
