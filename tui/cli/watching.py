@@ -27,8 +27,9 @@ def watch_batch(session: Session, batch_id: int) -> None:
                     f"Progress: {steps['current']}/{steps['total']} ({steps['percentage']}%) - "
                     f"Success: {steps['sent']}, Failed: {steps['failed']}"
                 )
-            waiting = row["counts"]["pending"] + row["counts"]["processing"]
-            if row["state"] == "done" or not waiting:
+            moving = row["counts"]["pending"] + row["counts"]["processing"]
+            # The last outcome and the end of its batch are two commits: between them nothing moves and it is not done.
+            if row["state"] == "done" or (not moving and row["counts"]["held"]):
                 return
             if read_holder(session.db) is None:
                 say("no engine is running, so nothing more is sent: paceline engine run")
