@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from engine.compose.documents import split_headers
 from tests.cli.conftest import Home, RunningRelay, add_relay
-from tui.cli.letters import split_headers
 from tui.cli.times import parse_time
 
 STATES = {"held", "pending", "processing", "completed", "failed", "uncertain", "skipped", "bounced"}

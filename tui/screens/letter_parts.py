@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.compose.documents import split_headers
 from engine.compose.template import compile_template
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.cli.letters import Letter, add_document, document, split_headers
+from tui.cli.letters import Letter, add_document, document
 from tui.safe_text import safe_text
 
 _LINE = re.compile(r", line (\d+)(?:, column \d+)?: ")
