@@ -36,7 +36,7 @@ def read_json_lines(path: Path, encoding: str, limits: Limits) -> Contents:
 def _json_object(line: str) -> dict[str, Any] | str:
     """The object of one line, its numbers still as text; or the sentence that says why there is none."""
     try:
-        found = _JSON.decode(line)
+        found = DECODER.decode(line)
     except RecursionError:
         return "The line is nested too deeply."
     except json.JSONDecodeError as error:
@@ -57,9 +57,23 @@ def _json_number(text: str) -> str:
     return shown_number(float(text))
 
 
-_JSON = json.JSONDecoder(
+DECODER = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=str, parse_float=_json_number, parse_constant=_json_number
 )
+"""Refuses a key that appears twice, and gives numbers as the text of a cell. Raises ValueError, RecursionError."""
+
+
+def cell_of(value: Any) -> tuple[str, str]:
+    """What `DECODER` gave for one key as the text of a cell, and the sentence that says why it is none ("": it is)."""
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    text = "" if value is None else str(value)
+    if isinstance(value, (dict, list)):
+        return text, "The value is a list or an object: text, a number or true/false is needed."
+    if NO_TEXT.search(text):
+        text = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        return text, "The value holds a character that is no text (NUL or half a surrogate pair)."
+    return text, ""
 
 
 def _json_record(number: int, line: str, names: tuple[str, ...]) -> Record:
@@ -68,14 +82,8 @@ def _json_record(number: int, line: str, names: tuple[str, ...]) -> Record:
         return Record(number, [], found)
     cells, problem, field = [], "", ""
     for name in names:
-        value = found.get(name)
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        text = "" if value is None else str(value)
-        if isinstance(value, (dict, list)):
-            problem, field = "The value is a list or an object: text, a number or true/false is needed.", name
-        elif NO_TEXT.search(text):
-            problem, field = "The value holds a character that is no text (NUL or half a surrogate pair).", name
-            text = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        text, trouble = cell_of(found.get(name))
+        if trouble:
+            problem, field = trouble, name
         cells.append(text)
     return Record(number, cells, problem, field)

@@ -16,6 +16,7 @@ import pytest
 
 from engine.channels.channel import ChannelError, Message
 from engine.channels.webhook import channel as webhook
+from engine.channels.webhook import wire as wires
 from engine.channels.webhook.channel import WebhookChannel, WebhookSettings
 from engine.channels.webhook.endpoint import Endpoint, parse_endpoint
 from engine.channels.webhook.success import SuccessRule
@@ -320,7 +321,7 @@ async def test_a_name_that_changes_its_answer_leads_only_to_judged_addresses(mon
         connected.append(address)
         raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody")
 
-    monkeypatch.setattr(webhook, "connect", noted)
+    monkeypatch.setattr(wires, "connect", noted)
     channel = WebhookChannel(_of("https://rebinding.example/in"), _Clock(), lookup=rebinding)
     outcomes = []
     for _ in range(3):

@@ -15,7 +15,7 @@ from engine.channels.webhook.guard import Forbidden, Lookup, resolve, system_loo
 from engine.channels.webhook.headers import SIGNATURE, request_headers, signature
 from engine.channels.webhook.outcomes import Reading
 from engine.channels.webhook.success import SuccessRule
-from engine.channels.webhook.wire import NoAnswer, Wire, connect
+from engine.channels.webhook.wire import NoAnswer, Wire, connect_any
 from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from storage.errors import PacelineError
@@ -80,7 +80,8 @@ class WebhookChannel:
             async with asyncio.timeout(settings.connect_timeout):
                 addresses = await resolve(endpoint, allow_private=settings.allow_private, lookup=self._lookup)
                 tls = await self._tls_context() if endpoint.scheme == "https" else None
-                return await self._first(addresses, tls)
+                within = settings.connect_timeout
+                return await connect_any(addresses, endpoint.port, name=endpoint.host, tls=tls, timeout=within)
         except Forbidden as error:
             action = Action.NEEDS_ATTENTION
             raise _refused(OutcomeClass.ACCOUNT, action, "connect", str(error), endpoint.host) from None
@@ -88,18 +89,6 @@ class WebhookChannel:
             phase = "tls" if isinstance(error, ssl.SSLError) else "connect"
             reason = explain(error, endpoint.host, endpoint.port, settings.connect_timeout)
             raise ChannelError(reading.unreached(reason, phase=phase)) from None
-
-    async def _first(self, addresses: list[str], tls: ssl.SSLContext | None) -> Wire:
-        """A connection to the first address that answers; the last one's error is raised. No address may use up the
-        time of the next."""
-        settings, endpoint = self._settings, self._settings.endpoint
-        share = settings.connect_timeout / len(addresses)
-        for address in addresses[:-1]:
-            try:
-                return await connect(address, endpoint.port, name=endpoint.host, tls=tls, timeout=share)
-            except OSError:
-                continue
-        return await connect(addresses[-1], endpoint.port, name=endpoint.host, tls=tls, timeout=share)
 
     async def _tls_context(self) -> ssl.SSLContext:
         """Made once: reading the authorities takes tens of milliseconds, in a thread."""

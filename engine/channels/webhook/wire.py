@@ -15,14 +15,14 @@ from typing import Final, cast
 import h11
 
 ANSWER_LIMIT: Final = 64 * 1024
-"""Bytes kept of an answer's body, and the most that its head may have."""
+"""Bytes kept of an answer's body unless a connection is made for more, and the most that its head may have."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the receiver said. `whole` is False when the body was cut: by ANSWER_LIMIT, by the time, by a lost
+    """What the receiver said. `whole` is False when the body was cut: by the connection's limit, by the time, by a lost
     connection. Header names are lower-case."""
 
     status: int
@@ -45,9 +45,10 @@ class NoAnswer(Exception):  # noqa: N818 - what happened, not what went wrong in
 
 
 class Wire(asyncio.Protocol):
-    """A connection that is in step; the first doubt ends it for good."""
+    """A connection that is in step; the first doubt ends it for good. `most` bytes are kept of an answer's body."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = ANSWER_LIMIT) -> None:
+        self._most = most
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=ANSWER_LIMIT)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -128,8 +129,8 @@ class Wire(asyncio.Protocol):
                 )
             elif isinstance(event, h11.Data):
                 reading.body += event.data
-                if len(reading.body) > ANSWER_LIMIT:
-                    del reading.body[ANSWER_LIMIT:]
+                if len(reading.body) > self._most:
+                    del reading.body[self._most :]
                     return
             elif isinstance(event, h11.EndOfMessage):
                 reading.whole = True
@@ -160,14 +161,37 @@ class _Reading:
     whole: bool = False
 
 
-async def connect(address: str, port: int, *, name: str, tls: ssl.SSLContext | None, timeout: float) -> Wire:
+async def connect(
+    address: str, port: int, *, name: str, tls: ssl.SSLContext | None, timeout: float, most: int = ANSWER_LIMIT
+) -> Wire:
     """A connection to `address` (never a name), within `timeout` seconds; the certificate must be that of `name`.
+    Of an answer's body `most` bytes are kept.
 
     Raises OSError, TimeoutError and ssl.SSLError among them.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout):
         _, wire = await loop.create_connection(
-            Wire, address, port, ssl=tls, server_hostname=name if tls is not None else None
+            lambda: Wire(most), address, port, ssl=tls, server_hostname=name if tls is not None else None
         )
     return wire
+
+
+async def connect_any(
+    addresses: Sequence[str],
+    port: int,
+    *,
+    name: str,
+    tls: ssl.SSLContext | None,
+    timeout: float,
+    most: int = ANSWER_LIMIT,
+) -> Wire:
+    """As `connect`, to the first of `addresses` that answers; the last one's error is raised. No address may use up the
+    time of the next."""
+    share = timeout / len(addresses)
+    for address in addresses[:-1]:
+        try:
+            return await connect(address, port, name=name, tls=tls, timeout=share, most=most)
+        except OSError:
+            continue
+    return await connect(addresses[-1], port, name=name, tls=tls, timeout=share, most=most)
