@@ -11,7 +11,7 @@ from typing import Any
 
 from storage import suppressions
 from storage.dispatch import Finish
-from storage.model import HOUR, JobState, OutcomeClass
+from storage.model import HOUR, SEND, JobState, OutcomeClass
 from storage.reputation import Verdict, is_dead, note_verdicts
 from storage.tx import Tx
 
@@ -37,7 +37,7 @@ _CLOSE_ATTEMPT = (
     "AS (VALUES {rows}) SELECT * FROM given) AS ended "
     "WHERE attempts.id = ended.id AND attempts.lease = ended.lease AND attempts.outcome IS NULL"
 )
-_FAILURE_HOUR = (
+FAILURE_HOUR = (
     "INSERT INTO failure_hours (error_key, campaign_id, queue_id, outcome, hour, n, first_at, last_at, sample) "
     "VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (error_key, campaign_id, queue_id, outcome, hour) "
     "DO UPDATE SET n = n + 1, last_at = excluded.last_at, sample = excluded.sample"
@@ -105,7 +105,7 @@ def _record(tx: Tx, held: list[tuple[Finish, Any]], attempted: list[tuple[Finish
         tx.minute(end.now, row["campaign_id"], row["queue_id"], outcome, end.duration)
         if end.error_key:
             where = (end.error_key, row["campaign_id"] or 0, row["queue_id"], outcome, end.now // HOUR)
-            tx.execute(_FAILURE_HOUR, (*where, end.now, end.now, end.reply))
+            tx.execute(FAILURE_HOUR, (*where, end.now, end.now, end.reply))
         if end.suppress:
             suppressions.by_answer(tx, end.job_id, end.suppress, end.suppress_for, end.reply, end.now)
     verdicts = [
@@ -164,12 +164,12 @@ class Rescued:
 def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozenset()) -> Rescued:
     """Settle claims whose holder is gone: all of them at start (`everything`), later those whose lease ran out.
 
-    Without an intent of its lease nothing can have left: back to `pending`. With one and no outcome the message
-    may have left: `uncertain`, and nothing automatic ever retries it. `held` are jobs that the asking engine itself
-    still has in flight: a laptop that slept through their leases loses nothing.
+    Without an intent of its lease nothing can have left: back to `pending`, but a background job only so often. With
+    one and no outcome the message may have left: `uncertain`, and nothing automatic ever retries it. `held` are jobs
+    that the asking engine itself still has in flight: a laptop that slept through their leases loses nothing.
     """
     found = tx.all(
-        "SELECT j.id, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
+        "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
         "a.id AS attempt_id, a.intent_at "
         "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id AND a.lease = j.lease AND a.outcome IS NULL "
         "WHERE j.state = 'processing' AND (? = 1 OR j.lease_until < ?) ORDER BY j.id LIMIT 1000",
@@ -178,6 +178,8 @@ def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozens
     rows = [row for row in found if row["id"] not in held]
     uncertain = 0
     for row in rows:
+        if row["attempt_id"] is None and row["kind"] != SEND and poisoned(tx, row, now):
+            continue
         if row["attempt_id"] is None:
             tx.execute(
                 "UPDATE jobs SET state = 'pending', ready = 1, lease = lease + 1, lease_until = NULL, updated_at = ? "
@@ -200,12 +202,33 @@ def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozens
                 state=JobState.UNCERTAIN,
                 outcome=OutcomeClass.UNCERTAIN,
                 phase="content",
-                reply="the engine ended between the intent and the server's reply: sent or not is not known",
+                reply=UNANSWERED if row["kind"] == SEND else UNFINISHED,
                 error_key=DIED,
                 content_sent=True,
             ),
         )
     return Rescued(len(rows) - uncertain, uncertain)
+
+
+UNANSWERED = "the engine ended between the intent and the server's reply: sent or not is not known"
+UNFINISHED = "the engine ended while it ran: done or not is not known"
+POISON = 3
+"""So many times a background job may be rescued; the engine did not survive it the last time either."""
+POISONED = f"its engine ended {POISON} times while it ran"
+
+
+def poisoned(tx: Tx, row: Any, now: int) -> bool:
+    """Count one more rescue of a background job, and fail it when that were too many; whether it did."""
+    counted = tx.one("UPDATE tasks SET rescues = rescues + 1 WHERE job_id = ? RETURNING rescues", (row["id"],))
+    if counted is None or counted["rescues"] < POISON:
+        return False
+    tx.execute(
+        "UPDATE jobs SET state = 'failed', ready = 0, lease = lease + 1, lease_until = NULL, error_key = ?, "
+        "last_error = ?, updated_at = ? WHERE id = ?",
+        (POISONED, f"{POISONED}: it may be what ends it", now, row["id"]),
+    )
+    tx.move([(row, "processing", "", "failed", POISONED)])
+    return True
 
 
 DIED = "engine ended while sending"

@@ -20,17 +20,31 @@ _QUEUE = (
 )
 _SHARING = (
     "SELECT c.id, c.name, c.state, c.spacing, c.hours, l.turn, c.priority, c.weight, c.concurrency, l.last_start, "
-    "c.started_at, c.replanning FROM lanes l JOIN campaigns c ON c.id = l.campaign_id "
+    "c.started_at, c.replanning, c.seed, c.pacing, c.settings, l.queue_id "
+    "FROM lanes l JOIN campaigns c ON c.id = l.campaign_id "
     "WHERE l.queue_id = ? AND (c.state = 'active' OR c.id = ?) ORDER BY c.id <> ?, c.id"
 )
 _VERSIONS = (
     "SELECT c.id, c.version, c.state FROM lanes l JOIN campaigns c ON c.id = l.campaign_id "
     "WHERE l.queue_id = ? ORDER BY c.id"
 )
+_JOB = "SELECT j.id, j.due_at, j.gap, j.tries, j.budget_at, j.reason, j.error_key, j.recipient_id, j.step_id{person} "
 _WAITING = (
-    "SELECT j.id, j.due_at, j.gap, j.tries, j.budget_at, j.reason, j.error_key{person} "
-    "FROM jobs j INDEXED BY jobs_waiting{join} WHERE j.campaign_id = ? AND j.state = 'pending' "
-    "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?"
+    f"{_JOB}FROM jobs j INDEXED BY jobs_waiting{{join}} WHERE j.campaign_id = ? AND j.state = 'pending' "
+    "AND j.queue_id = ? AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?"
+)
+_FLYING = (
+    f"{_JOB}FROM jobs j INDEXED BY jobs_lease{{join}} WHERE j.campaign_id = ? AND j.state = 'processing' "
+    "AND j.queue_id = ? ORDER BY j.id"
+)
+_STEPS = "SELECT id, position, channel, wait, conditions, pacing FROM steps WHERE campaign_id = ? ORDER BY position"
+_QUEUES_OF = (
+    "SELECT q.id, q.name, q.channel FROM lanes l JOIN queues q ON q.id = l.queue_id WHERE l.campaign_id = ? "
+    "ORDER BY l.position, q.id"
+)
+_ACTIVE_LANES = (
+    "SELECT l.campaign_id, l.queue_id FROM campaigns c INDEXED BY campaigns_active CROSS JOIN lanes l "
+    "ON l.campaign_id = c.id WHERE c.state = 'active'"
 )
 _JOIN = " LEFT JOIN recipients r ON r.id = j.recipient_id"
 _STARTS = "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at > ? ORDER BY counted_at DESC LIMIT ?"
@@ -53,14 +67,48 @@ def sharing(reader: Reader, queue_id: int, campaign_id: int) -> list[Row]:
     return reader.rows(_SHARING, (queue_id, campaign_id, campaign_id))
 
 
-def waiting(reader: Reader, campaign_id: int, *, people: bool) -> Iterator[Row]:
-    """The pending jobs of a campaign in the order of their plan: `id, due_at, gap, tries, budget_at, reason,
-    error_key`; with `people` also `address` and `fields` (JSON text)."""
-    sql = _WAITING.format(person=", r.address, r.fields" if people else "", join=_JOIN if people else "")
+def steps(reader: Reader, campaign_id: int) -> list[Row]:
+    """The steps of a campaign in order, without their texts: `id, position, channel, wait, conditions, pacing`."""
+    rows = reader.rows(_STEPS, (campaign_id,))
+    for row in rows:
+        row["wait"], row["pacing"] = json.loads(row["wait"] or "{}"), json.loads(row["pacing"] or "{}")
+        row["conditions"] = tuple(row["conditions"].split())
+    return rows
+
+
+def queues_of(reader: Reader, campaign_id: int) -> list[Row]:
+    """The queues that a campaign uses, the first one first: `id, name, channel`."""
+    return reader.rows(_QUEUES_OF, (campaign_id,))
+
+
+def linked_queues(reader: Reader) -> list[frozenset[int]]:
+    """The queues of the active campaigns, those together that share a campaign: what one sends, another may follow."""
+    groups: dict[int, frozenset[int]] = {}
+    first: dict[int, int] = {}
+    for row in reader.rows(_ACTIVE_LANES):
+        queue_id, other = row["queue_id"], first.setdefault(row["campaign_id"], row["queue_id"])
+        both = groups.get(queue_id, frozenset({queue_id})) | groups.get(other, frozenset({other}))
+        groups.update(dict.fromkeys(both, both))
+    return list(dict.fromkeys(groups.values()))
+
+
+def waiting(reader: Reader, campaign_id: int, queue_id: int, *, people: bool) -> Iterator[Row]:
+    """The pending jobs that a campaign has in a queue, in the order of their plan: `id, due_at, gap, tries, budget_at,
+    reason, error_key, recipient_id, step_id`; with `people` also `address` and `fields` (JSON text)."""
+    sql = _with_people(_WAITING, people)
     after = (-1, 0)
-    while rows := reader.rows(sql, (campaign_id, *after, PAGE)):
+    while rows := reader.rows(sql, (campaign_id, queue_id, *after, PAGE)):
         yield from rows
         after = (rows[-1]["due_at"], rows[-1]["id"])
+
+
+def flying(reader: Reader, campaign_id: int, queue_id: int, *, people: bool) -> list[Row]:
+    """The messages of a campaign that are on their way through a queue at this moment, as `waiting` has them."""
+    return reader.rows(_with_people(_FLYING, people), (campaign_id, queue_id))
+
+
+def _with_people(sql: str, people: bool) -> str:
+    return sql.format(person=", r.address, r.fields" if people else "", join=_JOIN if people else "")
 
 
 def unplanned(reader: Reader, campaign_id: int, step_id: int) -> Iterator[Row]:
@@ -77,11 +125,6 @@ def next_batch(reader: Reader) -> int:
     """The id that the next batch gets, as long as no other one is made before."""
     row = reader.one("SELECT COALESCE(MAX(id), 0) + 1 AS id FROM batches")
     return int(row["id"]) if row else 1
-
-
-def in_flight(reader: Reader, campaign_id: int) -> int:
-    """Messages of a campaign that are on their way at this moment."""
-    return reader.counts("campaign", campaign_id)["processing"]
 
 
 def held(reader: Reader, campaign_id: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -17,27 +18,28 @@ APPLICATION_ID = 0x50414345
 """'PACE': in the SQLite header, so that a foreign database is never taken for a store."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Migration:
     number: int
     name: str
     sql: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         import hashlib  # loads OpenSSL, which a reader of the version does not need
 
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def migrations() -> list[Migration]:
-    """All migrations of this program, in order."""
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All migrations of this program, in order. Read once: every opening of a store compares its ledger with them."""
     folder = resources.files("storage") / "sql" / "migrations"
     found = []
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".sql"):
             found.append(Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text("utf-8")))
-    return found
+    return tuple(found)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

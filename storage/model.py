@@ -93,6 +93,29 @@ class BatchState(StrEnum):
     DONE = "done"
 
 
+class StageState(StrEnum):
+    """Of one stage of a pipeline's run."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Effect(StrEnum):
+    """What a second run of a background job would do: nothing worse than the first; nothing, since the other side knows
+    its key; or the same thing again, so that a run whose end is unknown is never repeated by itself."""
+
+    REPEATABLE = "repeatable"
+    KEYED = "keyed"
+    UNREPEATABLE = "unrepeatable"
+
+
+SEND = "send"
+"""The kind of a job that is a message; every other kind is background work."""
+
+
 class EngineState(StrEnum):
     RUNNING = "running"
     DRAINING = "draining"

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -228,10 +228,19 @@ def finish_batch(tx: Tx, batch_id: int) -> None:
     tx.execute("UPDATE batches SET state = 'ready' WHERE id = ?", (batch_id,))
 
 
+_LATER_STAGE = (
+    "WHEN (SELECT t.stage FROM tasks t WHERE t.job_id = jobs.id) > "
+    "(SELECT b.stage FROM batches b WHERE b.id = jobs.batch_id) THEN 3"
+)
+
+
 def release_slice(tx: Tx, batch_id: int, after: int, now: int) -> int | None:
-    """Let one slice of a ready batch be claimed, in order; returns the last id, None when all are released."""
+    """Let one slice of a ready batch be claimed, in order; later stages of it still wait. Returns the last id, None
+    when all are released."""
+    batch = tx.one("SELECT stage FROM batches WHERE id = ?", (batch_id,))
+    later = _LATER_STAGE if batch is not None and batch["stage"] else ""
     rows = tx.all(
-        "UPDATE jobs SET ready = CASE WHEN due_at <= ? AND state = 'pending' THEN 1 ELSE 0 END WHERE id IN "
+        f"UPDATE jobs SET ready = CASE {later} WHEN due_at <= ? AND state = 'pending' THEN 1 ELSE 0 END WHERE id IN "
         "(SELECT id FROM jobs WHERE batch_id = ? AND id > ? AND ready = 2 ORDER BY id LIMIT ?) RETURNING id",
         (now, batch_id, after, SLICE),
     )
@@ -241,13 +250,12 @@ def release_slice(tx: Tx, batch_id: int, after: int, now: int) -> int | None:
 def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
     """Undo an unfinished batch, one slice at a time; True while there is more. One that is ready stays."""
     rows = tx.all(
-        "DELETE FROM jobs WHERE id IN (SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id "
-        "WHERE j.batch_id = ? AND b.state = 'loading' AND j.attempts = 0 AND j.state IN ('pending', 'held', 'skipped') "
-        "LIMIT ?) RETURNING queue_id, campaign_id, state, error_key",
+        "SELECT j.id, j.queue_id, j.campaign_id, j.batch_id, j.state, j.error_key FROM jobs j "
+        "JOIN batches b ON b.id = j.batch_id WHERE j.batch_id = ? AND b.state = 'loading' AND j.attempts = 0 "
+        "AND j.state IN ('pending', 'held', 'skipped') LIMIT ?",
         (batch_id, SLICE),
     )
-    for row in rows:
-        tx.count(row["queue_id"], row["campaign_id"], batch_id, row["state"], row["error_key"], -1)
+    remove_jobs(tx, rows)
     if rows:
         return True
     if tx.one("SELECT 1 FROM jobs WHERE batch_id = ? LIMIT 1", (batch_id,)) is None:
@@ -256,6 +264,20 @@ def remove_batch_slice(tx: Tx, batch_id: int) -> bool:
         # Something of it was begun: what was begun is never forgotten.
         finish_batch(tx, batch_id)
     return False
+
+
+_BESIDE = ("tasks", "task_items", "stages", "approvals", "letters", "attempts")
+"""The tables whose rows belong to a job."""
+
+
+def remove_jobs(tx: Tx, rows: Sequence[Any]) -> None:
+    """Remove jobs (rows with id, scope, state and error key) with all that belongs to them."""
+    ids = [(row["id"],) for row in rows]
+    for table in _BESIDE:
+        tx.executemany(f"DELETE FROM {table} WHERE job_id = ?", ids)
+    tx.executemany("DELETE FROM jobs WHERE id = ?", ids)
+    for row in rows:
+        tx.count(row["queue_id"], row["campaign_id"], row["batch_id"], row["state"], row["error_key"], -1)
 
 
 def loading(tx: Tx, campaign_id: int) -> tuple[list[int], list[int]]:

@@ -24,6 +24,7 @@ from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
 from storage.sqlite_people import SqlitePeople
+from storage.sqlite_tasks import SqliteTasks
 from storage.tx import Tx
 from storage.writer import Writer, WriterConnection, describe
 
@@ -35,7 +36,7 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
 
 
-class SqliteStore(SqliteAlarms, SqlitePeople):
+class SqliteStore(SqliteAlarms, SqlitePeople, SqliteTasks):
     """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
 
     def __init__(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from storage.errors import RefusedError
 from storage.model import CampaignState as C
 from storage.model import JobState as J
+from storage.model import StageState as S
 
 JOB: dict[J, frozenset[J]] = {
     J.HELD: frozenset({J.PENDING, J.SKIPPED}),
@@ -25,6 +26,15 @@ CAMPAIGN: dict[C, frozenset[C]] = {
     C.COMPLETED: frozenset({C.ACTIVE}),
     # Only within the grace period after a cancel: undo flips back to what it was.
     C.CANCELLED: frozenset({C.DRAFT, C.ACTIVE, C.PAUSED}),
+}
+
+STAGE: dict[S, frozenset[S]] = {
+    S.WAITING: frozenset({S.RUNNING, S.SKIPPED}),
+    # Back to waiting: its engine ended, and the next one runs it again.
+    S.RUNNING: frozenset({S.DONE, S.FAILED, S.WAITING, S.SKIPPED}),
+    S.DONE: frozenset(),
+    S.FAILED: frozenset({S.WAITING, S.RUNNING}),
+    S.SKIPPED: frozenset({S.WAITING}),
 }
 
 

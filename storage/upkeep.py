@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms, lanes, profiles, sequences
+from storage import acts, alarms, lanes, profiles, sequences, stages
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -69,6 +69,7 @@ def settle(tx: Tx, now: int) -> Settled:
         "AND k.state IN ('held', 'pending', 'processing'))",
         (now,),
     ).rowcount
+    stages.advance(tx, now)
     alarms.end(tx, now)
     return Settled(tuple(completed), batches)
 
@@ -124,9 +125,10 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
 
 
 def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int]) -> int:
-    """How many jobs of these queues can still run without a person: pending or in flight in an active campaign, not
-    behind a pause or a queue that waits for somebody. Cancels in their grace period count as one each, as does
-    a next step that is still to be planned, but not of the campaigns `stuck`."""
+    """How many jobs of these queues can still run without a person: pending or in flight in an active campaign or as
+    background work, not behind a pause, a queue that waits for somebody, or a stage of a batch that ended badly.
+    Cancels in their grace period count as one each, as does a next step that is still to be planned, but not of the
+    campaigns `stuck`."""
     paused = tx.one("SELECT 1 FROM settings WHERE key = 'paused' AND value = '1'") is not None
     marks = ", ".join("?" * len(queue_ids))
     row = tx.one(
@@ -137,8 +139,22 @@ def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int]) -> int:
         f"WHERE k.state IN ('pending', 'processing') AND q.id IN ({marks})",
         (int(paused), *queue_ids),
     )
+    work = tx.one(
+        "SELECT COALESCE(SUM(CASE WHEN k.state = 'processing' THEN k.n WHEN ? = 0 AND q.state = 'ready' THEN k.n "
+        "ELSE 0 END), 0) AS n FROM counters k JOIN queues q ON q.id = k.queue_id "
+        f"WHERE k.campaign_id = 0 AND k.state IN ('pending', 'processing') AND q.id IN ({marks})",
+        (int(paused), *queue_ids),
+    )
     graces = tx.one("SELECT count(*) AS n FROM campaigns WHERE state = 'cancelled' AND before_cancel <> ''")
-    return int(row["n"]) + int(graces["n"]) + acts.graces(tx) + sequences.any_ended(tx, stuck)
+    stuck_stages = stages.blocked(tx)
+    return (
+        int(row["n"])
+        + int(work["n"])
+        - stuck_stages
+        + int(graces["n"])
+        + acts.graces(tx)
+        + sequences.any_ended(tx, stuck)
+    )
 
 
 def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:

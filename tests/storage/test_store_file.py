@@ -25,6 +25,11 @@ from storage.sqlite import SqliteStore
 from tests.support.stores import Desk, HandClock, open_sqlite
 
 
+@pytest.fixture(autouse=True)
+def copied_stores() -> None:
+    """Here the migrations themselves are judged: no store is a copy."""
+
+
 @pytest.fixture
 async def used(tmp_path: Path) -> AsyncIterator[Path]:
     """A store with people and jobs in it, closed."""

@@ -10,8 +10,8 @@ import pytest
 
 from storage import migrate
 from storage.errors import RefusedError
-from storage.model import CampaignState, JobState
-from storage.transitions import CAMPAIGN, JOB, check_campaign
+from storage.model import CampaignState, JobState, StageState
+from storage.transitions import CAMPAIGN, JOB, STAGE, check_campaign
 
 PEOPLE = (
     "INSERT INTO queues (name, channel, created_at, updated_at) VALUES ('mail', 'smtp', 0, 0)",
@@ -30,6 +30,11 @@ ATTEMPT = (
     "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, finished_at, outcome) "
     "VALUES (?, ?, 1, 1, 1, 0, ?, ?)"
 )
+
+
+@pytest.fixture(autouse=True)
+def copied_stores() -> None:
+    """Here the migrations themselves are judged: no store is a copy."""
 
 
 @pytest.fixture
@@ -70,7 +75,12 @@ def test_the_database_holds_the_campaign_transitions_of_the_code(database: sqlit
     assert set(database.execute("SELECT from_state, to_state FROM campaign_transitions")) == pairs(CAMPAIGN)
 
 
+def test_the_database_holds_the_stage_transitions_of_the_code(database: sqlite3.Connection) -> None:
+    assert set(database.execute("SELECT from_state, to_state FROM stage_transitions")) == pairs(STAGE)
+
+
 def test_every_state_has_its_row_of_transitions() -> None:
+    assert set(STAGE) == set(StageState)
     assert set(JOB) == set(JobState)
     assert set(CAMPAIGN) == set(CampaignState)
 
@@ -141,7 +151,7 @@ def test_a_lease_has_at_most_one_attempt(database: sqlite3.Connection) -> None:
         "UPDATE jobs SET lease_until = 1",
         "UPDATE jobs SET state = 'held'",
         "UPDATE jobs SET state = 'unknown'",
-        "UPDATE jobs SET ready = 3",
+        "UPDATE jobs SET ready = 4",
         "UPDATE jobs SET priority = 11",
         "UPDATE jobs SET gap = -1",
         "UPDATE jobs SET batch_id = 99",
