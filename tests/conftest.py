@@ -7,6 +7,9 @@ import os
 import pytest
 from hypothesis import settings
 
+from storage import migrate
+from tests.support import fresh
+
 
 def _belongs_to_the_person(name: str) -> bool:
     # pytest-textual-snapshot hands its folder to its workers in TEXTUAL_SNAPSHOT_TEMPDIR.
@@ -29,3 +32,9 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if _belongs_to_the_person(name):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def copied_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new store is a copy of one that the migrations made; overridden where the migrations are judged."""
+    monkeypatch.setattr(migrate, "apply", fresh.apply)
