@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.account_base import AccountBase, CoolingTable, Defaults, RetryTable
@@ -24,6 +24,10 @@ _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"^\s*\[\s*({_DOTTED})\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(rf"^\s*({_DOTTED})\s*=")
 _INLINE_KEY = re.compile(rf"[{{,]\s*({_DOTTED})\s*=")
+_TABLES: tuple[type[BaseModel], ...] = (
+    *(SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount),
+    *(AccountBase, Defaults, RetryTable, CoolingTable, SuccessTable, ConsoleSettings, SecretRef),
+)
 _SECRETS = frozenset({"password", "api_key", "secret", "token", "url"})
 """Keys whose value is never shown; an address may hold one, too."""
 _KINDS = frozenset({"smtp", "outbox", "unipile", "webhook"})
@@ -60,11 +64,17 @@ def key_lines(text: str) -> dict[Location, int]:
     return lines
 
 
-def sentences(error: ValidationError, written: dict[Location, int], file: str = "") -> list[str]:
+def sentences(
+    error: ValidationError,
+    written: dict[Location, int],
+    file: str = "",
+    tables: Sequence[type[BaseModel]] | None = None,
+) -> list[str]:
     """Every mistake as "FILE:LINE: FIELD: what must be", in the order of the lines.
 
-    `written` is what `key_lines` found; without `file` the sentences begin with the field. A value is shown only
-    where it cannot be a secret. A figure that an account merely inherited is reported once, where it stands.
+    `written` is what `key_lines` found; without `file` the sentences begin with the field. A misspelt key is compared
+    with those of `tables` (None: of the configuration). A value is shown only where it cannot be a secret. A figure
+    that an account merely inherited is reported once, where it stands.
     """
     found: list[tuple[int, str]] = []
     for details in error.errors(include_url=False):
@@ -73,7 +83,7 @@ def sentences(error: ValidationError, written: dict[Location, int], file: str = 
             continue
         line = _line(field, written)
         where = f"{file}:{line}: " if file else ""
-        found.append((line, f"{where}{'.'.join(field) or 'the file'}: {_sentence(details, field)}"))
+        found.append((line, f"{where}{'.'.join(field) or 'the file'}: {_sentence(details, field, tables)}"))
     return list(dict.fromkeys(sentence for _, sentence in sorted(found, key=lambda item: item[0])))
 
 
@@ -104,10 +114,10 @@ def _line(field: Location, written: dict[Location, int]) -> int:
     return 1
 
 
-def _sentence(details: ErrorDetails, field: Location) -> str:
+def _sentence(details: ErrorDetails, field: Location, tables: Sequence[type[BaseModel]] | None) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(field[-1])
+        return _unknown_key(field[-1], tables)
     if kind == "value_error":
         text = str(context["error"])
     elif kind == "literal_error":
@@ -122,10 +132,9 @@ def _shown(value: Any, field: Location, kind: str) -> str:
     return f" (got {str(value)[:60]!r})" if simple and isinstance(value, str) else f" (got {value})" if simple else ""
 
 
-def _unknown_key(key: str) -> str:
-    kinds = (SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount)
-    tables = (AccountBase, Defaults, RetryTable, CoolingTable, SuccessTable, ConsoleSettings, SecretRef)
-    known = {name for model in (*kinds, *tables) for name in model.model_fields}
-    known |= {"environment", "zone", "defaults", "safety", "console", "accounts", "allow"}
+def _unknown_key(key: str, tables: Sequence[type[BaseModel]] | None) -> str:
+    known = {name for model in tables or _TABLES for name in model.model_fields}
+    if tables is None:
+        known |= {"environment", "zone", "defaults", "safety", "console", "accounts", "allow"}
     near = difflib.get_close_matches(key, sorted(known), n=1)
     return "is not a key of this table" + (f": did you mean {near[0]}?" if near and near[0] != key else "")
