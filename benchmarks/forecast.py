@@ -14,7 +14,7 @@ import random
 from benchmarks.planning import HOURS, START, best
 from engine.planning.caps import parse_cap
 from engine.planning.forecast import Forecast, forecast
-from engine.planning.lanes import Lane, Measured, QueueNow, Waiting
+from engine.planning.lanes import Lane, Measured, QueueNow, Station, Waiting
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing, plan
 from engine.planning.windows import Window
@@ -50,7 +50,7 @@ def _measured(rounds: int, n: int, pacing: Pacing, limits: Limits, lanes: int, m
     made = _lanes(pacing, limits, n, lanes)
 
     def foretold() -> Forecast:
-        return forecast(QueueNow(limits), lambda draw: made, now=START, seed=7, measured=measured)
+        return forecast(lambda draw: [Station(QueueNow(limits), made, measured)], now=START, seed=7)
 
     planning, _ = best(rounds, lambda: len(_lanes(pacing, limits, n, lanes)))
     took, _ = best(rounds, lambda: foretold().sends)

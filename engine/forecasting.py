@@ -1,43 +1,46 @@
-"""A forecast of one campaign out of the store: what stands there becomes the lanes and limits of a simulation.
+"""A forecast of one campaign out of the store: what stands there becomes the queues and lanes of a simulation.
 
 Reads only, with or without an engine. A campaign that does not run is planned in memory as its start or resume would.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from engine import plans
 from engine.accounts import Account
 from engine.composer import make_factory
 from engine.config import Config, allow_listed
-from engine.planning.forecast import Forecast, forecast
-from engine.planning.lanes import Lane, Waiting
+from engine.forecast_plans import Started, Way, resumed, started, waiting_people
+from engine.planning.forecast import Forecast, Perhaps, forecast
+from engine.planning.lanes import Lane, Station, Waiting
 from engine.planning.limits import Limits
-from engine.queue_forecast import SEED, lane, measured, queue_now, zones_of
+from engine.queue_forecast import SEED, following, lane, measured, queue_now
 from engine.retry import RetryPolicy
+from engine.sequences import CONDITIONS
 from storage import forecast_facts as facts
-from storage.domains import domain_of
 from storage.errors import PacelineError
 from storage.forecast_facts import Row
 from storage.model import Campaign, CampaignState
 from storage.reader import Reader
 from storage.row_nouns import campaign_of, step_of
+from storage.step_facts import waiting_for_acceptance
 
 ENDED = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """People of a draft in order: (id, address, fields), who is left out, by reason, and why its message cannot be made
-    ("" when it can)."""
+class _Asked:
+    """The campaign that is asked for: `row` as `Reader.campaign` has it, its queues and their limits by id, and the
+    accounts of those that the configuration still has. `trouble`: why its message cannot be made."""
 
-    people: list[tuple[int, str, str]]
-    held: Counter[str]
-    trouble: str = ""
+    row: Row
+    campaign: Campaign
+    queues: dict[int, Row]
+    limits: dict[int, Limits]
+    accounts: dict[int, Account]
+    trouble: list[str] = field(default_factory=list)
 
 
 def forecast_campaign(
@@ -46,47 +49,43 @@ def forecast_campaign(
     """What becomes of a campaign from `now` (us) on; of one that does not run, when it is started (`at`; None: now) or
     resumed. `config` None: the configuration cannot be read. `draws` as `engine.planning.forecast.forecast` takes them.
     Raises NotFoundError, StoreError, RefusedError for a window that never opens."""
-    row = reader.campaign(name)
-    queue = facts.queue(reader, row["queue_id"])
-    account = config.accounts.get(row["account"]) if config is not None else None
-    limits = _limits(queue, account, config)
-    campaign = campaign_of(row)
+    asked = _asked(reader, name, config)
+    campaign, begin = asked.campaign, max(now, at or now)
     if campaign.state in ENDED:
-        held = facts.held(reader, campaign.id)
-        return Forecast(name, row["account"], limits.zone, now, 0, 0, 0, 0, None, None, None, (), 0, True, held=held)
-    begin = max(now, at or now)
-    draft = _draft(reader, row, campaign, account) if campaign.state is CampaignState.DRAFT else None
-    lanes_of, fixed = _lanes(reader, campaign, limits, draft, now, begin)
-    policy = account.retry_policy(config.defaults) if account is not None and config is not None else RetryPolicy()
-    made = forecast(
-        queue_now(reader, queue, limits, now),
-        lanes_of,
-        now=now,
-        seed=campaign.seed ^ SEED,
-        account=row["account"],
-        measured=measured(facts.last_attempts(reader, queue["id"])),
-        policy=policy,
-        fixed=fixed,
-        draws=draws,
-    )
+        zone = next(iter(asked.limits.values())).zone
+        return Forecast(name, _names(asked), zone, now, held=facts.held(reader, campaign.id))
+    start = _start(reader, asked, begin) if campaign.state is CampaignState.DRAFT else None
+    own = _own_jobs(reader, asked, start, begin)
+    stations = _stations(reader, asked, now, begin, own(0), config)
+
+    def stations_of(draw: int) -> Sequence[Station]:
+        return [_with_own(station, own(draw)) for station in stations] if draw else stations
+
+    # A resume is drawn by its moment, which nobody knows yet.
+    fixed = campaign.state is not CampaignState.PAUSED
+    made = forecast(stations_of, now=now, seed=campaign.seed ^ SEED, fixed=fixed, draws=draws)
     held = Counter(facts.held(reader, campaign.id))
-    if draft is not None:
-        held += draft.held
-    outside = _outside(reader, campaign, account, config, draft)
-    mended = f"its message mended ({draft.trouble})" if draft is not None and draft.trouble else ""
-    words = (mended, outside, _begun(campaign, begin > now), *_opened(reader, queue), *_left_out(row))
-    assumes = [word for word in words if word]
-    return replace(made, held=dict(held), assumes=", ".join(assumes))
+    if start is not None:
+        held += start.held
+    outside = _outside(reader, asked, config, start)
+    mended = f"its message mended ({'; '.join(asked.trouble)})" if asked.trouble else ""
+    words = (mended, outside, _begun(campaign, begin > now), *_opened(reader, asked, made.accounts))
+    lanes = [station.lanes[0] for station in stations]
+    return replace(
+        made,
+        held=dict(held),
+        assumes=", ".join(word for word in words if word),
+        perhaps=_perhaps(asked.row, [job for one in lanes for job in (*one.jobs, *one.flying)], reader),
+    )
 
 
-def _left_out(row: Row) -> list[str]:
-    """What a forecast of one queue does not count: the campaign's further accounts, and steps that come as it goes."""
-    others = [one["name"] for one in row["accounts"][1:] if one["channel"] == row["channel"]]
-    words = [f"not counted: what goes through {', '.join(others)}"] if others else []
-    further = len(row["steps"]) - 1
-    if further:
-        words.append(f"not counted: {'the step' if further == 1 else f'the {further} steps'} behind the first")
-    return words
+def _asked(reader: Reader, name: str, config: Config | None) -> _Asked:
+    row = reader.campaign(name)
+    queues = {one["id"]: facts.queue(reader, one["id"]) for one in row["accounts"]}
+    known = config.accounts if config is not None else {}
+    accounts = {number: known[queue["name"]] for number, queue in queues.items() if queue["name"] in known}
+    limits = {number: _limits(queue, accounts.get(number), config) for number, queue in queues.items()}
+    return _Asked(row, campaign_of(row), queues, limits, accounts)
 
 
 def _limits(queue: Row, account: Account | None, config: Config | None) -> Limits:
@@ -96,100 +95,118 @@ def _limits(queue: Row, account: Account | None, config: Config | None) -> Limit
     return account.limits(config.zone).tuned(queue["tuning"])
 
 
-def _lanes(
-    reader: Reader, campaign: Campaign, limits: Limits, draft: _Draft | None, now: int, begin: int
-) -> tuple[Callable[[int], list[Lane]], bool]:
-    """The lanes of each draw, the campaign's own first, and whether they are the same for all."""
-    rows = facts.sharing(reader, campaign.queue_id, campaign.id)
-    lanes = [lane(reader, row, limits) for row in rows if row["state"] == "active"]
-    if campaign.state is CampaignState.ACTIVE:
-        return lambda draw: lanes, True
-    own = lane(reader, rows[0], limits)
-    if draft is not None:
-        # As its start would draw it: the batch's id is part of the seed.
-        salt = facts.next_batch(reader)
-        jobs = _planned(campaign, limits, begin, salt, draft.people)
-        own = replace(own, jobs=jobs, started_at=begin)
-        return lambda draw: [own, *lanes], True
-    people = list(facts.waiting(reader, campaign.id, people=True))
-
-    def lanes_of(draw: int) -> list[Lane]:
-        # A resume is drawn by its moment, which nobody knows yet.
-        return [replace(own, jobs=_replanned(campaign, limits, begin, begin + draw, people)), *lanes]
-
-    return lanes_of, False
+def _names(asked: _Asked) -> tuple[str, ...]:
+    return tuple(queue["name"] for queue in asked.queues.values())
 
 
-def _planned(
-    campaign: Campaign, limits: Limits, start: int, salt: int, people: Iterable[tuple[int, str, str]]
-) -> tuple[Waiting, ...]:
-    """The jobs that a start makes, as `engine.plans` makes them."""
-    slots = plans.slots_for(campaign, limits, start=start, salt=salt)
-    own = plans.own_time(campaign, limits)
-    zones = zones_of(json.dumps(campaign.hours) if campaign.hours else "", limits)
-    jobs = (
-        Waiting(
-            own(slot.due_at, fields),
-            number,
-            slot.gap,
-            domain_of(address) if limits.domain_gap else "",
-            zones(fields) if zones else "{}",
-        )
-        for (number, address, fields), slot in zip(people, slots, strict=False)
-    )
-    return tuple(sorted(jobs))
+def _ways(asked: _Asked) -> list[Way]:
+    return [Way(number, queue["channel"], asked.limits[number]) for number, queue in asked.queues.items()]
 
 
-def _replanned(campaign: Campaign, limits: Limits, start: int, salt: int, jobs: Sequence[Row]) -> tuple[Waiting, ...]:
-    """The jobs as a resume plans them anew: order kept, a retry not before its own time."""
-    people = [(row["id"], row["address"] or "", row["fields"] or "{}") for row in jobs]
-    was = {row["id"]: row for row in jobs}
-    planned = _planned(campaign, limits, start, salt, people)
-    return tuple(
-        sorted(
-            job._replace(
-                due=max(job.due, was[job.id]["due_at"]) if was[job.id]["error_key"] else job.due,
-                tries=was[job.id]["tries"],
-                budget_at=was[job.id]["budget_at"],
-            )
-            for job in planned
-        )
-    )
+def _start(reader: Reader, asked: _Asked, begin: int) -> Started:
+    """Whom a start would plan for through which account, and who would be held."""
+    if not asked.row["steps"]:
+        return Started({}, Counter(facts.stopped(reader, asked.campaign.id)))
+    step, ways = step_of(asked.row), []
+    channel = step.channel or asked.row["channel"]
+    for way in _ways(asked):
+        if way.channel != channel:
+            continue
+        if (account := asked.accounts.get(way.queue_id)) is not None:
+            try:
+                way = replace(way, factory=make_factory(asked.campaign, step, account))
+            except PacelineError as error:
+                asked.trouble.append(error.message)
+        ways.append(way)
+    return started(reader, asked.campaign, step, ways, begin=begin)
 
 
-def _draft(reader: Reader, row: Row, campaign: Campaign, account: Account | None) -> _Draft:
-    """Whom a start would plan for, and who would be held."""
-    held = Counter(facts.stopped(reader, campaign.id))
-    if not row["steps"]:
-        return _Draft([], held)
-    step, factory, people, trouble = step_of(row), None, [], ""
-    if account is not None:
-        try:
-            factory = make_factory(campaign, step, account)
-        except PacelineError as error:
-            trouble = error.message
-    for person in facts.unplanned(reader, campaign.id, step.id):
-        detail = ""
-        if factory is not None:
-            detail = plans.why_held(factory, person["address"], person["fields"], person["profile"])
-        if detail:
-            held[detail] += 1
-        else:
-            people.append((person["id"], person["address"], person["fields"]))
-    return _Draft(people, held, trouble)
+def _own_jobs(
+    reader: Reader, asked: _Asked, start: Started | None, begin: int
+) -> Callable[[int], Mapping[int, Sequence[Waiting]] | None]:
+    """The campaign's own jobs by queue in each draw; None: as they stand in the store."""
+    if start is not None:
+        return lambda draw: start.jobs
+    if asked.campaign.state is CampaignState.ACTIVE:
+        return lambda draw: None
+    ways = _ways(asked)
+    waiting = waiting_people(reader, asked.campaign, ways)
+    first = asked.row["steps"][0]["id"]
+    return lambda draw: resumed(asked.campaign, first, ways, waiting, begin=begin, salt=begin + draw)
 
 
-def _outside(
-    reader: Reader, campaign: Campaign, account: Account | None, config: Config | None, draft: _Draft | None
-) -> str:
+def _stations(
+    reader: Reader,
+    asked: _Asked,
+    now: int,
+    begin: int,
+    own: Mapping[int, Sequence[Waiting]] | None,
+    config: Config | None,
+) -> list[Station]:
+    """The campaign's queues with all that is sent through them, those left out that it has nothing to send through."""
+    sharing = {number: facts.sharing(reader, number, asked.campaign.id) for number in asked.queues}
+    follows = following(reader, [row for rows in sharing.values() for row in rows], asked.limits)
+    follow = follows.get(asked.campaign.id)
+    later = follow.queues if follow is not None else frozenset()
+    found: list[Station] = []
+    for number, queue in asked.queues.items():
+        mine, *others = sharing[number]
+        lanes = [lane(reader, mine, asked.limits, follow)]
+        if own is not None:
+            lanes = [_own_lane(lanes[0], own.get(number, ()), begin if mine["state"] == "draft" else 0)]
+        if not (lanes[0].jobs or lanes[0].flying or number in later):
+            continue
+        lanes += [lane(reader, row, asked.limits, follows.get(row["id"])) for row in others if row["state"] == "active"]
+        account = asked.accounts.get(number)
+        policy = account.retry_policy(config.defaults) if account is not None and config is not None else RetryPolicy()
+        seen = measured(facts.last_attempts(reader, number))
+        state = queue_now(reader, queue, asked.limits[number], now)
+        found.append(Station(state, lanes, seen, policy, number, queue["name"]))
+    if found:
+        return found
+    number, queue = next(iter(asked.queues.items()))
+    empty = [lane(reader, sharing[number][0], asked.limits)]
+    return [Station(queue_now(reader, queue, asked.limits[number], now), empty, id=number, account=queue["name"])]
+
+
+def _own_lane(own: Lane, jobs: Sequence[Waiting], started_at: int) -> Lane:
+    return replace(own, jobs=jobs, started_at=started_at or own.started_at)
+
+
+def _with_own(station: Station, own: Mapping[int, Sequence[Waiting]] | None) -> Station:
+    """The same queue with the campaign's jobs as another draw has them."""
+    if own is None:
+        return station
+    mine, *others = station.lanes
+    return replace(station, lanes=[replace(mine, jobs=own.get(station.id, ())), *others])
+
+
+def _perhaps(row: Row, jobs: Iterable[Waiting], reader: Reader) -> tuple[Perhaps, ...]:
+    """The steps that are not counted, since a condition stands before them or before a step that leads to them."""
+    steps = row["steps"]
+    if len(steps) < 2:
+        return ()
+    at = Counter(job.step for job in jobs)
+    at.update(waiting_for_acceptance(reader, row["id"]))
+    found = []
+    for place in range(1, len(steps)):
+        # Who stands before the last condition on the way to this step may come to it or not.
+        last = next((i for i in range(place, 0, -1) if steps[i]["conditions"]), 0)
+        most = sum(at[step["id"]] for step in steps[:last])
+        if most:
+            words = [CONDITIONS[word] for word in steps[place]["conditions"]]
+            found.append(Perhaps(place + 1, most, " and ".join(words) or f"only behind step {last + 1}"))
+    return tuple(found)
+
+
+def _outside(reader: Reader, asked: _Asked, config: Config | None, start: Started | None) -> str:
     """That a campaign which is not live reaches only the allow-list; "" where that stops nobody."""
+    campaign, account = asked.campaign, asked.accounts.get(asked.campaign.queue_id)
     if campaign.live or config is None or account is None or account.channel == "outbox":
         return ""
-    addresses = (
-        (address for _, address, _ in draft.people)
-        if draft is not None
-        else (row["address"] or "" for row in facts.waiting(reader, campaign.id, people=True))
-    )
+    addresses: Iterable[str] = start.addresses if start is not None else (
+        row["address"] or "" for rows in waiting_people(reader, campaign, _ways(asked)).values() for row in rows
+    )  # fmt: skip
     outside = sum(not allow_listed(config, address) for address in addresses)
     return f"set live ({outside:,} are not on the allow-list)" if outside else ""
 
@@ -200,7 +217,9 @@ def _begun(campaign: Campaign, later: bool) -> str:
     return "resumed now" if campaign.state is CampaignState.PAUSED else ""
 
 
-def _opened(reader: Reader, queue: Row) -> list[str]:
+def _opened(reader: Reader, asked: _Asked, accounts: Sequence[str]) -> list[str]:
     """What a person has to open first."""
-    words = [f"queue {queue['name']} resumed"] if queue["state"] in ("paused", "needs_attention", "restricted") else []
+    closed = ("paused", "needs_attention", "restricted")
+    stopped = [queue["name"] for queue in asked.queues.values() if queue["state"] in closed]
+    words = [f"queue {name} resumed" for name in stopped if name in accounts]
     return [*words, "the engine resumed"] if reader.engine()["paused"] else words

@@ -89,11 +89,6 @@ def windows_of(campaign: Campaign, limits: Limits) -> list[Window]:
     return [window for window in (own, limits.window) if window is not None]
 
 
-def gaps(pacing: Pacing, seed: int) -> Iterator[int]:
-    """The gaps (us) that a pacing draws, for ever."""
-    return (slot.gap for slot in plan(replace(pacing, spread=False), ENDLESS, start=0, seed=seed))
-
-
 def _asks_people(windows: Sequence[Window]) -> bool:
     """Whether one of them is that of each person's own clock."""
     return any(window.recipient_zone for window in windows)
@@ -261,7 +256,7 @@ async def replan(
         while rows := await store.waiting(campaign.id, after, fields=asks):
             jobs += rows
             after = (rows[-1].due_at, rows[-1].id)
-        anews = {queue: _Anew(campaign, one, now, place) for place, (queue, one) in enumerate(limits.items())}
+        anews = {queue: Anew(campaign, one, now, now + place) for place, (queue, one) in enumerate(limits.items())}
         first_step = (await store.get_steps(campaign.id))[0].id
         moves: list[tuple[int, int, int]] = []
         planned = 0
@@ -290,11 +285,11 @@ async def replan(
     return planned + len(moves), min(dues, default=None), max(dues, default=None)
 
 
-class _Anew:
-    """The new plan of one queue's part of a campaign."""
+class Anew:
+    """The new plan, from `start` (us) on, of one queue's part of a campaign; `salt` as `slots_for` takes it."""
 
-    def __init__(self, campaign: Campaign, limits: Limits, now: int, place: int) -> None:
-        self._slots = slots_for(campaign, limits, start=now, salt=now + place)
+    def __init__(self, campaign: Campaign, limits: Limits, start: int, salt: int) -> None:
+        self._slots = slots_for(campaign, limits, start=start, salt=salt)
         self._own = own_time(campaign, limits)
 
     def slot(self, due_at: int, gap: int, fields: str, *, later: bool, first: bool) -> tuple[int, int]:

@@ -1,21 +1,25 @@
-"""A queue as the store knows it, ready for a simulation, and when its campaigns end. Loads little: lists ask it."""
+"""Queues as the store knows them, ready for a simulation, and when their campaigns end. Loads little: lists ask it."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from engine.planning.lanes import Lane, Measured, QueueNow, Waiting
+from engine.planning.lanes import Lane, Measured, QueueNow, Station, Waiting
 from engine.planning.limits import Limits
+from engine.planning.network import simulate
 from engine.planning.opening import parsed
-from engine.planning.simulation import simulate
 from storage import forecast_facts as facts
 from storage.domains import WAITS, domain_of
 from storage.forecast_facts import Row
 from storage.model import DAY, OutcomeClass
 from storage.reader import Reader
+
+if TYPE_CHECKING:
+    from engine.following import Following
 
 LEAST_MEASURED = 20
 """Attempts from which shares of refusals are taken: one that failed among three says nothing."""
@@ -23,24 +27,48 @@ SEED = 0x5EED
 """Told apart from the seeds of plans."""
 
 
-def queue_ends(reader: Reader, queue_id: int, *, now: int) -> dict[int, int]:
-    """When the active campaigns of a queue end (us, by campaign id), by the limits that the engine wrote and without
-    chance: every attempt takes the mean time and is accepted. Left out is what a window or a person keeps from ending.
-    Raises StoreError."""
-    queue = facts.queue(reader, queue_id)
-    if queue["state"] not in ("ready", "cooling", "probing"):
-        return {}
-    limits = Limits.from_dict(queue["limits"])
-    rows = [row for row in facts.sharing(reader, queue_id, 0) if not row["replanning"]]
-    took = measured(facts.last_attempts(reader, queue_id)).durations
-    run = simulate(
-        queue_now(reader, queue, limits, now),
-        [lane(reader, row, limits) for row in rows],
-        now=now,
-        rng=random.Random(SEED),  # noqa: S311 - a forecast must repeat
-        measured=Measured((sum(took) // len(took),) if took else ()),
-    )
-    return {row["id"]: lane.ended for row, lane in zip(rows, run.lanes, strict=True) if lane.ended and not lane.never}
+def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, int]:
+    """When the active campaigns of these queues end (us, by campaign id), by the limits that the engine wrote and
+    without chance: every attempt takes the mean time and is accepted. `queue_ids`: a whole group of
+    `forecast_facts.linked_queues`. Left out is what a window or a person keeps from ending. Raises StoreError."""
+    queues = {queue_id: facts.queue(reader, queue_id) for queue_id in sorted(queue_ids)}
+    limits = {queue_id: Limits.from_dict(queue["limits"]) for queue_id, queue in queues.items()}
+    rows = {
+        queue_id: [row for row in facts.sharing(reader, queue_id, 0) if not row["replanning"]] for queue_id in queues
+    }
+    follows = following(reader, [row for shared in rows.values() for row in shared], limits)
+    stuck: set[int] = set()
+    stations: list[Station] = []
+    for queue_id, queue in queues.items():
+        if queue["state"] not in ("ready", "cooling", "probing"):
+            stuck |= {row["id"] for row in rows[queue_id]}
+            continue
+        took = measured(facts.last_attempts(reader, queue_id)).durations
+        lanes = [lane(reader, row, limits, follows.get(row["id"])) for row in rows[queue_id]]
+        mean = Measured((sum(took) // len(took),) if took else ())
+        stations.append(Station(queue_now(reader, queue, limits[queue_id], now), lanes, mean, id=queue_id))
+    runs = simulate(stations, now=now, rng=random.Random(SEED))  # noqa: S311 - a forecast must repeat
+    ends: dict[int, int] = {}
+    for station, run in zip(stations, runs, strict=True):
+        for row, became in zip(rows[station.id], run.lanes, strict=True):
+            ends[row["id"]] = max(ends.get(row["id"], 0), became.ended)
+            if became.never:
+                stuck.add(row["id"])
+    return {campaign: end for campaign, end in ends.items() if end and campaign not in stuck}
+
+
+def following(reader: Reader, rows: Sequence[Row], limits: Mapping[int, Limits]) -> dict[int, Following]:
+    """What follows the messages of campaigns (as `forecast_facts.sharing` has them), by campaign id: of those with
+    several steps. `limits` are those of the queues that are simulated."""
+    found: dict[int, Following] = {}
+    for row in {row["id"]: row for row in rows}.values():
+        steps = facts.steps(reader, row["id"])
+        if len(steps) > 1:
+            from engine.following import Following  # most campaigns have one step
+
+            queues = [queue for queue in facts.queues_of(reader, row["id"]) if queue["id"] in limits]
+            found[row["id"]] = Following(row, steps, queues, limits)
+    return found
 
 
 def queue_now(reader: Reader, queue: Row, limits: Limits, now: int) -> QueueNow:
@@ -77,12 +105,46 @@ def measured(attempts: Sequence[Row]) -> Measured:
     )
 
 
-def lane(reader: Reader, row: Row, limits: Limits) -> Lane:
-    """One campaign of `forecast_facts.sharing` with its open jobs; without them while it does not run."""
-    running = row["state"] == "active"
+class PersonFacts:
+    """What of a person a simulation asks for, given a campaign's window (JSON text) and the limits of the queues that
+    may send to them: the domain, where one keeps a gap per domain, and the fields that windows name."""
+
+    def __init__(self, hours: str, limits: Iterable[Limits]) -> None:
+        self._domains = False
+        names: set[str] = {parsed(hours).recipient_zone} if hours else set()
+        for one in limits:
+            self._domains = self._domains or bool(one.domain_gap)
+            names |= {one.window.recipient_zone} if one.window is not None else set()
+        self._names = sorted(names - {""})
+        self._known: dict[str, str] = {}
+        self.asked = self._domains or bool(self._names)
+
+    def of(self, address: str, fields: str) -> tuple[str, str]:
+        """Domain and fields (JSON text) of one person; "" and "{}" for what nobody asks for."""
+        domain = domain_of(address) if self._domains else ""
+        if not self._names:
+            return domain, "{}"
+        person = json.loads(fields)
+        text = json.dumps({name: person.get(name) for name in self._names})
+        return domain, self._known.setdefault(text, text)
+
+
+def lane(reader: Reader, row: Row, limits: Mapping[int, Limits], follow: Following | None = None) -> Lane:
+    """One campaign of `forecast_facts.sharing` with its open jobs in that queue; without them while it does not run.
+    `limits`: of all queues that are simulated."""
+    person = PersonFacts(row["hours"], limits.values() if follow is not None else [limits[row["queue_id"]]])
+
+    def open_jobs(read: Callable[..., Iterable[Row]]) -> Iterator[Waiting]:
+        for job in read(reader, row["id"], row["queue_id"], people=person.asked):
+            domain, fields = person.of(job["address"] or "", job["fields"] or "{}") if person.asked else ("", "{}")
+            yield Waiting(
+                job["due_at"], job["id"], job["gap"], domain, fields, job["tries"], job["budget_at"],
+                job["reason"] == WAITS, job["recipient_id"] or 0, job["step_id"] or 0,
+            )  # fmt: skip
+
     return Lane(
         row["name"],
-        tuple(_jobs(reader, row, limits)) if running else (),
+        tuple(open_jobs(facts.waiting)) if row["state"] == "active" else (),
         row["priority"],
         row["weight"],
         row["concurrency"],
@@ -91,31 +153,6 @@ def lane(reader: Reader, row: Row, limits: Limits) -> Lane:
         row["last_start"],
         row["started_at"] or 0,
         row["turn"],
-        facts.in_flight(reader, row["id"]),
+        tuple(open_jobs(facts.flying)),
+        follow,
     )
-
-
-def _jobs(reader: Reader, row: Row, limits: Limits) -> Iterator[Waiting]:
-    zones = zones_of(row["hours"], limits)
-    asked = bool(zones or limits.domain_gap)
-    for job in facts.waiting(reader, row["id"], people=asked):
-        domain = domain_of(job["address"] or "") if limits.domain_gap else ""
-        fields = zones(job["fields"] or "{}") if zones else "{}"
-        keeps = job["reason"] == WAITS
-        yield Waiting(job["due_at"], job["id"], job["gap"], domain, fields, job["tries"], job["budget_at"], keeps)
-
-
-def zones_of(hours: str, limits: Limits) -> Callable[[str], str] | None:
-    """What of a person's fields the windows of campaign and queue ask for, as JSON text; None: nothing."""
-    windows = [limits.window, parsed(hours) if hours else None]
-    names = {window.recipient_zone for window in windows if window is not None and window.recipient_zone}
-    if not names:
-        return None
-    known: dict[str, str] = {}
-
-    def only(fields: str) -> str:
-        person = json.loads(fields)
-        text = json.dumps({name: person.get(name) for name in sorted(names)})
-        return known.setdefault(text, text)
-
-    return only

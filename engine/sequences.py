@@ -7,7 +7,6 @@ first has no job after it yet: nobody knows when that will be.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine import plans, routes
 from engine.compose.identity import message_id_for
 from engine.overlaps import left_out, not_before, others_of
-from engine.planning.opening import NEVER, of_person, opens
+from engine.planning.following import due_after, gap_of
 from engine.planning.pacing import Pacing
 from engine.planning.waits import Wait
 from storage.errors import PacelineError
@@ -167,11 +166,7 @@ def _planned(one: Ended, sequence: _Sequence, step: Step, began: int, zone: str)
     own = one.queues.get(ways[0].account.channel)
     way = next((way for way in ways if way.queue_id == own), None) or routes.route_for(ways, one.recipient_id)
     windows = plans.windows_of(campaign, way.limits)
-    window = windows[0] if windows else None
-    wait = Wait.from_dict(step.wait)
-    due = wait.end(began, zone=window.zone if window else zone, holidays=window.holidays if window else ())
-    if windows and (opening := opens([of_person(one_window, one.fields) for one_window in windows], due)) < NEVER:
-        due = opening
+    due = due_after(began, Wait.from_dict(step.wait), windows, zone=zone, fields=one.fields)
     detail = plans.why_held(way.factory, one.address, one.fields, one.profile)
     domain = plans.sender_domain(way)
     return Following(
@@ -179,23 +174,13 @@ def _planned(one: Ended, sequence: _Sequence, step: Step, began: int, zone: str)
         step.id,
         way.queue_id,
         due,
-        _gap(campaign, step, one),
+        gap_of(Pacing.from_dict(step.pacing or campaign.pacing), campaign.seed, one.recipient_id, step.id),
         message_id_for(domain, campaign.id, one.recipient_id, step.id, campaign.seed),
         HeldReason.FIELD.value if detail else "",
         detail,
         campaign.priority,
         more=step.position < len(sequence.steps),
     )
-
-
-def _gap(campaign: Campaign, step: Step, one: Ended) -> int:
-    """The gap that the message keeps from the start before it, by its pacing; the same however often it is asked.
-    A round of a `blast` needs none: what was sent side by side is due side by side again."""
-    pacing = Pacing.from_dict(step.pacing or campaign.pacing)
-    if pacing.mode == "blast":
-        return 0
-    rng = random.Random(campaign.seed ^ one.recipient_id ^ step.id << 32)  # noqa: S311 - a plan must repeat
-    return next(plans.gaps(pacing, rng.getrandbits(32)))
 
 
 def describe(steps: Sequence[Step]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from engine.planning.durations import format_duration
-from engine.planning.forecast import Day, Forecast
+from engine.planning.forecast import Forecast
+from engine.planning.forecast_days import Day
 from storage.model import HOUR, MINUTE, SECOND
 
 
@@ -15,8 +17,10 @@ def summary(told: Forecast) -> list[tuple[str, str]]:
     rows = [
         ("if it is", told.assumes),
         ("messages", messages(told)),
+        ("accounts", accounts(told)),
         ("first", moment(told.first, told)),
         ("finish", finish(told)),
+        ("perhaps", "; ".join(perhaps(told))),
         ("not sent", ", ".join(f"{n:,} {reason}" for reason, n in not_sent(told))),
         ("beside it", ", ".join(told.beside)),
         ("based on", basis(told)),
@@ -25,11 +29,26 @@ def summary(told: Forecast) -> list[tuple[str, str]]:
 
 
 def messages(told: Forecast) -> str:
-    """`420 to account one`, with what is refused for good."""
+    """`420 of 420 through account one`, with further steps and what is refused for good."""
     if not told.open:
         return "nothing is left to send"
+    several = f"{len(told.accounts)} accounts" if len(told.accounts) > 1 else f"account {told.accounts[0]}"
+    further = f"; {told.further:,} of them further steps, if nobody answers or leaves" if told.further else ""
     failed = f", {told.failed:,} expected to be refused for good" if told.failed else ""
-    return f"{told.sends:,} of {told.open:,} through account {told.account}{failed}"
+    return f"{told.sends:,} of {told.open:,} through {several}{failed}{further}"
+
+
+def accounts(told: Forecast) -> str:
+    """`one 210, two 210`: what goes through each of several accounts; "" for one."""
+    sums: Counter[str] = Counter()
+    for day in told.days:
+        sums.update({part.account: part.sends for part in day.parts})
+    return ", ".join(f"{account} {sums[account]:,}" for account in told.accounts) if sums else ""
+
+
+def perhaps(told: Forecast) -> list[str]:
+    """Steps that a condition decides on: `up to 40 more of step 2, only to those who have not replied`."""
+    return [f"up to {one.most:,} more of step {one.step}, {one.condition}" for one in told.perhaps]
 
 
 def not_sent(told: Forecast) -> list[tuple[str, int]]:
@@ -60,7 +79,7 @@ def basis(told: Forecast) -> str:
 
 
 def moment(at: int | None, told: Forecast) -> str:
-    """Wall time of the account with the zone's abbreviation; "" for none."""
+    """Wall time of the first account with the zone's abbreviation; "" for none."""
     return f"{_local(at, told):%Y-%m-%d %H:%M %Z}" if at is not None else ""
 
 

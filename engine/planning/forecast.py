@@ -1,77 +1,59 @@
-"""What a simulated run comes to: sends by day and hour, first and last, the finish as a range, what binds each day.
+"""What a simulated run comes to: sends by day, hour and account, first and last, the finish as a range, what binds.
 
-Pure. Several draws of chance give the range; the table is that of the middle one. Days and hours are the account's.
+Pure. Several draws of chance give the range; the table is that of the middle one. Days and hours are those of the
+campaign's first account.
 """
 
 from __future__ import annotations
 
 import random
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from engine.planning.caps import Cap
-from engine.planning.lanes import UNMEASURED, Hold, Lane, LaneRun, Measured, QueueNow, Run
-from engine.planning.simulation import GAP, PLAN, USUAL, WINDOW, simulate
-from engine.retry import RetryPolicy
-from storage.model import DAY, HOUR, MINUTE, SECOND
+from engine.planning.forecast_days import Day, days_of
+from engine.planning.lanes import Run, Station
+from engine.planning.network import simulate
+from storage.model import SECOND
 
 DRAWS = ((10_000, 5), (50_000, 3))
 """Up to so many messages this many draws. Chance evens out over more, and each draw takes its time."""
 LEAST_DRAWS = 2
-PACING = "pacing"
-"""What binds a day on which the plan itself leaves the time between two."""
-_QUARTER = 15 * MINUTE
-"""Every zone's hours begin at a multiple of it."""
-_HOUR, _DAY = Cap(1, HOUR, calendar=True), Cap(1, DAY, calendar=True)
 
 
-class Hour(NamedTuple):
-    """A local hour: when it `begins` (us), messages of the campaign and of its whole account in it."""
+class Perhaps(NamedTuple):
+    """A step (by its place in the sequence) that is not counted because a condition decides, to how many people it
+    goes at most, and the condition in words."""
 
-    begins: int
-    sends: int
-    account: int
-
-
-class Day(NamedTuple):
-    """A local day: [`begins`, `ends`) (us), messages of campaign and account in it, the campaign's `first` and `last`
-    (None without), what held the account for longest in open hours ("" for nothing), and its hours with messages."""
-
-    begins: int
-    ends: int
-    sends: int
-    account: int
-    first: int | None
-    last: int | None
-    bound_by: str
-    hours: tuple[Hour, ...]
+    step: int
+    most: int
+    condition: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Of one campaign. `open`: messages that may still leave; `sends`: of them accepted, `failed`: refused for good,
-    `never`: whose window opens at no time. `first`: of the middle draw; `earliest` and `latest`: its end, over all
-    draws (us; None when nothing is sent). `certain`: nothing was left to chance."""
+    `never`: whose window opens at no time; `further`: of the open ones, the next steps of others, made when their turn
+    comes. `first`: of the middle draw; `earliest` and `latest`: its end, over all draws (us; None when nothing is
+    sent). `certain`: nothing was left to chance."""
 
     campaign: str
-    account: str
+    accounts: tuple[str, ...]
     zone: str
     at: int
-    open: int
-    sends: int
-    failed: int
-    never: int
-    first: int | None
-    earliest: int | None
-    latest: int | None
-    days: tuple[Day, ...]
-    draws: int
-    certain: bool
+    open: int = 0
+    sends: int = 0
+    failed: int = 0
+    never: int = 0
+    further: int = 0
+    first: int | None = None
+    earliest: int | None = None
+    latest: int | None = None
+    days: tuple[Day, ...] = ()
+    draws: int = 0
+    certain: bool = True
     assumes: str = ""
     """What has to be done first: "started now", "resumed now"; "" for a campaign that runs."""
     held: Mapping[str, int] | None = None
@@ -79,13 +61,16 @@ class Forecast:
     measured: int = 0
     """Attempts from which service times and refusals were taken."""
     beside: tuple[str, ...] = ()
-    """Other campaigns of the account that were reckoned with."""
+    """Other campaigns of the accounts that were reckoned with."""
+    perhaps: tuple[Perhaps, ...] = ()
+    """Steps that come only if a condition holds, and are not counted."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; times in microseconds UTC under keys that end in `_at`."""
         return {
             "campaign": self.campaign,
-            "account": self.account,
+            "account": self.accounts[0],
+            "accounts": list(self.accounts),
             "zone": self.zone,
             "forecast_at": self.at,
             "assumes": self.assumes,
@@ -93,7 +78,9 @@ class Forecast:
             "sends": self.sends,
             "failed": self.failed,
             "never": self.never,
+            "further_steps": self.further,
             "held": dict(self.held or {}),
+            "perhaps": [{"step": one.step, "up_to": one.most, "condition": one.condition} for one in self.perhaps],
             "first_at": self.first,
             "finish": {"earliest_at": self.earliest, "latest_at": self.latest, "certain": self.certain},
             "draws": self.draws,
@@ -111,6 +98,10 @@ class Forecast:
             "first_at": day.first,
             "last_at": day.last,
             "bound_by": day.bound_by,
+            "by_account": [
+                {"account": part.account, "sends": part.sends, "account_sends": part.every, "bound_by": part.bound_by}
+                for part in day.parts
+            ],
             "hours": [
                 {"hour": _local(hour.begins, zone).strftime("%H:%M"), "hour_at": hour.begins, "sends": hour.sends,
                  "account_sends": hour.account}
@@ -120,112 +111,58 @@ class Forecast:
 
 
 def forecast(
-    queue: QueueNow,
-    lanes_of: Callable[[int], Sequence[Lane]],
+    stations_of: Callable[[int], Sequence[Station]],
     *,
     now: int,
     seed: int,
-    account: str = "",
-    measured: Measured = UNMEASURED,
-    policy: RetryPolicy = USUAL,
     fixed: bool = True,
     draws: int = 0,
 ) -> Forecast:
-    """Send the lanes in the mind, some times over, and say what comes of the first one.
+    """Send everything in the mind, some times over, and say what comes of one campaign.
 
-    `lanes_of(draw)` gives the lanes of a draw, the campaign asked for first; they are the same for every draw when the
-    plan is `fixed`. `draws` 0: as many as fit the work.
+    `stations_of(draw)` gives its queues in a draw, in each the campaign's own lane first; they are the same for every
+    draw when the plan is `fixed`. `draws` 0: as many as fit the work.
     """
-    lanes = lanes_of(0)
-    total = sum(len(lane.jobs) for lane in lanes)
-    certain = fixed and measured.certain
+    stations = stations_of(0)
+    total = sum(len(lane.jobs) for station in stations for lane in station.lanes)
+    certain = fixed and all(station.measured.certain for station in stations)
     n = 1 if certain else draws or next((draws for most, draws in DRAWS if total <= most), LEAST_DRAWS)
-    runs = []
+    drawn: list[list[Run]] = []
     for draw in range(n):
         rng = random.Random(seed + draw)  # noqa: S311 - a forecast must repeat
-        drawn = lanes if fixed or not draw else lanes_of(draw)
-        runs.append(simulate(queue, drawn, now=now, rng=rng, measured=measured, policy=policy))
-    runs.sort(key=lambda run: run.lanes[0].ended)
-    middle, own = runs[n // 2], runs[n // 2].lanes[0]
-    ends = [run.lanes[0].ended for run in runs if run.lanes[0].begun or run.lanes[0].sent]
+        drawn.append(simulate(stations if fixed or not draw else stations_of(draw), now=now, rng=rng))
+    drawn.sort(key=_ended)
+    middle = drawn[n // 2]
+    own = [run.lanes[0] for run in middle]
+    firsts = [lane.sent[0] for lane in own if lane.sent]
+    ends = [_ended(runs) for runs in drawn if any(run.lanes[0].begun or run.lanes[0].sent for run in runs)]
+    further = sum(lane.followed for lane in own)
     return Forecast(
-        campaign=lanes[0].name,
-        account=account,
-        zone=queue.limits.zone,
+        campaign=stations[0].lanes[0].name,
+        accounts=tuple(station.account for station in stations),
+        zone=stations[0].queue.limits.zone,
         at=now,
-        open=len(lanes[0].jobs) + lanes[0].in_flight,
-        sends=len(own.sent),
-        failed=own.failed,
-        never=own.never,
-        first=own.sent[0] if own.sent else None,
+        open=sum(len(station.lanes[0].jobs) + len(station.lanes[0].flying) for station in stations) + further,
+        sends=sum(len(lane.sent) for lane in own),
+        failed=sum(lane.failed for lane in own),
+        never=sum(lane.never for lane in own),
+        further=further,
+        first=min(firsts, default=None),
         earliest=min(ends, default=None),
         latest=max(ends, default=None),
-        days=_days(middle, queue.limits.zone),
+        days=days_of(middle, [station.account for station in stations], stations[0].queue.limits.zone),
         draws=n,
         certain=certain,
-        measured=len(measured.durations),
-        beside=tuple(lane.name for lane in lanes[1:] if lane.jobs or lane.in_flight),
-    )
+        measured=sum(len(station.measured.durations) for station in stations),
+        beside=tuple(dict.fromkeys(
+            lane.name for station in stations for lane in station.lanes[1:] if lane.jobs or lane.flying
+        )),
+    )  # fmt: skip
 
 
-def _days(run: Run, zone_name: str) -> tuple[Day, ...]:
-    """The days on which the campaign or its account sends, up to the campaign's last one."""
-    zone, own = ZoneInfo(zone_name), run.lanes[0]
-    if not own.sent:
-        return ()
-    mine, every = _by_hour(own.sent, zone), _by_hour(_until(run.lanes, own.sent[-1]), zone)
-    days: dict[tuple[int, int], list[Hour]] = {}
-    day = (0, 0)
-    for begins in sorted(every):
-        if begins >= day[1]:
-            day = _DAY.bounds(begins, zone)
-            days[day] = []
-        days[day].append(Hour(begins, mine[begins], every[begins]))
-    held = _held_by(run.holds, list(days))
-    return tuple(_day(*bounds, own.sent, tuple(hours), held[bounds]) for bounds, hours in days.items())
-
-
-def _day(begins: int, ends: int, sent: Sequence[int], hours: tuple[Hour, ...], bound_by: str) -> Day:
-    first, after = bisect_left(sent, begins), bisect_left(sent, ends)
-    some = first < after
-    return Day(
-        begins,
-        ends,
-        after - first,
-        sum(hour.account for hour in hours),
-        sent[first] if some else None,
-        sent[after - 1] if some else None,
-        bound_by,
-        hours,
-    )
-
-
-def _until(lanes: Sequence[LaneRun], last: int) -> Iterable[int]:
-    return (at for lane in lanes for at in lane.sent if at <= last)
-
-
-def _by_hour(times: Iterable[int], zone: ZoneInfo) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for quarter, n in Counter(at // _QUARTER for at in times).items():
-        found[_HOUR.bounds(quarter * _QUARTER, zone)[0]] += n
-    return found
-
-
-def _held_by(holds: Sequence[Hold], days: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """What held the account for longest on each day (given in order), closed windows left out."""
-    found, place = {}, 0
-    for begins, ends in days:
-        took: Counter[str] = Counter()
-        while place < len(holds) and holds[place].end <= begins:
-            place += 1
-        at = place
-        while at < len(holds) and holds[at].begin < ends:
-            hold = holds[at]
-            if hold.by != WINDOW:
-                took[PACING if hold.by in (PLAN, GAP) else hold.by] += min(hold.end, ends) - max(hold.begin, begins)
-            at += 1
-        found[begins, ends] = took.most_common(1)[0][0] if took else ""
-    return found
+def _ended(runs: Sequence[Run]) -> int:
+    """When the campaign's last attempt ended (us)."""
+    return max(run.lanes[0].ended for run in runs)
 
 
 def _local(at: int, zone: ZoneInfo) -> datetime:

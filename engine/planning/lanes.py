@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.planning.limits import Limits
+from engine.retry import RetryPolicy
+
+USUAL = RetryPolicy()
 
 
 class Waiting(NamedTuple):
     """One open job, in the order of its lane (`due` and `id`). Times in microseconds. `domain`: the recipient's, where
-    the queue keeps a gap per domain. `fields`: JSON text that names the person's zone, where the window asks for it."""
+    the queue keeps a gap per domain. `fields`: JSON text that names the person's zone, where the window asks for it.
+    `person` and `step` (their ids) where the campaign has steps behind this one."""
 
     due: int
     id: int
@@ -22,13 +26,21 @@ class Waiting(NamedTuple):
     tries: int = 0
     budget_at: int | None = None
     keeps_place: bool = False
+    person: int = 0
+    step: int = 0
+
+
+Follow = Callable[[int, Waiting, int, bool], tuple[int, Waiting] | None]
+"""What comes after a job of a queue that ended at a time (us), accepted or refused for good: the queue that sends it,
+and the job of the next step; None: nothing, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One campaign's part of the queue: its open jobs in order, how many are in flight, how it shares.
+    """One campaign's part of the queue: its open jobs in order, what is in flight, how it shares.
 
     `across`: its gaps count from the last start of all such campaigns of the queue. `hours`: its window as JSON text.
+    `follow`: what its jobs are followed by; None: by nothing.
     """
 
     name: str
@@ -41,7 +53,8 @@ class Lane:
     last_start: int = 0
     started_at: int = 0
     turn: int = 0
-    in_flight: int = 0
+    flying: Sequence[Waiting] = ()
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,18 @@ class Measured:
 UNMEASURED = Measured()
 
 
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One queue of those that are sent together, with the lanes in it. `id`: the queue's; `account`: its name."""
+
+    queue: QueueNow
+    lanes: Sequence[Lane]
+    measured: Measured = UNMEASURED
+    policy: RetryPolicy = USUAL
+    id: int = 0
+    account: str = ""
+
+
 class Hold(NamedTuple):
     """From `begin` to `end` (us) what was due waited for this."""
 
@@ -91,13 +116,14 @@ class Hold(NamedTuple):
 @dataclass(slots=True)
 class LaneRun:
     """What became of a lane: when attempts began, when messages were accepted (us, in order), when the last one ended,
-    how many failed, for how many no window ever opens."""
+    how many failed, for how many no window ever opens, how many came into it as the next step of others."""
 
     begun: list[int] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     ended: int = 0
     failed: int = 0
     never: int = 0
+    followed: int = 0
 
 
 @dataclass(slots=True)

@@ -10,58 +10,47 @@ from __future__ import annotations
 import heapq
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from engine.feedback import GOOD_FOR_RATE
-from engine.planning.lanes import UNMEASURED, Hold, Lane, Line, Measured, QueueNow, Run, Waiting
+from engine.planning.lanes import Hold, Line, Run, Station, Waiting
 from engine.planning.opening import NEVER, Openings
-from engine.retry import RetryPolicy, next_due
+from engine.retry import next_due
 from storage.dispatch import after
 from storage.domains import place_in_line
 from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
 from storage.shares import AGEING, HIGHEST, ROUND, SAVED_ROUNDS
 
 PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", "concurrency", "minimum gap", "warm-up"
-USUAL = RetryPolicy()
-_FAR = 1 << 62
+FAR = 1 << 62
+"""Later than anything happens."""
+
+Hand = Callable[[Line, Waiting, int, bool], None]
+"""Asked when a job of a line is over at a time (us), accepted or refused for good: it may let another one follow."""
 
 
-def simulate(
-    queue: QueueNow,
-    lanes: Sequence[Lane],
-    *,
-    now: int,
-    rng: random.Random,
-    measured: Measured = UNMEASURED,
-    policy: RetryPolicy = USUAL,
-) -> Run:
-    """Send everything that is open from `now` (us) on, and say when. It ends when nothing can begin any more."""
-    return _Queue(queue, lanes, now, rng, measured, policy).run()
+class SimulatedQueue:
+    """One queue on its way through time. `hand` is asked at the end of each job of a lane that others may follow."""
 
-
-class _Queue:
-    def __init__(
-        self,
-        queue: QueueNow,
-        lanes: Sequence[Lane],
-        now: int,
-        rng: random.Random,
-        measured: Measured,
-        policy: RetryPolicy,
-    ) -> None:
+    def __init__(self, station: Station, now: int, rng: random.Random, hand: Hand | None = None) -> None:
+        queue, measured = station.queue, station.measured
         self.queue, self.limits = queue, queue.limits
         self.openings = Openings(queue.limits.window)
         choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
-        self.lines = [Line(lane, choosy) for lane in lanes]
-        self.live = [line for line in self.lines if line.next is not None or line.lane.in_flight]
-        self.now, self.rng, self.measured, self.policy = now, rng, measured, policy
+        self.lines = [Line(lane, choosy) for lane in station.lanes]
+        self.live = [line for line in self.lines if line.next is not None or line.lane.flying]
+        self.now, self.rng, self.measured, self.policy = now, rng, measured, station.policy
+        self.hand = hand
+        self.wakes, self.held_by = now, ""
+        """When it goes on by itself (us), and what holds it until then."""
+        self.horizon = FAR
         self.refused = measured.transient + measured.permanent
         self.last_start, self.spaced_start = queue.last_start, queue.spaced_start
         self.starts = list(queue.starts)
         self.throttle, self.good = queue.throttle, 0
         self.warm_days, self.warm_on = queue.warm_days, queue.warm_on
         self.domains = dict(queue.domains)
-        self.ends: list[tuple[int, int, Line, Waiting | None, int]] = []
+        self.ends: list[tuple[int, int, Line, Waiting, int]] = []
         """What is in flight: when it ends, a number, its lane and job, when it began."""
         self.number = 0
         self.most = max((line.turn for line in self.live), default=0)
@@ -71,12 +60,16 @@ class _Queue:
         self.caps: list[tuple[Ceiling, str]]
         self.known_until = 0
         """Until when `gate` and `caps` are what the gate counts."""
-        for line in self.lines:
-            for _ in range(line.lane.in_flight):
-                self._occupy(line, None)
+        self.flying = [(line, job) for line in self.lines for job in line.lane.flying]
 
-    def run(self) -> Run:
+    def run(self, horizon: int = FAR) -> None:
+        """Send until `horizon` (us), or until nothing can begin any more; `wakes` says when it would go on."""
         ends, concurrency = self.ends, self.limits.concurrency
+        self.horizon = horizon
+        while self.flying:
+            self._occupy(*self.flying.pop())
+        if self.wakes > self.now:
+            self._wait(self.wakes, self.held_by)
         while True:
             while ends and ends[0][0] <= self.now:
                 self._end(*heapq.heappop(ends))
@@ -84,23 +77,41 @@ class _Queue:
             if line is None:
                 if ends and ends[0][0] < opens:
                     opens = ends[0][0]
-                if opens >= NEVER:
-                    break
-                self._wait(opens, by)
             elif len(ends) >= concurrency:
-                self._wait(ends[0][0], CONCURRENCY)
+                opens, by = ends[0][0], CONCURRENCY
             else:
                 opens, by = self._gate()
                 if opens <= self.now and line.next is not None:
                     self._begin(line, line.next)
-                elif opens < NEVER:
-                    self._wait(opens, by)
-                else:
-                    for line in self.live:
-                        line.give_up()
+                    continue
+                if opens >= NEVER:
+                    self.give_up()
+                    continue
+                if self.hand is not None and ends and ends[0][0] < opens:
+                    # What follows it may begin in another queue before this one goes on.
+                    opens = ends[0][0]
+            if opens > self.horizon or opens >= NEVER:
+                self.wakes, self.held_by = opens, by
+                return
+            self._wait(opens, by)
+
+    def give_up(self) -> None:
+        """Nothing that is left can begin at any time."""
         for line in self.live:
             line.give_up()
+
+    def result(self) -> Run:
+        """What became of its lanes so far."""
         return Run([line.run for line in self.lines], self.holds)
+
+    def arrive(self, line: Line, job: Waiting) -> None:
+        """Another job for a line of this queue, due from now on."""
+        line.put_back(job)
+        line.run.followed += 1
+        self.wakes = min(self.wakes, max(job.due, self.now))
+        if line not in self.live:
+            self.live = [one for one in self.lines if one is line or one in self.live]
+            self.most = max(one.turn for one in self.live)
 
     def _wait(self, until: int, by: str) -> None:
         holds = self.holds
@@ -114,7 +125,7 @@ class _Queue:
 
     def _next(self) -> tuple[Line | None, int, str]:
         """The lane that begins now; else when the first one may, and what holds it."""
-        soonest, held_by = _FAR, PLAN
+        soonest, held_by = FAR, PLAN
         for line in self.live if len(self.live) < 2 else self._in_turn():
             opens, by = self._opens(line)
             if opens <= self.now:
@@ -138,7 +149,7 @@ class _Queue:
         """When the head of a lane may begin, as far as the lane itself is concerned."""
         now, head = self.now, line.next
         if head is None or line.busy >= line.concurrency:
-            return _FAR, CONCURRENCY
+            return FAR, CONCURRENCY
         if head.due > now:
             return head.due, PLAN
         if line.choosy:
@@ -149,7 +160,7 @@ class _Queue:
                 return opens, WINDOW
             head = self._in_own_time(line, head)
             if head is None or head.due > now:
-                return (_FAR if head is None else head.due), WINDOW
+                return (FAR if head is None else head.due), WINDOW
         if head.gap:
             last = self.spaced_start if line.across else line.last_start
             return max(head.due, after(last, head.gap << self.throttle, now)), GAP
@@ -225,7 +236,7 @@ class _Queue:
             self.most = max(self.most, line.turn)
         self._occupy(line, job)
 
-    def _occupy(self, line: Line, job: Waiting | None) -> None:
+    def _occupy(self, line: Line, job: Waiting) -> None:
         durations = self.measured.durations
         took = durations[int(self.rng.random() * len(durations))] if durations else 0
         line.busy += 1
@@ -235,15 +246,17 @@ class _Queue:
         else:
             self._end(self.now, self.number, line, job, self.now)
 
-    def _end(self, ended: int, number: int, line: Line, job: Waiting | None, began: int) -> None:
+    def _end(self, ended: int, number: int, line: Line, job: Waiting, began: int) -> None:
         line.busy -= 1
         run = line.run
         run.ended = ended
         chance = self.rng.random() if self.refused else 1.0
-        if chance >= self.refused or job is None:
+        if chance >= self.refused:
             run.sent.append(ended)
             if self.throttle:
                 self._recover()
+            if self.hand is not None:
+                self.hand(line, job, ended, True)
         else:
             self._refuse(line, job, began, ended, for_ever=chance < self.measured.permanent)
         if line.next is None and not line.busy:
@@ -259,6 +272,8 @@ class _Queue:
             due = next_due(self.policy, tries=job.tries + 1, budget_at=budget, now=ended, rng=self.rng)
         if due is None:
             line.run.failed += 1
+            if self.hand is not None:
+                self.hand(line, job, ended, False)
         else:
             line.put_back(job._replace(due=due, tries=job.tries + 1, budget_at=budget))
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from engine.planning.caps import Cap, Ramp
 from engine.planning.forecast import forecast
-from engine.planning.lanes import Lane, Measured, QueueNow, Run, Waiting
+from engine.planning.lanes import Lane, Measured, QueueNow, Run, Station, Waiting
 from engine.planning.limits import Limits
+from engine.planning.network import simulate
 from engine.planning.pacing import Pacing, plan
-from engine.planning.simulation import simulate
 from engine.planning.windows import Window
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
@@ -61,7 +61,7 @@ def test_no_limit_is_ever_passed_and_nobody_is_lost(
     limits: Limits, lanes: list[tuple[Pacing, int]], measured: Measured, seed: int
 ) -> None:
     made = [lane(pacing, n, i) for i, (pacing, n) in enumerate(lanes)]
-    run = simulate(QueueNow(limits), made, now=START, rng=random.Random(seed), measured=measured)
+    (run,) = simulate([Station(QueueNow(limits), made, measured)], now=START, rng=random.Random(seed))
     times = begun(run)
     for line, own in zip(run.lanes, made, strict=True):
         assert len(line.sent) + line.failed + line.never == len(own.jobs)
@@ -86,7 +86,8 @@ def test_no_limit_is_ever_passed_and_nobody_is_lost(
 @given(st.integers(1, 40), st.integers(0, 99), st.sampled_from([0, 1, 2]))
 def test_gaps_hold_while_the_rate_is_halved(n: int, seed: int, throttle: int) -> None:
     own = lane(Pacing("human", MINUTE, 9 * MINUTE), n, seed)
-    run = simulate(QueueNow(Limits(), throttle=throttle, last_start=START), [own], now=START, rng=random.Random(1))
+    queue = QueueNow(Limits(), throttle=throttle, last_start=START)
+    (run,) = simulate([Station(queue, [own])], now=START, rng=random.Random(1))
     times = run.lanes[0].begun
     for i, (early, late) in enumerate(itertools.pairwise(times)):
         # Thirty good answers double the rate again.
@@ -96,7 +97,8 @@ def test_gaps_hold_while_the_rate_is_halved(n: int, seed: int, throttle: int) ->
 def test_campaigns_share_by_weight_and_a_small_one_does_not_wait() -> None:
     blast = Pacing("blast", concurrency=10, batch_delay=0)
     made = [lane(blast, 4_000, 1, weight=3), lane(blast, 4_000, 2), lane(blast, 3, 3)]
-    run = simulate(QueueNow(Limits(caps=(Cap(60, MINUTE),))), made, now=START, rng=random.Random(1))
+    queue = QueueNow(Limits(caps=(Cap(60, MINUTE),)))
+    (run,) = simulate([Station(queue, made)], now=START, rng=random.Random(1))
     heavy, light, small = run.lanes
     assert small.ended - START < MINUTE
     inside = [sum(at < START + 30 * MINUTE for at in line.sent) for line in (heavy, light)]
@@ -106,14 +108,14 @@ def test_campaigns_share_by_weight_and_a_small_one_does_not_wait() -> None:
 def test_a_higher_priority_goes_first_but_lets_nobody_starve() -> None:
     blast = Pacing("blast", concurrency=10, batch_delay=0)
     made = [lane(blast, 60, 1, priority=5), lane(blast, 60, 2, priority=7)]
-    run = simulate(QueueNow(Limits(min_gap=5 * MINUTE)), made, now=START, rng=random.Random(1))
+    (run,) = simulate([Station(QueueNow(Limits(min_gap=5 * MINUTE)), made)], now=START, rng=random.Random(1))
     assert run.lanes[1].sent[0] < run.lanes[0].sent[0]
     assert run.lanes[0].sent[0] - START <= 2 * HOUR
 
 
 def test_what_binds_each_day_is_named_and_days_are_those_of_the_account() -> None:
     limits = Limits(caps=(Cap(100, DAY, True),), window=WORKDAYS, zone="Europe/Berlin")
-    told = forecast(QueueNow(limits), lambda draw: [lane(Pacing(), 250, 1)], now=START, seed=1, account="one")
+    told = forecast(lambda draw: [Station(QueueNow(limits), [lane(Pacing(), 250, 1)])], now=START, seed=1)
     assert [(day["day"], day["sends"], day["bound_by"]) for day in told.to_dict()["days"]] == [
         ("2026-03-27", 100, "100/day calendar"),
         ("2026-03-30", 100, "100/day calendar"),
@@ -126,25 +128,21 @@ def test_what_binds_each_day_is_named_and_days_are_those_of_the_account() -> Non
 
 def test_chance_makes_a_range_that_holds_the_table_s_own_end() -> None:
     seen = Measured(tuple(range(SECOND, 60 * SECOND, SECOND)), transient=0.05)
-    told = forecast(
-        QueueNow(Limits(concurrency=1)), lambda draw: [lane(Pacing(), 200, 1)], now=START, seed=1, measured=seen
-    )
+    queue = QueueNow(Limits(concurrency=1))
+    told = forecast(lambda draw: [Station(queue, [lane(Pacing(), 200, 1)], seen)], now=START, seed=1)
     assert told.draws == 5 and not told.certain
     assert told.earliest is not None and told.latest is not None and told.days[-1].last is not None
     assert told.earliest <= told.days[-1].last <= told.latest and told.earliest < told.latest
 
 
 def test_nothing_open_is_an_empty_forecast() -> None:
-    told = forecast(QueueNow(Limits()), lambda draw: [lane(Pacing(), 0, 1)], now=START, seed=1)
+    told = forecast(lambda draw: [Station(QueueNow(Limits()), [lane(Pacing(), 0, 1)])], now=START, seed=1)
     assert (told.open, told.sends, told.days, told.latest) == (0, 0, (), None)
 
 
 def test_a_window_that_never_opens_ends_the_simulation() -> None:
     own = Window.from_dict({"hours": "mon-fri 09:00-10:00", "zone": "Pacific/Auckland"})
-    run = simulate(
-        QueueNow(Limits(window=Window.from_dict({"hours": "mon-fri 09:00-10:00", "zone": "Europe/Berlin"}))),
-        [Lane("c", lane(Pacing(), 4, 1).jobs, hours=json.dumps(own.to_dict()))],
-        now=START,
-        rng=random.Random(1),
-    )
+    queue = QueueNow(Limits(window=Window.from_dict({"hours": "mon-fri 09:00-10:00", "zone": "Europe/Berlin"})))
+    lanes = [Lane("c", lane(Pacing(), 4, 1).jobs, hours=json.dumps(own.to_dict()))]
+    (run,) = simulate([Station(queue, lanes)], now=START, rng=random.Random(1))
     assert run.lanes[0].never == 4 and not run.lanes[0].begun

@@ -28,8 +28,9 @@ DAYS = 14
 @click.option("--hours", is_flag=True, help="Every hour with messages.")
 @click.pass_obj
 def forecast(session: Session, name: str, at: str | None, days: int, hours: bool) -> None:
-    """When its messages would leave: by day and hour, the finish as a range, what is held, which limit binds.
+    """When its messages would leave: by day, hour and account, the finish as a range, what is held, which limit binds.
 
+    Further steps are counted where nothing but their wait decides; of others it says how many may come and when.
     Before the start and at any time, with or without an engine. Nothing is changed.
     """
     told = foretell(session, name, at)
@@ -76,8 +77,10 @@ def tell_forecast(told: Forecast, days: int = DAYS, *, hours: bool = False) -> N
     for day in told.days[:days]:
         first, last = time_of_day(day.first, told), time_of_day(day.last, told)
         rows.append((day_name(day, told), str(day.sends), str(day.account), first, last, day.bound_by))
+        rows += [(f"  {one.account}", str(one.sends), str(one.every), "", "", one.bound_by) for one in day.parts]
         if hours:
             rows += [(f"  {time_of_day(h.begins, told)}", str(h.sends), str(h.account), "", "", "") for h in day.hours]
-    table(("day", "sends", f"all of {told.account}", "first", "last", "bound by"), rows)
+    whole = f"all of {told.accounts[0]}" if len(told.accounts) == 1 else "all of them"
+    table(("day", "sends", whole, "first", "last", "bound by"), rows)
     if left := days_left_out(told, days):
         say(left)

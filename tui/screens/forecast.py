@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from engine.config import Config
 from engine.forecasting import forecast_campaign
-from engine.planning.forecast import Day, Forecast
+from engine.planning.forecast import Forecast
+from engine.planning.forecast_days import Day, Part
 from storage.errors import PacelineError
 from storage.forecast_facts import changes
 from storage.reader import Reader
@@ -27,13 +28,15 @@ from tui.widgets.columns import Column, Item, blank, fixed, header, heading, tab
 ROWS = 4
 """Height of the plot."""
 LABEL = 10
+PART = 14
+"""Width of an account's name under a day."""
 FEW_DAYS = 2
 MANY_DAYS = 60
 """Up to so few days the plot goes by hours, up to so many by days, beyond by weeks."""
 
 
 class ForecastScreen(Page):
-    """Of the campaign `name`. Enter on a day shows its hours."""
+    """Of the campaign `name`. Enter on a day shows its hours, and of several accounts what each sends."""
 
     HINTS: ClassVar = ("view.open", "app.back")
 
@@ -50,7 +53,8 @@ class ForecastScreen(Page):
 
         def load(reader: Reader, now: int) -> Row:
             row = reader.campaign(name)
-            state = (*changes(reader, row["queue_id"], now), row["due"]["first"] is None)
+            queues = [changes(reader, one["id"], now) for one in row["accounts"]]
+            state = (*queues, row["due"]["first"] is None)
             if kept.get("state") != state:
                 kept.update(state=state, **_foretold(reader, name, config(), now))
             return {"told": kept["told"], "problem": kept["problem"], "campaign": row}
@@ -70,11 +74,12 @@ class ForecastScreen(Page):
         for day in told.days:
             items.append(_row(shown, day))
             if day.begins in self._unfolded:
+                items += [_part(part) for part in day.parts]
                 items += [_hour(told, begins, sends, every) for begins, sends, every in day.hours]
         return items
 
     def _sentence(self, label: str, words: str) -> list[Item]:
-        style = "paced" if label in ("if it is", "not sent") else ""
+        style = "paced" if label in ("if it is", "not sent", "perhaps") else ""
         lines = wrap(safe_text(words), max(20, self.size.width - LABEL - 3))
         return [
             fixed(((f" {fit(label.upper() if not i else '', LABEL)}", "head"), (part, style)))
@@ -149,6 +154,12 @@ def _row(shown: Sequence[Column], day: Day) -> Item:
     return Item(lambda width: table_line(shown, day, width), ("day", day.begins), day)
 
 
+def _part(part: Part) -> Item:
+    name = fit(safe_text(part.account), PART)
+    text = f"  {name} {count(part.sends):>7} {count(part.every):>7}"
+    return fixed(((f"{text}  {safe_text(part.bound_by)}".rstrip(), "dim"),))
+
+
 def _hour(told: Forecast, begins: int, sends: int, every: int) -> Item:
-    text = f"  {fit(f'  {time_of_day(begins, told)}', 14)} {count(sends):>7} {count(every):>7}"
+    text = f"  {fit(f'  {time_of_day(begins, told)}', PART)} {count(sends):>7} {count(every):>7}"
     return fixed(((text, "dim"),))

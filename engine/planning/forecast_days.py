@@ -1,0 +1,140 @@
+"""The table of a forecast: what a campaign and its accounts send by local day and hour, and what binds. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from heapq import merge
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from engine.planning.caps import Cap
+from engine.planning.lanes import Hold, Run
+from engine.planning.simulation import GAP, PLAN, WINDOW
+from storage.model import DAY, HOUR, MINUTE
+
+PACING = "pacing"
+"""What binds a day on which the plan itself leaves the time between two."""
+_QUARTER = 15 * MINUTE
+"""Every zone's hours begin at a multiple of it."""
+_HOUR, _DAY = Cap(1, HOUR, calendar=True), Cap(1, DAY, calendar=True)
+
+
+class Hour(NamedTuple):
+    """A local hour: when it `begins` (us), messages of the campaign and of all its accounts in it."""
+
+    begins: int
+    sends: int
+    account: int
+
+
+class Part(NamedTuple):
+    """What one account of several has of a day: messages of the campaign, of the whole account, and what held it."""
+
+    account: str
+    sends: int
+    every: int
+    bound_by: str
+
+
+class Day(NamedTuple):
+    """A local day: [`begins`, `ends`) (us), messages of the campaign and of its accounts in it, the campaign's `first`
+    and `last` (None without), what held the accounts for longest in open hours ("" for nothing), its hours with
+    messages, and of a campaign with several accounts the part of each."""
+
+    begins: int
+    ends: int
+    sends: int
+    account: int
+    first: int | None
+    last: int | None
+    bound_by: str
+    hours: tuple[Hour, ...]
+    parts: tuple[Part, ...] = ()
+
+
+def days_of(runs: Sequence[Run], accounts: Sequence[str], zone_name: str) -> tuple[Day, ...]:
+    """The days of a zone on which the campaign, or an account of it, sends, up to the campaign's last one. `runs` are
+    those of its `accounts`, the campaign's own lane the first of each."""
+    zone = ZoneInfo(zone_name)
+    sent = list(merge(*(run.lanes[0].sent for run in runs)))
+    if not sent:
+        return ()
+    mine = _by_hour(sent, zone)
+    every = [_by_hour(_until(run, sent[-1]), zone) for run in runs]
+    days: dict[tuple[int, int], list[Hour]] = {}
+    day = (0, 0)
+    for begins in sorted({begins for hours in every for begins in hours}):
+        if begins >= day[1]:
+            day = _DAY.bounds(begins, zone)
+            days[day] = []
+        days[day].append(Hour(begins, mine[begins], sum(hours[begins] for hours in every)))
+    held = [_held(run.holds, list(days)) for run in runs]
+    return tuple(
+        _day(*bounds, sent, tuple(hours), sum((one[bounds] for one in held), Counter()))._replace(
+            parts=tuple(
+                Part(
+                    account,
+                    _between(run.lanes[0].sent, bounds),
+                    sum(counted[hour.begins] for hour in hours),
+                    _longest(one[bounds]),
+                )
+                for account, run, counted, one in zip(accounts, runs, every, held, strict=True)
+            )
+            if len(runs) > 1
+            else ()
+        )
+        for bounds, hours in days.items()
+    )
+
+
+def _day(begins: int, ends: int, sent: Sequence[int], hours: tuple[Hour, ...], held: Counter[str]) -> Day:
+    first, after = bisect_left(sent, begins), bisect_left(sent, ends)
+    some = first < after
+    return Day(
+        begins,
+        ends,
+        after - first,
+        sum(hour.account for hour in hours),
+        sent[first] if some else None,
+        sent[after - 1] if some else None,
+        _longest(held),
+        hours,
+    )
+
+
+def _between(times: Sequence[int], bounds: tuple[int, int]) -> int:
+    return bisect_left(times, bounds[1]) - bisect_left(times, bounds[0])
+
+
+def _until(run: Run, last: int) -> Iterable[int]:
+    return (at for lane in run.lanes for at in lane.sent if at <= last)
+
+
+def _by_hour(times: Iterable[int], zone: ZoneInfo) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for quarter, n in Counter(at // _QUARTER for at in times).items():
+        found[_HOUR.bounds(quarter * _QUARTER, zone)[0]] += n
+    return found
+
+
+def _longest(took: Counter[str]) -> str:
+    return took.most_common(1)[0][0] if took else ""
+
+
+def _held(holds: Sequence[Hold], days: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Counter[str]]:
+    """How long (us) each thing held a queue on each day (given in order), closed windows left out."""
+    found, place = {}, 0
+    for begins, ends in days:
+        took: Counter[str] = Counter()
+        while place < len(holds) and holds[place].end <= begins:
+            place += 1
+        at = place
+        while at < len(holds) and holds[at].begin < ends:
+            hold = holds[at]
+            if hold.by != WINDOW:
+                took[PACING if hold.by in (PLAN, GAP) else hold.by] += min(hold.end, ends) - max(hold.begin, begins)
+            at += 1
+        found[begins, ends] = took
+    return found
