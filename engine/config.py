@@ -33,6 +33,7 @@ from engine.config_errors import key_lines, sentences
 from engine.console_settings import ConsoleSettings, is_production
 from engine.inbox_settings import InboxTable
 from engine.intake.addresses import AddressError, parse_address
+from engine.job_settings import JobsTable, RetentionTable, from_environment
 from storage.errors import NotFoundError, RefusedError, UsageError
 
 __all__ = [
@@ -139,6 +140,8 @@ class Config(BaseModel):
     console: ConsoleSettings = ConsoleSettings()
     accounts: dict[Annotated[str, AfterValidator(_name)], AnyAccount] = Field(default_factory=dict)
     inbox: dict[Annotated[str, AfterValidator(_name)], InboxTable] = Field(default_factory=dict)
+    jobs: JobsTable = JobsTable()
+    retention: RetentionTable = RetentionTable()
 
     _path: Path = PrivateAttr(default=Path("paceline.toml"))
     _warnings: tuple[str, ...] = PrivateAttr(default=())
@@ -147,6 +150,8 @@ class Config(BaseModel):
     @classmethod
     def _inherit(cls, tree: Any) -> Any:
         accounts, defaults = tree.get("accounts"), tree.get("defaults", {})
+        # Checked even where nothing of it is written: its folder counts from the file's.
+        tree = {"jobs": {}, **tree}
         if not isinstance(accounts, dict) or not isinstance(defaults, dict):
             return tree
         merged = {
@@ -165,6 +170,14 @@ class Config(BaseModel):
                 raise ValueError(f"accounts.{name}: {error.message}") from None
         for name, mailbox in self.inbox.items():
             mailbox._name = name
+        for name in self.jobs.queues:
+            if name in self.accounts or not _NAME.fullmatch(name):
+                why = "is an account's name" if name in self.accounts else "is no name: letters, digits, - and _ only"
+                raise ValueError(f"jobs.queues.{name}: {why}")
+        known = self.jobs.queue_names()
+        for kind, table in self.jobs.kinds.items():
+            if table.queue is not None and table.queue not in known:
+                raise ValueError(f"jobs.kinds.{kind}.queue: there is no queue {table.queue!r} in [jobs.queues]")
         return self
 
     @property
@@ -319,6 +332,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 
 def _checked(path: Path, tree: dict[str, Any], written: dict[tuple[str, ...], int], file: str) -> Config:
     try:
+        tree = from_environment(tree, os.environ)
         config = Config.model_validate(tree, context={"folder": path.absolute().parent})
     except ValidationError as error:
         found = sentences(error, written, file)

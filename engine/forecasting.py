@@ -13,6 +13,7 @@ from engine.accounts import Account
 from engine.composer import make_factory
 from engine.config import Config, allow_listed
 from engine.forecast_plans import Started, Way, resumed, started, waiting_people
+from engine.forecast_sharing import sharing_of
 from engine.planning.forecast import Forecast, Perhaps, forecast
 from engine.planning.lanes import Lane, Station, Waiting
 from engine.planning.limits import Limits
@@ -24,7 +25,7 @@ from storage.errors import PacelineError
 from storage.forecast_facts import Row
 from storage.model import Campaign, CampaignState
 from storage.reader import Reader
-from storage.row_nouns import campaign_of, step_of
+from storage.row_nouns import campaign_of, step_of, steps_of
 from storage.step_facts import waiting_for_acceptance
 
 ENDED = (CampaignState.COMPLETED, CampaignState.CANCELLED)
@@ -148,10 +149,11 @@ def _stations(
     follows = following(reader, [row for rows in sharing.values() for row in rows], asked.limits)
     follow = follows.get(asked.campaign.id)
     later = follow.queues if follow is not None else frozenset()
+    shared = sharing_of(asked.campaign, steps_of(asked.row), list(asked.queues.values()), asked.limits)
     found: list[Station] = []
     for number, queue in asked.queues.items():
         mine, *others = sharing[number]
-        lanes = [lane(reader, mine, asked.limits, follow)]
+        lanes = [lane(reader, mine, asked.limits, follow, shared)]
         if own is not None:
             lanes = [_own_lane(lanes[0], own.get(number, ()), begin if mine["state"] == "draft" else 0)]
         if not (lanes[0].jobs or lanes[0].flying or number in later):

@@ -7,7 +7,7 @@ through it, and at most as many as the other account has room for today; the gat
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ from engine.planning.durations import format_duration
 from engine.planning.limits import Limits
 from engine.planning.opening import NEVER
 from engine.planning.pacing import Slot
+from engine.planning.sharing import MOST, PATIENCE
 from storage import lanes, pace_facts
 from storage.errors import PacelineError
 from storage.events import Event
 from storage.lanes import Lane, Movable
 from storage.limits import frees_at, throttled, warmed
-from storage.model import DAY, MINUTE, Campaign, QueueState, Step
+from storage.model import DAY, Campaign, QueueState, Step
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
 
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("paceline.overflow")
 
-PATIENCE = 5 * MINUTE
-"""An account that can send again within this time keeps its messages."""
-MOST = 500
-"""Messages that move between two accounts in one look."""
 _WAITS_FOR_PERSON = (QueueState.PAUSED, QueueState.NEEDS_ATTENTION, QueueState.RESTRICTED)
 
 
@@ -118,7 +115,7 @@ class Overflow:
                 lanes.last_due(reader, other, before),
             )
         )
-        moves = list(_planned(campaign, steps, limits[other.queue_id], jobs, max(now, last), before, now))
+        moves = list(planned(campaign, steps, limits[other.queue_id], jobs, max(now, last), before, now))
         if not moves:
             return 0
         text = f"{len(moves):,} of {campaign.name} go through {other.name} instead of {lane.name}: {stuck.why}"
@@ -135,17 +132,17 @@ def _free(siblings: Sequence[Lane], standing: dict[int, Standing]) -> list[Lane]
     return sorted(able, key=lambda lane: -standing[lane.queue_id].room)
 
 
-def _planned(
+def planned(
     campaign: Campaign,
-    steps: dict[int, Step],
+    steps: Mapping[int, Step],
     limits: Limits,
     jobs: Sequence[Movable],
     start: int,
     before: int,
     now: int,
 ) -> Iterator[tuple[int, int, int]]:
-    """Slots of the other account's plan behind what it has; no message earlier than it was due, none at or after
-    `before` (us)."""
+    """Slots of the other account's plan from `start` (us) on, behind what it has: id, due time (us) and gap (us). No
+    message is earlier than it was due, none at or after `before` (us). `now` is part of the seed."""
     slots: dict[int, Iterator[Slot]] = {}
     own = plans.own_time(campaign, limits)
     for job in jobs:

@@ -17,9 +17,11 @@ from storage.domains import WAITS, domain_of
 from storage.forecast_facts import Row
 from storage.model import DAY, OutcomeClass
 from storage.reader import Reader
+from storage.row_nouns import campaign_of, steps_of
 
 if TYPE_CHECKING:
     from engine.following import Following
+    from engine.planning.sharing import Sharing
 
 LEAST_MEASURED = 20
 """Attempts from which shares of refusals are taken: one that failed among three says nothing."""
@@ -36,7 +38,8 @@ def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> di
     rows = {
         queue_id: [row for row in facts.sharing(reader, queue_id, 0) if not row["replanning"]] for queue_id in queues
     }
-    follows = following(reader, [row for shared in rows.values() for row in shared], limits)
+    every = [row for shared in rows.values() for row in shared]
+    follows, shares = following(reader, every, limits), _sharing(reader, every, limits)
     stuck: set[int] = set()
     stations: list[Station] = []
     for queue_id, queue in queues.items():
@@ -44,7 +47,7 @@ def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> di
             stuck |= {row["id"] for row in rows[queue_id]}
             continue
         took = measured(facts.last_attempts(reader, queue_id)).durations
-        lanes = [lane(reader, row, limits, follows.get(row["id"])) for row in rows[queue_id]]
+        lanes = [lane(reader, row, limits, follows.get(row["id"]), shares.get(row["id"])) for row in rows[queue_id]]
         mean = Measured((sum(took) // len(took),) if took else ())
         stations.append(Station(queue_now(reader, queue, limits[queue_id], now), lanes, mean, id=queue_id))
     runs = simulate(stations, now=now, rng=random.Random(SEED))  # noqa: S311 - a forecast must repeat
@@ -68,6 +71,19 @@ def following(reader: Reader, rows: Sequence[Row], limits: Mapping[int, Limits])
 
             queues = [queue for queue in facts.queues_of(reader, row["id"]) if queue["id"] in limits]
             found[row["id"]] = Following(row, steps, queues, limits)
+    return found
+
+
+def _sharing(reader: Reader, rows: Sequence[Row], limits: Mapping[int, Limits]) -> dict[int, Sharing | None]:
+    """How campaigns share their accounts, by campaign id: of those with several queues."""
+    found: dict[int, Sharing | None] = {}
+    for number, n in Counter(row["id"] for row in rows).items():
+        if n > 1:
+            from engine.forecast_sharing import sharing_of  # most campaigns have one account
+
+            row = reader.campaign(next(row["name"] for row in rows if row["id"] == number))
+            queues = [queue for queue in row["accounts"] if queue["id"] in limits]
+            found[number] = sharing_of(campaign_of(row), steps_of(row), queues, limits)
     return found
 
 
@@ -129,10 +145,17 @@ class PersonFacts:
         return domain, self._known.setdefault(text, text)
 
 
-def lane(reader: Reader, row: Row, limits: Mapping[int, Limits], follow: Following | None = None) -> Lane:
+def lane(
+    reader: Reader,
+    row: Row,
+    limits: Mapping[int, Limits],
+    follow: Following | None = None,
+    sharing: Sharing | None = None,
+) -> Lane:
     """One campaign of `forecast_facts.sharing` with its open jobs in that queue; without them while it does not run.
     `limits`: of all queues that are simulated."""
-    person = PersonFacts(row["hours"], limits.values() if follow is not None else [limits[row["queue_id"]]])
+    alone = follow is None and sharing is None
+    person = PersonFacts(row["hours"], [limits[row["queue_id"]]] if alone else limits.values())
 
     def open_jobs(read: Callable[..., Iterable[Row]]) -> Iterator[Waiting]:
         for job in read(reader, row["id"], row["queue_id"], people=person.asked):
@@ -155,4 +178,5 @@ def lane(reader: Reader, row: Row, limits: Mapping[int, Limits], follow: Followi
         row["turn"],
         tuple(open_jobs(facts.flying)),
         follow,
+        sharing,
     )

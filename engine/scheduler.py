@@ -111,7 +111,10 @@ class Scheduler:
             # What follows a message that is over is planned before a campaign with nothing open is completed.
             while await self._sequences.advance():
                 self._ran("advance")
-            await self._store.settle()
+            if (await self._store.settle()).released:
+                # More of a large stage may wait behind the slice that was let go.
+                self._books_changed = True
+                self._wake_runners()
             self._ran("settle")
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 from collections.abc import Callable
@@ -21,16 +22,19 @@ from engine.inbound.watching import Mailboxes
 from engine.loop_lag import LoopLag
 from engine.overflow import Overflow
 from engine.presence import Presence
+from engine.processors.registry import Registry
 from engine.recovery import recover
 from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
 from engine.sequences import Sequences
 from engine.socket import ControlServer, socket_path
+from engine.task_runner import TaskRunner
 from engine.unipile_account import UnipileAccount
 from engine.watch import Watch, Watched
 from storage.model import SECOND, Actor, Queue
 from storage.sqlite import SqliteStore
+from storage.tasks import CHANNEL
 
 log = logging.getLogger("paceline.engine")
 
@@ -42,6 +46,11 @@ all_actions()
 def _tending(name: str) -> str:
     """The task beside an account's runner; no account's name holds a blank."""
     return f"tending {name}"
+
+
+def _working(queue: str) -> str:
+    """The task of a queue of background jobs."""
+    return f"jobs of {queue}"
 
 
 class Engine:
@@ -60,6 +69,7 @@ class Engine:
         channels: Callable[[Account], Channel] = make_channel,
         create: bool = False,
         read_only: bool = False,
+        registry: Registry | None = None,
     ) -> None:
         self.database = database
         self.clock = clock or SystemClock()
@@ -68,8 +78,11 @@ class Engine:
         self._channels = channels
         self._create = create
         self._read_only = read_only
+        self._registry = registry or Registry()
         self._runners: dict[str, QueueRunner] = {}
         self._retiring: dict[str, tuple[QueueRunner, asyncio.Task[None]]] = {}
+        self._work: dict[str, TaskRunner] = {}
+        """Runners of background jobs, by queue."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
         self._why = ""
@@ -93,7 +106,14 @@ class Engine:
             self._started_at = self.clock.now()
             self.composer = Composer()
             self.context = Context(
-                self.store, self.clock, self.config, self.composer, self._channels, self, self._read_only
+                self.store,
+                self.clock,
+                self.config,
+                self.composer,
+                self._channels,
+                self,
+                self._read_only,
+                self._registry,
             )
             self._sequences = Sequences(self.context)
             self.scheduler = Scheduler(
@@ -120,6 +140,7 @@ class Engine:
         self.running = True
         self._lag.start()
         await self._set_runners()
+        await self._set_work()
         await self._mailboxes.set(self.config.inbox)
         self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
 
@@ -162,6 +183,31 @@ class Engine:
             if isinstance(account, UnipileAccount):
                 self._tend(account, queue, channel)
             self._tasks[name] = asyncio.create_task(runner.run(), name=f"runner-{name}")
+
+    async def _set_work(self) -> None:
+        """One runner per queue of background jobs; one that the configuration no longer names ends what it has."""
+        names = self.config.jobs.queue_names()
+        for name, runner in self._work.items():
+            if name not in names:
+                runner.drain()
+        store_id = hashlib.sha256(await self.store.token_secret()).hexdigest()[:12]
+        for name in names:
+            task = self._tasks.get(_working(name))
+            if task is not None and not task.done():
+                self._work[name].wake()
+                continue
+            runner = TaskRunner(
+                await self.store.ensure_queue(name, CHANNEL),
+                control=self.context,
+                registry=self._registry,
+                store_id=store_id,
+                settings=lambda: self.config.jobs,
+                on_change=self.scheduler.books_changed,
+                clock=self.clock,
+                rng=random.Random(),  # noqa: S311 - jitter
+            )
+            self._work[name] = runner
+            self._tasks[_working(name)] = asyncio.create_task(runner.run(), name=f"jobs-{name}")
 
     def _tend(self, account: UnipileAccount, queue: Queue, channel: Channel) -> None:
         """Give a LinkedIn channel its memory, and look after what it leaves open."""
@@ -224,11 +270,14 @@ class Engine:
         self._wake_runners()
 
     def _wake_runners(self) -> None:
-        for runner in self._runners.values():
+        for runner in self._everyone():
             runner.wake()
 
     def _all_runners(self) -> list[QueueRunner]:
         return [*self._runners.values(), *(runner for runner, _ in self._retiring.values())]
+
+    def _everyone(self) -> list[QueueRunner | TaskRunner]:
+        return [*self._all_runners(), *self._work.values()]
 
     def _watched(self) -> list[Watched]:
         return [Watched(runner.queue.id, runner.rules) for runner in self._all_runners()]
@@ -238,7 +287,7 @@ class Engine:
         await self._overflow.look()
 
     def _held(self) -> frozenset[int]:
-        return frozenset().union(*(runner.held for runner in self._all_runners()))
+        return frozenset().union(*(runner.held for runner in self._everyone()))
 
     def status(self) -> dict[str, Any]:
         """What `engine status` shows beside the store's own facts."""
@@ -271,6 +320,15 @@ class Engine:
                 }
                 for name, runner in sorted(self._runners.items())
             ],
+            "work": [
+                {
+                    "queue": name,
+                    "in_flight": runner.in_flight,
+                    "concurrency": runner.concurrency,
+                    "trouble": runner.trouble,
+                }
+                for name, runner in sorted(self._work.items())
+            ],
         }
 
     def attend(self, console: str, actor: Actor) -> None:
@@ -286,7 +344,7 @@ class Engine:
         """A second signal: do not wait for what is in flight; it becomes `uncertain` before the engine ends."""
         self._cut = True
         self.drain(why)
-        for runner in self._all_runners():
+        for runner in self._everyone():
             runner.cut()
 
     async def reload(self) -> dict[str, Any]:
@@ -294,6 +352,7 @@ class Engine:
         self.config = self.context.config = config
         self.composer.forget()
         await self._set_runners()
+        await self._set_work()
         await self._mailboxes.set(config.inbox)
         self.wake()
         return {"accounts": sorted(config.accounts), "message": f"reloaded {config.path}"}
@@ -303,10 +362,13 @@ class Engine:
         if runner is not None:
             runner.tune(await self._rules(runner.account))
 
+    def end_job(self, job_id: int, by: str) -> bool:
+        return any(runner.end_job(job_id, by) for runner in self._work.values())
+
     # life
 
     def in_flight(self) -> int:
-        return sum(runner.in_flight for runner in self._all_runners())
+        return sum(runner.in_flight for runner in self._everyone())
 
     def _note(self) -> tuple[str, str]:
         return ("draining" if self._draining.is_set() else "running", self._why)
@@ -326,16 +388,20 @@ class Engine:
 
     async def _supervise(self, until_idle: bool) -> None:
         while not self._draining.is_set():
-            if any(task.done() for task in self._tasks.values()):
+            if any(task.done() for name, task in self._tasks.items() if not self._left(name)):
                 return
             if until_idle and await self._idle():
                 return
             await self.clock.wait(self._draining, IDLE_LOOK if until_idle else SECOND)
 
+    def _left(self, name: str) -> bool:
+        """Whether a task may end: that of a queue of background jobs which the configuration no longer names."""
+        return name.startswith(_working("")) and name.removeprefix(_working("")) not in self.config.jobs.queue_names()
+
     async def _idle(self) -> bool:
         if self.in_flight():
             return False
-        queues = [runner.queue.id for runner in self._runners.values()]
+        queues = [runner.queue.id for runner in self._everyone()]
         return not await self.store.runnable(queues, stuck=self._sequences.stuck)
 
     async def _shut_down(self) -> None:
@@ -344,7 +410,10 @@ class Engine:
         for name, runner in list(self._runners.items()):
             runner.drain()
             await self._leave(name)
-        runner_tasks = [task for name, task in self._tasks.items() if name in self._runners]
+        for work in self._work.values():
+            work.drain()
+        running = {*self._runners, *map(_working, self._work)}
+        runner_tasks = [task for name, task in self._tasks.items() if name in running]
         retiring = [task for _, task in self._retiring.values()]
         await asyncio.gather(*runner_tasks, *retiring, return_exceptions=True)
         await self.server.stop()

@@ -90,6 +90,8 @@ def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
         (queue_id, 1 if due_at <= now else 0, due_at, gap, now, row["id"]),
     )
     _count(tx, row, JobState.PENDING.value, queue_id)
+    if row["campaign_id"] is None:
+        tx.execute("UPDATE tasks SET rescues = 0, flag = '' WHERE job_id = ?", (row["id"],))
     tx.execute(
         "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'", (row["batch_id"],)
     )

@@ -37,6 +37,9 @@ class SqliteTasks:
 
     async def finish_enqueue(self, batch_id: int, *, go_on: bool) -> None:
         def run(tx: Tx) -> None:
+            if not tx.one("SELECT total FROM batches WHERE id = ?", (batch_id,))["total"]:
+                tx.execute("DELETE FROM batches WHERE id = ? AND state = 'loading'", (batch_id,))
+                return
             stages.stage_batch(tx, batch_id, go_on=go_on)
             finish_batch(tx, batch_id)
 

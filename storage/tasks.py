@@ -167,8 +167,8 @@ _TAKE = (
     "WHERE state = 'pending' AND id IN "
 )
 _TAKEN = (
-    "SELECT j.id, j.lease, j.kind, j.queue_id, j.batch_id, j.tries, j.attempts, j.error_key, t.payload, t.effect, "
-    "t.timeout, t.retries, t.origin FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id IN "
+    "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.batch_id, j.tries, j.attempts, j.error_key, "
+    "t.payload, t.effect, t.timeout, t.retries, t.origin FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id IN "
 )
 _INTENT = (
     "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, server) VALUES (?, ?, ?, ?, ?, ?, ?)"

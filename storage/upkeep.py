@@ -22,10 +22,11 @@ _FOLLOWED = (
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Names of campaigns that were completed, and how many batches ended."""
+    """Names of campaigns that were completed, how many batches ended, and whether a stage of one began."""
 
     completed: tuple[str, ...]
     batches: int
+    released: bool = False
 
 
 def settle(tx: Tx, now: int) -> Settled:
@@ -69,9 +70,9 @@ def settle(tx: Tx, now: int) -> Settled:
         "AND k.state IN ('held', 'pending', 'processing'))",
         (now,),
     ).rowcount
-    stages.advance(tx, now)
+    released = stages.advance(tx, now)
     alarms.end(tx, now)
-    return Settled(tuple(completed), batches)
+    return Settled(tuple(completed), batches, released)
 
 
 def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:

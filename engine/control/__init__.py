@@ -19,4 +19,5 @@ def all_actions() -> None:
         suppressions,
         testing,
         unsubscribing,
+        work,
     )

@@ -20,6 +20,7 @@ from engine.clock import Clock
 from engine.composer import Composer
 from engine.config import Config
 from engine.planning.limits import Limits
+from engine.processors.registry import Registry
 from storage.errors import RefusedError, UsageError
 from storage.events import Event
 from storage.model import Actor, Queue
@@ -56,6 +57,10 @@ class Hooks(Protocol):
         """The live tuning of a queue changed."""
         ...
 
+    def end_job(self, job_id: int, by: str) -> bool:
+        """Ask a running background job to end; False when it does not run."""
+        ...
+
 
 class NoEngine:
     """Hooks of a command that holds the lock for itself alone."""
@@ -80,6 +85,9 @@ class NoEngine:
     async def tuned(self, queue: str) -> None:
         return
 
+    def end_job(self, job_id: int, by: str) -> bool:
+        return False
+
 
 @dataclass(slots=True)
 class Context:
@@ -92,6 +100,7 @@ class Context:
     make_channel: Callable[[Account], Channel]
     hooks: Hooks = field(default_factory=NoEngine)
     read_only: bool = False
+    registry: Registry = field(default_factory=Registry)
     _planning: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def planning(self, campaign_id: int) -> asyncio.Lock:

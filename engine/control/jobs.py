@@ -103,7 +103,7 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
     spread = {job.id: begin + (args.offset + i) * args.spread // total for i, job in enumerate(jobs)}
     for campaign_id, mine in (await _by_campaign(context, jobs)).items():
         if campaign_id is None:
-            result.refuse(mine, "there is no such job, or it belongs to no campaign")
+            await _retry_work(context, args, mine, spread if args.spread else {}, actor, result)
             continue
         async with context.planning(campaign_id):
             campaign = await context.store.get_campaign(campaign_id)
@@ -133,6 +133,20 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
         context.composer.forget(campaign_id)
     context.hooks.wake()
     return result.told("will be tried again", "nothing to retry", retried=result.n, campaigns=names, until=until)
+
+
+async def _retry_work(
+    context: Context, args: RetrySetArgs, jobs: Sequence[Seen], spread: dict[int, int], actor: Actor, result: _Result
+) -> None:
+    """Background jobs have no pacing: they are due at once, or spread over the time."""
+    now = context.clock.now()
+
+    def tell(n: int) -> Event:
+        return _event("job.retried", f"retries {_jobs(n)}", actor, args)
+
+    for at in range(0, len(jobs), SLICE):
+        part = jobs[at : at + SLICE]
+        result.add(await context.store.retry_jobs([(job, spread.get(job.id, now), 0) for job in part], tell))
 
 
 @action("job.cancel", SetArgs)

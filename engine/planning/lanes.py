@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.planning.limits import Limits
 from engine.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from engine.planning.sharing import Sharing
 
 USUAL = RetryPolicy()
 
@@ -40,7 +44,7 @@ class Lane:
     """One campaign's part of the queue: its open jobs in order, what is in flight, how it shares.
 
     `across`: its gaps count from the last start of all such campaigns of the queue. `hours`: its window as JSON text.
-    `follow`: what its jobs are followed by; None: by nothing.
+    `follow`: what its jobs are followed by; None: by nothing. `sharing`: how several accounts of a channel share it.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Lane:
     turn: int = 0
     flying: Sequence[Waiting] = ()
     follow: Follow | None = None
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,30 @@ class Line:
         """To be looked at again at its new due time."""
         heapq.heappush(self.later, job)
         self._look()
+
+    def due_before(self, before: int, steps: Collection[int], limit: int) -> list[Waiting]:
+        """Jobs of these steps that were never tried and are due before a time (us), the earliest `limit` of them."""
+        end = bisect_left(self.jobs, (before,), self.at)
+        found = [*self.jobs[self.at : end], *(job for job in self.later if job.due < before)]
+        return sorted(job for job in found if job.step in steps and not job.tries)[:limit]
+
+    def count_before(self, before: int, limit: int) -> int:
+        """How many jobs are due before a time (us), counted to `limit`."""
+        planned = bisect_left(self.jobs, (before,), self.at) - self.at
+        return min(limit, planned + sum(job.due < before for job in self.later))
+
+    def remove(self, gone: Collection[int]) -> None:
+        """Take jobs out by their ids."""
+        self.jobs, self.at = [job for job in self.jobs[self.at :] if job.id not in gone], 0
+        self.later = [job for job in self.later if job.id not in gone]
+        heapq.heapify(self.later)
+        self._look()
+
+    def last_before(self, before: int) -> int:
+        """When the last job is due before a time (us); 0: none is."""
+        end = bisect_left(self.jobs, (before,), self.at)
+        planned = self.jobs[end - 1].due if end > self.at else 0
+        return max([planned, *(job.due for job in self.later if job.due < before)])
 
     def give_up(self) -> None:
         """No window ever opens for what is left."""

@@ -1,4 +1,5 @@
-"""Several queues sent in the mind together: a message through one may be followed by a step through another.
+"""Several queues sent in the mind together: a message through one may be followed by a step through another, and what
+one cannot send today goes through another.
 
 Each queue is a discrete-event simulation of its own (`engine.planning.simulation`). The one with the earliest event
 goes on until the next event of another, so that nothing arrives in a queue's past (conservative synchronization: Chandy
@@ -12,7 +13,9 @@ from collections.abc import Sequence
 
 from engine.planning.lanes import Line, Run, Station, Waiting
 from engine.planning.opening import NEVER
-from engine.planning.simulation import Hand, SimulatedQueue
+from engine.planning.sharing import MOST, Sharing
+from engine.planning.simulation import Hand, Relieve, SimulatedQueue
+from storage.model import MINUTE
 
 
 def simulate(stations: Sequence[Station], *, now: int, rng: random.Random) -> list[Run]:
@@ -23,14 +26,18 @@ def simulate(stations: Sequence[Station], *, now: int, rng: random.Random) -> li
 
 class _Network:
     def __init__(self, stations: Sequence[Station], now: int, rng: random.Random) -> None:
-        linked = any(lane.follow is not None for station in stations for lane in station.lanes)
-        hands = [self._hand(number) if linked else None for number in range(len(stations))]
-        self._stations = stations
-        self._places = {station.id: number for number, station in enumerate(stations)}
-        self._queues: list[SimulatedQueue] = []
-        for station, hand in zip(stations, hands, strict=True):
-            self._queues.append(SimulatedQueue(station, now, rng, hand))
-        self._linked = linked
+        lanes = [lane for station in stations for lane in station.lanes]
+        follows = any(lane.follow is not None for lane in lanes)
+        shares = any(lane.sharing is not None for lane in lanes)
+        self._linked = follows or shares
+        self._ids = [station.id for station in stations]
+        self._places = {number: place for place, number in enumerate(self._ids)}
+        self._queues = [
+            SimulatedQueue(
+                station, now, rng, self._hand(place) if follows else None, self._relieve(place) if shares else None
+            )
+            for place, station in enumerate(stations)
+        ]
         self._lines = [{line.lane.name: line for line in queue.lines} for queue in self._queues]
 
     def run(self) -> list[Run]:
@@ -50,19 +57,57 @@ class _Network:
                 return
             queue.run(min((other.wakes for other in self._queues if other is not queue), default=NEVER))
 
-    def _hand(self, number: int) -> Hand:
+    def _arrive(self, place: int, line: Line, job: Waiting, origin: int) -> None:
+        """Give a job to the queue at `place`; the one that it comes from must not run past it."""
+        self._queues[place].arrive(line, job)
+        if place != origin:
+            own = self._queues[origin]
+            own.horizon = min(own.horizon, self._queues[place].wakes)
+
+    def _hand(self, place: int) -> Hand:
         def hand(line: Line, job: Waiting, at: int, accepted: bool) -> None:
             follow = line.lane.follow
-            found = follow(self._stations[number].id, job, at, accepted) if follow is not None else None
-            if found is None or found[0] not in self._places:
+            found = follow(self._ids[place], job, at, accepted) if follow is not None else None
+            to = self._places.get(found[0]) if found is not None else None
+            if found is None or to is None or (target := self._lines[to].get(line.lane.name)) is None:
                 return
-            place, following = self._places[found[0]], found[1]
-            target = self._lines[place].get(line.lane.name)
-            if target is None:
-                return
-            self._queues[place].arrive(target, following)
-            if place != number:
-                own = self._queues[number]
-                own.horizon = min(own.horizon, self._queues[place].wakes)
+            target.run.followed += 1
+            self._arrive(to, target, found[1], place)
 
         return hand
+
+    def _relieve(self, place: int) -> Relieve:
+        def relieve(until: int) -> int:
+            queue = self._queues[place]
+            again = until
+            for line in queue.lines:
+                if line.lane.sharing is not None and line.next is not None:
+                    again = min(again, self._share(place, line, line.lane.sharing, until))
+            # The engine looks once a minute.
+            return max(again, queue.now + MINUTE)
+
+        return relieve
+
+    def _share(self, place: int, line: Line, sharing: Sharing, until: int) -> int:
+        """Let the siblings of a queue that is closed until a time (us) take of one campaign what they have room for
+        today, the one with the most first; when more may have room (us)."""
+        now, again = self._queues[place].now, until
+        rooms: list[tuple[int, int, int]] = []
+        for sibling in sharing.siblings.get(self._ids[place], ()):
+            if (to := self._places.get(sibling)) is not None and line.lane.name in self._lines[to]:
+                room, ends = self._queues[to].room(now)
+                rooms.append((-room, ends, to))
+                again = min(again, ends)
+        for room, ends, to in sorted(rooms):
+            before = min(until, ends)
+            jobs = line.due_before(before, sharing.steps, -room)
+            if not jobs:
+                continue
+            target = self._lines[to][line.lane.name]
+            moved = list(sharing.plan(self._ids[to], jobs, max(now, target.last_before(before)), before, now))
+            line.remove({job.id for job in moved})
+            for job in moved:
+                self._arrive(to, target, job, place)
+            if len(moved) == MOST:
+                again = now
+        return again

@@ -11,28 +11,43 @@ import heapq
 import random
 from bisect import bisect_left
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from engine.feedback import GOOD_FOR_RATE
+from engine.planning.caps import Cap
 from engine.planning.lanes import Hold, Line, Run, Station, Waiting
 from engine.planning.opening import NEVER, Openings
+from engine.planning.sharing import MOST, PATIENCE
 from engine.retry import next_due
 from storage.dispatch import after
 from storage.domains import place_in_line
 from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
+from storage.model import DAY
 from storage.shares import AGEING, HIGHEST, ROUND, SAVED_ROUNDS
 
 PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", "concurrency", "minimum gap", "warm-up"
+_DAY = Cap(1, DAY, calendar=True)
 FAR = 1 << 62
 """Later than anything happens."""
 
 Hand = Callable[[Line, Waiting, int, bool], None]
 """Asked when a job of a line is over at a time (us), accepted or refused for good: it may let another one follow."""
+Relieve = Callable[[int], int]
+"""Asked when a cap or a cooling holds the queue until a time (us): another one may take jobs of it; returns when to ask
+again."""
 
 
 class SimulatedQueue:
-    """One queue on its way through time. `hand` is asked at the end of each job of a lane that others may follow."""
+    """One queue on its way through time."""
 
-    def __init__(self, station: Station, now: int, rng: random.Random, hand: Hand | None = None) -> None:
+    def __init__(
+        self,
+        station: Station,
+        now: int,
+        rng: random.Random,
+        hand: Hand | None = None,
+        relieve: Relieve | None = None,
+    ) -> None:
         queue, measured = station.queue, station.measured
         self.queue, self.limits = queue, queue.limits
         self.openings = Openings(queue.limits.window)
@@ -40,7 +55,7 @@ class SimulatedQueue:
         self.lines = [Line(lane, choosy) for lane in station.lanes]
         self.live = [line for line in self.lines if line.next is not None or line.lane.flying]
         self.now, self.rng, self.measured, self.policy = now, rng, measured, station.policy
-        self.hand = hand
+        self.hand, self.relieve, self.relieve_at = hand, relieve, now
         self.wakes, self.held_by = now, ""
         """When it goes on by itself (us), and what holds it until then."""
         self.horizon = FAR
@@ -84,6 +99,11 @@ class SimulatedQueue:
                 if opens <= self.now and line.next is not None:
                     self._begin(line, line.next)
                     continue
+                if self.relieve is not None and opens - self.now > PATIENCE and by not in (WINDOW, MINIMUM_GAP):
+                    if self.now >= self.relieve_at:
+                        self.relieve_at = self.relieve(opens)
+                        continue
+                    opens = min(opens, self.relieve_at)
                 if opens >= NEVER:
                     self.give_up()
                     continue
@@ -107,11 +127,24 @@ class SimulatedQueue:
     def arrive(self, line: Line, job: Waiting) -> None:
         """Another job for a line of this queue, due from now on."""
         line.put_back(job)
-        line.run.followed += 1
         self.wakes = min(self.wakes, max(job.due, self.now))
         if line not in self.live:
             self.live = [one for one in self.lines if one is line or one in self.live]
             self.most = max(one.turn for one in self.live)
+
+    def room(self, now: int) -> tuple[int, int]:
+        """How many more messages than those that it has may begin today, and when its day ends (us)."""
+        ends = _DAY.bounds(now, ZoneInfo(self.limits.zone))[1]
+        if now >= self.known_until:
+            self._know_limits(now)
+        room, starts = 0 if now < self.queue.closed_until else MOST, self.starts
+        for cap, _ in self.caps:
+            if len(starts) >= cap.n and frees_at(cap, starts[-cap.n], now) > now:
+                return 0, ends
+            if cap.period >= DAY:
+                used = len(starts) - bisect_left(starts, cap.since if cap.until else now - cap.period + 1)
+                room = min(room, cap.n - used)
+        return max(0, room - sum(line.count_before(ends, room) for line in self.live)), ends
 
     def _wait(self, until: int, by: str) -> None:
         holds = self.holds
@@ -197,7 +230,7 @@ class SimulatedQueue:
         if self.limits.window is not None and (opens := self.openings.of_queue(now)):
             return opens, WINDOW
         if now >= self.known_until:
-            self._know_limits()
+            self._know_limits(now)
         latest, by = 0, ""
         if self.gate.min_gap:
             latest, by = after(self.last_start, self.gate.min_gap << self.throttle, now), MINIMUM_GAP
@@ -207,9 +240,9 @@ class SimulatedQueue:
                 latest, by = opens, words
         return latest, by
 
-    def _know_limits(self) -> None:
+    def _know_limits(self, now: int) -> None:
         """Work out what the gate counts until the present calendar period ends."""
-        self.gate, _, self.known_until = self.limits.at_gate(self.now)
+        self.gate, _, self.known_until = self.limits.at_gate(now)
         self.caps = [
             (throttled(cap, self.throttle), str(own)) for cap, own in zip(self.gate.caps, self.limits.caps, strict=True)
         ]

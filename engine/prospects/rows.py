@@ -129,9 +129,10 @@ class Gathering:
 def _mapping(columns: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
     """Field by column: what was asked for, then known titles, then the intake's guess. Raises UsageError."""
     taken = set(wanted.values())
+    named = {name.strip().casefold() for name in wanted}
     by_name: dict[str, str] = {}
     for column in columns:
-        if column not in wanted:
+        if column.casefold() not in named:
             by_name.setdefault(field_name(column), column)
     titled: dict[str, str] = {}
     for field, titles in _TITLES.items():

@@ -10,6 +10,7 @@ from engine.prospects.criteria import Criteria
 from engine.prospects.prospect import INDUSTRY, REGION, SIZE, Prospect
 
 CONTACTED = "contacted before"
+TWICE = "in the list twice"
 OVER_LIMIT = "over the limit of this run"
 
 
@@ -111,7 +112,7 @@ def rank(
         high.append(one)
         key = one.prospect.key
         if known(key) or key in seen:
-            dropped[CONTACTED] += 1
+            dropped[TWICE if key in seen else CONTACTED] += 1
             continue
         seen.add(key)
         uncontacted.append(one)

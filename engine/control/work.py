@@ -1,0 +1,202 @@
+"""What people do with background jobs: make one or many, ask a running one to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from engine import plans
+from engine.control.actions import Args, Context, Result, action, audit
+from engine.priority import priority_of
+from engine.processors.registry import check_payload
+from storage.errors import PacelineError, RefusedError, UsageError
+from storage.model import Actor
+from storage.tasks import CHANNEL, NewTask
+
+MOST_ROWS = 1_000
+"""Jobs of one call; more are made in several, under one batch."""
+SHOWN_ERRORS = 20
+
+
+class JobSpec(Args):
+    """A background job to be made. `priority` 1 to 10, or what it follows from: `urgency`, `tier`, `value`. `due_at`
+    and `timeout` in microseconds. `unique`: it is made only when no open job has this key. `stage`: its place in a
+    batch of stages, from 1 on."""
+
+    kind: str = Field(min_length=1, max_length=100)
+    payload: dict[str, Any] = Field(default_factory=dict)
+    queue: str | None = None
+    priority: int | None = Field(default=None, ge=1, le=10)
+    urgency: str = ""
+    tier: str = ""
+    value: float | None = None
+    due_at: int | None = Field(default=None, ge=0)
+    retries: int | None = Field(default=None, ge=0, le=1_000)
+    timeout: int | None = Field(default=None, ge=1_000_000, le=24 * 3_600_000_000)
+    unique: str = Field(default="", max_length=200)
+    stage: int = Field(default=0, ge=0, le=1_000)
+
+
+class AddArgs(JobSpec):
+    """`origin`: what made it."""
+
+    origin: str = Field(default="manual", max_length=100)
+
+
+class BeginArgs(Args):
+    """`name`: what the batch is called; `go_on`: its later stages run although something of an earlier one failed."""
+
+    name: str = Field(default="", max_length=200)
+    go_on: bool = False
+
+
+class RowsArgs(Args):
+    """One slice of a batch; `first`: the number of its first row, for the words of errors."""
+
+    batch_id: int
+    rows: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
+    first: int = 1
+    origin: str = Field(default="manual", max_length=100)
+
+
+class CommitArgs(Args):
+    batch_id: int
+    go_on: bool = False
+
+
+class BatchArgs(Args):
+    batch_id: int
+
+
+class EndArgs(Args):
+    ids: list[int] = Field(min_length=1, max_length=1_000)
+
+
+@action("job.add", AddArgs)
+async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
+    """Make one background job. With a unique key that an open job has, that one is answered instead."""
+    task = new_task(context, args, await queues_of(context), origin=args.origin)
+    batch_id, [made] = await context.store.enqueue([task], name=args.kind, actor=actor.user)
+    context.hooks.wake()
+    trigger = "manual" if args.origin == "manual" else args.origin
+    said = f"job {made.id} queued" if made.new else f"job {made.id} has this key and is open: nothing was made"
+    return {
+        "success": True,
+        "message": said,
+        "job_id": made.id,
+        "new": made.new,
+        "batch_id": batch_id or None,
+        "kind": args.kind,
+        "priority": task.priority,
+        "due_at": task.due_at,
+        "statusUrl": f"paceline job show {made.id}",
+        "meta": {"trigger": trigger, "timestamp": context.clock.now()},
+    }
+
+
+@action("job.begin", BeginArgs)
+async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
+    """Begin a batch of background jobs; nothing of it can run before `job.commit`."""
+    batch_id = await context.store.begin_batch(None, "enqueue", args.name, actor.user)
+    return {"success": True, "batch_id": batch_id}
+
+
+@action("job.rows", RowsArgs)
+async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
+    """Add one slice; a slice with a mistake is not added, and each mistake is told with its row."""
+    tasks: list[NewTask] = []
+    queues = await queues_of(context)
+    errors: list[dict[str, Any]] = []
+    for number, row in enumerate(args.rows, args.first):
+        try:
+            tasks.append(new_task(context, _spec(row), queues, origin=args.origin))
+        except PacelineError as error:
+            errors.append({"row": number, "error": error.message, "hint": error.hint})
+    if errors:
+        return {"success": False, "added": 0, "errors": errors[:SHOWN_ERRORS], "wrong": len(errors)}
+    made = await context.store.add_tasks(args.batch_id, tasks)
+    new = sum(one.new for one in made)
+    return {"success": True, "added": new, "known": len(made) - new, "ids": [one.id for one in made], "errors": []}
+
+
+@action("job.commit", CommitArgs)
+async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
+    """Let a whole batch run; one with nothing in it is removed."""
+    await context.store.finish_enqueue(args.batch_id, go_on=args.go_on)
+    await plans.release(context.store, args.batch_id)
+    context.hooks.wake()
+    return {"success": True, "batch_id": args.batch_id}
+
+
+@action("job.discard", BatchArgs)
+async def discard(context: Context, args: BatchArgs, actor: Actor) -> Result:
+    """Take a batch back that was not committed."""
+    await plans.discard(context.store, args.batch_id)
+    return {"success": True, "batch_id": args.batch_id}
+
+
+@action("job.end", EndArgs)
+async def end(context: Context, args: EndArgs, actor: Actor) -> Result:
+    """Ask running background jobs to end: at the next good place, or in 10 s where they are. One that must not run
+    twice ends at a good place only."""
+    asked = []
+    for job_id in dict.fromkeys(args.ids):
+        if await context.store.ask_to_end(job_id, actor.user):
+            context.hooks.end_job(job_id, actor.user)
+            asked.append(job_id)
+    if not asked:
+        raise RefusedError("none of these jobs runs", hint="cancel a waiting one with `paceline job cancel`")
+    words = f"job {asked[0]}" if len(asked) == 1 else f"{len(asked)} jobs"
+    await context.store.add_event(audit("job.end", f"asked {words} to end", actor, n=len(asked), data={"jobs": asked}))
+    return {"success": True, "asked": asked, "message": f"{words} asked to end"}
+
+
+def _spec(row: dict[str, Any]) -> JobSpec:
+    from pydantic import ValidationError
+
+    try:
+        return JobSpec.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "job"
+        raise UsageError(f"{where}: {first['msg']}", hint="paceline job add --help shows the fields") from None
+
+
+def new_task(context: Context, spec: JobSpec, queues: dict[str, int], *, origin: str) -> NewTask:
+    """A job as the store takes it: its kind installed, its payload checked; `queues` are those of `queues_of`. Raises
+    UsageError naming the field."""
+    jobs, processor = context.config.jobs, context.registry.get(spec.kind)
+    _, payload = check_payload(processor, spec.payload)
+    table = jobs.kind(spec.kind)
+    queue = spec.queue or table.queue or processor.queue
+    if queue not in queues:
+        raise UsageError(
+            f"queue: there is no queue {queue[:60]!r} of background jobs", hint=f"there are: {', '.join(queues)}"
+        )
+    weighed = priority_of(jobs.priority, urgency=spec.urgency, tier=spec.tier, value=spec.value)
+    if spec.priority is not None and (spec.urgency or spec.tier or spec.value is not None):
+        raise UsageError("priority: give either a number or urgency, tier and value")
+    return NewTask(
+        kind=spec.kind,
+        queue_id=queues[queue],
+        due_at=max(context.clock.now(), spec.due_at or 0),
+        payload=payload,
+        priority=spec.priority if spec.priority is not None else weighed,
+        effect=processor.effect.value,
+        retries=_first(spec.retries, table.retries, processor.retries, jobs.retries),
+        timeout=_first(spec.timeout, table.timeout, processor.timeout, jobs.timeout),
+        stage=spec.stage,
+        unique_key=f"{spec.kind}:{spec.unique}" if spec.unique else "",
+        origin=origin,
+    )
+
+
+def _first(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+async def queues_of(context: Context) -> dict[str, int]:
+    """The queues of background jobs that the configuration names, with their ids."""
+    names = context.config.jobs.queue_names()
+    return {name: (await context.store.ensure_queue(name, CHANNEL)).id for name in names}
