@@ -17,7 +17,7 @@ from storage.model import DAY, HOUR, MINUTE, SECOND
 DEFAULT_QUEUE = "default"
 
 Concurrency = Annotated[int, whole(1, 1_000)]
-Poll = Annotated[int, duration("100ms", "1m")]
+Poll = Annotated[int, duration("100ms", "1h")]
 Timeout = Annotated[int, duration("1s", "24h")]
 Retries = Annotated[int, whole(0, 1_000)]
 
@@ -65,7 +65,9 @@ class JobsTable(Table):
     does); `folder`: where paths in payloads count from."""
 
     concurrency: Concurrency = 3
-    poll: Poll = SECOND
+    # Who makes a job wakes its runner, in the same process: a look by the clock finds nothing that is not known, and a
+    # look a second is a tenth of a percent of a processor for ever.
+    poll: Poll = MINUTE
     timeout: Timeout = 5 * MINUTE
     retries: Retries = 3
     ageing: Annotated[int, duration("0s", "7d")] = 10 * MINUTE
