@@ -14,12 +14,13 @@ from engine.channels.channel import Channel
 from engine.config import load_config
 from engine.control import actions
 from engine.outcomes import TRANSIENT
+from engine.processors.registry import Registry
 from engine.service import Engine
 from storage.fixed_set import FixedSet, of_campaign, of_reason
 from storage.model import DAY, MINUTE, SECOND, Actor
 from storage.reader import STATES, Reader
 from tests.support.scripted import ScriptedChannel
-from tests.support.simulated import SimulatedClock
+from tests.support.simulated import SimulatedClock, kept_reader
 
 ANA = Actor("ana", "desk", "cli")
 ACCOUNT = {
@@ -53,6 +54,10 @@ class World:
         self.config = folder / "paceline.toml"
         self.accounts: dict[str, dict[str, Any]] = {"one": {}}
         self.allow: list[str] = []
+        self.jobs: dict[str, Any] = {}
+        """`[jobs]` of the configuration."""
+        self.registry: Registry | None = None
+        """The kinds of background jobs; None: those that are installed."""
         self.channel = ScriptedChannel(clock)
         self.channels: dict[str, Channel] = {"one": self.channel}
         self.engine: Engine
@@ -80,6 +85,7 @@ class World:
             channels=self._channel_of,
             create=True,
             read_only=read_only,
+            registry=self.registry,
         )
         await self.engine.start()
         self.running = self._open = True
@@ -117,6 +123,8 @@ class World:
 
     def write_config(self) -> None:
         lines = [f"safety = {toml({'allow': self.allow})}"]
+        # A look by the clock alone would be most of what thirty simulated days do.
+        lines += ["[jobs]", *(f"{key} = {toml(value)}" for key, value in {"poll": "1h", **self.jobs}.items())]
         for name, changes in self.accounts.items():
             lines.append(f"[accounts.{name}]")
             lines += [f"{key} = {toml(value)}" for key, value in {**ACCOUNT, **changes}.items()]
@@ -180,6 +188,8 @@ class World:
     # what it came to
 
     def read(self, question: Callable[[Reader], Any]) -> Any:
+        if self._open:
+            return question(kept_reader(self.engine.store))
         with Reader(self.database) as reader:
             return question(reader)
 

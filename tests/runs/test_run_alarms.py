@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from run_world import World
+from run_world import World, slow_heart
 
 from engine.classify import classify_smtp
 from storage.errors import NotFoundError, RefusedError
@@ -207,8 +207,9 @@ async def test_a_wrong_set_up_and_a_refused_login_stand_until_a_person_resumed(w
 
 
 async def test_a_locked_account_stops_the_queue_and_pauses_all_its_campaigns_until_a_person_clears_it(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slow_heart(monkeypatch, HOUR)
     await world.start(concurrency=1)
     await world.campaign("a", 3, pacing={"mode": "human", "gap_min": "1h", "gap_max": "2h"})
     world.channel.door = lambda: LOCKED

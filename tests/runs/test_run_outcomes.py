@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from run_world import World
+from run_world import World, slow_heart
 
 from engine.channels.channel import Message
 from storage.model import DAY, HOUR, MINUTE, SECOND
@@ -161,7 +161,10 @@ async def test_a_person_s_try_again_later_is_obeyed_for_that_person_alone(world:
     assert world.counts() == {"completed": 3}
 
 
-async def test_a_refused_login_stops_the_queue_until_a_person_resumes_it(world: World) -> None:
+async def test_a_refused_login_stops_the_queue_until_a_person_resumes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_heart(monkeypatch, HOUR)
     world.channel.door = lambda: BAD_LOGIN
     await world.start()
     await world.campaign(people=4)
@@ -255,7 +258,10 @@ async def test_an_outage_in_the_middle_of_sending_burns_nobody_and_loses_nobody(
     assert world.channel.twice == []
 
 
-async def test_a_reply_lost_after_the_content_is_uncertain_and_nothing_automatic_touches_it(world: World) -> None:
+async def test_a_reply_lost_after_the_content_is_uncertain_and_nothing_automatic_touches_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_heart(monkeypatch, HOUR)
     world.channel.script = {"c00001@example.org": [LOST_AND_SENT], "c00003@example.org": [LOST_UNSENT]}
     await world.start()
     await world.campaign(people=6)

@@ -13,10 +13,13 @@ import selectors
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from storage import sqlite, writer
 from storage.files import file_uri
 from storage.model import DAY, SECOND
+from storage.reader import Reader
+from storage.sqlite import SqliteStore
 from storage.writer import WriterConnection
 
 T = TypeVar("T")
@@ -213,10 +216,28 @@ def inline_store(patch: Any) -> None:
     patch.setattr(sqlite, "_prepare", prepare)
 
     async def read(store: Any, look: Any) -> Any:
-        with sqlite.Reader(store.path) as reader:
-            return look(reader)
+        return look(kept_reader(store))
+
+    close = sqlite.SqliteStore.close
+
+    async def close_both(store: Any, **more: Any) -> None:
+        if reader := _readers.pop(store, None):
+            reader.close()
+        await close(store, **more)
 
     patch.setattr(sqlite.SqliteStore, "read", read)
+    patch.setattr(sqlite.SqliteStore, "close", close_both)
+
+
+_readers: WeakKeyDictionary[SqliteStore, Reader] = WeakKeyDictionary()
+
+
+def kept_reader(store: SqliteStore) -> Reader:
+    """One Reader for all looks into a store of `inline_store` while it is open: the first statement of a new one reads
+    the schema, which takes longer than most looks."""
+    if store not in _readers:
+        _readers[store] = Reader(store.path)
+    return _readers[store]
 
 
 class UnderWay:
