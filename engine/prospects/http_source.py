@@ -10,37 +10,23 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urljoin
 
 from engine.channels.trouble import explain
-from engine.channels.waits import http_date, retry_after
 from engine.channels.webhook.endpoint import Endpoint, parse_endpoint
 from engine.channels.webhook.guard import Forbidden, Lookup, resolve
 from engine.channels.webhook.wire import Answer, NoAnswer, connect_any
-from engine.intake.jsonlines import DECODER, cell_of
+from engine.intake.jsonlines import cell_of
 from engine.intake.records import NO_TEXT, ORDINARY
 from engine.intake.tables import TableRow
+from engine.prospects.answers import SourceError, page_of, unusable
 from engine.prospects.rows import Bounds, Found, Gathering
 from storage import __version__
-from storage.errors import PacelineError
 
 MOST_PAGE: Final = 8 << 20
-"""Bytes of one page: decoded, JSON of tiny objects takes some twenty times its size in memory."""
-_NEVER: Final = 1 << 62
+"""Bytes of one page. The worst that fits, nothing but empty objects, took 300 MB for the seconds of its decoding."""
 _LONGEST_NAME: Final = 200
-
-
-class SourceError(PacelineError):
-    """The service gave no usable answer. `passing`: another run may have more luck, not before `wait` (us, 0: any time)
-    where the service named one."""
-
-    code = "source"
-
-    def __init__(self, message: str, *, hint: str, passing: bool = False, wait: int = 0) -> None:
-        super().__init__(message, hint=hint)
-        self.passing = passing
-        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +132,7 @@ class _Reading:
             self._seen.add(endpoint.target)
             self.pages += 1
             answer = await self._ask(endpoint, token, tls)
-            items, following = await asyncio.to_thread(self._page, answer)
+            items, following = await asyncio.to_thread(page_of, answer, self.where, self.pages)
             self._bytes += len(answer.body)
             # One more than is wanted, so that who gathers them knows that there are more.
             self.items += items[: self._most_items + 1 - len(self.items)]
@@ -157,16 +143,16 @@ class _Reading:
         if following is None or following == "" or len(self.items) > self._most_items:
             return None
         if not isinstance(following, str) or following.isdigit():
-            raise self._unusable('"next" is no address')
+            raise self._odd('"next" is no address')
         try:
             found = parse_endpoint(urljoin(f"{endpoint.scheme}://{endpoint.place}{endpoint.target}", following))
         except ValueError:
-            raise self._unusable('"next" is no address that can be asked') from None
+            raise self._odd('"next" is no address that can be asked') from None
         if (found.scheme, found.host, found.port) != (endpoint.scheme, endpoint.host, endpoint.port):
             # The token would go to whomever a page names.
-            raise self._unusable('"next" leads to another server')
+            raise self._odd('"next" leads to another server')
         if found.target in self._seen:
-            raise self._unusable('"next" leads back to a page that was read before')
+            raise self._odd('"next" leads back to a page that was read before')
         if self.pages >= self._source.most_pages:
             self.cut = f"The source has more than {self._source.most_pages} pages; the rest was not read."
             return None
@@ -176,7 +162,7 @@ class _Reading:
         return found
 
     async def _ask(self, endpoint: Endpoint, token: str, tls: ssl.SSLContext | None) -> Answer:
-        """One page's answer with a good status and a whole body. Raises SourceError."""
+        """One page's answer, whole where its status is a good one. Raises SourceError."""
         source = self._source
         try:
             async with asyncio.timeout(source.connect_timeout):
@@ -206,7 +192,7 @@ class _Reading:
         finally:
             wire.abort()
         if answer.status != 200:
-            raise _refused(answer, self.where)
+            return answer
         if len(answer.body) >= MOST_PAGE:
             raise SourceError(
                 f"{self.where}: page {self.pages} is larger than {MOST_PAGE >> 20} MB.",
@@ -217,28 +203,8 @@ class _Reading:
             raise SourceError(f"{self.where}: page {self.pages} broke off.", hint=hint, passing=True)
         return answer
 
-    def _page(self, answer: Answer) -> tuple[list[object], object]:
-        """The items of a page, and what it says of the next. Raises SourceError."""
-        if answer.header("content-encoding").lower() not in ("", "identity"):
-            raise self._unusable("it is compressed although nobody asked for that")
-        try:
-            found: Any = DECODER.decode(answer.body.decode("utf-8-sig"))
-        except RecursionError:
-            raise self._unusable("it is nested too deeply") from None
-        except ValueError as error:
-            # Of a UnicodeDecodeError, which holds the bytes, nothing is repeated.
-            reason = "it is not UTF-8" if isinstance(error, UnicodeError) else f"it is no JSON ({error})"
-            raise self._unusable(reason[:300]) from None
-        following = None
-        if isinstance(found, dict):
-            found, following = found.get("items"), found.get("next")
-        if not isinstance(found, list):
-            raise self._unusable('it is neither a list nor an object with "items"')
-        return found, following
-
-    def _unusable(self, reason: str) -> SourceError:
-        hint = 'The answer must be a JSON list of objects, or {"items": [...], "next": ADDRESS}.'
-        return SourceError(f"{self.where}: page {self.pages} cannot be used: {reason}.", hint=hint)
+    def _odd(self, reason: str) -> SourceError:
+        return unusable(self.where, self.pages, reason)
 
     async def _tls(self) -> ssl.SSLContext:
         try:
@@ -263,23 +229,3 @@ def _headers(endpoint: Endpoint, source: HttpSource, token: str) -> list[tuple[b
         bearer = source.token_header.lower() == "authorization" and " " not in token
         lines.append((source.token_header, f"Bearer {token}" if bearer else token))
     return [(name.encode(), value.encode()) for name, value in lines]
-
-
-def _refused(answer: Answer, where: str) -> SourceError:
-    """What a status other than 200 means, and what to do about it."""
-    status = answer.status
-    said = http_date(answer.header("date"))
-    # A date counts from the answer's own, so that no clock needs to be right.
-    wait = retry_after(answer.header("retry-after"), _NEVER if said is None else said)
-    passing = status in (408, 425, 429) or status >= 500
-    if 300 <= status < 400:
-        hint = "A redirect is not followed: write the address that it leads to."
-    elif status in (401, 403):
-        hint = "Check the token, and what it may read."
-    elif status == 404:
-        hint = "Check the address."
-    elif passing:
-        hint = "Run it again later."
-    else:
-        hint = "Ask whoever runs the service what it expects."
-    return SourceError(f"{where} answered {status}.", hint=hint, passing=passing, wait=wait)

@@ -13,7 +13,8 @@ from engine.channels.webhook.endpoint import Endpoint, parse_endpoint
 from engine.channels.webhook.guard import Lookup
 from engine.intake.rejects import Rejected
 from engine.prospects import http_source
-from engine.prospects.http_source import HttpSource, SourceError
+from engine.prospects.answers import SourceError
+from engine.prospects.http_source import HttpSource
 from engine.prospects.rows import Bounds, Found
 from engine.prospects.source import read_prospects
 from storage.errors import UsageError
