@@ -203,7 +203,7 @@ def test_nothing_fires_from_the_year_9000_on():
     assert last is not None
     assert local(last, "Pacific/Auckland") == "9000-01-01 00:00"
     assert cron.next_after(last) is None
-    assert cron.firings(us("9500-01-01T00:00Z"), 5) == []
+    assert cron.firings(10**30, 5) == []
 
 
 def test_a_rare_day_is_found_decades_ahead():
