@@ -193,7 +193,7 @@ def _check_alone(place: int, field: str) -> None:
 
 @lru_cache(maxsize=512)
 def _each_pass(expression: str) -> bool:
-    """Whether it goes by the hour or the minute: in every hour of the day, however written, or its minutes have a
-    star in front. Any other names times of the day."""
+    """Whether it goes by the hour or the minute: in every hour of the day, however written, or at several minutes that
+    have a star in front. Any other names times of the day."""
     sim = CronSim(expression, _ANY_DAY)
-    return len(sim.hours) == 24 or expression.startswith("*")
+    return len(sim.hours) == 24 or (expression.startswith("*") and len(sim.minutes) > 1)

@@ -38,6 +38,7 @@ SCHEDULES = (
     times("15,45 23,0 * * *", {15, 45}, {23, 0}, False),
     times("10 2 * * SUN", {10}, {2}, False, {6}),
     times("5 */2 * * *", {5}, range(0, 24, 2), False),
+    times("*/60 2 * * *", {0}, {2}, False),
     times("0 * * * *", {0}, range(24), True),
     times("30 0-23 * * *", {30}, range(24), True),
     times("0 */1 * * *", {0}, range(24), True),
@@ -72,6 +73,22 @@ def test_around_every_change_it_fires_when_the_clock_says_so(zone):
         for meant in SCHEDULES:
             fired = Cron.parse(meant.expression, zone).between(shown[0][0] - 1, shown[-1][0], 1000)
             assert fired == list(fires_at(meant, shown)), (meant.expression, local(change, zone))
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.integers(0, 9),
+    st.sets(st.integers(0, 59), min_size=1, max_size=8),
+    st.one_of(st.sets(st.integers(0, 23), min_size=1, max_size=8), st.just(set(range(24)))),
+    st.sets(st.integers(0, 6), min_size=1),
+)
+def test_any_minutes_hours_and_weekdays_fire_when_the_clock_says_so(zone, change, in_hour, hours, weekdays):
+    at = (CHANGES[zone] or CHANGES[BERLIN])[change]
+    shown = [(minute, wall_time(minute, zone)) for minute in minutes(at - AROUND, at + AROUND)]
+    fields = [",".join(map(str, sorted(values))) for values in (in_hour, hours, {day + 1 for day in weekdays})]
+    meant = times("{} {} * * {}".format(*fields), in_hour, hours, len(hours) == 24, weekdays)
+    fired = Cron.parse(meant.expression, zone).between(shown[0][0] - 1, shown[-1][0], 1000)
+    assert fired == list(fires_at(meant, shown))
 
 
 @given(
