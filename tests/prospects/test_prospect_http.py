@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from engine.prospects.rows import Bounds, Found
 from engine.prospects.source import read_prospects
 from storage.errors import UsageError
 from storage.model import DAY, SECOND
+from tests.channels.conftest import certify
 from tests.support.webhook_server import Play, WebhookServer, answer, cut_short, endless, garbage, hang_up, silent
 
 ADA = {"email": "ada@alder.example", "industry": "Construction", "size": 120, "region": "US", "first_name": "Ada"}
@@ -355,3 +357,24 @@ async def test_a_reading_can_be_cancelled() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_the_certificate_must_be_that_of_the_name(tmp_path: Path) -> None:
+    certificate = certify(tmp_path, "DNS:people.example")
+    async with WebhookServer(answer(200, [ADA]), tls=certificate.context) as server:
+        for name, asked in (("other.example", 0), ("people.example", 1)):
+            endpoint = Endpoint("https", name, server.port, "/")
+            source = HttpSource(endpoint, allow_private=True, ca_file=str(certificate.path))
+            if asked:
+                assert len((await read_prospects(source, lookup=looked_up("127.0.0.1"))).prospects) == 1
+            else:
+                with pytest.raises(SourceError, match=r"certificate of other\.example is not valid"):
+                    await read_prospects(source, lookup=looked_up("127.0.0.1"))
+            assert len(server.ledger) == asked
+
+
+async def test_authorities_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    source = HttpSource(Endpoint("https", "people.example", 443, "/"), ca_file=str(tmp_path / "none.pem"))
+    with pytest.raises(SourceError, match="certificate authorities cannot be read") as caught:
+        await read_prospects(source, lookup=looked_up("1.2.3.4"))
+    assert "ca_file" in caught.value.hint

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from engine.prospects.criteria import Criteria, Weights
+from engine.prospects.expectations import Expectations
 from engine.prospects.http_source import HttpSource
-from engine.prospects.settings import ProspectSettings
+from engine.prospects.settings import ProspectSettings, SourceTable
 from engine.prospects.source import FileSource
 from storage.errors import UsageError
 from storage.model import MINUTE
@@ -107,3 +111,9 @@ def test_a_counter_outside_its_range_is_told_with_what_was_expected() -> None:
         "1,151 discovered, where 50 to 150 are expected",
         "0 queued, where 25 to 50 are expected",
     )
+
+
+@pytest.mark.parametrize("table", [ProspectSettings, SourceTable, Criteria, Weights, Expectations])
+def test_the_page_names_every_key(table: type[BaseModel]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "prospects.md").read_text("utf-8")
+    assert [name for name in table.model_fields if not re.search(rf"\b{name}\b", page)] == []
