@@ -54,7 +54,7 @@ class World:
         self.config = folder / "paceline.toml"
         self.accounts: dict[str, dict[str, Any]] = {"one": {}}
         self.allow: list[str] = []
-        self.jobs: dict[str, Any] = {}
+        self.work_settings: dict[str, Any] = {}
         """`[jobs]` of the configuration."""
         self.registry: Registry | None = None
         """The kinds of background jobs; None: those that are installed."""
@@ -124,7 +124,7 @@ class World:
     def write_config(self) -> None:
         lines = [f"safety = {toml({'allow': self.allow})}"]
         # A look by the clock alone would be most of what thirty simulated days do.
-        lines += ["[jobs]", *(f"{key} = {toml(value)}" for key, value in {"poll": "1h", **self.jobs}.items())]
+        lines += ["[jobs]", *(f"{key} = {toml(value)}" for key, value in {"poll": "1h", **self.work_settings}.items())]
         for name, changes in self.accounts.items():
             lines.append(f"[accounts.{name}]")
             lines += [f"{key} = {toml(value)}" for key, value in {**ACCOUNT, **changes}.items()]
