@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from storage import stages, tasks
+from storage import pruning, stages, tasks
+from storage.pruning import Pruned
+from storage.events import Event
 from storage.recipients import begin_batch, finish_batch
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
 from storage.tx import Tx
@@ -76,5 +78,13 @@ class SqliteTasks:
     async def ladder(self, job_id: int, names: tuple[str, ...]) -> list[stages.Stage]:
         return await self.writer.submit(lambda tx: stages.ladder(tx, job_id, names))
 
-    async def note_stage(self, task: ClaimedTask, stage: stages.Stage) -> bool:
-        return await self.writer.submit(lambda tx: stages.note_stage(tx, task.id, task.lease, stage))
+    async def note_stage(self, task: ClaimedTask, stage: stages.Stage, events: Sequence[Event] = ()) -> bool:
+        return await self.writer.submit(
+            lambda tx: stages.note_stage(tx, task.id, task.lease, stage, events, self._now())
+        )
+
+    async def prune_jobs(self, before: int, after: int) -> Pruned:
+        return await self.writer.submit(lambda tx: pruning.prune_jobs(tx, before, after))
+
+    async def prune_events(self, before: int, after: int) -> Pruned:
+        return await self.writer.submit(lambda tx: pruning.prune_events(tx, before, after))

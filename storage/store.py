@@ -23,6 +23,7 @@ from storage.limits import Ceiling
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
 from storage.profiles import KnownProfile
+from storage.pruning import Pruned
 from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob, Unplanned, Waiting
 from storage.reputation import Reputation
@@ -232,6 +233,12 @@ class Store(Protocol):
     async def ladder(self, job_id: int, names: tuple[str, ...]) -> list[Stage]: ...
 
     async def note_stage(self, task: ClaimedTask, stage: Stage) -> bool: ...
+
+    async def prune_jobs(self, before: int, after: int) -> Pruned:
+        """Remove a slice of the background jobs that were over before a time (us)."""
+        ...
+
+    async def prune_events(self, before: int, after: int) -> Pruned: ...
 
     # alarms
     async def raise_alarm(self, alarm: Alarm, event: Event | None) -> bool:

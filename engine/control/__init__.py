@@ -15,6 +15,7 @@ def all_actions() -> None:
         preflight,
         queues,
         resolving,
+        retention,
         starting,
         suppressions,
         testing,
