@@ -55,7 +55,7 @@ async def run_task(registry: Registry, context: RunContext, backoff: Backoff, rn
     try:
         try:
             processor = registry.get(task.kind)
-            payload, _ = check_payload(processor, json.loads(task.payload))
+            payload, _ = check_payload(processor, json.loads(task.payload), context.config.jobs.folder)
         except UsageError as error:
             raise Held(f"{error.message} - {error.hint}" if error.hint else error.message) from None
         outcome = await processor.run(context, payload)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from storage import pruning, stages, tasks
-from storage.pruning import Pruned
 from storage.events import Event
+from storage.pruning import Pruned
 from storage.recipients import begin_batch, finish_batch
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
 from storage.tx import Tx

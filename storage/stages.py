@@ -4,9 +4,11 @@ the Writer's transaction."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from storage.events import Event, add_event
 from storage.model import StageState
 from storage.recipients import SLICE
 
@@ -109,8 +111,9 @@ def stages_of(rows: list[Any]) -> list[Stage]:
     ]  # fmt: skip
 
 
-def note_stage(tx: Tx, job_id: int, lease: int, stage: Stage) -> bool:
-    """Keep what became of one stage. False: the lease of its job was lost, and nothing was changed."""
+def note_stage(tx: Tx, job_id: int, lease: int, stage: Stage, events: Sequence[Event], now: int) -> bool:
+    """Keep what became of one stage, with what is to be told of it: both or none, so that nothing is told twice by a
+    run that begins again. False: the lease of its job was lost, and nothing was changed."""
     holds = tx.one("SELECT 1 FROM jobs WHERE id = ? AND lease = ? AND state = 'processing'", (job_id, lease))
     if holds is None:
         return False
@@ -122,4 +125,6 @@ def note_stage(tx: Tx, job_id: int, lease: int, stage: Stage) -> bool:
             stage.started_at, stage.finished_at, job_id, stage.position,
         ),
     )  # fmt: skip
+    for event in events:
+        add_event(tx, event, now)
     return True

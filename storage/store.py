@@ -18,6 +18,7 @@ from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.edits import Edit, Tuning
 from storage.endings import Rescued
 from storage.events import Event
+from storage.firings import Decision
 from storage.inbox import Effect, Returned
 from storage.limits import Ceiling
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
@@ -27,6 +28,7 @@ from storage.pruning import Pruned
 from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob, Unplanned, Waiting
 from storage.reputation import Reputation
+from storage.schedules import Schedule, ScheduleSpec
 from storage.sequences import Ended, Following
 from storage.stages import Stage
 from storage.suppressions import Entry
@@ -232,7 +234,38 @@ class Store(Protocol):
 
     async def ladder(self, job_id: int, names: tuple[str, ...]) -> list[Stage]: ...
 
-    async def note_stage(self, task: ClaimedTask, stage: Stage) -> bool: ...
+    async def note_stage(self, task: ClaimedTask, stage: Stage, events: Sequence[Event] = ()) -> bool: ...
+
+    # schedules; `seen`: as it was read, a change since then is refused
+    async def get_schedule(self, name: str | int) -> Schedule: ...
+
+    async def add_schedule(self, spec: ScheduleSpec, next_at: int | None, event: Event) -> Schedule: ...
+
+    async def edit_schedule(
+        self, seen: Schedule, spec: ScheduleSpec, next_at: int | None, event: Event
+    ) -> Schedule: ...
+
+    async def set_schedule_enabled(
+        self, seen: Schedule, enabled: bool, next_at: int | None, event: Event
+    ) -> Schedule: ...
+
+    async def remove_schedule(self, seen: Schedule, event: Event) -> None: ...
+
+    async def due_schedules(self, now: int, most: int) -> tuple[list[Schedule], int | None]:
+        """Those that fire now, at most so many, and when the first of the others does."""
+        ...
+
+    async def decide_firings(self, decision: Decision) -> int | None:
+        """Rows and jobs of a schedule's times, in one transaction; how many jobs (None: it changed meanwhile)."""
+        ...
+
+    async def waiting_firings(self) -> list[tuple[Schedule, int]]:
+        """Firings that waited for the one before and may begin."""
+        ...
+
+    async def begin_waiting(self, seen: Schedule, at: int, task: NewTask | None, refused: str) -> bool: ...
+
+    async def run_schedule(self, schedule_id: int, task: NewTask, event: Event, *, anyway: bool) -> int: ...
 
     async def prune_jobs(self, before: int, after: int) -> Pruned:
         """Remove a slice of the background jobs that were over before a time (us)."""

@@ -167,7 +167,7 @@ def new_task(context: Context, spec: JobSpec, queues: dict[str, int], *, origin:
     """A job as the store takes it: its kind installed, its payload checked; `queues` are those of `queues_of`. Raises
     UsageError naming the field."""
     jobs, processor = context.config.jobs, context.registry.get(spec.kind)
-    _, payload = check_payload(processor, spec.payload)
+    _, payload = check_payload(processor, spec.payload, jobs.folder)
     table = jobs.kind(spec.kind)
     queue = spec.queue or table.queue or processor.queue
     if queue not in queues:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -61,10 +62,13 @@ def _installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP) if point.name != SEND}
 
 
-def check_payload(processor: Processor[Any], payload: Any, *, where: str = "payload") -> tuple[BaseModel, str]:
-    """A payload as its model and as JSON text. Raises UsageError naming each field that is wrong, and how."""
+def check_payload(
+    processor: Processor[Any], payload: Any, folder: Path, *, where: str = "payload"
+) -> tuple[BaseModel, str]:
+    """A payload as its model, whose relative paths count from `folder`, and as JSON text. Raises UsageError naming each
+    field that is wrong, and how."""
     try:
-        checked = processor.payload.model_validate(payload)
+        checked = processor.payload.model_validate(payload, context={"folder": folder})
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join((where, *(str(part) for part in one['loc'])))}: {one['msg'].removeprefix('Value error, ')}"

@@ -56,12 +56,8 @@ async def test_failed_tries_wait_longer_each_time(work: WorkWorld) -> None:
     job_id = await work.add(ends=["broken"])
     begun = work.clock.now()
     await work.finish()
-    starts = work.read(
-        lambda reader: [
-            row["intent_at"] for row in reader.rows("SELECT intent_at FROM attempts WHERE job_id = ?", (job_id,))
-        ]
-    )
-    assert [at - begun for at in starts] == [0, 10 * SECOND, 30 * SECOND, 70 * SECOND]
+    rows = work.read(lambda reader: reader.rows("SELECT intent_at FROM attempts WHERE job_id = ?", (job_id,)))
+    assert [row["intent_at"] - begun for row in rows] == [0, 10 * SECOND, 30 * SECOND, 70 * SECOND]
 
 
 @pytest.mark.parametrize(
