@@ -24,6 +24,7 @@ from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
 from storage.sqlite_people import SqlitePeople
+from storage.sqlite_schedules import SqliteSchedules
 from storage.sqlite_tasks import SqliteTasks
 from storage.tx import Tx
 from storage.writer import Writer, WriterConnection, describe
@@ -36,7 +37,7 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
 
 
-class SqliteStore(SqliteAlarms, SqlitePeople, SqliteTasks):
+class SqliteStore(SqliteAlarms, SqlitePeople, SqliteSchedules, SqliteTasks):
     """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
 
     def __init__(
@@ -356,7 +357,7 @@ class SqliteStore(SqliteAlarms, SqlitePeople, SqliteTasks):
         return await self.writer.submit(run)
 
     async def runnable(self, queue_ids: Sequence[int], *, stuck: frozenset[int] = frozenset()) -> int:
-        return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids, stuck))
+        return await self.writer.submit(lambda tx: upkeep.runnable(tx, queue_ids, stuck, self._now()))
 
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
         return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))

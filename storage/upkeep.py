@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms, lanes, profiles, sequences, stages
+from storage import acts, alarms, approvals, firings, lanes, profiles, schedules, sequences, stages
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -40,6 +40,7 @@ def settle(tx: Tx, now: int) -> Settled:
         "WHERE k.campaign_id = campaigns.id AND k.n > 0 AND k.state IN ('pending', 'processing'))",
         (now,),
     )
+    approvals.hold_campaigns(tx, now)
     completed = []
     for row in tx.all(
         "SELECT c.id, c.name, "
@@ -125,11 +126,11 @@ def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     return moved, None if row["at"] is None else max(row["at"] + grace, now)
 
 
-def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int]) -> int:
+def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int], now: int) -> int:
     """How many jobs of these queues can still run without a person: pending or in flight in an active campaign or as
     background work, not behind a pause, a queue that waits for somebody, or a stage of a batch that ended badly.
     Cancels in their grace period count as one each, as does a next step that is still to be planned, but not of the
-    campaigns `stuck`."""
+    campaigns `stuck`. So does what schedules make now."""
     paused = tx.one("SELECT 1 FROM settings WHERE key = 'paused' AND value = '1'") is not None
     marks = ", ".join("?" * len(queue_ids))
     row = tx.one(
@@ -155,6 +156,8 @@ def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int]) -> int:
         + int(graces["n"])
         + acts.graces(tx)
         + sequences.any_ended(tx, stuck)
+        + schedules.any_due(tx, now)
+        + len(firings.waiting(tx))
     )
 
 
@@ -190,6 +193,7 @@ def resolve(tx: Tx, job_id: int, *, sent: bool, now: int) -> int | None:
     tx.count(row["queue_id"], *key, "uncertain", row["error_key"], -1)
     tx.count(queue_id, *key, state.value, row["error_key"], +1)
     if not done:
+        approvals.ask(tx, [job_id], now)
         profiles.forget(tx, row["queue_id"], job_id)
         tx.execute(
             "UPDATE batches SET state = 'ready', finished_at = NULL WHERE id = ? AND state = 'done'",

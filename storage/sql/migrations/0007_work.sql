@@ -114,12 +114,13 @@ CREATE TABLE kind_hours (
 ) STRICT, WITHOUT ROWID;
 
 -- next_at: when it fires next; decided_at: up to which time its firings were decided, whatever the clock does.
+-- queue: '' for that of its kind. trouble: why its last firing made no job, until one does.
 CREATE TABLE schedules (
     id         INTEGER PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
     kind       TEXT NOT NULL,
     payload    TEXT NOT NULL DEFAULT '{}',
-    queue      TEXT NOT NULL DEFAULT 'default',
+    queue      TEXT NOT NULL DEFAULT '',
     priority   INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
     cron       TEXT NOT NULL,
     zone       TEXT NOT NULL,
@@ -130,11 +131,13 @@ CREATE TABLE schedules (
     enabled    INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
     decided_at INTEGER NOT NULL,
     next_at    INTEGER,
+    trouble    TEXT NOT NULL DEFAULT '',
     created_by TEXT NOT NULL DEFAULT '',
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     version    INTEGER NOT NULL DEFAULT 1
 ) STRICT;
+CREATE INDEX schedules_troubled ON schedules (id) WHERE trouble <> '';
 CREATE INDEX schedules_next ON schedules (next_at) WHERE enabled = 1 AND next_at IS NOT NULL;
 -- One row per schedule and time, so that no time fires twice. waiting: its predecessor still runs.
 CREATE TABLE firings (
@@ -148,6 +151,7 @@ CREATE TABLE firings (
     PRIMARY KEY (schedule_id, at)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX firings_waiting ON firings (schedule_id, at) WHERE outcome = 'waiting';
+CREATE INDEX firings_started ON firings (schedule_id, at) WHERE job_id IS NOT NULL;
 CREATE INDEX firings_job ON firings (job_id) WHERE job_id IS NOT NULL;
 
 -- approval: who must say yes before anything of it leaves: '' nobody, else once for each message or for the campaign.
