@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from engine.whole_files import whole_file
 from storage.errors import PacelineError, RefusedError
 from tui.base import ConsoleBase
-from tui.files import whole_file
 
 
 def screen_text(rows: list[str]) -> str:

@@ -49,7 +49,7 @@ def report(session: Session, name: str, html: Path | None, plain: Path | None, o
 
 
 def _write(target: Path, text: str) -> None:
-    from tui.files import whole_file
+    from engine.whole_files import whole_file
 
     if target == STDOUT:
         out(text)

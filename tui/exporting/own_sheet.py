@@ -16,13 +16,13 @@ from engine.intake.addresses import AddressError, parse_address
 from engine.intake.mapping import EMAIL, guess_mapping
 from engine.intake.recipients import file_digest
 from engine.intake.tables import Table, TableRow
+from engine.whole_files import whole_path
 from storage import sheet_people
 from storage.errors import RefusedError, UsageError
 from storage.model import SECOND
 from storage.reader import Reader
 from tui.exporting import own_csv, own_workbook
 from tui.exporting.own_columns import Said
-from tui.files import whole_path
 
 Row = dict[str, Any]
 

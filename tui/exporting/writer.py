@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.whole_files import whole_file, whole_path
 from storage.errors import RefusedError, UsageError
-from tui.files import whole_file, whole_path
 from tui.sheets import csv_cell
 
 Row = dict[str, Any]
