@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -68,30 +68,26 @@ class SuccessTable(Table):
         return self
 
 
-class WebhookAccount(AccountBase):
-    """One receiver at one `url`. Timeouts in microseconds.
+class Receiver(Table):
+    """Whom a JSON request goes to: one `url`. Timeouts in microseconds.
 
     `secret` signs every body, `token` is sent in `token_header` (as a Bearer token in Authorization); both by
-    reference. `idempotent`: the receiver honours Idempotency-Key, so that what is in doubt may be sent again.
-    `allow_private` opens addresses that are not public, and plain http to them.
+    reference. `allow_private` opens addresses that are not public, and plain http to them.
     """
 
-    channel: Literal["webhook"]
-    preset: None = None
     url: Annotated[str, AfterValidator(_url), Field(repr=False)]
     method: Literal["POST", "PUT"] = "POST"
     secret: SecretRef | None = None
     token: SecretRef | None = None
     token_header: Annotated[str, AfterValidator(_token_header)] = _AUTHORIZATION
     success: SuccessTable = SuccessTable()
-    idempotent: Flag = False
     allow_private: Flag = False
     ca_file: LocalPath | None = None
     connect_timeout: Seconds = 30 * SECOND
     reply_timeout: Seconds = 30 * SECOND
 
     @model_validator(mode="after")
-    def _goes_where_it_may(self) -> WebhookAccount:
+    def _goes_where_it_may(self) -> Self:
         from engine.channels.webhook.guard import refusal_of_host
 
         endpoint = self.endpoint
@@ -110,6 +106,37 @@ class WebhookAccount(AccountBase):
 
         return parse_endpoint(self.url)
 
+    def reached_by(self, name: str, *, idempotent: bool = False) -> WebhookSettings:
+        """What the channel needs; `name` is for messages about the secrets, which stay references, read for every
+        connection. `idempotent`: the receiver honours Idempotency-Key."""
+        from engine.channels.webhook.channel import WebhookSettings
+        from engine.channels.webhook.success import SuccessRule, parse_statuses
+
+        success = self.success
+        spans = tuple(parse_statuses(text) for text in success.statuses)
+        return WebhookSettings(
+            endpoint=self.endpoint,
+            method=self.method,
+            secret=Secret(self.secret, name) if self.secret is not None else None,
+            token=Secret(self.token, name) if self.token is not None else None,
+            token_header=self.token_header,
+            rule=SuccessRule(spans, success.pointer, success.equals),
+            idempotent=idempotent,
+            allow_private=self.allow_private,
+            connect_timeout=self.connect_timeout / SECOND,
+            reply_timeout=self.reply_timeout / SECOND,
+            ca_file=str(self.ca_file or ""),
+        )
+
+
+class WebhookAccount(Receiver, AccountBase):
+    """One receiver as an account. `idempotent`: it honours Idempotency-Key, so that what is in doubt may be sent
+    again."""
+
+    channel: Literal["webhook"]
+    preset: None = None
+    idempotent: Flag = False
+
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
         return tuple(reference for reference in (self.token, self.secret) if reference is not None)
@@ -120,22 +147,5 @@ class WebhookAccount(AccountBase):
         return self.endpoint.place
 
     def settings(self) -> WebhookSettings:
-        """What the channel needs; secrets stay references, read for every connection."""
-        from engine.channels.webhook.channel import WebhookSettings
-        from engine.channels.webhook.success import SuccessRule, parse_statuses
-
-        success = self.success
-        spans = tuple(parse_statuses(text) for text in success.statuses)
-        return WebhookSettings(
-            endpoint=self.endpoint,
-            method=self.method,
-            secret=Secret(self.secret, self.name) if self.secret is not None else None,
-            token=Secret(self.token, self.name) if self.token is not None else None,
-            token_header=self.token_header,
-            rule=SuccessRule(spans, success.pointer, success.equals),
-            idempotent=self.idempotent,
-            allow_private=self.allow_private,
-            connect_timeout=self.connect_timeout / SECOND,
-            reply_timeout=self.reply_timeout / SECOND,
-            ca_file=str(self.ca_file or ""),
-        )
+        """What the channel needs."""
+        return self.reached_by(self.name, idempotent=self.idempotent)
