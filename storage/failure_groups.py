@@ -44,7 +44,9 @@ def failures(reader: Reader, rows: list[Row], filter: Filter, now: int) -> list[
         return rows
     campaigns = _campaigns(reader, narrowed, now)
     rows = [row for row in rows if row["campaign_id"] in campaigns]
-    if not any(isinstance(_inside(term), Time) for term in narrowed.terms):
+    # Background jobs of several queues stand in one row: which of them match is counted.
+    background = any(row["campaign_id"] == 0 for row in rows)
+    if not background and not any(isinstance(_inside(term), Time) for term in narrowed.terms):
         return rows
     since = max((now - term.duration for term in narrowed.terms if isinstance(term, Time) and not term.more), default=0)
     matching = {key: _counted(reader, reason(key, narrowed, now)) for key in {row["error_key"] for row in rows}}
@@ -86,11 +88,13 @@ def _about_jobs(term: Term | Not) -> bool:
 
 
 def _campaigns(reader: Reader, narrowed: Filter, now: int) -> set[int]:
-    """The campaigns whose jobs pass what is said of campaigns and queues: asked of one row each, not of every job."""
+    """The campaigns whose jobs pass what is said of campaigns and queues: asked of one row each, not of every job. 0:
+    background jobs of some queue do."""
     named = Filter(tuple(term for term in narrowed.terms if isinstance(_inside(term), Match)))
     condition = where(named, now)
     rows = reader.rows(
-        f"SELECT j.campaign_id AS id FROM (SELECT id AS campaign_id, queue_id FROM campaigns) j WHERE {condition.sql}",
+        "SELECT COALESCE(j.campaign_id, 0) AS id FROM (SELECT id AS campaign_id, queue_id FROM campaigns "
+        f"UNION ALL SELECT NULL, id FROM queues) j WHERE {condition.sql}",
         condition.values,
     )
     return {row["id"] for row in rows}
@@ -105,7 +109,8 @@ def _counted(reader: Reader, condition: Where) -> dict[tuple[int, str], Row]:
         (*condition.values, *STATES),
     )
     return {
-        (row["campaign_id"], row["state"]): {name: row[name] for name in ("n", "first_at", "last_at")} for row in rows
+        (row["campaign_id"] or 0, row["state"]): {name: row[name] for name in ("n", "first_at", "last_at")}
+        for row in rows
     }
 
 

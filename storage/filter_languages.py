@@ -26,7 +26,11 @@ class Language:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
-JOBS = Language("jobs", FIELDS, EXAMPLES, STATE_WORDS, ALIASES)
+JOBS = Language(
+    "jobs", FIELDS, EXAMPLES, STATE_WORDS, ALIASES,
+    values={"flag": ("empty",), "origin": ("manual", "schedule*", "job*")},
+)  # fmt: skip
+"""`origin`, `flag` and `stage` are of background jobs; a flag is named by what stands before its colon."""
 
 CAMPAIGNS = Language(
     "campaigns",

@@ -21,9 +21,18 @@ _MATCH = {
     "to": "EXISTS (SELECT 1 FROM recipients r WHERE r.id = j.recipient_id AND {like})",
     "kind": "({like})",
     "error": "({like})",
+    "origin": "EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = j.id AND {like})",
+    # In the words of the index `tasks_flagged`, so that it applies.
+    "flag": "j.id IN (SELECT t.job_id FROM tasks t WHERE t.flag <> '' AND {like})",
 }
-_COLUMNS = {"campaign": "name", "queue": "name", "to": "r.address", "kind": "j.kind", "error": "j.error_key"}
-_NUMBERS = {"try": "j.attempts", "id": "j.id", "batch": "j.batch_id"}
+_COLUMNS = {
+    "campaign": "name", "queue": "name", "to": "r.address", "kind": "j.kind", "error": "j.error_key",
+    "origin": "t.origin", "flag": "substr(t.flag, 1, instr(t.flag || ':', ':') - 1)",
+}  # fmt: skip
+_NUMBERS = {
+    "try": "j.attempts", "id": "j.id", "batch": "j.batch_id",
+    "stage": "(SELECT t.stage FROM tasks t WHERE t.job_id = j.id)",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +132,14 @@ def _between(column: str, low: int | None, high: int | None) -> Where:
 def _time(field: str, more: bool, duration: int, now: int) -> Where:
     if field == "next":
         return Where(f"(j.state = 'pending' AND j.due_at {'>' if more else '<'} ?)", (now + duration,))
-    return Where(f"j.updated_at {'<' if more else '>'} ?", (now - duration,))
+    column = "j.created_at" if field == "created" else "j.updated_at"
+    return Where(f"{column} {'<' if more else '>'} ?", (now - duration,))
 
 
 def _word(text: str) -> Where:
     found = [
         Where(_like("j.last_error"), (_holding(text),)),
+        Where(f"(j.kind <> 'send' AND {_like('j.kind')})", (_holding(text),)),
         Where(f"EXISTS (SELECT 1 FROM recipients r WHERE r.id = j.recipient_id AND {_like('r.address')})",
               (_holding(text),)),
     ]  # fmt: skip

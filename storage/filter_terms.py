@@ -18,14 +18,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "error": ("failed",), "cancelled": ("skipped",), "open": ("held", "pending", "processing"),
 }  # fmt: skip
 """Words that people bring along, whatever their case."""
-TEXTS = ("campaign", "queue", "kind", "to")
-NUMBERS = ("try", "id", "batch")
-TIMES = ("age", "next", "since")
+TEXTS = ("campaign", "queue", "kind", "to", "origin", "flag")
+NUMBERS = ("try", "id", "batch", "stage")
+TIMES = ("age", "next", "since", "created")
 FIELDS = ("state", *TEXTS, "error", *NUMBERS, *TIMES)
 EXAMPLES = {
     "state": "state:failed,retry", "campaign": "campaign:spring*", "queue": "queue:smtp-eu-2", "kind": "kind:send",
     "to": "to:*@example.org", "error": "error:~421", "try": "try:>3", "id": "id:100..200", "batch": "batch:7",
-    "age": "age:>1h", "next": "next:<10m", "since": "since:24h",
+    "age": "age:>1h", "next": "next:<10m", "since": "since:24h", "created": "created:<1d",
+    "origin": "origin:schedule*", "flag": "flag:empty", "stage": "stage:2",
 }  # fmt: skip
 """One of each, for hints and help."""
 
@@ -65,7 +66,8 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """`age`, `since`: time since the last change; `next`: time until a pending job is due. Microseconds."""
+    """`age`, `since`: time since the last change; `created`: since it was made; `next`: time until a pending job is
+    due. Microseconds."""
 
     field: str
     more: bool
@@ -74,7 +76,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """In id, recipient or error."""
+    """In id, recipient, kind of a background job, or error."""
 
     text: str
 

@@ -13,8 +13,21 @@ from typing import Any
 
 from storage.filter_sql import ALL, Where, both
 from storage.filter_terms import States
-from storage.jobs_plan import BASE, Branch, Query, Sort, campaigns_named, holders, names_campaigns, plan, states_named
-from storage.model import JobState
+from storage.jobs_plan import (
+    BASE,
+    Branch,
+    Query,
+    Sort,
+    campaigns_named,
+    holders,
+    kinds_named,
+    names_campaigns,
+    names_kinds,
+    plan,
+    states_named,
+)  # fmt: skip
+from storage.kind_facts import totals
+from storage.model import SEND, JobState
 from storage.reader import Reader
 
 __all__ = [
@@ -175,14 +188,21 @@ def _select(what: str, branch: Branch, rest: Where) -> Where:
 def _counted(reader: Reader, query: Query) -> int | None:
     """The count out of the counters, where the filter asks for nothing but states and campaigns."""
     plain = all(
-        names_campaigns(term) or (isinstance(term, States) and not set(term.words) & set(BASE))
+        names_campaigns(term) or names_kinds(term) or (isinstance(term, States) and not set(term.words) & set(BASE))
         for term in query.filter.terms
     )
     if not plain or query.top is not None:
         return None
     campaigns, states = campaigns_named(reader, query.filter), states_named(query.filter)
     every = {state.value for state in JobState}
+    if (kinds := kinds_named(reader, query.filter)) is not None:
+        if campaigns is not None or SEND in kinds:
+            return None
+        sums = totals(reader)
+        return sum(
+            sums[kind][state] for kind in kinds if kind in sums for state in (every if states is None else states)
+        )
     if campaigns is None:
-        totals = reader.counts()
-        return sum(n for state, n in totals.items() if state != "retry" and (states is None or state in states))
+        counts = reader.counts()
+        return sum(n for state, n in counts.items() if state != "retry" and (states is None or state in states))
     return sum(n for _, _, n in holders(reader, every if states is None else states, campaigns))

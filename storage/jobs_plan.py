@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from storage.filter_sql import ALL, Value, Where, both, like, term_sql
-from storage.filter_terms import Contains, Filter, Match, Not, States, Term, Time, pieces
-from storage.model import JobState
+from storage.filter_terms import Contains, Filter, Match, Not, Number, States, Term, Time, pieces
+from storage.model import SEND, JobState
 from storage.reader import Reader
 
 MOST_BRANCHES = 200
@@ -28,6 +28,7 @@ BASE = {"scheduled": "pending", "due": "pending", "retry": "pending"}
 """The state that a word of the filter language is a part of."""
 _SMALL = {"pending": "jobs_waiting", "processing": "jobs_lease"}
 """The partial index over all jobs of a state that is passed through."""
+_FLAGGED = Where("j.id IN (SELECT t.job_id FROM tasks t WHERE t.flag <> '')")
 _LAST = "\U0010ffff"
 
 
@@ -74,7 +75,13 @@ def plan(reader: Reader, query: Query) -> tuple[list[Branch], Where]:
         return [Branch(_one_of(campaigns))], rest
     if (people := _people(reader, terms)) is not None:
         return [Branch(both(people, _one_of(campaigns)))], rest
+    if any(map(_by_flag, terms)):
+        return [Branch(_FLAGGED)], both(rest, _one_of(campaigns))
+    kinds = kinds_named(reader, query.filter)
+    background = campaigns is None and ((kinds is not None and SEND not in kinds) or any(map(_of_tasks, terms)))
     held = holders(reader, states, campaigns) if states else []
+    if background:
+        held = [entry for entry in held if entry[0] is None]
     if states is not None:
         # A state that no job is in needs no range.
         states = {state for _, state, _ in held}
@@ -88,8 +95,16 @@ def plan(reader: Reader, query: Query) -> tuple[list[Branch], Where]:
         return [Branch(both(_HAS_ERROR, _one_of(campaigns)), "jobs_error")], rest
     small = states and states <= set(_SMALL) and sum(n for _, _, n in held) <= SPARSE
     if small or (states == {"pending"} and any(map(_by_due, terms))):
-        found = [Branch(_in(state), _SMALL[state]) for state in sorted(states or ())]
+        found = [
+            Branch(both(_in(state), _of(None) if background else ALL), _SMALL[state]) for state in sorted(states or ())
+        ]
         return found, both(rest, _one_of(campaigns))
+    if background and query.sort is Sort.ID:
+        if kinds is not None and len(kinds) <= MOST_BRANCHES:
+            return [Branch(Where("j.kind = ? AND j.kind <> 'send'", (kind,)), "jobs_kind") for kind in kinds], rest
+        return [Branch(_of(None), "jobs_campaign")], rest
+    if background:
+        return [Branch(_of(None))], rest
     if campaigns is not None and query.sort is Sort.ID and len(campaigns) <= MOST_BRANCHES:
         return [Branch(_of(campaign), "jobs_campaign") for campaign in campaigns], rest
     return [Branch(_one_of(campaigns))], both(rest, Where("1 = 1"))
@@ -105,6 +120,15 @@ def _by_error(term: Term | Not) -> bool:
 def _by_due(term: Term | Not) -> bool:
     """Whether a match of this term waits for a time that the filter bounds from above."""
     return term == States(("due",)) or (isinstance(term, Time) and term.field == "next" and not term.more)
+
+
+def _by_flag(term: Term | Not) -> bool:
+    return isinstance(term, Match) and term.field == "flag"
+
+
+def _of_tasks(term: Term | Not) -> bool:
+    """Whether only a background job can match."""
+    return (isinstance(term, Match) and term.field == "origin") or (isinstance(term, Number) and term.field == "stage")
 
 
 def _people(reader: Reader, terms: list[Term | Not]) -> Where | None:
@@ -138,6 +162,21 @@ def campaigns_named(reader: Reader, filter: Filter) -> list[int] | None:
         return None
     condition = both(*(like("name", term.patterns) for term in named))
     return [row["id"] for row in reader.rows(f"SELECT id FROM campaigns WHERE {condition.sql}", condition.values)]
+
+
+def names_kinds(term: object) -> bool:
+    return isinstance(term, Match) and term.field == "kind"
+
+
+def kinds_named(reader: Reader, filter: Filter) -> list[str] | None:
+    """The kinds that a filter names, messages among them; None when it names none."""
+    named = [term for term in filter.terms if isinstance(term, Match) and term.field == "kind"]
+    if not named:
+        return None
+    condition = both(*(like("kind", term.patterns) for term in named))
+    kinds = "SELECT kind FROM kind_counters UNION SELECT ? ORDER BY kind"
+    rows = reader.rows(f"SELECT kind FROM ({kinds}) WHERE {condition.sql}", (SEND, *condition.values))
+    return [row["kind"] for row in rows]
 
 
 def states_named(filter: Filter) -> set[str] | None:

@@ -286,10 +286,14 @@ class Reader:
         "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
         "j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
         "(SELECT s.position FROM steps s WHERE s.id = j.step_id) AS step, "
-        "q.name AS queue, r.address, r.id AS recipient_id "
+        "q.name AS queue, r.address, r.id AS recipient_id, t.origin, t.stage, t.flag, t.done, t.total, t.note, "
+        # A run that is under way began when it was claimed; renewing its lease changes nothing else.
+        "CASE WHEN j.state = 'processing' AND t.job_id = j.id THEN j.updated_at ELSE t.started_at END AS started_at, "
+        "CASE WHEN j.state = 'processing' THEN NULL ELSE t.finished_at END AS finished_at "
         "FROM jobs j JOIN queues q ON q.id = j.queue_id LEFT JOIN campaigns c ON c.id = j.campaign_id "
-        "LEFT JOIN recipients r ON r.id = j.recipient_id"
+        "LEFT JOIN recipients r ON r.id = j.recipient_id LEFT JOIN tasks t ON t.job_id = j.id"
     )
+    """Jobs. A message has nothing of `origin` to `finished_at`, a background job no campaign, step and person."""
 
     def jobs(
         self,
@@ -326,7 +330,7 @@ class Reader:
     # failures
 
     def failures(self, *, campaign_id: int | None = None) -> list[Row]:
-        """Reasons of jobs that stand `failed`, `uncertain` or in retry, largest first.
+        """Reasons of jobs that stand `failed`, `uncertain` or in retry, largest first; background jobs have campaign 0.
 
         Each: `error_key, campaign_id, campaign, queue, state (failed, uncertain, pending = will be retried), n,
         outcome, first_at, last_at, sample` and `hours`: [(hour (us), n)] for the spread in time.
@@ -334,7 +338,7 @@ class Reader:
         where, values = ("AND k.campaign_id = ?", [campaign_id]) if campaign_id is not None else ("", [])
         rows = self.rows(
             "SELECT k.campaign_id, c.name AS campaign, q.name AS queue, k.state, k.error_key, SUM(k.n) AS n "
-            "FROM counters k JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = k.queue_id "
+            "FROM counters k LEFT JOIN campaigns c ON c.id = k.campaign_id JOIN queues q ON q.id = k.queue_id "
             f"WHERE k.error_key <> '' {where} AND k.state IN ('failed', 'uncertain', 'pending', 'held') "
             "GROUP BY k.campaign_id, k.state, k.error_key HAVING SUM(k.n) > 0 ORDER BY n DESC, k.error_key",
             values,

@@ -10,6 +10,13 @@ from storage.reader import Reader
 from tui.actions import Row
 from tui.format import count
 
+BACKGROUND_ADVICE = {
+    "failed": "No further try is made by itself: read the sample, mend the cause, then retry.",
+    "pending": "A passing fault: it is tried again by itself.",
+    "held": "Something is to be configured first: read the sample, mend it, then retry.",
+    "uncertain": "Whether it was done is not known: look where it would show, then resolve it by hand.",
+}
+"""What to do about a reason that only background jobs have."""
 RETRY_WORDS = {"failed": "no", "uncertain": "ask", "held": "mend", "pending": "auto"}
 
 
@@ -30,7 +37,8 @@ def grouped(rows: list[Row]) -> list[Row]:
     """The reader's rows (one a campaign and state) as one row a reason, largest first.
 
     Each: `error_key`, `n`, `failed, uncertain, held, pending` (how many stand so), `kind`, `advice`, `retry`,
-    `queues`, `campaigns` (as text), `only_campaign` (its name when there is one, else None), `first_at`, `last_at`,
+    `queues`, `campaigns` (as text), `only_campaign` (its name when there is one, else None), `background` (how many are
+    background jobs), `first_at`, `last_at`,
     `sample`, `hours`.
     """
     groups: dict[str, Row] = {}
@@ -38,7 +46,10 @@ def grouped(rows: list[Row]) -> list[Row]:
         group = groups.setdefault(row["error_key"], _new_group(row))
         group["n"] += row["n"]
         group[row["state"]] += row["n"]
-        group["by_campaign"][row["campaign"]] = group["by_campaign"].get(row["campaign"], 0) + row["n"]
+        if row["campaign"] is None:
+            group["background"] += row["n"]
+        else:
+            group["by_campaign"][row["campaign"]] = group["by_campaign"].get(row["campaign"], 0) + row["n"]
         if row["queue"] not in group["queues"]:
             group["queues"].append(row["queue"])
         if row["campaign_id"] not in group["seen"]:
@@ -56,7 +67,8 @@ def grouped(rows: list[Row]) -> list[Row]:
 def _new_group(row: Row) -> Row:
     return {
         "error_key": row["error_key"], "raw_key": row.get("raw_key", row["error_key"]), "n": 0, "failed": 0,
-        "uncertain": 0, "held": 0, "pending": 0, "by_campaign": {}, "queues": [], "seen": [], "hours": {},
+        "background": 0, "uncertain": 0, "held": 0, "pending": 0, "by_campaign": {}, "queues": [],
+        "seen": [], "hours": {},
         "first_at": None, "last_at": None, "sample": row["sample"], "outcome": row["outcome"],
     }  # fmt: skip
 
@@ -72,5 +84,11 @@ def _finish(group: Row) -> None:
         group["advice"] = "Held for a person: correct the data or the template, then retry."
     group["retry"] = "yes" if state == "failed" and is_retryable(outcome) else RETRY_WORDS[state]
     group["campaigns"] = ", ".join(f"{name} ({count(n)})" for name, n in campaigns)
-    group["only_campaign"] = campaigns[0][0] if len(campaigns) == 1 else None
+    if group["background"] and not campaigns:
+        group["advice"] = BACKGROUND_ADVICE.get(state, group["advice"])
+        group["retry"] = "yes" if state == "failed" else group["retry"]
+    if n := group["background"]:
+        background = f"background jobs ({count(n)})"
+        group["campaigns"] = f"{group['campaigns']}, {background}" if campaigns else background
+    group["only_campaign"] = campaigns[0][0] if len(campaigns) == 1 and not group["background"] else None
     group["hours"] = sorted(group["hours"].items())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from storage.alarm_facts import open_alarms
+from storage.kind_facts import totals
+from storage.model import SEND
 from storage.reader import Reader
 
 MOST = 1_000
@@ -10,11 +12,12 @@ MOST = 1_000
 
 
 def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
-    """The names there are, by what they name: `campaign`, `queue`, `alarm`."""
+    """The names there are, by what they name: `campaign`, `queue`, `kind` of a job, `alarm`."""
     campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
     queues = reader.rows("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
     return {
         "campaign": [row["name"] for row in campaigns],
         "queue": [row["name"] for row in queues],
+        "kind": [SEND, *totals(reader)],
         "alarm": [str(row["id"]) for row in open_alarms(reader) if not row["acknowledged_by"]],
     }

@@ -170,8 +170,8 @@ def _tame(term: object) -> object:
 
 def test_completion_offers_fields_then_values_and_never_what_stands_there() -> None:
     assert complete("", 0) == [f"{field}:" for field in FIELDS]
-    assert complete("sta", 3) == ["state:"]
-    assert complete("-sta", 4) == ["-state:"]
+    assert complete("stat", 4) == ["state:"]
+    assert complete("-sta", 4) == ["-state:", "-stage:"]
     assert complete("kim state:fai", 13) == ["state:failed"]
     assert complete("state:failed,re", 15) == ["state:failed,retry"]
     assert "state:failed,failed" not in complete("state:failed,", 13)

@@ -25,6 +25,9 @@ NOW = 1_700_000_000_000_000
 STATES = ("held", "pending", "processing", "completed", "failed", "uncertain", "skipped", "bounced")
 CAMPAIGNS = ("spring-1", "spring-2", "Winter_50%", "a*b")
 JOBS = 240
+KINDS = ("report", "sync_data", "sync_people")
+ORIGINS = ("manual", "schedule nightly")
+FLAGS = ("", "empty: nothing to do", "", "Empty: twice", "its result cannot be kept")
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +60,22 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         raw.execute(
             "INSERT INTO jobs (id, kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, "
             "due_at, lease_until, attempts, error_key, last_error, sent_at, created_at, updated_at) "
-            "VALUES (?, ?, 1, ?, ?, ?, 1, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, ?)",
+            "VALUES (?, ?, 1, ?, ?, ?, 1, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                n, "send" if campaign else "report", campaign, campaign, n if campaign else None, state,
+                n, "send" if campaign else KINDS[n // 5 % 3], campaign, campaign, n if campaign else None, state,
                 "field" if state in ("held", "skipped") else "", NOW + (n * 37 % 11 - 5) * MINUTE,
                 NOW if state == "processing" else None, n % 4 or (1 if failed else 0),
                 "421 4.7.0 rate limited" if failed else "", f"421 4.7.0 100% of 60_{n}" if failed else "",
-                NOW if state == "completed" else None, NOW - n * 53 % 17 * 10 * MINUTE,
+                NOW if state == "completed" else None, NOW - n * 29 % 23 * 10 * MINUTE,
+                NOW - n * 53 % 17 * 10 * MINUTE,
             ),
         )  # fmt: skip
+        if not campaign:
+            raw.execute(
+                "INSERT INTO tasks (job_id, effect, retries, timeout, stage, origin, flag) "
+                "VALUES (?, 'repeatable', 3, 1, ?, ?, ?)",
+                (n, n // 5 % 4, ORIGINS[n // 5 % 2], FLAGS[n // 5 % 5]),
+            )
     for lease in (1, 2, 3):
         # Every try of a job under a lease of its own; the order of the tries is not that of the jobs.
         raw.execute(
@@ -121,6 +131,10 @@ FILTERS = (
     "age:>1h", "next:<2m", "since:1h", "kind:report", "batch:1 queue:mail", "-kind:send -state:open",
     "error:421*", 'error:"421 4.7.0 rate limited" state:failed,pending', "-error:421*", "to:kim.1*",
     "to:kim.12@example.org,KIM.20*", "state:failed,bounced,uncertain,skipped", "next:<2m state:pending", "try:>=1",
+    "kind:report,SYNC_*", "kind:sync_data state:failed", "kind:nothing", "kind:*", "kind:sync* -kind:*people",
+    "flag:empty", "-flag:empty", "flag:*", "origin:schedule*", "stage:2", "stage:>=1 kind:sync*", "-stage:2",
+    "created:<1h",
+    "created:>2h -kind:send", "sync_data", "kind:report state:pending", "kind:report campaign:spring*",
 )  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""What is known of one background job beyond its row of `jobs`: its payload, its progress, its items, its stages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storage.reader import Reader, Row
+
+_TASK = (
+    "SELECT payload, effect, retries, timeout, stage, unique_key, origin, rescues, cancel, done, total, note, result, "
+    "flag FROM tasks WHERE job_id = ?"
+)
+_ITEM_SUMS = (
+    "SELECT list, SUM(done) AS done, SUM(1 - done) AS failed FROM task_items WHERE job_id = ? GROUP BY list "
+    "ORDER BY list"
+)
+_ITEMS = "SELECT list, key, done, value, at FROM task_items WHERE job_id = ? AND done = ? ORDER BY list, key LIMIT ?"
+_STAGES = (
+    "SELECT position, name, state, counters, output, note, flag, started_at, finished_at FROM stages WHERE job_id = ? "
+    "ORDER BY position"
+)
+
+
+def task(reader: Reader, job_id: int) -> Row | None:
+    """What only a background job has, `payload` and `result` read; `timeout` in microseconds. None for a message."""
+    row = reader.one(_TASK, (job_id,))
+    if row is None:
+        return None
+    kind, _, key = row["unique_key"].partition(":")
+    row["unique_key"] = key if kind else ""
+    row["payload"], row["result"] = read_json(row["payload"]), read_json(row["result"])
+    return row
+
+
+def read_json(text: str) -> Any:
+    """Kept JSON as a value; None for none. What another program wrote there and is no JSON stays a text."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def item_sums(reader: Reader, job_id: int) -> list[Row]:
+    """How many items of each list of a job are done, and how many failed: `list, done, failed`."""
+    return reader.rows(_ITEM_SUMS, (job_id,))
+
+
+def items(reader: Reader, job_id: int, *, done: bool, limit: int) -> list[Row]:
+    """The first items of a job that are done, or those that failed, by list and key: `list, key, done, value, at`;
+    the value of one that failed is its error."""
+    rows = reader.rows(_ITEMS, (job_id, int(done), limit))
+    for row in rows:
+        row["done"] = bool(row["done"])
+        row["value"] = read_json(row["value"]) if row["done"] else row["value"]
+    return rows
+
+
+def ladder(reader: Reader, job_id: int) -> list[Row]:
+    """The stages of a pipeline's run in their order, `counters` and `output` read; [] for any other job."""
+    rows = reader.rows(_STAGES, (job_id,))
+    for row in rows:
+        row["counters"], row["output"] = read_json(row["counters"]), read_json(row["output"])
+    return rows
