@@ -83,6 +83,10 @@ def _judged(task: ClaimedTask, error: Exception) -> Trouble:
             return Trouble(words, words[:100], permanent=True)
         case Held():
             return Trouble(words, f"held: {words}"[:100], held=True)
+        case UsageError() if not once:
+            # What it was given is wrong: no further try would find it otherwise.
+            words = f"{error.message} - {error.hint}" if error.hint else error.message
+            return Trouble(words, f"held: {error.message}"[:100], held=True)
         case Doubtful():
             return Trouble(words, words[:100], doubtful=True)
         case Again():

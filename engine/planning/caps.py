@@ -18,7 +18,7 @@ _PERIOD_WORDS = {SECOND: "s", MINUTE: "min", HOUR: "h", DAY: "day", 7 * DAY: "we
 _CALENDAR = (MINUTE, HOUR, DAY, 7 * DAY)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
+def midnight(day: date, zone: ZoneInfo) -> int:
     """When a local day begins (us): the first moment of it, where a change of the clock leaves midnight out."""
     begins = datetime.combine(day, time(), zone)
     return int(begins.timestamp()) * SECOND
@@ -61,7 +61,7 @@ class Cap:
             return since, since + self.period
         first = moment.date() - timedelta(days=moment.weekday() if self.period == 7 * DAY else 0)
         after = first + timedelta(days=7 if self.period == 7 * DAY else 1)
-        return _midnight(first, zone), _midnight(after, zone)
+        return midnight(first, zone), midnight(after, zone)
 
 
 def parse_cap(text: str, *, field: str = "cap") -> Cap:
