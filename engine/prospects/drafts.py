@@ -17,10 +17,10 @@ from engine.compose.documents import checked_template, read_text, split_headers
 from engine.compose.headers import clean
 from engine.compose.template import MAX_OUTPUT, Template
 from engine.prospects.prospect import Prospect
+from engine.prospects.settings import TEMPLATE
 from storage.errors import PacelineError, UsageError
 
 GROUP: Final = "paceline.drafts"
-TEMPLATE: Final = "template"
 _LATER: Final = frozenset({"message_id", "unsubscribe_url", "unsubscribe_token"})
 """What a template may print in a campaign, but is known only when a message leaves."""
 
@@ -69,12 +69,6 @@ class TemplateDrafts:
         self._subject = subject
         self._text = text
         self._html = html
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Every field that the templates print or ask about."""
-        templates = (self._subject, self._text, self._html)
-        return frozenset[str]().union(*(template.fields for template in templates if template is not None))
 
     async def draft(self, prospect: Prospect, fields: Mapping[str, str]) -> Draft:
         """Raises MissingField, OutputTooLarge and RenderError."""

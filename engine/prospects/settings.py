@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from engine.account_base import LocalPath, Seconds, Text
-from engine.channels.webhook.endpoint import parse_endpoint
-from engine.channels.webhook.guard import refusal_of_host
-from engine.channels.webhook.headers import check_header
 from engine.config_errors import sentences
 from engine.prospects.criteria import Criteria, Weights
-from engine.prospects.drafts import TEMPLATE, DraftOptions
 from engine.prospects.expectations import Expectations
-from engine.prospects.http_source import HttpSource
-from engine.prospects.rows import Bounds
-from engine.prospects.source import FileSource, Source
 from engine.secrets import Secret, SecretRef
 from engine.tables import Table, whole
 from storage.errors import UsageError
 from storage.model import MINUTE, SECOND
 
+if TYPE_CHECKING:
+    from engine.prospects.drafts import DraftOptions
+    from engine.prospects.rows import Bounds
+    from engine.prospects.source import Source
+
+TEMPLATE: Final = "template"
+"""The generator that every installation has: it fills the operator's template."""
+
+# What only a run needs (an HTTP client, the template engine, a reader of workbooks) is imported where it is used:
+# commands that run nothing check settings too.
+
 
 def _url(value: str) -> str:
+    from engine.channels.webhook.endpoint import parse_endpoint
+
     parse_endpoint(value)
     return value
 
 
 def _token_header(value: str) -> str:
+    from engine.channels.webhook.headers import check_header
+
     return value if value.lower() == "authorization" else check_header(value, "-")[0]
 
 
@@ -75,6 +83,13 @@ class SourceTable(Table):
             return self
         if self.sheet:
             raise ValueError("a sheet is for a file: a url has none")
+        self._may_be_asked(self.url)
+        return self
+
+    def _may_be_asked(self, url: str) -> None:
+        from engine.channels.webhook.endpoint import parse_endpoint
+        from engine.channels.webhook.guard import refusal_of_host
+
         endpoint = parse_endpoint(self.url)
         if endpoint.scheme == "http" and not self.allow_private:
             raise ValueError("url must begin with https://; http:// is for your own network, with allow_private = true")
@@ -82,15 +97,22 @@ class SourceTable(Table):
             raise ValueError("the token would travel in clear: use https, or leave it out")
         if reason := refusal_of_host(endpoint, allow_private=self.allow_private):
             raise ValueError(f"url: {reason}")
-        return self
 
     @property
     def shown(self) -> str:
         """Where prospects come from, for people: the file's name, or the address without its secrets."""
-        return parse_endpoint(self.url).shown if self.url is not None else self.file.name if self.file else ""
+        from engine.channels.webhook.endpoint import parse_endpoint
+
+        if self.file is not None:
+            return self.file.name
+        return parse_endpoint(self.url or "").shown
 
     def source(self) -> Source:
         """What a reading needs; the token stays a reference, read for each."""
+        from engine.channels.webhook.endpoint import parse_endpoint
+        from engine.prospects.http_source import HttpSource
+        from engine.prospects.source import FileSource
+
         if self.file is not None:
             return FileSource(self.file, self.sheet)
         return HttpSource(
@@ -134,11 +156,15 @@ class ProspectSettings(Table):
     @property
     def bounds(self) -> Bounds:
         """How much of the source one run reads."""
+        from engine.prospects.rows import Bounds
+
         return Bounds(rows=self.source.max_rows)
 
     @property
     def draft_options(self) -> DraftOptions:
         """What `engine.prospects.drafts.make_generator` makes the generator from."""
+        from engine.prospects.drafts import DraftOptions
+
         return DraftOptions(self.template, self.html, self.options)
 
     @classmethod

@@ -65,11 +65,6 @@ async def test_a_missing_field_is_the_trouble_of_one_prospect(tmp_path: Path) ->
     assert isinstance(three, Undrafted) and "city" in three.reason
 
 
-def test_the_fields_of_all_parts_are_known(tmp_path: Path) -> None:
-    generator = template_drafts(files(tmp_path, "Subject: {{ a }}\n\n{{ b }}\n", "{% if c %}{{ d }}{% endif %}\n"))
-    assert generator.fields == {"a", "b", "c", "d"}
-
-
 @pytest.mark.parametrize(
     ("text", "html", "words"),
     [

@@ -116,8 +116,13 @@ def test_one_person_in_two_rows_is_selected_once() -> None:
 
 @pytest.mark.parametrize("limit", [0, -3])
 def test_without_a_quota_nobody_is_selected(limit: int) -> None:
-    found = rank([person(1)], ICP, set(), limit)
-    assert (found.selected, dict(found.dropped)) == ((), {OVER_LIMIT: 1})
+    found = rank([person(number) for number in range(5)], ICP, set(), limit)
+    assert (found.selected, dict(found.dropped)) == ((), {OVER_LIMIT: 5})
+
+
+def test_equal_scores_are_in_the_order_of_their_addresses() -> None:
+    people = [person(row, address=f"{name}@x.example", key=f"{name}@x.example") for row, name in enumerate("cab")]
+    assert [one.prospect.key[0] for one in rank(people, ICP, set(), 2).selected] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,13 @@ def test_a_counter_outside_its_range_is_told_with_what_was_expected() -> None:
 def test_the_page_names_every_key(table: type[BaseModel]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "prospects.md").read_text("utf-8")
     assert [name for name in table.model_fields if not re.search(rf"\b{name}\b", page)] == []
+
+
+def test_to_check_settings_loads_nothing_that_only_a_run_needs() -> None:
+    program = (
+        "import sys; from pathlib import Path; from engine.prospects.settings import ProspectSettings as S; "
+        "S.from_payload({'campaign': 'a', 'source': 'a.csv', 'template': 'a.txt'}, Path()); "
+        "print([m for m in ('aiosmtplib', 'h11', 'jinja2', 'python_calamine') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
