@@ -90,7 +90,7 @@ class SourceTable(Table):
         from engine.channels.webhook.endpoint import parse_endpoint
         from engine.channels.webhook.guard import refusal_of_host
 
-        endpoint = parse_endpoint(self.url)
+        endpoint = parse_endpoint(url)
         if endpoint.scheme == "http" and not self.allow_private:
             raise ValueError("url must begin with https://; http:// is for your own network, with allow_private = true")
         if endpoint.scheme == "http" and self.token is not None and not endpoint.is_loopback:
