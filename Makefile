@@ -79,7 +79,8 @@ $(PYTHON):
 	fi >&2; exit 1
 
 # setuptools comes from its own lock, so that building the package downloads nothing unchecked.
-INSTALL = $(PIP) install --require-hashes -r requirements/build.txt $(1) && \
+# What an earlier build left in the tree would hide the kinds of jobs that this one registers.
+INSTALL = rm -rf paceline.egg-info && $(PIP) install --require-hashes -r requirements/build.txt $(1) && \
 	$(PIP) install --no-deps --no-build-isolation --editable . && \
 	$(PYTHON) -m compileall -q tui engine storage
 
