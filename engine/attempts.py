@@ -80,7 +80,7 @@ class Attempts:
             await self.troubled(error.outcome)
             return
         began = self._clock.monotonic()
-        request = self._asking(job)
+        request = self._asking(job, message)
         # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
         asking = self._store.begin_attempt(request)
         refusal = await self._offer(session, message)
@@ -217,10 +217,13 @@ class Attempts:
             await self._feedback.halve(slow_down, self._rules.concurrency)
             await self._alarms.slowed(slow_down)
 
-    def _asking(self, job: ClaimedJob) -> IntentRequest:
+    def _asking(self, job: ClaimedJob, message: Message) -> IntentRequest:
         now = self._clock.now()
         opens = self._rules.openings.of(job.hours, job.fields, now)
-        return IntentRequest(job.id, job.lease, self._store.epoch, now, self._rules.gate(now), opens, self._target)
+        return IntentRequest(
+            job.id, job.lease, self._store.epoch, now, self._rules.gate(now), opens, self._target,
+            message.digest,
+        )  # fmt: skip
 
     async def troubled(self, outcome: Outcome) -> None:
         """Something concerns the whole queue: its health decides, no longer the gate."""

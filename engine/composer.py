@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,14 +16,17 @@ from engine.compose.errors import ComposeError
 from engine.compose.factory import Factory
 from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe
 from engine.compose.message import MessageFactory
+from engine.compose.template import Compile, compile_template, literal_template
 from engine.inbound.tokens import token_for
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import WebhookAccount
+from storage.letters import Letter
 from storage.model import Campaign, ClaimedJob, Step
 
 
-def make_factory(campaign: Campaign, step: Step, account: Account) -> Factory:
-    """The factory of one step as this account sends it; a campaign's own sender settings win.
+def make_factory(campaign: Campaign, step: Step, account: Account, *, compile: Compile = compile_template) -> Factory:
+    """The factory of one step as this account sends it; a campaign's own sender settings win. `compile` reads the
+    step's texts.
 
     Campaign settings used: `from_name`, `from_address`, `reply_to`. Raises ComposeError for a step or identity
     that cannot be sent.
@@ -30,15 +34,15 @@ def make_factory(campaign: Campaign, step: Step, account: Account) -> Factory:
     if isinstance(account, UnipileAccount):
         from engine.compose.note import NoteFactory  # a process that only sends mail needs neither
 
-        return NoteFactory(step, account.account_id, account.most_characters)
+        return NoteFactory(step, account.account_id, account.most_characters, compile=compile)
     if isinstance(account, WebhookAccount):
         from engine.compose.payload import PayloadFactory
 
-        return PayloadFactory(step, account)
-    return _mail_factory(campaign, step, account)
+        return PayloadFactory(step, account, compile=compile)
+    return _mail_factory(campaign, step, account, compile)
 
 
-def _mail_factory(campaign: Campaign, step: Step, mail: MailAccount) -> MessageFactory:
+def _mail_factory(campaign: Campaign, step: Step, mail: MailAccount, compile: Compile) -> MessageFactory:
     settings: Mapping[str, Any] = campaign.settings
     identity = Identity(
         from_name=settings.get("from_name") or mail.from_name,
@@ -48,7 +52,23 @@ def _mail_factory(campaign: Campaign, step: Step, mail: MailAccount) -> MessageF
     unsubscribe = None
     if mail.unsubscribe_url or mail.unsubscribe_mailto:
         unsubscribe = Unsubscribe(mail.unsubscribe_url or "", mail.unsubscribe_mailto or "")
-    return MessageFactory(step, identity, unsubscribe=unsubscribe, return_path=mail.return_path or "")
+    return MessageFactory(step, identity, unsubscribe=unsubscribe, return_path=mail.return_path or "", compile=compile)
+
+
+def letter_factory(campaign: Campaign, step: Step, account: Account, letter: Letter) -> Factory:
+    """The factory of a message with its own text, which leaves as it was written. Raises as `make_factory`."""
+    own = replace(step, subject=letter.subject, text=letter.text, html=letter.html)
+    return make_factory(campaign, own, account, compile=literal_template)
+
+
+def digest_of(message: Message) -> str:
+    """What tells a message from every other one: from whom, to whom, and all that it says. Two messages that differ in
+    nothing but their date differ here too: compose both with the same."""
+    seen = hashlib.sha256()
+    for part in (message.sender, message.recipient, message.name, repr(message.headers)):
+        seen.update(part.encode("utf-8", "replace") + b"\0")
+    seen.update(message.content)
+    return seen.hexdigest()
 
 
 class Composer:
@@ -56,6 +76,7 @@ class Composer:
 
     def __init__(self) -> None:
         self._factories: dict[int, dict[tuple[int, int], Factory]] = {}
+        self._sources: dict[int, tuple[Campaign, dict[int, Step], Mapping[int, Account]]] = {}
         self._lists: dict[int, str] = {}
         self._secret = b""
 
@@ -66,6 +87,7 @@ class Composer:
         the tokens by which readers leave (`Store.token_secret`). Raises ComposeError."""
         self._secret = secret
         self._lists[campaign.id] = campaign.list_name
+        self._sources[campaign.id] = (campaign, {step.id: step for step in steps}, dict(accounts))
         first = accounts.get(campaign.queue_id)
         self._factories[campaign.id] = {
             (step.id, queue_id): make_factory(campaign, step, account)
@@ -78,8 +100,10 @@ class Composer:
         """Drop one campaign's factories, or all (after a reload of the configuration)."""
         if campaign_id is None:
             self._factories.clear()
+            self._sources.clear()
         else:
             self._factories.pop(campaign_id, None)
+            self._sources.pop(campaign_id, None)
 
     def has(self, campaign_id: int) -> bool:
         return campaign_id in self._factories
@@ -92,6 +116,9 @@ class Composer:
                 "this account no longer belongs to the campaign, or is of another channel",
                 hint="give the campaign its account back, then retry",
             )
+        if job.letter is not None:
+            campaign, steps, accounts = self._sources[campaign_id]
+            factory = letter_factory(campaign, steps[step_id], accounts[job.queue_id], job.letter)
         fields = json.loads(job.fields)
         if isinstance(factory, MessageFactory) and factory.wants_token and job.recipient_id is not None:
             fields[LEAVES_BY] = token_for(self._secret, job.recipient_id, list_name=self._lists[campaign_id])
@@ -106,6 +133,10 @@ class Composer:
             token = token_for(self._secret, job.recipient_id, step_id=step_id)
             return replace(message, sender=factory.return_path.replace("{token}", token))
         return message
+
+    def digest(self, job: ClaimedJob, campaign_id: int, step_id: int) -> str:
+        """What tells this job's message from every other one, whenever it is composed. Raises as `build`."""
+        return digest_of(self.build(job, campaign_id, step_id, 0))
 
 
 class Letters:
@@ -147,4 +178,7 @@ class Letters:
         return self._build(job, job.campaign_id, job.step_id)
 
     def _build(self, job: ClaimedJob, campaign_id: int, step_id: int) -> Message:
-        return self._composer.build(job, campaign_id, step_id, self._clock.now())
+        message = self._composer.build(job, campaign_id, step_id, self._clock.now())
+        if not job.by_approval:
+            return message
+        return replace(message, digest=self._composer.digest(job, campaign_id, step_id))

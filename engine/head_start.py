@@ -32,7 +32,9 @@ class HeadStart:
     """What one queue begins within its claims. `compose` and `ask` run on the Writer's thread: they may only read."""
 
     def __init__(
-        self, compose: Callable[[ClaimedJob], Message | None], ask: Callable[[ClaimedJob], IntentRequest]
+        self,
+        compose: Callable[[ClaimedJob], Message | None],
+        ask: Callable[[ClaimedJob, Message], IntentRequest],
     ) -> None:
         self._compose = compose
         self._ask = ask
@@ -62,7 +64,7 @@ class HeadStart:
             return None
         if message is None:
             return None
-        request = self._ask(job)
+        request = self._ask(job, message)
         self._made[job.id] = (message, request)
         return request
 

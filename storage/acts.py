@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from storage import lanes, suppressions
+from storage import approvals, lanes, suppressions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
@@ -30,7 +30,7 @@ _GRACES = "cancels"
 """The setting that lists the cancels in their grace: [[event id, time (us)], ...]."""
 _ROW = (
     "SELECT id, state, reason, lease, tries, budget_at, due_at, queue_id, campaign_id, batch_id, error_key, "
-    "(SELECT c.state FROM campaigns c WHERE c.id = jobs.campaign_id) AS campaign_state FROM jobs"
+    "step_id, (SELECT c.state FROM campaigns c WHERE c.id = jobs.campaign_id) AS campaign_state FROM jobs"
 )
 
 Tell = Callable[[int], Event]
@@ -66,18 +66,19 @@ class Acted:
 
 def campaigns_of(tx: Tx, ids: Sequence[int]) -> dict[int, int | None]:
     """The campaign of each of these jobs; jobs that there are not are left out."""
-    return {row["id"]: row["campaign_id"] for row in _rows(tx, ids).values()}
+    return {row["id"]: row["campaign_id"] for row in rows_of(tx, ids).values()}
 
 
 def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) -> Acted:
     """Give failed or held jobs a new budget and a slot: (job, due_at (us), gap (us)) each."""
-    rows = _rows(tx, [seen.id for seen, _, _ in slots])
-    act = _Act(rows)
+    rows = rows_of(tx, [seen.id for seen, _, _ in slots])
+    act = Change(rows)
     for seen, due_at, gap in slots:
         row = act.compare(seen, _why_not_retried)
         if row is not None:
             suppressions.retried(tx, row["id"], now)
             _line_up(tx, row, due_at, gap, now)
+    approvals.ask(tx, [seen.id for seen, _, _ in slots], now)
     return act.told(tx, tell, "retry", now)
 
 
@@ -89,7 +90,7 @@ def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
         f"budget_at = NULL, follow = {UNFOLLOWED}, updated_at = ? WHERE id = ?",
         (queue_id, 1 if due_at <= now else 0, due_at, gap, now, row["id"]),
     )
-    _count(tx, row, JobState.PENDING.value, queue_id)
+    recount(tx, row, JobState.PENDING.value, queue_id)
     if row["campaign_id"] is None:
         tx.execute("UPDATE tasks SET rescues = 0, flag = '' WHERE job_id = ?", (row["id"],))
     tx.execute(
@@ -114,7 +115,7 @@ def _why_not_retried(row: Any) -> str:
 
 def cancel(tx: Tx, jobs: Sequence[Seen], tell: Tell, now: int) -> Acted:
     """Hold open jobs so that none of them begins; `end_graces` skips them when there is no undo any more."""
-    act = _Act(_rows(tx, [seen.id for seen in jobs]))
+    act = Change(rows_of(tx, [seen.id for seen in jobs]))
     for seen in jobs:
         row = act.compare(seen, _why_not_cancelled)
         if row is None:
@@ -123,7 +124,7 @@ def cancel(tx: Tx, jobs: Sequence[Seen], tell: Tell, now: int) -> Acted:
             "UPDATE jobs SET state = 'held', reason = ?, ready = 0, updated_at = ? WHERE id = ?",
             (CANCELLED, now, row["id"]),
         )
-        _count(tx, row, JobState.HELD.value)
+        recount(tx, row, JobState.HELD.value)
     acted = act.told(tx, tell, "cancel", now)
     if acted.event:
         _keep_graces(tx, [*_graces(tx), (acted.event, now)])
@@ -147,13 +148,13 @@ def end_graces(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:
     if over is not None:
         event = tx.one("SELECT data FROM events WHERE id = ?", (over[0],))
         jobs = [job for part in json.loads(event["data"])["before"].values() for job in unpacked(part)] if event else []
-        for row in _rows(tx, jobs).values():
+        for row in rows_of(tx, jobs).values():
             if row["state"] == "held" and row["reason"] == CANCELLED:
                 tx.execute(
                     "UPDATE jobs SET state = 'skipped', reason = 'cancelled', updated_at = ? WHERE id = ?",
                     (now, row["id"]),
                 )
-                _count(tx, row, JobState.SKIPPED.value)
+                recount(tx, row, JobState.SKIPPED.value)
                 moved += 1
         waiting.remove(over)
         _keep_graces(tx, waiting)
@@ -166,23 +167,26 @@ def graces(tx: Tx) -> int:
 
 
 def undo(tx: Tx, event_id: int, tell: Tell, now: int, grace: int) -> Acted:
-    """Take one act back: a cancel within its grace, a retry of what has not been tried since.
+    """Take one act back: a cancel within its grace, a retry or an approval of what has not been tried since.
 
     Raises RefusedError when the event is no such act, or its time is over.
     """
     event = tx.one("SELECT at, data FROM events WHERE id = ?", (event_id,))
     data = json.loads(event["data"]) if event else {}
-    if data.get("act") not in ("retry", "cancel"):
+    if data.get("act") not in ("retry", "cancel", "approve"):
         raise RefusedError(f"event {event_id} is nothing that can be undone")
     by_cancel = data["act"] == "cancel"
     if by_cancel and now >= event["at"] + grace:
         raise RefusedError("the time to undo this cancel is over", hint="its jobs are skipped")
     before = {job: key.partition(":") for key, part in data["before"].items() for job in unpacked(part)}
-    act = _Act(_rows(tx, list(before)))
+    act = Change(rows_of(tx, list(before)))
     for job, (state, _, reason) in before.items():
         row = act.compare(Seen(job), _why_cancel_stays if by_cancel else _why_retry_stays)
         if row is not None:
             _put_back(tx, row, state, reason, now)
+    if data["act"] == "approve":
+        approvals.take_back(tx, list(before), now)
+    approvals.ask(tx, list(before), now)
     if by_cancel:
         _keep_graces(tx, [entry for entry in _graces(tx) if entry[0] != event_id])
     return act.told(tx, tell, "undo", now)
@@ -217,7 +221,7 @@ def _put_back(tx: Tx, row: Any, state: str, reason: str, now: int) -> None:
             "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, updated_at = ? WHERE id = ?",
             (state, reason, now, row["id"]),
         )
-    _count(tx, row, state)
+    recount(tx, row, state)
 
 
 def packed(ids: Iterable[int]) -> str:
@@ -237,8 +241,8 @@ def unpacked(text: str) -> Iterator[int]:
         yield from range(int(low), int(high or low) + 1)
 
 
-class _Act:
-    """What becomes of the jobs of one act."""
+class Change:
+    """What becomes of the jobs of one act; `rows` as `rows_of` reads them."""
 
     def __init__(self, rows: dict[int, Any]) -> None:
         self._rows = rows
@@ -253,7 +257,8 @@ class _Act:
             return None
         changed = bool(seen.state) and (row["state"], row["lease"]) != (seen.state, seen.lease)
         same_state = row["state"] == seen.state
-        why = "it was tried meanwhile" if changed and same_state else why_not(row)
+        meanwhile = "it was changed meanwhile" if row["state"] == JobState.HELD else "it was tried meanwhile"
+        why = meanwhile if changed and same_state else why_not(row)
         if changed and not why:
             why = f"it is {row['state']} now"
         if why:
@@ -279,14 +284,14 @@ class _Act:
         return Acted(n, left, add_event(tx, replace(event, n=n, data=data), now))
 
 
-def _rows(tx: Tx, ids: Sequence[int]) -> dict[int, Any]:
+def rows_of(tx: Tx, ids: Sequence[int]) -> dict[int, Any]:
     if not ids:
         return {}
     marks = ", ".join("?" * len(ids))
     return {row["id"]: row for row in tx.all(f"{_ROW} WHERE id IN ({marks})", tuple(ids))}
 
 
-def _count(tx: Tx, row: Any, state: str, queue_id: int | None = None) -> None:
+def recount(tx: Tx, row: Any, state: str, queue_id: int | None = None) -> None:
     """Count a job from its state, and from its queue to `queue_id` when it changes that, to a new state."""
     scope = (row["campaign_id"], row["batch_id"])
     tx.count(row["queue_id"], *scope, row["state"], row["error_key"], -1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storage import domains
+from storage import approvals, domains
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import Campaign, CampaignState, PauseReason, Step
@@ -59,6 +59,9 @@ class CampaignSpec:
     more_queues: tuple[int, ...] = ()
     steps: tuple[StepSpec, ...] = ()
     list: str = ""
+    approval: str = ""
+    approval_time: int = 0
+    """Both as `Campaign` has them."""
 
 
 def row_to_campaign(row: Any) -> Campaign:
@@ -85,6 +88,10 @@ def row_to_campaign(row: Any) -> Campaign:
         weight=row["weight"],
         hours=json.loads(row["hours"]) if row["hours"] else {},
         list_name=row["list"] or row["name"],
+        approval=row["approval"],
+        approval_time=row["approval_time"],
+        approved_at=row["approved_at"],
+        approved_by=row["approved_by"],
     )
 
 
@@ -118,7 +125,7 @@ def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campa
         )
     campaign_id = tx.insert(
         "INSERT INTO campaigns (name, queue_id, priority, weight, concurrency, pacing, spacing, hours, settings, seed, "
-        "list, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "list, approval, approval_time, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             spec.name,
             spec.queue_id,
@@ -131,6 +138,8 @@ def create_campaign(tx: Tx, spec: CampaignSpec, event: Event, now: int) -> Campa
             json.dumps(spec.settings),
             spec.seed,
             spec.list,
+            spec.approval,
+            spec.approval_time,
             now,
             now,
         ),
@@ -236,8 +245,11 @@ def activate_campaign(
     tx: Tx, campaign_id: int, event: Event | None, now: int, *, batch_id: int = 0, resume: bool = False
 ) -> Campaign:
     """Draft or completed -> active; paused -> active only by `resume`: a pause that was pressed while a start or a
-    retry was planning stays, and what was planned waits for it."""
+    retry was planning stays, and what was planned waits for it. What must be approved first is paused for that in the
+    same transaction. Raises RefusedError."""
     campaign = get_campaign(tx, campaign_id)
+    if resume:
+        approvals.check_resumable(campaign)
     if campaign.state is CampaignState.CANCELLED:
         raise RefusedError(f"campaign '{campaign.name}' was cancelled meanwhile", hint="nothing of it will be sent")
     if campaign.state is CampaignState.DRAFT and tx.one(
@@ -254,6 +266,7 @@ def activate_campaign(
         )
     if event is not None:
         add_event(tx, with_campaign(event, campaign_id), now)
+    approvals.hold_campaigns(tx, now)
     return get_campaign(tx, campaign_id)
 
 
@@ -286,7 +299,7 @@ def undo_cancel(tx: Tx, campaign_id: int, event: Event, now: int, grace: int) ->
         "version = version + 1 WHERE id = ?",
         (now, campaign_id),
     )
-    if row["before_cancel"] == CampaignState.ACTIVE.value:
+    if row["before_cancel"] == CampaignState.ACTIVE.value and not approvals.hold_campaigns(tx, now):
         begin_execution(tx, campaign_id, "resume", 0, event.actor.user, now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storage import domains
+from storage import approvals, domains, letters
 from storage.limits import UNLIMITED, GateLimits
-from storage.model import SECOND, ClaimedJob, JobState, OutcomeClass, QueueState
+from storage.model import SECOND, Approval, ClaimedJob, JobState, OutcomeClass, QueueState
 from storage.shares import ACTIVE_LANES, in_turn
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class IntentRequest:
     opens: int = 0
     server: str = ""
     """Where the content will go: kept with the intent, so that an engine that dies leaves it known."""
+    digest: str = ""
+    """Of what is about to leave, where only what was approved may."""
 
 
 @dataclass(slots=True)
@@ -142,7 +144,8 @@ _QUEUE = (
 )
 _LANES = (
     "SELECT c.id, c.state, c.concurrency, l.last_start, c.live, c.priority, c.weight, l.turn, c.hours, c.spacing, "
-    f"c.replanning, c.started_at {ACTIVE_LANES} AND c.replanning = 0 ORDER BY c.priority DESC, l.last_start, c.id"
+    f"c.replanning, c.started_at, c.approval, c.approved_at, c.letters {ACTIVE_LANES} AND c.replanning = 0 "
+    f"AND {approvals.APPROVED_LANES} ORDER BY c.priority DESC, l.last_start, c.id"
 )
 _HEADS = (
     "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.step_id, j.batch_id, j.recipient_id, j.message_id, "
@@ -320,6 +323,10 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
     tx.move((row, "pending", row["error_key"], "processing", "") for row in rows)
     shared = _shared_facts(lane, queue, state)
     live, hours = bool(lane["live"]), lane["hours"]
+    by_approval = lane["approval"] == Approval.MESSAGE
+    ids = [row["id"] for row in rows]
+    own = letters.of_jobs(tx, ids) if lane["letters"] else {}
+    decided = approvals.of_claim(tx, ids) if by_approval else {}
     jobs = []
     for row in rows:
         # Taken apart in the order of _HEADS: a column by its name is looked for among all names, 20 times a message.
@@ -331,12 +338,13 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
             ClaimedJob(
                 job_id, lease + 1, kind, queue_id, campaign_id, step_id, batch_id, recipient_id, address or "",
                 fields or "{}", message_id, tries, budget_at, due_at, live, hours,
-                profile or "",
+                profile or "", own.get(job_id), by_approval,
             )
         )  # fmt: skip
         if request.begin is not None:
+            decision, digest = decided.get(job_id, (None, ""))
             tx.claimed[job_id] = {
-                **shared, "id": job_id, "lease": lease + 1, "attempts": attempts, "queue_id": queue_id,
+                **shared, "decision": decision, "approved_digest": digest, "id": job_id, "lease": lease + 1, "attempts": attempts, "queue_id": queue_id,
                 "campaign_id": campaign_id, "batch_id": batch_id, "gap": gap, "error_key": error_key,
                 "stopped": stopped, "address": address, "address_key": address_key, "profile": profile,
                 "recipient_id": recipient_id,
@@ -351,6 +359,7 @@ def _shared_facts(lane: Any, queue: Any, state: QueueState) -> dict[str, Any]:
         "spaced_start": queue["spaced_start"], "throttle": queue["throttle"], "warm_days": queue["warm_days"],
         "warm_on": queue["warm_on"], "paused": queue["paused"], "campaign_state": lane["state"],
         "last_start": lane["last_start"], "spacing": lane["spacing"], "replanning": lane["replanning"],
+        "approval": lane["approval"], "approved_at": lane["approved_at"],
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from storage import approvals
 from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, set_lanes, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
@@ -40,6 +41,8 @@ class Edit:
     settings: dict[str, Any] | None = None
     """Laid over those that it has, key by key."""
     list_name: str | None = None
+    approval: str | None = None
+    approval_time: int | None = None
 
     @property
     def of_message(self) -> bool:
@@ -81,6 +84,11 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
     if edit.list_name is not None:
         check_editable(campaign, MESSAGE_STATES, "list")
         tx.execute("UPDATE campaigns SET list = ? WHERE id = ?", (edit.list_name, campaign_id))
+    if edit.approval is not None:
+        check_editable(campaign, (CampaignState.DRAFT,), "approval")
+        tx.execute("UPDATE campaigns SET approval = ? WHERE id = ?", (edit.approval, campaign_id))
+    if edit.approval_time is not None:
+        tx.execute("UPDATE campaigns SET approval_time = ? WHERE id = ?", (edit.approval_time, campaign_id))
     if edit.name is not None and edit.name != campaign.name:
         if tx.one("SELECT 1 FROM campaigns WHERE name = ?", (edit.name,)):
             raise UsageError(f"the campaign name '{edit.name}' is taken", hint="choose another name")
@@ -94,6 +102,7 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
     if edit.of_message:
         _edit_message(tx, campaign_id, edit, now)
     tx.execute("UPDATE campaigns SET updated_at = ?, version = version + 1 WHERE id = ?", (now, campaign_id))
+    approvals.hold_campaigns(tx, now)
     add_event(tx, with_campaign(event, campaign_id), now)
     return get_campaign(tx, campaign_id)
 

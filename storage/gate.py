@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from storage import dispatch, domains
+from storage import approvals, dispatch, domains
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.limits import Ceiling, frees_at, throttled, warmed
+from storage.model import Approval
 from storage.suppressions import among
 from storage.tx import Tx
 
@@ -19,11 +20,13 @@ _GATE = (
     f"SELECT {PAUSED}, j.id, j.state, j.lease, j.queue_id, j.campaign_id, j.batch_id, j.attempts, j.gap, j.error_key, "
     "q.state AS queue_state, q.last_start AS queue_start, q.spaced_start, q.throttle, q.warm_days, q.warm_on, "
     "c.state AS campaign_state, COALESCE(l.last_start, 0) AS last_start, c.spacing, c.replanning, r.stopped, "
-    "r.address, r.address_key, r.profile, j.recipient_id, "
+    "r.address, r.address_key, r.profile, j.recipient_id, COALESCE(c.approval, '') AS approval, c.approved_at, "
+    "ap.decision, ap.digest AS approved_digest, "
     "EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS granted "
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
     "LEFT JOIN lanes l ON l.queue_id = j.queue_id AND l.campaign_id = j.campaign_id "
-    "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.id IN "
+    "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id "
+    "LEFT JOIN approvals ap ON ap.job_id = j.id WHERE j.id IN "
 )
 _USED = (
     "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
@@ -35,6 +38,7 @@ _NTH = (
 )
 _INTENTS = "INSERT INTO attempts (id, job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) VALUES "
 _QUEUE_WIDE = frozenset({"minimum gap", "cap", "warm-up"})
+NOT_APPROVED = "approval"
 _WARM = "UPDATE queues SET warm_days = warm_days + 1, warm_on = ? WHERE id = ? AND warm_on < ?"
 
 
@@ -54,7 +58,7 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
     """The gate: write durable intents, or refuse. What left before this commit can be repeated; nothing after.
 
     A refused job goes back to `pending` in the same transaction (to `skipped` when its person must not be contacted
-    any more); a lost lease changes nothing.
+    any more, to `held` when it is not approved, or says something else than was approved); a lost lease changes nothing.
     """
     rows: dict[int, Any] = {}
     for request in requests:
@@ -133,6 +137,8 @@ def _closed_gate(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> t
         return f"recipient {row['stopped']}", None
     if row["recipient_id"] in grants.suppressed:
         return "recipient suppressed", None
+    if approvals.closed(row, request.digest):
+        return NOT_APPROVED, None
     if row["campaign_state"] not in (None, "active") or row["replanning"]:
         return f"campaign {row['campaign_state']}", None
     if row["queue_state"] not in ("ready", "probing"):
@@ -187,6 +193,9 @@ def _cap_opens(tx: Tx, grants: _Grants, queue_id: int, cap: Ceiling, now: int) -
 def _return(
     tx: Tx, row: Any, request: IntentRequest, refused: str, retry_at: int | None, suppressed: dict[int, str]
 ) -> None:
+    if refused == NOT_APPROVED and row["approval"] == Approval.MESSAGE:
+        approvals.hold_at_gate(tx, row, request.now)
+        return
     scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
     tx.count(*scope, "processing", "", -1)
     stopped = row["stopped"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from storage.events import Event, add_event
+from storage.model import Approval
 from storage.reader import Reader
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _FREE = (
 _SHARED = (
     "SELECT l.campaign_id, q.name, q.channel, q.id AS queue_id FROM campaigns c INDEXED BY campaigns_active "
     "JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = l.queue_id WHERE c.state = 'active' "
-    "AND c.replanning = 0 AND (SELECT count(*) FROM lanes o JOIN queues s ON s.id = o.queue_id "
+    "AND c.replanning = 0 AND c.approval <> 'message' AND (SELECT count(*) FROM lanes o JOIN queues s ON s.id = o.queue_id "
     "WHERE o.campaign_id = c.id AND s.channel = q.channel) > 1 ORDER BY l.campaign_id, l.position, q.id"
 )
 _MOVABLE = (
@@ -104,9 +105,12 @@ def reassign(
     """Let messages (id, due time in us, gap in us) go through the queue `new` instead of `old`: only what is pending,
     was never tried, and belongs to somebody who was not yet written to through `old`. Their counters move with them.
     Returns how many moved; the event is written when some did."""
-    campaign = tx.one("SELECT state, replanning FROM campaigns WHERE id = ?", (campaign_id,))
+    campaign = tx.one("SELECT state, replanning, approval FROM campaigns WHERE id = ?", (campaign_id,))
     lane = tx.one("SELECT 1 FROM lanes WHERE campaign_id = ? AND queue_id = ?", (campaign_id, new))
     if campaign is None or campaign["state"] != "active" or campaign["replanning"] or lane is None:
+        return 0
+    if campaign["approval"] == Approval.MESSAGE:
+        # Who it comes from is a part of what was approved.
         return 0
     moved = 0
     for job_id, due_at, gap in moves:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage.letters import Letter
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -57,6 +60,14 @@ class HeldReason(StrEnum):
     CONFIGURATION = "configuration"
     CANCELLED = "cancelled"
     """By hand, until the time to undo it is over; then the job is `skipped`."""
+
+
+class Approval(StrEnum):
+    """Who must say yes before anything of a campaign leaves: nobody, or a person for each message, or once for all."""
+
+    NONE = ""
+    MESSAGE = "message"
+    CAMPAIGN = "campaign"
 
 
 class QueueState(StrEnum):
@@ -149,6 +160,18 @@ class Campaign:
     """Its window (`engine.planning.windows`); empty for none."""
     list_name: str = ""
     """The list that a reader of it leaves."""
+    approval: str = ""
+    """An `Approval`."""
+    approval_time: int = 0
+    """How long a message waits for its approval (us; 0: for ever)."""
+    approved_at: int | None = None
+    """When it was approved as a whole; None also once what it says or whom it reaches was changed."""
+    approved_by: str = ""
+
+    @property
+    def unapproved(self) -> bool:
+        """It must be approved as a whole, and is not."""
+        return self.approval == Approval.CAMPAIGN and self.approved_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +235,10 @@ class ClaimedJob:
     """Its campaign's window as JSON text; "" for none."""
     profile: str = ""
     """The recipient's social profile, cleaned; "" for none."""
+    letter: Letter | None = None
+    """Its own text instead of its step's."""
+    by_approval: bool = False
+    """It leaves only as it was approved: the gate asks for its digest."""
 
 
 @dataclass(frozen=True, slots=True)

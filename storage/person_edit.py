@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from storage import approvals
 from storage.acts import Seen, retried_by_hand
 from storage.campaigns import get_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
@@ -86,6 +87,10 @@ def edit_person(tx: Tx, before: Person, after: Person, event: Event, now: int) -
         )
         if after.address != before.address and row["stopped"]:
             tx.execute("UPDATE recipients SET stopped = '', stopped_at = NULL WHERE id = ?", (before.id,))
+        # Whoever looked at a message that waits for approval looked at the person as they were.
+        tx.execute("UPDATE jobs SET lease = lease + 1 WHERE recipient_id = ? AND state = 'held'", (before.id,))
+        jobs = tx.all(_JOBS, (before.id,))
+        approvals.hold_campaigns(tx, now)
         only = jobs[0]["id"] if len(jobs) == 1 else None
         add_event(tx, replace(event, campaign_id=campaign.id, job_id=only, n=1), now)
     return PersonChanged(

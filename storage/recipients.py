@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from storage import approvals
 from storage.errors import RefusedError
 from storage.events import Event, add_event
-from storage.model import JobState, RecipientRow
+from storage.model import Approval, JobState, RecipientRow
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -114,6 +115,7 @@ def finish_import(tx: Tx, import_id: int, sums: ImportSums, event: Event, now: i
         "finished_at = ? WHERE id = ?",
         (sums.rows, sums.imported, sums.rejected, sums.duplicates, sums.grouped, now, import_id),
     )
+    approvals.hold_campaigns(tx, now)
     add_event(tx, event, now)
 
 
@@ -177,9 +179,14 @@ def add_jobs(
     """Make one slice of jobs under a loading batch.
 
     In a running campaign they carry `ready` 2: nobody can claim them before `release_slice`. A draft's jobs cannot be
-    claimed anyway, so they get their flag at once, which spares a large start its second pass.
+    claimed anyway, so they get their flag at once, which spares a large start its second pass. Where each message is to
+    be approved they are `held` for that.
     """
-    draft = tx.one("SELECT state FROM campaigns WHERE id = ?", (campaign_id,))["state"] == "draft"
+    campaign = tx.one("SELECT state, approval FROM campaigns WHERE id = ?", (campaign_id,))
+    draft = campaign["state"] == "draft"
+    if asks := campaign["approval"] == Approval.MESSAGE:
+        jobs = [job if job.held or job.skipped else replace(job, held=approvals.WAITS) for job in jobs]
+    newest = tx.one("SELECT COALESCE(max(id), 0) AS id FROM jobs")["id"] if asks else 0
     more = tx.one(
         "SELECT EXISTS (SELECT 1 FROM steps s JOIN steps own ON own.id = ? WHERE s.campaign_id = ? "
         "AND s.position > own.position) AS more",
@@ -203,7 +210,7 @@ def add_jobs(
                 job.due_at,
                 job.gap,
                 job.detail,
-                f"held: {job.detail}"[:100] if job.held else "",
+                _held_key(job),
                 job.message_id,
                 more,
                 now,
@@ -213,11 +220,16 @@ def add_jobs(
         ],
     )
     tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
-    made = Counter(
-        (job.queue_id or queue_id, _state(job), f"held: {job.detail}"[:100] if job.held else "") for job in jobs
-    )
+    made = Counter((job.queue_id or queue_id, _state(job), _held_key(job)) for job in jobs)
+    if asks:
+        approvals.open_new(tx, newest, now)
     for (queue, state, held), n in made.items():
         tx.count(queue, campaign_id, batch_id, state, held, n)
+
+
+def _held_key(job: PlannedJob) -> str:
+    """The error key of a held job: what is to be mended; "" when only a person's yes is missing."""
+    return f"held: {job.detail}"[:100] if job.held and (job.detail or job.held != approvals.WAITS) else ""
 
 
 def _state(job: PlannedJob) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from storage import approvals
 from storage.events import Event, add_event
 from storage.model import DAY, JobState
 
@@ -167,6 +168,8 @@ _INSERT = (
     "WHERE id = ? AND follow > 0 ON CONFLICT (recipient_id, step_id) DO NOTHING "
     "RETURNING queue_id, campaign_id, batch_id"
 )
+_ASKS = "SELECT 1 FROM jobs j JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ? AND c.approval = 'message'"
+"""Whether each message of this job's campaign is to be approved."""
 _AS_SEEN = (
     "SELECT 1 FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN campaigns c ON c.id = j.campaign_id "
     "WHERE j.id = ? AND j.state = ? AND r.stopped = ? AND r.accepted_at IS ? AND r.replied_at IS ? "
@@ -208,12 +211,16 @@ def _restored_at(tx: Tx) -> int:
 
 def _insert(tx: Tx, one: Following, now: int, restored_at: int) -> int:
     state, reason, detail, error_key = "pending", "", "", ""
+    asks = tx.one(_ASKS, (one.job_id,)) is not None
+    newest = tx.one("SELECT COALESCE(max(id), 0) AS id FROM jobs")["id"] if asks else 0
     if one.skipped:
         state, reason = "skipped", one.skipped
     elif one.due_at <= restored_at:
         state, detail, error_key = "uncertain", f"{RESTORED}: it may have been sent after the backup", RESTORED
     elif one.held:
         state, reason, detail, error_key = "held", one.held, one.detail, f"held: {one.detail}"[:100]
+    elif asks:
+        state, reason = "held", approvals.WAITS
     ready = 1 if one.due_at <= now and state == "pending" else 0
     row = tx.one(
         _INSERT,
@@ -225,6 +232,8 @@ def _insert(tx: Tx, one: Following, now: int, restored_at: int) -> int:
     if row is None:
         return 0
     tx.count(row["queue_id"], row["campaign_id"], row["batch_id"], state, error_key, +1)
+    if asks:
+        approvals.open_new(tx, newest, now)
     tx.execute(
         "UPDATE batches SET total = total + 1, state = CASE WHEN state = 'done' THEN 'ready' ELSE state END, "
         "finished_at = CASE WHEN state = 'done' THEN NULL ELSE finished_at END WHERE id = ?",

@@ -23,6 +23,7 @@ from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueStat
 from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
+from storage.sqlite_approvals import SqliteApprovals
 from storage.sqlite_people import SqlitePeople
 from storage.sqlite_schedules import SqliteSchedules
 from storage.sqlite_tasks import SqliteTasks
@@ -37,7 +38,7 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a commit waits while another program (a backup tool, a database browser) holds the file."""
 
 
-class SqliteStore(SqliteAlarms, SqlitePeople, SqliteSchedules, SqliteTasks):
+class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, SqliteTasks):
     """`storage.store.Store` on SQLite. Open with `SqliteStore.open`; the caller owns the lock's life."""
 
     def __init__(

@@ -14,12 +14,14 @@ from typing import Any, Protocol, TypeVar
 from storage.acts import Acted, Seen, Tell
 from storage.alarms import Alarm, Answer, Overdue
 from storage.campaigns import CampaignSpec
+from storage.deciding import Approved, Awaiting, Draft, Known
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.edits import Edit, Tuning
 from storage.endings import Rescued
 from storage.events import Event
 from storage.firings import Decision
 from storage.inbox import Effect, Returned
+from storage.letters import Letter
 from storage.limits import Ceiling
 from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
@@ -272,6 +274,41 @@ class Store(Protocol):
         ...
 
     async def prune_events(self, before: int, after: int) -> Pruned: ...
+
+    # approvals
+    async def awaiting(self, ids: Sequence[int]) -> dict[int, Awaiting]:
+        """What of these jobs is a message of a campaign that asks for each, with all that it is composed from."""
+        ...
+
+    async def approved_pending(self, campaign_id: int, after: int) -> list[int]:
+        """A campaign's approved messages that were not sent yet, a slice after a job's id."""
+        ...
+
+    async def last_due(self, campaign_id: int, queue_id: int, step_id: int) -> int: ...
+
+    async def approve_jobs(self, given: Sequence[Approved], by: str, tell: Tell) -> Acted: ...
+
+    async def reject_jobs(self, jobs: Sequence[Seen], why: str, by: str, tell: Tell) -> Acted: ...
+
+    async def void_approvals(self, ids: Sequence[int]) -> int:
+        """These pending messages say something else than was approved: they are held again. How many."""
+        ...
+
+    async def expire_approvals(self) -> tuple[int, int | None]:
+        """Skip a slice of what waited too long: how many, and when the next one expires (us)."""
+        ...
+
+    async def approve_campaign(self, campaign_id: int, version: int | None, by: str, event: Event) -> bool:
+        """Approve a campaign as a whole; whether its pause waited for that."""
+        ...
+
+    async def write_letter(self, seen: Seen, letter: Letter, by: str, event: Event) -> None: ...
+
+    async def known_people(self, campaign_id: int, step_id: int, keys: Sequence[str]) -> list[Known]: ...
+
+    async def add_drafts(
+        self, batch_id: int, campaign: Campaign, step_id: int, drafts: Sequence[Draft], by: str
+    ) -> list[int]: ...
 
     # alarms
     async def raise_alarm(self, alarm: Alarm, event: Event | None) -> bool:

@@ -29,6 +29,8 @@ class Message:
     smtputf8: bool = False
     name: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    digest: str = ""
+    """What the gate compares with what was approved (`engine.composer.digest_of`); "" where nothing is."""
 
 
 class ChannelError(Exception):

@@ -18,7 +18,7 @@ from engine.compose.errors import ComposeError, MissingField
 from engine.compose.headers import checked_message_id, date_value, envelope_address, header_value, mailbox
 from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe, UnsubscribeHeaders
 from engine.compose.reference import Draft, reference_bytes
-from engine.compose.template import Template, compile_template
+from engine.compose.template import Compile, Template, compile_template
 from storage.model import SECOND, Step
 
 SUPPLIED = ("address", "message_id", LEAVES_BY, "unsubscribe_url")
@@ -60,9 +60,16 @@ class MessageFactory:
     """Makes one step's messages for any recipient; immutable, safe to share."""
 
     def __init__(
-        self, step: Step, identity: Identity, *, unsubscribe: Unsubscribe | None = None, return_path: str = ""
+        self,
+        step: Step,
+        identity: Identity,
+        *,
+        unsubscribe: Unsubscribe | None = None,
+        return_path: str = "",
+        compile: Compile = compile_template,
     ) -> None:
-        """Compile `step` for the sender `identity`; `return_path` is kept for who knows the message's token.
+        """Compile `step` for the sender `identity`; `return_path` is kept for who knows the message's token. `compile`
+        reads subject, text and HTML; further headers are always templates.
 
         Raises TemplateError, AddressError, or ComposeError for a header or attachment that cannot be sent
         and for a step without text.
@@ -73,12 +80,12 @@ class MessageFactory:
         self._from_name = identity.from_name
         self._reply_to, wide_reply = envelope_address(identity.reply_to) if identity.reply_to else ("", False)
         self._wide = wide_sender or wide_reply
-        self._subject = compile_template(step.subject, name="subject")
+        self._subject = compile(step.subject, name="subject")
         self._headers = tuple(_custom_header(name, value) for name, value in step.headers.items())
         self._unsubscribe = UnsubscribeHeaders(unsubscribe) if unsubscribe else None
         self._attachments = read_attachments(step.attachments)
         digest = _digest(step, identity)
-        self._parts = _parts(step, digest, multipart=bool(self._attachments))
+        self._parts = _parts(step, digest, compile, multipart=bool(self._attachments))
         self._frame(digest)
         templates = [self._subject, *(h.template for h in self._headers), *(p.template for p in self._parts)]
         self._templates = tuple(templates)
@@ -240,14 +247,14 @@ def _digest(step: Step, identity: Identity) -> str:
     return hashlib.blake2b(seen.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
-def _parts(step: Step, digest: str, *, multipart: bool) -> tuple[BodyPart, ...]:
+def _parts(step: Step, digest: str, compile: Compile, *, multipart: bool) -> tuple[BodyPart, ...]:
     """The text parts, the richer one last (RFC 2046 section 5.1.4)."""
     sources = [(kind, text) for kind, text in (("plain", step.text), ("html", step.html)) if text.strip()]
     if not sources:
         raise ComposeError("the step has neither text nor html", hint="Write the message's text.")
     guard = digest if multipart or len(sources) > 1 else ""
     return tuple(
-        BodyPart(kind, compile_template(source, html=kind == "html", name=kind.replace("plain", "text")), guard)
+        BodyPart(kind, compile(source, html=kind == "html", name=kind.replace("plain", "text")), guard)
         for kind, source in sources
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.channels.channel import Message
 from engine.compose.errors import ComposeError
-from engine.compose.template import compile_template
+from engine.compose.template import Compile, compile_template
 from storage.model import Step
 
 NAME_FIELDS = ("first_name", "last_name", "name")
@@ -23,14 +23,14 @@ class NoteFactory:
     does, in UTF-16 units: a character outside the basic plane, such as most emoji, counts two.
     """
 
-    def __init__(self, step: Step, account: str, limit: int) -> None:
+    def __init__(self, step: Step, account: str, limit: int, *, compile: Compile = compile_template) -> None:
         """Compile `step` for the service's `account`. Raises TemplateError, or ComposeError for what an invitation
         cannot carry and for a text that is longer than `limit` before any field is filled in."""
         if step.html.strip() or step.attachments:
             raise ComposeError("an invitation has neither HTML nor attachments", hint="Write the note as plain text.")
         self.sender = account
         self.limit = limit
-        self._template = compile_template(step.text.strip(), name="note")
+        self._template = compile(step.text.strip(), name="note")
         self.fields = self._template.fields - {_SUPPLIED}
         """Every field name that the note uses and a recipient may bring."""
         self.required = self._template.required - {_SUPPLIED}

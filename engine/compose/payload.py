@@ -16,7 +16,7 @@ from engine.account_base import AccountBase
 from engine.channels.channel import Message
 from engine.channels.webhook.headers import check_header
 from engine.compose.errors import ComposeError, MissingField, OutputTooLarge, RenderError, TemplateError
-from engine.compose.template import MAX_OUTPUT, Template, compile_template
+from engine.compose.template import MAX_OUTPUT, Compile, Template, compile_template
 from storage.model import Step
 
 SUPPLIED: Final = ("address", "profile", "message_id")
@@ -66,7 +66,7 @@ class Hole:
 class PayloadFactory:
     """Makes one step's JSON bodies for any recipient; immutable, safe to share."""
 
-    def __init__(self, step: Step, account: AccountBase) -> None:
+    def __init__(self, step: Step, account: AccountBase, *, compile: Compile = compile_template) -> None:
         """Compile `step`. Raises ComposeError with line and column for a template that is no JSON or not allowed, and
         for a step with parts that a webhook does not have."""
         for part, given in (("subject", step.subject.strip()), ("html", step.html.strip())):
@@ -76,7 +76,7 @@ class PayloadFactory:
             raise ComposeError("a webhook has no attachments", hint="Put a link into the JSON of the step's text.")
         self.sender = account.name
         self._headers = tuple(_header(name, value) for name, value in step.headers.items())
-        self._literals, self._holes = compile_payload(step.text)
+        self._literals, self._holes = compile_payload(step.text, compile)
         self._typed = tuple(hole for hole in self._holes if hole.kind)
         used = frozenset[str]().union(*(hole.template.fields for hole in self._holes))
         required = frozenset[str]().union(*(hole.template.required for hole in self._holes))
@@ -126,19 +126,20 @@ class PayloadFactory:
         return {**fields, **own, "message_id": message_id.strip("<>")}
 
 
-def compile_payload(source: str) -> tuple[tuple[str, ...], tuple[Hole, ...]]:
+def compile_payload(source: str, compile: Compile = compile_template) -> tuple[tuple[str, ...], tuple[Hole, ...]]:
     """The constant JSON around the holes, one piece more than there are holes, and the holes in their order.
 
     Raises ComposeError, which says line and column and what is wrong there.
     """
-    return _Compiler(source).compiled()
+    return _Compiler(source, compile).compiled()
 
 
 class _Compiler:
     """One walk over the tokens of a text that is known to be JSON."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, compile: Compile) -> None:
         self._source = source
+        self._compile = compile
         self._tokens = _tokens(source)
         self._at = 0
         self._depth = 0
@@ -238,7 +239,7 @@ class _Compiler:
     def _template(self, token: re.Match[str], text: str, path: str) -> Template:
         name = f"text at {path}"
         try:
-            return compile_template(text, name=name)
+            return self._compile(text, name=name)
         except TemplateError as error:
             words = error.message.removeprefix(f"{name}, line {error.line}: ")
             _refuse(self._source, token.start(), f"{path}: {words}", error.hint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from jinja2 import filters, pass_context
@@ -107,6 +107,20 @@ class Template:
         if size * 4 > MAX_OUTPUT and len(text.encode("utf-8", "replace")) > MAX_OUTPUT:
             raise OutputTooLarge(self.name, MAX_OUTPUT)
         return text
+
+
+def literal_template(source: str, *, html: bool = False, name: str = "text") -> Template:
+    """`source` as it stands: nothing in it is a field. For a text that was written for one person. Raises
+    TemplateError."""
+    if len(source) > MAX_OUTPUT:
+        raise TemplateError(f"longer than {MAX_OUTPUT:,} characters", 1, name, hint="Shorten the text.")
+    return Template(name, Syntax(segments=(Segment(source),)), None, html=html)
+
+
+class Compile(Protocol):
+    """How a source becomes a template: `compile_template`, or `literal_template`."""
+
+    def __call__(self, source: str, *, html: bool = False, name: str = "text") -> Template: ...
 
 
 def compile_template(source: str, *, html: bool = False, name: str = "text") -> Template:

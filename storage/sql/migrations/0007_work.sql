@@ -162,7 +162,8 @@ ALTER TABLE campaigns ADD COLUMN approval_time INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE campaigns ADD COLUMN approved_at INTEGER;
 ALTER TABLE campaigns ADD COLUMN approved_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE campaigns ADD COLUMN letters INTEGER NOT NULL DEFAULT 0 CHECK (letters IN (0, 1));
--- What was asked about a message, and who said what when.
+-- What was asked about a message, and who said what when. digest: of the message that was approved; what leaves must
+-- have it too.
 CREATE TABLE approvals (
     job_id     INTEGER PRIMARY KEY REFERENCES jobs (id),
     asked_at   INTEGER NOT NULL,
@@ -171,7 +172,9 @@ CREATE TABLE approvals (
     decided_at INTEGER,
     decided_by TEXT NOT NULL DEFAULT '',
     note       TEXT NOT NULL DEFAULT '',
-    CHECK ((decision = '') = (decided_at IS NULL))
+    digest     TEXT NOT NULL DEFAULT '',
+    CHECK ((decision = '') = (decided_at IS NULL)),
+    CHECK ((decision = 'approved') = (digest <> ''))
 ) STRICT;
 CREATE INDEX approvals_open ON approvals (job_id) WHERE decision = '';
 CREATE INDEX approvals_expiring ON approvals (expires_at) WHERE decision = '' AND expires_at IS NOT NULL;
@@ -184,3 +187,37 @@ CREATE TABLE letters (
     written_by TEXT NOT NULL DEFAULT '',
     updated_at INTEGER NOT NULL
 ) STRICT;
+-- Whoever changes what a campaign says, or whom it reaches, takes its approval back, by whatever way the change comes.
+CREATE TRIGGER steps_unapprove_new AFTER INSERT ON steps
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.campaign_id AND approved_at IS NOT NULL;
+END;
+CREATE TRIGGER steps_unapprove_changed AFTER UPDATE ON steps
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.campaign_id AND approved_at IS NOT NULL;
+END;
+CREATE TRIGGER steps_unapprove_gone AFTER DELETE ON steps
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = OLD.campaign_id AND approved_at IS NOT NULL;
+END;
+CREATE TRIGGER recipients_unapprove_new AFTER INSERT ON recipients
+WHEN EXISTS (SELECT 1 FROM campaigns WHERE id = NEW.campaign_id AND approved_at IS NOT NULL)
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.campaign_id;
+END;
+CREATE TRIGGER recipients_unapprove_changed AFTER UPDATE OF address, fields, profile ON recipients
+WHEN (OLD.address <> NEW.address OR OLD.fields <> NEW.fields OR OLD.profile <> NEW.profile)
+    AND EXISTS (SELECT 1 FROM campaigns WHERE id = NEW.campaign_id AND approved_at IS NOT NULL)
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.campaign_id;
+END;
+CREATE TRIGGER campaigns_unapprove AFTER UPDATE OF settings, queue_id, list ON campaigns
+WHEN NEW.approved_at IS NOT NULL
+    AND (OLD.settings <> NEW.settings OR OLD.queue_id <> NEW.queue_id OR OLD.list <> NEW.list)
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.id;
+END;
+CREATE TRIGGER lanes_unapprove_new AFTER INSERT ON lanes
+BEGIN
+    UPDATE campaigns SET approved_at = NULL, approved_by = '' WHERE id = NEW.campaign_id AND approved_at IS NOT NULL;
+END;
