@@ -128,13 +128,13 @@ class RunContext:
         """Run what would block (a large file, a computation) beside the engine's loop, which also sends messages."""
         return await asyncio.to_thread(run, *args, **kwargs)
 
-    async def act(self, name: str, **args: Any) -> dict[str, Any]:
+    async def act(self, name: str, /, **args: Any) -> dict[str, Any]:
         """One action of control, audited in this job's name. Raises what the action raises."""
         from engine.control.actions import call
 
         return await call(self.control, name, args, Actor(user=f"job {self.job_id}", via="job"))
 
-    async def enqueue(self, kind: str, payload: dict[str, Any], **more: Any) -> int:
+    async def enqueue(self, kind: str, payload: dict[str, Any], /, **more: Any) -> int:
         """Make another background job (`more`: as `job.add` takes it); returns its id."""
         made = await self.act("job.add", kind=kind, payload=payload, origin=f"job {self.job_id}", **more)
         return int(made["job_id"])

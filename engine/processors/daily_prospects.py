@@ -44,6 +44,9 @@ class DailyProspects(Pipeline[ProspectSettings]):
     about: ClassVar[str] = "find, score and draft for new prospects, and queue the messages for approval"
     payload = ProspectSettings
     stages: ClassVar[tuple[str, ...]] = ("quota", "discover", "rank", "draft", "queue", "events")
+    funnel: ClassVar[tuple[str, ...]] = (
+        "discovered", "scored", "high_priority", "uncontacted", "selected", "generated", "queued",
+    )  # fmt: skip
 
     def steps(self) -> tuple[StageCode, ...]:
         return (_quota, _discover, _rank, _draft, _queue, _events)

@@ -54,6 +54,8 @@ class Pipeline(Processor[P]):
     died within it, so what it changes must be safe to repeat."""
 
     stages: ClassVar[tuple[str, ...]]
+    funnel: ClassVar[tuple[str, ...]] = ()
+    """The counters that tell how many were left after each step, the widest first."""
 
     def steps(self) -> tuple[StageCode, ...]:
         """The code of each stage, in order."""
