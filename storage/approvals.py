@@ -1,7 +1,7 @@
 """What waits for a person's yes, message by message or for a whole campaign, and what becomes of it.
 
 Nothing here is a promise that the callers must keep. A job of a campaign that asks for each message is made `held`
-where jobs are made (`recipients.add_jobs`, `sequences.follow`), every act that makes one pending again passes it through
+where jobs are made (`recipients.add_jobs`, `sequences.follow`), every act that makes one pending again hands it to
 `ask`, and the gate lets it through only while its approval stands and is of the very message that is about to leave
 (`closed`). A campaign that is approved as a whole loses that by triggers on all that it says and whom it reaches
 (`0007_work.sql`); without it no lane of it is claimed, and `hold_campaigns` pauses it.
@@ -127,8 +127,8 @@ def of_claim(tx: Tx, ids: list[int]) -> dict[int, tuple[str | None, str]]:
 
 
 def expire(tx: Tx, now: int, limit: int = SLICE) -> tuple[int, int | None]:
-    """Skip what waited for approval longer than it may, at most a slice. Returns how many, and when the next one expires
-    (us; None: none does)."""
+    """Skip what waited for approval longer than it may, at most a slice. Returns how many, and when the next one
+    expires (us; None: none does)."""
     rows = tx.all(_TO_EXPIRE, (now, limit))
     skipped = []
     for row in rows:

@@ -58,7 +58,7 @@ def begin_attempts(tx: Tx, requests: list[IntentRequest]) -> list[Intent]:
     """The gate: write durable intents, or refuse. What left before this commit can be repeated; nothing after.
 
     A refused job goes back to `pending` in the same transaction (to `skipped` when its person must not be contacted
-    any more, to `held` when it is not approved, or says something else than was approved); a lost lease changes nothing.
+    any more, to `held` when it is not approved, or not as it would leave); a lost lease changes nothing.
     """
     rows: dict[int, Any] = {}
     for request in requests:

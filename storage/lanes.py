@@ -20,7 +20,8 @@ _FREE = (
 _SHARED = (
     "SELECT l.campaign_id, q.name, q.channel, q.id AS queue_id FROM campaigns c INDEXED BY campaigns_active "
     "JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = l.queue_id WHERE c.state = 'active' "
-    "AND c.replanning = 0 AND c.approval <> 'message' AND (SELECT count(*) FROM lanes o JOIN queues s ON s.id = o.queue_id "
+    "AND c.replanning = 0 AND c.approval <> 'message' "
+    "AND (SELECT count(*) FROM lanes o JOIN queues s ON s.id = o.queue_id "
     "WHERE o.campaign_id = c.id AND s.channel = q.channel) > 1 ORDER BY l.campaign_id, l.position, q.id"
 )
 _MOVABLE = (
