@@ -56,7 +56,8 @@ def _working(queue: str) -> str:
 class Engine:
     """One engine over one database. `start`, then `run` until drained; `stop` cuts.
 
-    `load_config` is called at start and on reload. Role: `engine` (headless) or `console` (embedded).
+    `load_config` is called at start and on reload. Role: `engine` (headless) or `console` (embedded). One that does
+    not send (`sends`) runs background jobs and nothing else.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Engine:
         create: bool = False,
         read_only: bool = False,
         registry: Registry | None = None,
+        sends: bool = True,
     ) -> None:
         self.database = database
         self.clock = clock or SystemClock()
@@ -79,6 +81,7 @@ class Engine:
         self._create = create
         self._read_only = read_only
         self._registry = registry or Registry()
+        self._sends = sends
         self._runners: dict[str, QueueRunner] = {}
         self._retiring: dict[str, tuple[QueueRunner, asyncio.Task[None]]] = {}
         self._work: dict[str, TaskRunner] = {}
@@ -141,13 +144,13 @@ class Engine:
         self._lag.start()
         await self._set_runners()
         await self._set_work()
-        await self._mailboxes.set(self.config.inbox)
+        await self._mailboxes.set(self.config.inbox if self._sends else {})
         self._tasks["scheduler"] = asyncio.create_task(self.scheduler.run(), name="scheduler")
 
     async def _set_runners(self) -> None:
         """One runner per account. A reload lets those whose account changed finish what they have in flight, and
         starts their successors then: nobody waits for a slow server here."""
-        wanted = self.config.accounts
+        wanted = self.config.accounts if self._sends else {}
         for name, runner in list(self._runners.items()):
             if name in wanted and wanted[name] == runner.account:
                 runner.tune(await self._rules(wanted[name]))
@@ -294,6 +297,7 @@ class Engine:
         return {
             "running": True,
             "role": self._role,
+            "sends": self._sends,
             "draining": self._draining.is_set(),
             "why": self._why,
             "epoch": self.store.epoch,
@@ -353,7 +357,7 @@ class Engine:
         self.composer.forget()
         await self._set_runners()
         await self._set_work()
-        await self._mailboxes.set(config.inbox)
+        await self._mailboxes.set(config.inbox if self._sends else {})
         self.wake()
         return {"accounts": sorted(config.accounts), "message": f"reloaded {config.path}"}
 
@@ -364,6 +368,9 @@ class Engine:
 
     def end_job(self, job_id: int, by: str) -> bool:
         return any(runner.end_job(job_id, by) for runner in self._work.values())
+
+    def under_way(self) -> frozenset[int]:
+        return self._held()
 
     # life
 

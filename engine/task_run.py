@@ -22,7 +22,7 @@ from engine.processors.processor import (
     Permanent,
     RunError,
 )
-from engine.processors.registry import Registry, check_payload
+from engine.processors.registry import Registry, check_payload, kept_json
 from storage.errors import PacelineError, UsageError
 from storage.model import Effect, HeldReason, JobState, OutcomeClass
 from storage.tasks import ClaimedTask, TaskEnd
@@ -143,9 +143,9 @@ def _succeeded(task: ClaimedTask, outcome: Any, now: int) -> TaskEnd:
         case _:
             result, flag = {}, f"its processor returned {type(outcome).__name__}, which is no outcome"
     try:
-        text = json.dumps(result, ensure_ascii=False) if result else ""
-    except (TypeError, ValueError) as error:
-        text, flag = "", f"its result cannot be kept: {error}"[:200]
+        text = kept_json(result, "result") if result else ""
+    except UsageError as error:
+        text, flag = "", f"its result cannot be kept: {error.message}"[:200]
     if len(text) > MAX_RESULT:
         text, flag = "", f"its result has {len(text):,} characters and is not kept: name a file in it instead"
     return TaskEnd(task, now, JobState.COMPLETED, OutcomeClass.ACCEPTED, result=text, flag=flag[:500])

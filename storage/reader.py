@@ -283,7 +283,7 @@ class Reader:
 
     JOB = (
         "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
-        "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
+        "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, j.lease_until, "
         "j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
         "(SELECT s.position FROM steps s WHERE s.id = j.step_id) AS step, "
         "q.name AS queue, r.address, r.id AS recipient_id, t.origin, t.stage, t.flag, t.done, t.total, t.note, "

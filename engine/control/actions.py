@@ -61,6 +61,10 @@ class Hooks(Protocol):
         """Ask a running background job to end; False when it does not run."""
         ...
 
+    def under_way(self) -> frozenset[int]:
+        """The jobs that the engine itself has in hand, whatever the clock says of their leases."""
+        ...
+
 
 class NoEngine:
     """Hooks of a command that holds the lock for itself alone."""
@@ -88,6 +92,9 @@ class NoEngine:
     def end_job(self, job_id: int, by: str) -> bool:
         return False
 
+    def under_way(self) -> frozenset[int]:
+        return frozenset()
+
 
 @dataclass(slots=True)
 class Context:
@@ -102,10 +109,15 @@ class Context:
     read_only: bool = False
     registry: Registry = field(default_factory=Registry)
     _planning: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _adding: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def planning(self, campaign_id: int) -> asyncio.Lock:
         """Held while a plan is written: two starts of one campaign follow each other. A pause never waits for it."""
         return self._planning[campaign_id]
+
+    def adding(self, campaign_id: int) -> asyncio.Lock:
+        """Held while a background job adds people to a campaign, which takes one import at a time."""
+        return self._adding[campaign_id]
 
     async def queue_of(self, account: Account) -> Queue:
         return await self.store.ensure_queue(account.name, account.channel)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from pydantic import Field
 
 from engine import plans
 from engine.control.actions import Args, Context, Result, action, audit
+from engine.planning.durations import format_duration
 from engine.priority import priority_of
 from engine.processors.registry import check_payload
 from storage.errors import PacelineError, RefusedError, UsageError
-from storage.model import Actor
+from storage.model import SEND, Actor, JobState
 from storage.tasks import CHANNEL, NewTask
 
 MOST_ROWS = 1_000
 """Jobs of one call; more are made in several, under one batch."""
-SHOWN_ERRORS = 20
+LONGEST_ERROR = 300
 
 
 class JobSpec(Args):
@@ -52,11 +54,13 @@ class BeginArgs(Args):
 
 
 class RowsArgs(Args):
-    """One slice of a batch; `first`: the number of its first row, for the words of errors."""
+    """One slice of a batch; `numbers`: those of its rows in their file, for the words of errors (default: from 1 on).
+    `skip_bad`: what is right of a slice with mistakes is added all the same."""
 
     batch_id: int
     rows: list[dict[str, Any]] = Field(max_length=MOST_ROWS)
-    first: int = 1
+    numbers: list[int] = Field(default_factory=list, max_length=MOST_ROWS)
+    skip_bad: bool = False
     origin: str = Field(default="manual", max_length=100)
 
 
@@ -73,6 +77,10 @@ class EndArgs(Args):
     ids: list[int] = Field(min_length=1, max_length=1_000)
 
 
+class JobArgs(Args):
+    job: int
+
+
 @action("job.add", AddArgs)
 async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
     """Make one background job. With a unique key that an open job has, that one is answered instead."""
@@ -85,6 +93,7 @@ async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
         "success": True,
         "message": said,
         "job_id": made.id,
+        "jobId": made.id,
         "new": made.new,
         "batch_id": batch_id or None,
         "kind": args.kind,
@@ -104,20 +113,21 @@ async def begin(context: Context, args: BeginArgs, actor: Actor) -> Result:
 
 @action("job.rows", RowsArgs)
 async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
-    """Add one slice; a slice with a mistake is not added, and each mistake is told with its row."""
+    """Add one slice; each mistake is told with its row. Of a slice with one nothing is added, unless `skip_bad`."""
     tasks: list[NewTask] = []
     queues = await queues_of(context)
     errors: list[dict[str, Any]] = []
-    for number, row in enumerate(args.rows, args.first):
+    for number, row in zip(args.numbers or count(1), args.rows, strict=False):
         try:
             tasks.append(new_task(context, _spec(row), queues, origin=args.origin))
         except PacelineError as error:
-            errors.append({"row": number, "error": error.message, "hint": error.hint})
-    if errors:
-        return {"success": False, "added": 0, "errors": errors[:SHOWN_ERRORS], "wrong": len(errors)}
+            errors.append({"row": number, "error": error.message[:LONGEST_ERROR], "hint": error.hint[:LONGEST_ERROR]})
+    if errors and not args.skip_bad:
+        return {"success": False, "added": 0, "known": 0, "ids": [], "errors": errors}
     made = await context.store.add_tasks(args.batch_id, tasks)
     new = sum(one.new for one in made)
-    return {"success": True, "added": new, "known": len(made) - new, "ids": [one.id for one in made], "errors": []}
+    ids = [one.id for one in made]
+    return {"success": not errors, "added": new, "known": len(made) - new, "ids": ids, "errors": errors}
 
 
 @action("job.commit", CommitArgs)
@@ -150,6 +160,42 @@ async def end(context: Context, args: EndArgs, actor: Actor) -> Result:
     words = f"job {asked[0]}" if len(asked) == 1 else f"{len(asked)} jobs"
     await context.store.add_event(audit("job.end", f"asked {words} to end", actor, n=len(asked), data={"jobs": asked}))
     return {"success": True, "asked": asked, "message": f"{words} asked to end"}
+
+
+@action("job.reset", JobArgs)
+async def reset(context: Context, args: JobArgs, actor: Actor) -> Result:
+    """Take a background job back that nobody runs any more: it waits again, or is uncertain when it must not run twice.
+    Engines do so by themselves, a minute after its lease ran out at the latest."""
+    before = await context.store.read(lambda reader: reader.job(args.job))
+    if before["kind"] == SEND:
+        raise RefusedError(f"job {args.job} is a message: the engine itself settles what is in flight")
+    if before["state"] != JobState.PROCESSING:
+        raise RefusedError(
+            f"job {args.job} is {before['state']}: only one that runs can be stuck", hint=_instead(before)
+        )
+    held = context.hooks.under_way()
+    if args.job in held:
+        raise RefusedError(
+            f"job {args.job} runs in this engine and is not stuck", hint=f"to end it: paceline job cancel {args.job}"
+        )
+    left = before["lease_until"] - context.clock.now()
+    if left > 0:
+        raise RefusedError(
+            f"the lease of job {args.job} holds for another {format_duration(left)}: who has it may still run it",
+            hint="when it is over an engine takes the job back by itself",
+        )
+    await context.store.rescue(everything=False, held=held)
+    after = await context.store.read(lambda reader: reader.job(args.job))
+    await context.store.add_event(audit("job.reset", f"took job {args.job} back", actor, job_id=args.job))
+    context.hooks.wake()
+    return {"success": True, "job": args.job, "state": after["state"], "message": f"job {args.job} is {after['state']}"}
+
+
+def _instead(row: dict[str, Any]) -> str:
+    return {
+        "failed": f"paceline job retry {row['id']}",
+        "uncertain": f"paceline job resolve {row['id']} --done|--again",
+    }.get(row["state"], f"paceline job explain {row['id']}")
 
 
 def _spec(row: dict[str, Any]) -> JobSpec:

@@ -69,16 +69,33 @@ def check_payload(
     field that is wrong, and how."""
     try:
         checked = processor.payload.model_validate(payload, context={"folder": folder})
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply") from None
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join((where, *(str(part) for part in one['loc'])))}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors(include_url=False, include_input=False)[:5]
         )
         raise UsageError(found, hint=f"paceline job types {processor.kind} shows its fields") from None
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    text = kept_json(payload, where)
     if len(text.encode()) > MAX_PAYLOAD:
         raise UsageError(
             f"{where}: {len(text):,} characters are too many (at most {MAX_PAYLOAD // 1024} KiB)",
             hint="put the data into a file and name it in the payload",
         )
     return checked, text
+
+
+def kept_json(value: Any, where: str) -> str:
+    """A value as JSON text that any program reads and the store can keep. Raises UsageError for what cannot be written
+    so: NaN and infinities, half a surrogate pair, what is nested too deeply or is no JSON at all."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where}: holds a character that is none (half a surrogate pair)") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where}: is no JSON: {error}") from None
+    return text

@@ -1,4 +1,4 @@
-"""The payload of a job from the command line: JSON text, a file of JSON or TOML, or `--set key=value`."""
+"""What a background job is given, as people write it: JSON on the line, a JSON or TOML file, single fields."""
 
 from __future__ import annotations
 
@@ -10,71 +10,103 @@ from typing import Any
 
 from storage.errors import UsageError
 
-MAX_FILE = 1 << 20
-"""Bytes of a payload's file that are read; the engine takes less."""
+LARGEST = 1 << 20
+"""Bytes of a payload file; a payload itself is smaller (`engine.processors.registry.MAX_PAYLOAD`)."""
+DEEPEST = 50
+"""Levels of lists and objects in one another."""
 
 
-def payload_of(text: str, file: Path | None = None, sets: Iterable[str] = ()) -> dict[str, Any] | None:
-    """What was given, `sets` over it; None when nothing was. Raises UsageError naming what is wrong and where."""
+def payload_of(text: str = "", file: Path | None = None, fields: Iterable[str] = ()) -> dict[str, Any] | None:
+    """The payload of a job, or None when nothing was given: JSON text or a file, and over either of them `fields`
+    (`name=text`, `name:=JSON`). Raises UsageError naming the place of a mistake."""
     if text and file is not None:
-        raise UsageError("--payload and --payload-file: give one of them")
-    payload: dict[str, Any] | None = None
-    if file is not None:
-        payload = _object(_read(file), str(file))
-    elif text:
-        payload = _object(_json(text, "--payload"), "--payload")
-    for one in sets:
-        name, equals, value = one.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--set {one[:60]}: must be NAME=VALUE")
-        payload = {**(payload or {}), name.strip(): _value(value)}
-    return payload
+        raise UsageError(
+            "--payload and --payload-file exclude each other", hint="--set changes single fields of either"
+        )
+    found: dict[str, Any] | None = None
+    if text:
+        found = json_object(text, "--payload")
+    elif file is not None:
+        found = _of_file(file)
+    for one in fields:
+        name, value = _field(one)
+        found = {**(found or {}), name: value}
+    return found
 
 
-def _read(file: Path) -> Any:
-    try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_FILE + 1)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {(error.strerror or 'unknown reason').lower()}") from None
-    if len(raw) > MAX_FILE:
-        raise UsageError(f"{file} is too large for a payload", hint="put the data into a file that the payload names")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} is not UTF-8 text", hint="save it as UTF-8") from None
-    if file.suffix.lower() != ".toml":
-        return _json(text, str(file))
-    try:
-        return json.loads(json.dumps(tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: not TOML: {error}", hint='text stands in quotes: key = "value"') from None
-    except (TypeError, RecursionError):
-        raise UsageError(f"{file}: dates stand in quotes, and tables are not this deep") from None
+def json_object(text: str, where: str) -> dict[str, Any]:
+    """A JSON object. Raises UsageError for anything else, also for what Python alone takes for JSON (NaN)."""
+    found = json_value(text, where)
+    if not isinstance(found, dict):
+        raise UsageError(f"{where}: must be a JSON object", hint='for example {"days": 30}')
+    return found
 
 
-def _json(text: str, where: str) -> Any:
+def json_value(text: str, where: str) -> Any:
+    """Any JSON value, at most 50 levels deep. Raises UsageError."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
+        raise UsageError(f"{where}: {place}: {error.msg}", hint='write JSON such as {"days": 30}') from None
     except RecursionError:
-        raise UsageError(f"{where}: nested too deeply") from None
+        raise UsageError(f"{where}: is nested too deeply") from None
     except ValueError as error:
-        raise UsageError(f"{where}: not JSON: {error}", hint='an object such as {"days": 30}') from None
+        raise UsageError(f"{where}: {error}") from None
+    _check_depth(found, where)
+    return found
 
 
-def _refuse_constant(word: str) -> Any:
+def _no_number(word: str) -> Any:
     raise ValueError(f"{word} is no JSON number")
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: must be an object", hint='such as {"days": 30}')
-    return value
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if any(name == other for other, _ in pairs[:i]))
+        raise ValueError(f"'{twice[:40]}' is given twice")
+    return found
 
 
-def _value(text: str) -> Any:
-    """A number, true, false, null, list or object where it is JSON; else the text itself."""
+def _check_depth(value: Any, where: str) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return
+    raise UsageError(f"{where}: is nested deeper than {DEEPEST} levels")
+
+
+def _of_file(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return text
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    if len(raw) > LARGEST:
+        raise UsageError(f"{path}: more than {LARGEST >> 20} MB", hint="name a data file in the payload instead")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not UTF-8 text") from None
+    if path.suffix.lower() == ".toml":
+        try:
+            return tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise UsageError(f"{path}: {error}") from None
+    return json_object(text, str(path))
+
+
+def _field(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.rstrip(":"):
+        raise UsageError(f"--set {text[:40]}: is no field", hint="--set days=30, or with JSON --set tags:='[\"a\"]'")
+    if name.endswith(":"):
+        return name[:-1], json_value(value, f"--set {name[:-1][:40]}")
+    return name, value
