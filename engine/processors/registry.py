@@ -90,7 +90,7 @@ def kept_json(value: Any, where: str) -> str:
     """A value as JSON text that any program reads and the store can keep. Raises UsageError for what cannot be written
     so: NaN and infinities, half a surrogate pair, what is nested too deeply or is no JSON at all."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{where}: holds a character that is none (half a surrogate pair)") from None

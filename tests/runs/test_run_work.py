@@ -275,7 +275,7 @@ async def test_a_batch_that_was_cut_short_is_taken_back(work: WorkWorld) -> None
 )
 async def test_a_mistake_is_told_with_its_row_and_field(work: WorkWorld, row: dict, said: str) -> None:  # type: ignore[type-arg]
     batch = (await work.call("job.begin"))["batch_id"]
-    answer = await work.call("job.rows", batch_id=batch, rows=[{"kind": "scripted"}, row], first=11)
+    answer = await work.call("job.rows", batch_id=batch, rows=[{"kind": "scripted"}, row], numbers=[11, 12])
     [error] = answer["errors"]
     assert error["row"] == 12
     assert said in error["error"]

@@ -18,7 +18,7 @@ DEEPEST = 50
 
 def payload_of(text: str = "", file: Path | None = None, fields: Iterable[str] = ()) -> dict[str, Any] | None:
     """The payload of a job, or None when nothing was given: JSON text or a file, and over either of them `fields`
-    (`name=text`, `name:=JSON`). Raises UsageError naming the place of a mistake."""
+    (NAME=VALUE each). Raises UsageError naming the place of a mistake."""
     if text and file is not None:
         raise UsageError(
             "--payload and --payload-file exclude each other", hint="--set changes single fields of either"
@@ -104,9 +104,11 @@ def _of_file(path: Path) -> dict[str, Any]:
 
 
 def _field(text: str) -> tuple[str, Any]:
+    """What is JSON is taken as such (a number, true, a list), all else as text."""
     name, equals, value = text.partition("=")
-    if not equals or not name.rstrip(":"):
-        raise UsageError(f"--set {text[:40]}: is no field", hint="--set days=30, or with JSON --set tags:='[\"a\"]'")
-    if name.endswith(":"):
-        return name[:-1], json_value(value, f"--set {name[:-1][:40]}")
-    return name, value
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text[:40]}: must be NAME=VALUE", hint="for example --set days=30")
+    try:
+        return name.strip(), json_value(value, "--set")
+    except UsageError:
+        return name.strip(), value
