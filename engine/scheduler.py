@@ -1,4 +1,5 @@
-"""The clockwork beside the runners: promotes due rows, ends graces, completes campaigns, beats the heart.
+"""The clockwork beside the runners: promotes due rows, fires schedules, ends graces, completes campaigns, beats the
+heart.
 
 Sleeps until the next due time, never a fixed minute.
 """
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.clock import Clock
+from engine.schedules import Schedules
 from engine.sequences import Sequences
 from storage.dispatch import PROMOTE_SLICE
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
@@ -29,7 +31,7 @@ SETTLE = SECOND // 5
 
 class Scheduler:
     """One loop. `wake_runners` is called when rows became due; `owned` is false when the lock file was replaced;
-    `watch` looks for alarms, `sequences` plans what follows a message."""
+    `watch` looks for alarms, `sequences` plans what follows a message, `schedules` makes what recurs."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Scheduler:
         note: Callable[[], tuple[str, str]],
         watch: Callable[[], Awaitable[None]],
         sequences: Sequences,
+        schedules: Schedules,
         held: Callable[[], frozenset[int]] = frozenset,
         cancel_grace: int = CANCEL_GRACE,
     ) -> None:
@@ -51,6 +54,7 @@ class Scheduler:
         self._note = note
         self._watch = watch
         self._sequences = sequences
+        self._schedules = schedules
         self._held = held
         self._cancel_grace = cancel_grace
         self._wake = asyncio.Event()
@@ -69,6 +73,7 @@ class Scheduler:
     def wake(self) -> None:
         """Look again now: rows, states or times changed."""
         self._books_changed = True
+        self._schedules.look_again()
         self._wake.set()
 
     def books_changed(self) -> None:
@@ -103,6 +108,7 @@ class Scheduler:
             if moved == PROMOTE_SLICE:
                 return 0
         self._notice_clock_step()
+        await self._fire()
         now = self._clock.monotonic()
         self._grace_ends = await self._end_graces()
         if self._books_changed and now >= self._next_settle:
@@ -116,6 +122,8 @@ class Scheduler:
                 self._books_changed = True
                 self._wake_runners()
             self._ran("settle")
+            if await self._schedules.begin_waiting():
+                self._wake_runners()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT
             if not self._owned():
@@ -138,10 +146,19 @@ class Scheduler:
             await self._watch()
             self._ran("watch")
         waits = [self._next_heartbeat - now, self._next_rescue - now]
-        waits += [at - self._clock.now() for at in (self._next_due, self._grace_ends) if at is not None]
+        times = (self._next_due, self._grace_ends, self._schedules.next_at)
+        waits += [at - self._clock.now() for at in times if at is not None]
         if self._books_changed:
             waits.append(self._next_settle - now)
         return max(1_000, min(waits))
+
+    async def _fire(self) -> None:
+        fires = self._schedules.next_at
+        made = await self._schedules.fire()
+        if fires is not None and fires <= self._clock.now():
+            self._ran("schedules")
+        if made:
+            self._wake_runners()
 
     def _ran(self, name: str) -> None:
         self._last[name] = self._clock.now()
@@ -155,6 +172,7 @@ class Scheduler:
             ("promote", "lets begin what became due", None, self._next_due),
             ("settle", "ends what has nothing open", None, settles),
             ("advance", "plans what follows", None, None),
+            ("schedules", "makes what recurs", None, self._schedules.next_at),
             ("heartbeat", "shows that the engine lives", HEARTBEAT,
              self._next_heartbeat + ahead),
             ("rescue", "takes back lost leases", RESCUE, self._next_rescue + ahead),

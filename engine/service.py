@@ -27,6 +27,7 @@ from engine.recovery import recover
 from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
+from engine.schedules import Schedules
 from engine.sequences import Sequences
 from engine.socket import ControlServer, socket_path
 from engine.task_runner import TaskRunner
@@ -127,6 +128,7 @@ class Engine:
                 note=self._note,
                 watch=self._each_minute,
                 sequences=self._sequences,
+                schedules=Schedules(self.context),
                 held=self._held,
             )
             self._watch = Watch(self.store, self.clock, self._watched)

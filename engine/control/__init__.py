@@ -16,6 +16,7 @@ def all_actions() -> None:
         queues,
         resolving,
         retention,
+        schedules,
         starting,
         suppressions,
         testing,

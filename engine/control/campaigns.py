@@ -105,11 +105,11 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
     }
 
 
-def check_name(name: str) -> None:
-    """Raises UsageError for what cannot be a campaign's name."""
+def check_name(name: str, *, of: str = "campaign") -> None:
+    """Raises UsageError for what cannot be the name of a campaign, or `of` something else that people name."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"campaign name {name[:80]!r} cannot be used",
+            f"{of} name {name[:80]!r} cannot be used",
             hint="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
         )
 

@@ -17,6 +17,7 @@ from engine.processors.processor import CancelledByPerson
 from storage.errors import UsageError
 from storage.model import SECOND, Actor
 from storage.reader import Reader
+from storage.schedule_facts import of_job
 from storage.tasks import ClaimedTask
 
 if TYPE_CHECKING:
@@ -123,6 +124,12 @@ class RunContext:
     async def read(self, look: Callable[[Reader], T]) -> T:
         """What `look` finds in the store, read-only, in a thread of its own."""
         return await self.store.read(look)
+
+    async def scheduled_at(self) -> int | None:
+        """For which time of a schedule this run is (us); None when no schedule made it. One that is made up for is
+        later than that."""
+        firing = await self.read(lambda reader: of_job(reader, self.job_id))
+        return int(firing["at"]) if firing is not None else None
 
     async def in_thread(self, run: Callable[A, T], *args: A.args, **kwargs: A.kwargs) -> T:
         """Run what would block (a large file, a computation) beside the engine's loop, which also sends messages."""
