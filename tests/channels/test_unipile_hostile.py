@@ -64,10 +64,14 @@ def test_every_question_survives_every_answer(status: int, body: dict[str, Any])
         lambda asked: asked.invite("ACo", "Hi"),
     ]
     refusals = []
-    for question in questions:
-        try:
-            asyncio.run(question(client(status, body)))
-        except ServiceError as error:
-            refusals.append(error.outcome)
+
+    async def ask(asked: UnipileClient) -> None:
+        for question in questions:
+            try:
+                await question(asked)
+            except ServiceError as error:
+                refusals.append(error.outcome)
+
+    asyncio.run(ask(client(status, body)))
     assert all(outcome.error_key for outcome in refusals)
     assert all(outcome.cls is not OutcomeClass.UNCERTAIN for outcome in refusals), "only an invitation can be in doubt"

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home
+from tests.cli.conftest import Done, Home
 from tui.demo.rules import BELIEVABLE, Fate
 from tui.demo.setup import CAMPAIGNS, make_place
 
 
-def test_the_demo_ends_equal_to_the_ledger_and_again_the_second_time(empty: Home) -> None:
-    place = empty.folder / "demo"
-    first = empty.program("demo", "--dir", place)
-    assert first.code == 0, first.err
-    assert re.search(r"^anybody twice +nobody$", first.out, re.MULTILINE)
-    assert "\nequal\n" in first.out
-    second = empty.program("demo", "--dir", place, "--json")
-    assert second.code == 0, second.err
-    assert "new ones replace them" in second.err
-    found = second.json
+@dataclass(frozen=True)
+class Twice:
+    """A demo that was run to its end two times in one place, by somebody whose own store would stand at `own`."""
+
+    place: Path
+    own: Path
+    first: Done
+    second: Done
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    folder = tmp_path_factory.mktemp("demo")
+    home, place = Home(folder, lambda: None), folder / "demo"
+    mine = {"PACELINE_DB": str(home.database), "PACELINE_CONFIG": str(home.config)}
+    first = home.program("demo", "--dir", place, **mine)
+    return Twice(place, home.database, first, home.program("demo", "--dir", place, "--json", **mine))
+
+
+def test_the_demo_ends_equal_to_the_ledger_and_again_the_second_time(twice: Twice) -> None:
+    assert twice.first.code == 0, twice.first.err
+    assert re.search(r"^anybody twice +nobody$", twice.first.out, re.MULTILINE)
+    assert "\nequal\n" in twice.first.out
+    assert twice.second.code == 0, twice.second.err
+    assert "new ones replace them" in twice.second.err
+    found = twice.second.json
     assert found["equal"] is True
     assert found["state"] == "completed"
     assert found["counts"]["completed"] == found["ledger"]["accepted"] == found["ledger"]["people"]
@@ -30,8 +47,8 @@ def test_the_demo_ends_equal_to_the_ledger_and_again_the_second_time(empty: Home
     assert invited["counts"]["completed"] == invited["ledger"]["people"] == 11
     assert invited["counts"]["skipped"] == 2, "one was connected, one had an invitation already"
     assert invited["counts"]["failed"] == 1
-    assert (place / "previous" / "paceline.db").exists()
-    assert not empty.database.exists()
+    assert (twice.place / "previous" / "paceline.db").exists()
+    assert not twice.own.exists()
 
 
 def test_the_demo_refuses_a_folder_with_other_files(empty: Home) -> None:
@@ -66,12 +83,9 @@ def test_the_examples_are_the_ones_in_examples(name: str) -> None:
     assert (Path(__file__).parents[2] / "examples" / name).resolve() == CAMPAIGNS / name
 
 
-def test_the_second_campaign_shows_its_forecast_timeline_and_why(empty: Home) -> None:
-    place = empty.folder / "demo"
-    shown = empty.program("demo", "--dir", place)
-    assert shown.code == 0, shown.err
-    assert "follow-up" in shown.out
-    there = ("--db", place / "paceline.db", "--config", place / "paceline.toml", "campaign")
+def test_the_second_campaign_shows_its_forecast_timeline_and_why(empty: Home, twice: Twice) -> None:
+    assert "follow-up" in twice.first.out
+    there = ("--db", twice.place / "paceline.db", "--config", twice.place / "paceline.toml", "campaign")
     forecast = empty.program(*there, "forecast", "follow-up", "--json").json
     assert forecast["open"] == 40
     assert len(forecast["days"]) >= 4, "twelve a day at most"
