@@ -2,7 +2,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
-WORKERS ?= 3
+# Twice what CI has of cores: half of what the tests of terminals and consoles take is waiting.
+WORKERS ?= 4
 BENCH_JOBS ?= 200000
 
 # Tests and snapshots must not depend on the terminal they are started from, nor on the operator's own settings.
@@ -18,8 +19,11 @@ help: ## Show the targets
 demo: $(VENV)/.runtime ## Run an example campaign against a local relay and open the console
 	@$(VENV)/bin/paceline demo
 
+# Compiled first: the tests start hundreds of programs, and where Python may write no bytecode each would compile anew.
+# Neighbours go to one worker, so that what a module shares is made once; who is done takes over from others.
 test: $(VENV)/.dev ## Run all tests
-	@$(PLAIN) $(PYTHON) -m pytest -n $(WORKERS)
+	@$(PYTHON) -m compileall -q tui engine storage tests
+	@$(PLAIN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 # Compiled first, as an installed program is: the table tells how long a start takes.
 crash: $(VENV)/.dev ## Kill it in every way and count at the receiver; PROVE=1 takes the guards out one by one
