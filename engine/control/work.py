@@ -221,14 +221,15 @@ def new_task(context: Context, spec: JobSpec, queues: dict[str, int], *, origin:
             f"queue: there is no queue {queue[:60]!r} of background jobs", hint=f"there are: {', '.join(queues)}"
         )
     weighed = priority_of(jobs.priority, urgency=spec.urgency, tier=spec.tier, value=spec.value)
-    if spec.priority is not None and (spec.urgency or spec.tier or spec.value is not None):
+    is_weighed = bool(spec.urgency or spec.tier or spec.value is not None)
+    if spec.priority is not None and is_weighed:
         raise UsageError("priority: give either a number or urgency, tier and value")
     return NewTask(
         kind=spec.kind,
         queue_id=queues[queue],
         due_at=max(context.clock.now(), spec.due_at or 0),
         payload=payload,
-        priority=spec.priority if spec.priority is not None else weighed,
+        priority=weighed if is_weighed else _first(spec.priority, processor.priority, weighed),
         effect=processor.effect.value,
         retries=_first(spec.retries, table.retries, processor.retries, jobs.retries),
         timeout=_first(spec.timeout, table.timeout, processor.timeout, jobs.timeout),

@@ -95,6 +95,8 @@ class Processor(Generic[P]):
     effect: ClassVar[Effect] = Effect.REPEATABLE
     timeout: ClassVar[int | None] = None
     retries: ClassVar[int | None] = None
+    priority: ClassVar[int | None] = None
+    """Of a job that says nothing of its own (None: the base of `[jobs.priority]`)."""
     queue: ClassVar[str] = "default"
     stages: ClassVar[tuple[str, ...]] = ()
     """The names of its stages, when it is a pipeline."""
