@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from engine.accounts import Account
 from engine.compose.factory import Factory
-from engine.composer import make_factory
+from engine.composer import Composer, make_factory
+from engine.config import Config
 from engine.planning.limits import Limits
 from storage.errors import RefusedError
 from storage.model import Campaign, Step
+from storage.store import Store
 
 if TYPE_CHECKING:
     from engine.control.actions import Context
@@ -48,6 +50,16 @@ async def routes_of(context: Context, campaign: Campaign, step: Step) -> list[Ro
         Route(account, queue_id, await context.limits_of(account), make_factory(campaign, step, account))
         for queue_id, account in fitting.items()
     ]
+
+
+async def make_ready(store: Store, composer: Composer, config: Config, campaign_id: int) -> None:
+    """Let a composer make a campaign's messages. What the configuration lacks sends nothing; the campaign's other
+    accounts go on. Raises ComposeError."""
+    campaign = await store.get_campaign(campaign_id)
+    steps = await store.get_steps(campaign_id)
+    lanes, known = await store.get_lanes(campaign_id), config.accounts
+    accounts = {queue_id: known[name] for queue_id, name, _ in lanes if name in known}
+    composer.add(campaign, steps, accounts, secret=await store.token_secret())
 
 
 async def limits_of(context: Context, campaign: Campaign) -> dict[int, Limits]:

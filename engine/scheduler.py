@@ -66,6 +66,7 @@ class Scheduler:
         self._next_settle = 0
         self._wall_ahead = clock.now() - clock.monotonic()
         self._grace_ends: int | None = None
+        self._expires_at: int | None = None
         self._next_due: int | None = None
         self._last: dict[str, int] = {}
         """Wall time (us) of the last run of each round."""
@@ -111,13 +112,17 @@ class Scheduler:
         await self._fire()
         now = self._clock.monotonic()
         self._grace_ends = await self._end_graces()
+        if self._expires_at is not None and self._expires_at <= self._clock.now():
+            self._books_changed = True
         if self._books_changed and now >= self._next_settle:
             self._books_changed = False
             self._next_settle = now + SETTLE
             # What follows a message that is over is planned before a campaign with nothing open is completed.
             while await self._sequences.advance():
                 self._ran("advance")
-            if (await self._store.settle()).released:
+            settled = await self._store.settle()
+            self._expires_at = settled.expires_at
+            if settled.released:
                 # More of a large stage may wait behind the slice that was let go.
                 self._books_changed = True
                 self._wake_runners()
@@ -146,7 +151,7 @@ class Scheduler:
             await self._watch()
             self._ran("watch")
         waits = [self._next_heartbeat - now, self._next_rescue - now]
-        times = (self._next_due, self._grace_ends, self._schedules.next_at)
+        times = (self._next_due, self._grace_ends, self._schedules.next_at, self._expires_at)
         waits += [at - self._clock.now() for at in times if at is not None]
         if self._books_changed:
             waits.append(self._next_settle - now)

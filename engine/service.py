@@ -24,6 +24,7 @@ from engine.overflow import Overflow
 from engine.presence import Presence
 from engine.processors.registry import Registry
 from engine.recovery import recover
+from engine.routes import make_ready
 from engine.rules import Rules
 from engine.runner import QueueRunner
 from engine.scheduler import Scheduler
@@ -261,12 +262,7 @@ class Engine:
         return lambda address: allow_listed(self.config, address)
 
     async def _prepare(self, campaign_id: int) -> None:
-        campaign = await self.store.get_campaign(campaign_id)
-        steps = await self.store.get_steps(campaign_id)
-        lanes, known = await self.store.get_lanes(campaign_id), self.config.accounts
-        # What the configuration lacks sends nothing; the campaign's other accounts go on.
-        accounts = {queue_id: known[name] for queue_id, name, _ in lanes if name in known}
-        self.composer.add(campaign, steps, accounts, secret=await self.store.token_secret())
+        await make_ready(self.store, self.composer, self.config, campaign_id)
 
     # hooks of control
 

@@ -50,6 +50,8 @@ class Awaiting:
     digest: str
     written_at: int
     """When its step was changed last (us)."""
+    campaign_id: int
+    step_id: int
 
 
 _AWAITING = (
@@ -84,7 +86,7 @@ def _awaiting(row: Any, letter: Letter | None) -> Awaiting:
     )  # fmt: skip
     return Awaiting(
         job, row["state"], row["reason"], row["due_at"], row["position"] == 1, row["gap"], row["decision"] or "",
-        row["expires_at"], row["digest"] or "", row["updated_at"],
+        row["expires_at"], row["digest"] or "", row["updated_at"], row["campaign_id"], row["step_id"],
     )  # fmt: skip
 
 

@@ -37,9 +37,6 @@ class SqliteApprovals:
     async def void_approvals(self, ids: Sequence[int]) -> int:
         return await self.writer.submit(lambda tx: approvals.ask(tx, ids, self._now(), void=True))
 
-    async def expire_approvals(self) -> tuple[int, int | None]:
-        return await self.writer.submit(lambda tx: approvals.expire(tx, self._now()))
-
     async def approve_campaign(self, campaign_id: int, version: int | None, by: str, event: Event) -> bool:
         return await self.writer.submit(
             lambda tx: approvals.approve_campaign(tx, campaign_id, version, by, event, self._now())

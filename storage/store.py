@@ -294,10 +294,6 @@ class Store(Protocol):
         """These pending messages say something else than was approved: they are held again. How many."""
         ...
 
-    async def expire_approvals(self) -> tuple[int, int | None]:
-        """Skip a slice of what waited too long: how many, and when the next one expires (us)."""
-        ...
-
     async def approve_campaign(self, campaign_id: int, version: int | None, by: str, event: Event) -> bool:
         """Approve a campaign as a whole; whether its pause waited for that."""
         ...

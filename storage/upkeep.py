@@ -27,10 +27,12 @@ class Settled:
     completed: tuple[str, ...]
     batches: int
     released: bool = False
+    expires_at: int | None = None
+    """When the next message that waits for approval expires (us; None: none does)."""
 
 
 def settle(tx: Tx, now: int) -> Settled:
-    """Complete campaigns and batches with nothing open. Reads counters only, never job rows.
+    """Complete campaigns and batches with nothing open, by their counters; skip a slice of what expired.
 
     A completed campaign with something open goes on: a retry or an import was cut short between its two commits.
     """
@@ -41,6 +43,7 @@ def settle(tx: Tx, now: int) -> Settled:
         (now,),
     )
     approvals.hold_campaigns(tx, now)
+    _, expires_at = approvals.expire(tx, now)
     completed = []
     for row in tx.all(
         "SELECT c.id, c.name, "
@@ -73,7 +76,7 @@ def settle(tx: Tx, now: int) -> Settled:
     ).rowcount
     released = stages.advance(tx, now)
     alarms.end(tx, now)
-    return Settled(tuple(completed), batches, released)
+    return Settled(tuple(completed), batches, released, expires_at)
 
 
 def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:

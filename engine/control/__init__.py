@@ -5,7 +5,9 @@ def all_actions() -> None:
     """Register every action: importing a subject's module declares its actions."""
     from engine.control import (  # noqa: F401
         alarms,
+        approvals,
         campaigns,
+        drafting,
         editing,
         engine,
         inbound,

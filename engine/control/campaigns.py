@@ -16,10 +16,13 @@ from engine.control.suppressions import check_list
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
 from engine.scheduler import CANCEL_GRACE
+from storage.approvals import check_resumable
 from storage.campaigns import CampaignSpec
 from storage.errors import RefusedError, UsageError
-from storage.model import Actor, Campaign, CampaignState, PauseReason, Step
+from storage.model import DAY, Actor, Approval, Campaign, CampaignState, PauseReason, Step
 
+APPROVAL_TIME = 7 * DAY
+"""How long a message waits for approval unless its campaign says otherwise."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -47,6 +50,10 @@ class NewArgs(Args):
     """The list that a reader of it leaves; "": its own name."""
     unfinished: bool = False
     """A draft whose message is still to be written (`campaign.edit`); it cannot be started before."""
+    approval: Approval = Approval.NONE
+    """Who must say yes before anything leaves: nobody, a person for each message, or once for the campaign."""
+    approval_time: int | None = Field(default=None, ge=0)
+    """How long a message waits for it (us; 0: for ever; None: `APPROVAL_TIME`)."""
 
 
 class LiveArgs(Named):
@@ -81,6 +88,8 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         more_queues=tuple(queues[1:]),
         steps=specs_of(args.steps),
         list=args.list_name,
+        approval=args.approval.value,
+        approval_time=APPROVAL_TIME if args.approval_time is None else args.approval_time,
     )
     first = Step(0, 0, 1, args.subject, args.text, args.html, args.headers, tuple(args.attachments))
     steps = (first, *steps_of(0, spec.steps))
@@ -102,6 +111,8 @@ async def new(context: Context, args: NewArgs, actor: Actor) -> Result:
         "fields": fields,
         "live": campaign.live,
         "list": spec.list or spec.name,
+        "approval": spec.approval,
+        "approval_time": spec.approval_time,
     }
 
 
@@ -149,6 +160,7 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
         return described(campaign, "already active")
     if campaign.state is not CampaignState.PAUSED:
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}: only a paused one can be resumed")
+    check_resumable(campaign)
     limits = await routes.limits_of(context, campaign)
     async with context.planning(campaign.id):
         planned, first, last = await plans.replan(context.store, campaign, limits, now=context.clock.now())

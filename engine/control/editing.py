@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans, routes
+from engine import approving, plans, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
@@ -19,7 +19,7 @@ from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
 from storage.errors import RefusedError, UsageError
-from storage.model import Actor, Campaign, CampaignState, Step
+from storage.model import Actor, Approval, Campaign, CampaignState, Step
 
 
 class EditArgs(Named):
@@ -40,6 +40,10 @@ class EditArgs(Named):
     """Laid over those that it has: `from_name`, `from_address`, `reply_to`, `cold`, `identity`."""
     list_name: str | None = None
     """The list that a reader of it leaves; "": its own name."""
+    approval: Approval | None = None
+    """Only of a draft; as in `campaign.new`."""
+    approval_time: int | None = Field(default=None, ge=0)
+    """How long messages that are asked about from now on wait (us; 0: for ever)."""
 
 
 class PaceArgs(Named):
@@ -90,6 +94,8 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
             attachments=None if args.attachments is None else tuple(args.attachments),
             settings=args.settings,
             list_name=args.list_name,
+            approval=None if args.approval is None else args.approval.value,
+            approval_time=args.approval_time,
         )
         if wanted.of_message:
             check_editable(campaign, MESSAGE_STATES, "message")
@@ -99,10 +105,14 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         changed = await context.store.edit_campaign(
             campaign.id, wanted, audit("campaign.edited", f"changed {what} of {campaign.name}", actor)
         )
-    context.composer.forget(campaign.id)
+        context.composer.forget(campaign.id)
+        void = await approving.recheck(context, changed)
     context.hooks.wake()
+    again = f"; {void:,} approved before wait for approval again" if void else ""
+    if campaign.approved_at is not None and changed.unapproved:
+        again = "; it has to be approved again"
     return described(
-        changed, f"changed {what} of {changed.name}", fields=fields, steps=len(steps),
+        changed, f"changed {what} of {changed.name}{again}", void=void, fields=fields, steps=len(steps),
         accounts=[one.name for one in accounts], unused=unused(accounts, steps),
     )  # fmt: skip
 
@@ -133,6 +143,7 @@ def _parts(edit: Edit) -> list[str]:
         ("the steps", edit.steps is not None),
         ("the settings", edit.settings is not None),
         ("the list", edit.list_name is not None),
+        ("the approval", edit.approval is not None or edit.approval_time is not None),
     )
     return [part for part, is_so in changed if is_so]
 

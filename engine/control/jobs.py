@@ -8,14 +8,14 @@ from itertools import islice
 
 from pydantic import Field, model_validator
 
-from engine import plans
+from engine import approving, plans
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.planning.pacing import Slot
 from engine.scheduler import CANCEL_GRACE
 from storage.acts import Acted, Left, Seen
 from storage.errors import RefusedError
 from storage.events import Event
-from storage.model import Actor, CampaignState
+from storage.model import Actor, Approval, CampaignState
 
 SLICE = 500
 """Jobs of one transaction: sends pass between two of them."""
@@ -55,7 +55,7 @@ class UndoArgs(Args):
     events: list[int] = Field(min_length=1, max_length=1_000)
 
 
-class _Result:
+class SetResult:
     """What became of the jobs of one call."""
 
     def __init__(self) -> None:
@@ -97,11 +97,11 @@ class _Result:
 async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
     """Give failed or held jobs a new budget, each in its campaign's pacing or spread over a time."""
     jobs = args.jobs()
-    result, names, until = _Result(), list[str](), dict(args.until)
+    result, names, until = SetResult(), list[str](), dict(args.until)
     total = args.total or len(jobs)
     begin = context.clock.now()
     spread = {job.id: begin + (args.offset + i) * args.spread // total for i, job in enumerate(jobs)}
-    for campaign_id, mine in (await _by_campaign(context, jobs)).items():
+    for campaign_id, mine in (await by_campaign(context, jobs)).items():
         if campaign_id is None:
             await _retry_work(context, args, mine, spread if args.spread else {}, actor, result)
             continue
@@ -114,7 +114,7 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
                 slots = (Slot(spread[job.id], 0) for job in mine)
 
             def tell(n: int, name: str = campaign.name, id: int = campaign_id) -> Event:
-                return _event("campaign.retried", f"retries {n:,} of {name}", actor, args, id)
+                return event_of("campaign.retried", f"retries {n:,} of {name}", actor, args, id)
 
             retried = 0
             for at in range(0, len(mine), SLICE):
@@ -126,6 +126,8 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
                 result.add(acted)
                 retried += acted.n
                 until[campaign_id] = taken[-1].due_at
+            if campaign.approval == Approval.MESSAGE:
+                await _ask_again(context, mine, result)
             if retried:
                 names.append(campaign.name)
                 if await _goes_on(context, campaign_id, retried, actor) is CampaignState.PAUSED:
@@ -136,28 +138,40 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
 
 
 async def _retry_work(
-    context: Context, args: RetrySetArgs, jobs: Sequence[Seen], spread: dict[int, int], actor: Actor, result: _Result
+    context: Context, args: RetrySetArgs, jobs: Sequence[Seen], spread: dict[int, int], actor: Actor, result: SetResult
 ) -> None:
     """Background jobs have no pacing: they are due at once, or spread over the time."""
     now = context.clock.now()
 
     def tell(n: int) -> Event:
-        return _event("job.retried", f"retries {_jobs(n)}", actor, args)
+        return event_of("job.retried", f"retries {_jobs(n)}", actor, args)
 
     for at in range(0, len(jobs), SLICE):
         part = jobs[at : at + SLICE]
         result.add(await context.store.retry_jobs([(job, spread.get(job.id, now), 0) for job in part], tell))
 
 
+async def _ask_again(context: Context, jobs: Sequence[Seen], result: SetResult) -> None:
+    """What was never approved, or would leave otherwise than it was, waits for approval instead."""
+    ids = [job.id for job in jobs]
+    await approving.recheck_jobs(context, ids)
+    waiting = 0
+    for at in range(0, len(ids), SLICE):
+        found = await context.store.awaiting(ids[at : at + SLICE])
+        waiting += sum(one.state == "held" and not one.decision for one in found.values())
+    if waiting:
+        result.notes.append(f"{waiting:,} of them {'waits' if waiting == 1 else 'wait'} for approval")
+
+
 @action("job.cancel", SetArgs)
 async def cancel(context: Context, args: SetArgs, actor: Actor) -> Result:
     """Cancel jobs that wait. From now on none of them begins; in 10 s they are skipped, until then `job.undo` helps."""
     jobs = args.jobs()
-    result = _Result()
+    result = SetResult()
     for at in range(0, len(jobs), SLICE):
 
         def tell(n: int) -> Event:
-            return _event("job.cancelled", f"cancelled {_jobs(n)}", actor, args)
+            return event_of("job.cancelled", f"cancelled {_jobs(n)}", actor, args)
 
         result.add(await context.store.cancel_jobs(jobs[at : at + SLICE], tell))
     context.hooks.wake()
@@ -167,7 +181,7 @@ async def cancel(context: Context, args: SetArgs, actor: Actor) -> Result:
 @action("job.undo", UndoArgs)
 async def undo(context: Context, args: UndoArgs, actor: Actor) -> Result:
     """Take acts back, by the events that they wrote: a cancel within 10 s, a retry of what was not tried since."""
-    result = _Result()
+    result = SetResult()
     for event_id in args.events:
 
         def tell(n: int, event_id: int = event_id) -> Event:
@@ -196,7 +210,7 @@ async def _goes_on(context: Context, campaign_id: int, retried: int, actor: Acto
     return campaign.state
 
 
-async def _by_campaign(context: Context, jobs: Sequence[Seen]) -> dict[int | None, list[Seen]]:
+async def by_campaign(context: Context, jobs: Sequence[Seen]) -> dict[int | None, list[Seen]]:
     """The jobs by the campaign they belong to, in their order."""
     found: defaultdict[int | None, list[Seen]] = defaultdict(list)
     for at in range(0, len(jobs), SLICE):
@@ -207,7 +221,7 @@ async def _by_campaign(context: Context, jobs: Sequence[Seen]) -> dict[int | Non
     return found
 
 
-def _event(kind: str, text: str, actor: Actor, args: SetArgs, campaign_id: int | None = None) -> Event:
+def event_of(kind: str, text: str, actor: Actor, args: SetArgs, campaign_id: int | None = None) -> Event:
     data = {"filter": args.filter} if args.filter else {}
     return audit(kind, text, actor, campaign_id=campaign_id, data=data)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from engine import approving
 from engine.control import jobs
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import fields_used
@@ -52,6 +53,7 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
             data={"person": before.id, "address": [before.address, after.address], "fields": _differing(before, after)},
         )  # fmt: skip
         found = await context.store.edit_person(before, after, event)
+        await approving.recheck(context, campaign)
     context.hooks.wake()
     retried = await _retry(context, found, actor) if args.retry else {}
     return {

@@ -14,8 +14,9 @@ from engine.planning.durations import format_duration
 from engine.planning.pacing import Estimate, Pacing
 from engine.preflight import cold
 from engine.routes import Route, route_for
+from storage import approvals
 from storage.errors import PacelineError, RefusedError
-from storage.model import Actor, Campaign, CampaignState, Step
+from storage.model import Actor, Approval, Campaign, CampaignState, Step
 
 
 class StartArgs(Named):
@@ -34,6 +35,7 @@ async def start(context: Context, args: StartArgs, actor: Actor) -> Result:
 
 async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: Actor) -> Result:
     if campaign.state in (CampaignState.PAUSED, CampaignState.CANCELLED):
+        approvals.check_resumable(campaign)
         remedy = "resume it" if campaign.state is CampaignState.PAUSED else "make a new campaign"
         raise RefusedError(f"campaign '{campaign.name}' is {campaign.state}", hint=remedy)
     account, step = await ready(context, campaign)
@@ -59,7 +61,7 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
         return _nothing_to_start(campaign, planned.suppressed)
     text = f"started {campaign.name}: {planned.queued:,} messages"
     try:
-        await context.store.activate_campaign(
+        campaign = await context.store.activate_campaign(
             campaign.id,
             audit("campaign.started", text, actor, n=planned.queued),
             execution="start",
@@ -105,11 +107,21 @@ def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planne
     last = planned.last_due or begin
     held = _and_held(planned.held, planned.suppressed, planned.elsewhere)
     now = context.clock.now()
+    asks = campaign.approval == Approval.MESSAGE
+    message = (
+        f"Campaign queued: {to_send:,} messages scheduled{held}, the last one due in "
+        f"{format_duration(max(0, last - now))}"
+    )
+    if asks:
+        message = f"Campaign planned: {to_send:,} messages wait for approval{held}"
+    elif campaign.unapproved:
+        message = f"Campaign planned: {to_send:,} messages{held}; it waits for approval"
     return {
         "success": True,
         "campaign": campaign.name,
         "campaign_id": campaign.id,
-        "state": CampaignState.ACTIVE.value,
+        "state": campaign.state.value,
+        "awaiting": to_send if asks else 0,
         "batch_id": planned.batch_id,
         "queued": planned.queued,
         "held": planned.held,
@@ -119,8 +131,7 @@ def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planne
         "last_due": planned.last_due,
         "estimated_completion": max(last, range_.last_high),
         "estimate": range_.text,
-        "message": f"Campaign queued: {to_send:,} messages scheduled{held}, the last one due in "
-        f"{format_duration(max(0, last - now))}",
+        "message": message,
     }
 
 
