@@ -2,8 +2,8 @@
 
 Two things fall: how many are under way at once (at every sign by half, back by one after `GOOD_FOR_ONE` good ones),
 and the rate, which is halved in the store so that a restart remembers it: gaps double, caps of an hour and less halve.
-After `GOOD_FOR_RATE` good ones it doubles again (docs/outcomes.md, "Back-off"). Additive increase and multiplicative
-decrease are those of congestion control (RFC 5681 section 3.1).
+After `GOOD_FOR_RATE` good ones it doubles again (docs/outcomes.md, "Going slower, and back"). Additive increase and
+multiplicative decrease are those of congestion control (RFC 5681 section 3.1).
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ class Feedback:
         self._store = store
         self.throttle = queue.throttle
         """How often the rate is halved."""
-        self._less = 0
-        """Places taken away for a while."""
+        self._less: int | None = None if queue.throttle else 0
+        """Places taken away for a while; None after a restart: half of them for each time the rate is halved."""
+        # Good answers are counted in memory only: a restart counts anew, so a queue is slow for 29 good answers longer
+        # at most, which is on the careful side. In the store they would cost a write for each message.
         self._good_for_one = self._good_for_rate = 0
         self.changes = 0
         """How often this engine itself changed the rate: what a claim saw before is older."""
 
     def places(self, concurrency: int) -> int:
         """How many of `concurrency` may be used now; never none."""
+        if self._less is None:
+            self._less = concurrency - (concurrency >> self.throttle)
         return max(1, concurrency - self._less)
 
     def seen(self, throttle: int) -> None:
@@ -54,13 +58,14 @@ class Feedback:
 
     async def note(self, outcome: Outcome, concurrency: int) -> None:
         """One more answer."""
-        if outcome.cls is not OutcomeClass.ACCEPTED or not (self._less or self.throttle):
+        if outcome.cls is not OutcomeClass.ACCEPTED or not (self.throttle or self._less):
             return
-        self._less = min(self._less, concurrency - 1)
+        less = concurrency - self.places(concurrency)
         self._good_for_one += 1
-        if self._less and self._good_for_one >= GOOD_FOR_ONE:
-            self._less -= 1
+        if less and self._good_for_one >= GOOD_FOR_ONE:
+            less -= 1
             self._good_for_one = 0
+        self._less = less
         self._good_for_rate += 1
         if self.throttle and self._good_for_rate >= GOOD_FOR_RATE:
             self._good_for_rate = 0

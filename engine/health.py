@@ -41,9 +41,10 @@ class QueueHealth:
         self._step = claim.cooling_step or self._step
 
     async def troubled(self, outcome: Outcome) -> bool:
-        """Cool or stop the queue; nobody's budget is burnt. Ten connections that meet one outage count once: True for
-        the first of them, when the queue cools because of it."""
-        now = self._clock.now()
+        """Cool or stop the queue; nobody's budget is burnt. True when this is a new sign that it goes too fast: ten
+        connections that meet one outage count once, and a probe that is refused only says that it was too early (as a
+        segment that is lost again halves nothing more: RFC 5681 section 3.1)."""
+        now, probed = self._clock.now(), self.state is QueueState.PROBING
         self.changes += 1
         self.trouble = outcome.text
         if outcome.action in (Action.NEEDS_ATTENTION, Action.RESTRICTED):
@@ -63,7 +64,7 @@ class QueueHealth:
         except PacelineError:
             self.cooling_until = before
             raise
-        return not resting
+        return not resting and not probed
 
     async def recovered(self) -> None:
         """One success while probing resets everything."""

@@ -134,6 +134,34 @@ async def test_the_end_of_a_cooling_sends_exactly_one_probe(world: World, recove
     assert (len(world.channel.offers) > offered + 1) is recovers
 
 
+async def test_a_probe_that_is_refused_climbs_the_cooling_and_leaves_the_rate_alone(world: World) -> None:
+    world.channel.answer = lambda message: SHUTTING_DOWN if 3 <= len(world.channel.offers) <= 6 else ACCEPT
+    await world.start(min_gap="1m")
+    await world.campaign(people=10, pacing=AT_ONCE)
+    await world.finish()
+    assert len(world.events("queue.cooling")) == 4, "three probes met the same refusal"
+    assert len(world.events("queue.slowed")) == 1
+    assert world.queue()["throttle"] == 1
+    assert round(world.channel.gaps()[-1] / SECOND) == 120
+
+
+async def test_places_stay_halved_over_a_restart_and_come_back_by_good_answers(world: World) -> None:
+    world.channel.script = {"c00010@example.org": [SHUTTING_DOWN]}
+    world.channel.service = (SECOND, SECOND)
+    await world.start(concurrency=8)
+    await world.campaign(people=400, concurrency=8, pacing={"mode": "blast", "concurrency": 10, "batch_delay": "5s"})
+    await world.clock.until(lambda: world.queue()["throttle"] == 1 and world.queue()["state"] == "ready")
+    await world.restart(after=MINUTE)
+
+    def places() -> int:
+        return int(world.engine.status()["queues"][0]["places"])
+
+    assert places() == 4
+    before = len(world.channel.deliveries)
+    await world.clock.until(lambda: places() == 8)
+    assert len(world.channel.deliveries) - before >= 4 * GOOD_FOR_ONE
+
+
 async def test_a_server_that_is_not_reached_cools_the_queue_and_leaves_the_rate_alone(world: World) -> None:
     world.channel.doors.extend([REFUSED])
     await world.start(min_gap="1m")
