@@ -26,7 +26,9 @@ from engine.config import (
 )
 from engine.config_errors import key_lines
 from engine.inbox_settings import InboxTable
+from engine.job_settings import Backoff, JobsTable, KindTable, QueueTable, RetentionTable
 from engine.places import default_config_path, default_db_path
+from engine.priority import Weights as PriorityWeights
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import SuccessTable, WebhookAccount
 from storage.errors import NotFoundError, RefusedError, UsageError
@@ -430,6 +432,7 @@ def test_every_example_of_the_document_is_valid(tmp_path: Path, example: str) ->
     "model",
     [
         *(Config, Safety, Defaults, RetryTable, CoolingTable, AlarmsTable, SuccessTable, InboxTable),
+        *(JobsTable, Backoff, QueueTable, KindTable, RetentionTable, PriorityWeights),
         *(SmtpAccount, OutboxAccount, UnipileAccount, WebhookAccount),
     ],
     ids=lambda m: m.__name__,
