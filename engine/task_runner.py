@@ -161,9 +161,9 @@ class TaskRunner:
                 end = ended_early(context, timed_out=run.timed_out, backoff=backoff, rng=self._rng)
             # The Writer keeps order: a claim asked for from here on is committed with this outcome or after it, so the
             # place is free for the next job exactly when this outcome is durable.
-            recording = self._store.finish_task(end)
+            recording = self._store.finish_tasks([end])
             self._leave(task)
-            if not await recording:
+            if not (await recording)[0]:
                 log.warning("job %s: its lease was lost before it ended", task.id)
             self._on_change()
         except PacelineError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from storage.last_run import FINISHED, STARTED
 from storage.reader import Reader, Row
 from storage.task_facts import ladder, read_json
 
 _RUNS = (
     "SELECT j.id, j.kind, j.state, j.reason, j.due_at, j.attempts, j.last_error, j.created_at, t.origin, t.flag, "
-    "t.result, t.done, t.total, t.note, t.started_at, t.finished_at FROM jobs j INDEXED BY jobs_kind "
-    "JOIN tasks t ON t.job_id = j.id WHERE j.kind = ? AND j.kind <> 'send' AND j.id < ? ORDER BY j.id DESC LIMIT ?"
+    f"t.result, t.done, t.total, t.note, {STARTED} AS started_at, {FINISHED} AS finished_at "
+    "FROM jobs j INDEXED BY jobs_kind JOIN tasks t ON t.job_id = j.id WHERE j.kind = ? AND j.kind <> 'send' AND j.id < ? ORDER BY j.id DESC LIMIT ?"
 )
 _LAST_PAYLOAD = (
     "SELECT t.payload FROM jobs j INDEXED BY jobs_kind JOIN tasks t ON t.job_id = j.id "

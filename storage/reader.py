@@ -16,6 +16,7 @@ from typing import Any
 from storage import migrate
 from storage.errors import NotFoundError, StoreError
 from storage.files import backup, read_only_uri
+from storage.last_run import FINISHED, STARTED
 from storage.model import HOUR, MINUTE
 from storage.place import check_place
 
@@ -146,8 +147,8 @@ class Reader:
             "c.weight, c.concurrency, c.list, c.pacing, c.hours, c.settings, c.live, c.replanning, c.created_at, "
             "c.updated_at, c.started_at, "
             "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
-            "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until "
-            "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
+            "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until, c.approval, c.approval_time, "
+            "c.approved_at, c.approved_by, c.letters FROM campaigns c JOIN queues q ON q.id = c.queue_id "
             "ORDER BY CASE c.state WHEN 'active' THEN 0 WHEN 'paused' THEN 1 WHEN 'draft' THEN 2 ELSE 3 END, "
             "c.updated_at DESC, c.id DESC"
         )
@@ -288,8 +289,9 @@ class Reader:
         "(SELECT s.position FROM steps s WHERE s.id = j.step_id) AS step, "
         "q.name AS queue, r.address, r.id AS recipient_id, t.origin, t.stage, t.flag, t.done, t.total, t.note, "
         # A run that is under way began when it was claimed; renewing its lease changes nothing else.
-        "CASE WHEN j.state = 'processing' AND t.job_id = j.id THEN j.updated_at ELSE t.started_at END AS started_at, "
-        "CASE WHEN j.state = 'processing' THEN NULL ELSE t.finished_at END AS finished_at "
+        "CASE WHEN t.job_id IS NULL THEN NULL WHEN j.state = 'processing' THEN j.updated_at "
+        f"ELSE {STARTED} END AS started_at, "
+        f"CASE WHEN t.job_id IS NULL OR j.state = 'processing' THEN NULL ELSE {FINISHED} END AS finished_at "
         "FROM jobs j JOIN queues q ON q.id = j.queue_id LEFT JOIN campaigns c ON c.id = j.campaign_id "
         "LEFT JOIN recipients r ON r.id = j.recipient_id LEFT JOIN tasks t ON t.job_id = j.id"
     )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from storage.errors import NotFoundError
+from storage.last_run import FINISHED, STARTED
 from storage.reader import Reader
 from storage.schedules import COLUMNS
 
@@ -14,7 +15,7 @@ Row = dict[str, Any]
 FIRINGS_SHOWN = 1_000
 _FIRING = (
     "f.at, f.fired_at, f.manual, f.outcome, f.job_id, f.note, j.state AS job_state, j.last_error AS job_error, "
-    "t.flag AS job_flag, t.started_at, t.finished_at"
+    f"t.flag AS job_flag, {STARTED} AS started_at, {FINISHED} AS finished_at"
 )
 _LAST = (
     "LEFT JOIN firings f ON f.schedule_id = s.id AND f.at = "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from storage import pruning, stages, tasks
+from storage import pruning, stages, task_endings, tasks
 from storage.events import Event
 from storage.pruning import Pruned
 from storage.recipients import begin_batch, finish_batch
@@ -54,14 +54,14 @@ class SqliteTasks:
 
         return await self.writer.submit_late(late)
 
-    def finish_task(self, end: TaskEnd) -> Awaitable[bool]:
-        return self.writer.submit_many(tasks.finish, (end, self._epoch), keep=True)
+    def finish_tasks(self, ends: Sequence[TaskEnd]) -> Awaitable[list[bool]]:
+        return self.writer.submit_many(task_endings.finish, (ends, self._epoch), keep=True)
 
     async def give_back(self, back: Sequence[ClaimedTask]) -> int:
-        return await self.writer.submit(lambda tx: tasks.hand_back(tx, back, self._now()))
+        return await self.writer.submit(lambda tx: task_endings.hand_back(tx, back, self._now()))
 
     async def renew_leases(self, held: Sequence[tuple[int, int]], until: int) -> list[int]:
-        return await self.writer.submit(lambda tx: tasks.renew(tx, held, until))
+        return await self.writer.submit(lambda tx: task_endings.renew(tx, held, until))
 
     async def note_progress(self, task: ClaimedTask, done: int, total: int, note: str) -> None:
         await self.writer.submit(lambda tx: tasks.note_progress(tx, task.id, task.lease, done, total, note))

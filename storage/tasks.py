@@ -1,20 +1,19 @@
-"""Background jobs in the store: made, claimed by priority and age, ended. Each function runs inside the Writer's
-transaction.
+"""Background jobs in the store: made, claimed by priority and age; how runs end stands in `storage.task_endings`. Each
+function runs inside the Writer's transaction.
 
 A background job is a row of `jobs` like a message, without a campaign; what only it has stands in `tasks`.
 """
 
 from __future__ import annotations
 
-import math
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storage.dispatch import PAUSED
-from storage.endings import FAILURE_HOUR
-from storage.model import HOUR, Effect, JobState, OutcomeClass
+from storage.model import Effect, JobState, OutcomeClass
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -93,7 +92,7 @@ class TaskClaim:
 @dataclass(slots=True)
 class TaskEnd:
     """How a run ended. `result`: what it gave, as JSON; `flag`: why a person should look at it although it succeeded;
-    `counts_try`: it used up a try; `due_at`: when the next one is due (us)."""
+    `counts_try`: it used up a try; `due_at`: when the next one is due (us); `asked`: somebody had asked it to end."""
 
     task: ClaimedTask
     now: int
@@ -106,6 +105,7 @@ class TaskEnd:
     result: str = ""
     flag: str = ""
     counts_try: bool = True
+    asked: bool = False
 
 
 _OPEN_WITH_KEY = (
@@ -158,17 +158,21 @@ def add(tx: Tx, batch_id: int, tasks: Sequence[NewTask], now: int, *, loading: b
 
 
 _QUEUE = f"SELECT state, {PAUSED} FROM queues WHERE id = ?"
-_HEADS = (
-    "SELECT id, due_at FROM jobs INDEXED BY jobs_claim WHERE queue_id = ? AND campaign_id IS NULL AND priority = ? "
-    "AND state = 'pending' AND ready = 1 ORDER BY due_at, id LIMIT ?"
+_HEADS = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT id, due_at, {priority} AS priority FROM jobs INDEXED BY jobs_claim "
+    f"WHERE queue_id = ?1 AND campaign_id IS NULL AND priority = {priority} AND state = 'pending' AND ready = 1 "
+    "ORDER BY due_at, id LIMIT ?2)"
+    for priority in range(HIGHEST, LOWEST - 1, -1)
+)
+"""Those of each priority that are due longest, the highest priority first."""
+# Ids go to the database as one JSON list: a text with a mark for each would be compiled for every number of them.
+_TAKEN = (
+    "SELECT j.id, j.lease + 1, j.kind, j.batch_id, t.payload, t.effect, t.timeout, t.retries, j.tries, j.attempts, "
+    "t.origin, j.error_key FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id IN (SELECT value FROM json_each(?))"
 )
 _TAKE = (
-    "UPDATE jobs SET state = 'processing', reason = '', lease = lease + 1, lease_until = ?, updated_at = ? "
-    "WHERE state = 'pending' AND id IN "
-)
-_TAKEN = (
-    "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.batch_id, j.tries, j.attempts, j.error_key, "
-    "t.payload, t.effect, t.timeout, t.retries, t.origin FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id IN "
+    "UPDATE jobs SET state = 'processing', reason = '', ready = 0, lease = lease + 1, lease_until = ?, updated_at = ? "
+    "WHERE state = 'pending' AND id IN (SELECT value FROM json_each(?))"
 )
 _INTENT = (
     "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, server) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -184,188 +188,45 @@ def claim(tx: Tx, request: TaskClaim) -> list[ClaimedTask]:
     ids = _first(tx, request)
     if not ids:
         return []
-    marks = f"({', '.join('?' * len(ids))})"
-    tx.execute(f"{_TAKE}{marks}", (request.lease_until, request.now, *ids))
-    rows = {row["id"]: row for row in tx.all(f"{_TAKEN}{marks}", ids)}
-    tx.move((row, "pending", row["error_key"], "processing", "") for row in rows.values())
-    claimed = []
-    for job_id in ids:
-        task = _claimed(rows[job_id], request.now)
+    packed = json.dumps(ids)
+    found = {row[0]: _claimed(row, request) for row in tx.all(_TAKEN, (packed,))}
+    tx.execute(_TAKE, (request.lease_until, request.now, packed))
+    claimed = [found[job_id] for job_id in ids]
+    for task in claimed:
         if task.effect == Effect.UNREPEATABLE:
             task.attempt_id = tx.insert(
                 _INTENT,
                 (task.id, task.lease, task.attempts + 1, task.queue_id, request.epoch, request.now, task.kind),
             )
-        claimed.append(task)
-    tx.starts["queues", request.queue_id] = request.now
-    for batch_id in {task.batch_id for task in claimed}:
+    moved = Counter((task.batch_id, task.error_key) for task in claimed)
+    for (batch_id, error_key), n in moved.items():
+        tx.count(request.queue_id, None, batch_id, "pending", error_key, -n)
+        tx.count(request.queue_id, None, batch_id, "processing", "", n)
         tx.started(request.queue_id, None, batch_id, request.now)
+    for kind, n in Counter(task.kind for task in claimed).items():
+        tx.kinds[kind, "pending"] -= n
+        tx.kinds[kind, "processing"] += n
     return claimed
 
 
 def _first(tx: Tx, request: TaskClaim) -> list[int]:
     """The ids that go first: by priority as waiting has raised it, then by due time."""
     waiting: list[tuple[int, int, int]] = []
-    for priority in range(HIGHEST, LOWEST - 1, -1):
-        for row in tx.all(_HEADS, (request.queue_id, priority, request.room)):
-            waited = max(0, request.now - row["due_at"])
-            raised = min(HIGHEST, priority + waited // request.ageing) if request.ageing else priority
-            waiting.append((-raised, row["due_at"], row["id"]))
-        if not request.ageing and len(waiting) >= request.room:
+    for job_id, due_at, priority in tx.execute(_HEADS, (request.queue_id, request.room)):
+        if request.ageing:
+            priority = min(HIGHEST, priority + max(0, request.now - due_at) // request.ageing)
+        waiting.append((-priority, due_at, job_id))
+        if not request.ageing and len(waiting) == request.room:
             break
     return [job_id for _, _, job_id in sorted(waiting)[: request.room]]
 
 
-def _claimed(row: Any, now: int) -> ClaimedTask:
+def _claimed(row: Any, request: TaskClaim) -> ClaimedTask:
+    job_id, lease, kind, batch_id, payload, effect, timeout, retries, tries, attempts, origin, error_key = row
     return ClaimedTask(
-        row["id"], row["lease"], row["kind"], row["queue_id"], row["batch_id"], row["payload"], row["effect"],
-        row["timeout"], row["retries"], row["tries"], row["attempts"], row["origin"], row["error_key"], now,
+        job_id, lease, kind, request.queue_id, batch_id, payload, effect, timeout, retries, tries, attempts, origin,
+        error_key, request.now,
     )  # fmt: skip
-
-
-_FINISH = (
-    "UPDATE jobs SET state = ended.state, reason = ended.reason, ready = 0, lease_until = NULL, "
-    "due_at = COALESCE(ended.due_at, jobs.due_at), attempts = jobs.attempts + 1, tries = jobs.tries + ended.tries, "
-    "outcome = ended.outcome, error_key = ended.error_key, last_error = ended.error, "
-    "sent_at = ended.done_at, updated_at = ended.at FROM "
-    "(WITH given (state, reason, due_at, tries, outcome, error_key, error, done_at, at, id, lease) "
-    "AS (VALUES {rows}) SELECT * FROM given) AS ended "
-    "WHERE jobs.id = ended.id AND jobs.lease = ended.lease AND jobs.state = 'processing'"
-)
-_HELD_BY = "SELECT id, state, lease FROM jobs WHERE id IN "
-_RUN = (
-    "INSERT INTO attempts (job_id, lease, number, queue_id, epoch, intent_at, finished_at, outcome, reply, error_key, "
-    "server, duration) VALUES "
-)
-_CLOSE = (
-    "UPDATE attempts SET finished_at = ?, outcome = ?, reply = ?, error_key = ?, duration = ? "
-    "WHERE id = ? AND lease = ? AND outcome IS NULL"
-)
-_TIMES = (
-    "UPDATE tasks SET started_at = ended.started, finished_at = ended.at, result = ended.result, flag = ended.flag, "
-    "cancel = CASE WHEN ended.over = 1 THEN '' ELSE tasks.cancel END FROM "
-    "(WITH given (started, at, result, flag, over, id) AS (VALUES {rows}) SELECT * FROM given) AS ended "
-    "WHERE tasks.job_id = ended.id"
-)
-_ONE_HOUR = (
-    "INSERT INTO kind_hours (kind, hour, outcome, bucket, n, duration, shortest, longest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, hour, outcome, bucket) DO UPDATE SET n = n + excluded.n, "
-    "duration = duration + excluded.duration, shortest = min(shortest, excluded.shortest), "
-    "longest = max(longest, excluded.longest)"
-)
-
-
-def finish(tx: Tx, ends: list[tuple[TaskEnd, int]]) -> list[bool]:
-    """Record how runs ended: (end, epoch) each. False: the lease was lost meanwhile, and nothing was changed."""
-    held = tx.by_id(_HELD_BY, [end.task.id for end, _ in ends])
-    answers: list[bool] = []
-    ours: list[tuple[TaskEnd, int]] = []
-    for end, epoch in ends:
-        row = held.get(end.task.id)
-        holds = row is not None and row["lease"] == end.task.lease and row["state"] == "processing"
-        answers.append(holds)
-        if holds:
-            ours.append((end, epoch))
-            held.pop(end.task.id)
-    if ours:
-        _record(tx, ours)
-    return answers
-
-
-def _record(tx: Tx, ends: list[tuple[TaskEnd, int]]) -> None:
-    tx.update_many(_FINISH, 11, [_finished(end) for end, _ in ends])
-    runs = [_ran(end, epoch) for end, epoch in ends if end.task.attempt_id is None]
-    if runs:
-        tx.insert_many(_RUN, 12, runs)
-    for end, _ in ends:
-        if end.task.attempt_id is not None:
-            took = end.now - end.task.started_at
-            tx.execute(
-                _CLOSE,
-                (end.now, end.outcome.value, end.error, end.error_key, took, end.task.attempt_id, end.task.lease),
-            )
-        if end.error_key:
-            where = (end.error_key, 0, end.task.queue_id, end.outcome.value, end.now // HOUR)
-            tx.execute(FAILURE_HOUR, (*where, end.now, end.now, end.error))
-    over = (JobState.PENDING,)
-    tx.update_many(
-        _TIMES, 6,
-        [(end.task.started_at, end.now, end.result, end.flag, int(end.state not in over), end.task.id)
-         for end, _ in ends],
-    )  # fmt: skip
-    tx.move((_scope(end.task), "processing", "", end.state.value, end.error_key) for end, _ in ends)
-    _hours(tx, (end for end, _ in ends))
-
-
-def _scope(task: ClaimedTask) -> dict[str, Any]:
-    return {"queue_id": task.queue_id, "campaign_id": None, "batch_id": task.batch_id}
-
-
-def _finished(end: TaskEnd) -> tuple[Any, ...]:
-    return (
-        end.state.value, end.reason, end.due_at, 1 if end.counts_try else 0, end.outcome.value, end.error_key,
-        end.error, end.now if end.state is JobState.COMPLETED else None, end.now, end.task.id, end.task.lease,
-    )  # fmt: skip
-
-
-def _ran(end: TaskEnd, epoch: int) -> tuple[Any, ...]:
-    task = end.task
-    return (
-        task.id, task.lease, task.attempts + 1, task.queue_id, epoch, task.started_at, end.now, end.outcome.value,
-        end.error, end.error_key, task.kind, end.now - task.started_at,
-    )  # fmt: skip
-
-
-NOT_BEGUN = "given back before it began"
-ENDED = {JobState.PENDING: "retried"}
-"""What the statistics call a run that ended in this state, where it is not the state itself."""
-
-
-def bucket_of(duration: int) -> int:
-    """The power of 2^(1/8) microseconds at or below a duration (us): a quantile read from it is 9 % off at most."""
-    return int(8 * math.log2(duration)) if duration > 1 else 0
-
-
-def _hours(tx: Tx, ends: Iterable[TaskEnd]) -> None:
-    sums: dict[tuple[str, int, str, int], tuple[int, int, int, int]] = {}
-    for end in ends:
-        took = max(0, end.now - end.task.started_at)
-        key = (end.task.kind, end.now // HOUR, ENDED.get(end.state, end.state.value), bucket_of(took))
-        n, total, shortest, longest = sums.get(key, (0, 0, took, 0))
-        sums[key] = (n + 1, total + took, min(shortest, took), max(longest, took))
-    tx.executemany(_ONE_HOUR, [(*key, *value) for key, value in sums.items()])
-
-
-def hand_back(tx: Tx, tasks: Sequence[ClaimedTask], now: int) -> int:
-    """Return runs that may simply be begun again, as a drain leaves them: no try is used up. Never one that must not
-    run twice and was begun. Returns how many."""
-    returned = 0
-    for task in tasks:
-        row = tx.one(
-            "UPDATE jobs SET state = 'pending', ready = 1, lease_until = NULL, updated_at = ? "
-            "WHERE id = ? AND lease = ? AND state = 'processing' RETURNING error_key",
-            (now, task.id, task.lease),
-        )
-        if row is None:
-            continue
-        returned += 1
-        if task.attempt_id is not None:
-            tx.execute(_CLOSE, (now, OutcomeClass.TRANSIENT.value, NOT_BEGUN, "", 0, task.attempt_id, task.lease))
-        tx.move([(_scope(task), "processing", "", "pending", row["error_key"])])
-    return returned
-
-
-def renew(tx: Tx, held: Sequence[tuple[int, int]], until: int) -> list[int]:
-    """Hold leases, as (job id, lease), until a later time (us); the ids of those that were lost."""
-    lost = []
-    for job_id, lease in held:
-        renewed = tx.execute(
-            "UPDATE jobs SET lease_until = ? WHERE id = ? AND lease = ? AND state = 'processing'",
-            (until, job_id, lease),
-        ).rowcount
-        if not renewed:
-            lost.append(job_id)
-    return lost
 
 
 def note_progress(tx: Tx, job_id: int, lease: int, done: int, total: int, note: str) -> None:

@@ -27,6 +27,8 @@ class Tx:
     def __init__(self, connection: sqlite3.Connection, begun: set[int], room: CapRoom) -> None:
         self._connection = connection
         self.counters: Counter[CounterKey] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        """Background jobs by kind and state: the moves that no trigger counts."""
         self.minutes: dict[MinuteKey, tuple[int, int]] = {}
         self.starts: dict[tuple[str, int], int] = {}
         self.lane_starts: dict[tuple[int, int], int] = {}
@@ -51,12 +53,16 @@ class Tx:
     def insert_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> None:
         """Run one INSERT that ends in `VALUES `, for rows of `width` values: one step for all of them, where a step
         gives the interpreter's lock away and has to get it back."""
-        self._connection.execute(sql + _marks(width, len(rows)), [value for row in rows for value in row])
+        for some in _chunks(rows):
+            self._connection.execute(sql + _marks(width, len(some)), [value for row in some for value in row])
 
     def update_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> int:
         """Run one UPDATE whose text has `{rows}` where its rows of `width` values belong; how many it changed."""
-        marks = sql.format(rows=_marks(width, len(rows)))
-        return self._connection.execute(marks, [value for row in rows for value in row]).rowcount
+        changed = 0
+        for some in _chunks(rows):
+            marks = sql.format(rows=_marks(width, len(some)))
+            changed += self._connection.execute(marks, [value for row in some for value in row]).rowcount
+        return changed
 
     def one(self, sql: str, parameters: Any = ()) -> Any:
         """The first row (a `sqlite3.Row`) or None."""
@@ -108,6 +114,7 @@ class Tx:
 
     def merge(self, other: Tx) -> None:
         self.counters.update(other.counters)
+        self.kinds.update(other.kinds)
         for key, (n, duration) in other.minutes.items():
             have = self.minutes.get(key, (0, 0))
             self.minutes[key] = (have[0] + n, have[1] + duration)
@@ -137,6 +144,12 @@ class Tx:
                 "ON CONFLICT (campaign_id, batch_id, queue_id, state, error_key) DO UPDATE SET n = n + excluded.n",
                 rows,
             )
+        if self.kinds:
+            self.executemany(
+                "INSERT INTO kind_counters (kind, state, n) VALUES (?, ?, ?) "
+                "ON CONFLICT (kind, state) DO UPDATE SET n = n + excluded.n",
+                [(*key, n) for key, n in self.kinds.items() if n],
+            )
         if self.minutes:
             self.executemany(
                 "INSERT INTO outcome_minutes (minute, campaign_id, queue_id, outcome, n, duration) "
@@ -146,7 +159,16 @@ class Tx:
             )
         self.flush_starts()
         self.counters.clear()
+        self.kinds.clear()
         self.minutes.clear()
+
+
+CHUNK = 64
+"""Rows of one statement at most. Its text is compiled anew for each number of rows that it was not run with lately."""
+
+
+def _chunks(rows: list[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
+    return [rows] if len(rows) <= CHUNK else (rows[place : place + CHUNK] for place in range(0, len(rows), CHUNK))
 
 
 @lru_cache(maxsize=256)

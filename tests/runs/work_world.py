@@ -19,6 +19,7 @@ from engine.processors.processor import (
     Processor,
 )
 from engine.processors.registry import Registry
+from storage.last_run import FINISHED, STARTED
 from storage.model import SECOND, Effect
 from tests.runs.run_world import World
 
@@ -139,7 +140,8 @@ class WorkWorld(World):
     def job(self, job_id: int) -> dict[str, Any]:
         [row] = self.read(
             lambda reader: reader.rows(
-                "SELECT j.*, t.payload, t.rescues, t.result, t.flag, t.done, t.total, t.started_at, t.finished_at "
+                "SELECT j.*, t.payload, t.rescues, t.result, t.flag, t.done, t.total, "
+                f"{STARTED} AS started_at, {FINISHED} AS finished_at "
                 "FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id = ?",
                 (job_id,),
             )

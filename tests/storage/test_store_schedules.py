@@ -68,7 +68,8 @@ async def claimed(desk: Desk, room: int = 10) -> list[ClaimedTask]:
 async def end_all(desk: Desk) -> int:
     jobs = await claimed(desk)
     for job in jobs:
-        assert await desk.store.finish_task(TaskEnd(job, desk.clock(), JobState.COMPLETED, OutcomeClass.ACCEPTED))
+        end = TaskEnd(job, desk.clock(), JobState.COMPLETED, OutcomeClass.ACCEPTED)
+        assert await desk.store.finish_tasks([end]) == [True]
     await desk.store.settle()
     return len(jobs)
 

@@ -2,7 +2,7 @@
 -- only it has stands beside it.
 
 -- effect: what a second run would do. stage: of its batch, 0 for none. rescues: how often its engine died with it.
--- cancel: who asked a running one to end. started_at, finished_at: of its last run.
+-- cancel: who asked a running one to end. When it ran stands in its attempts.
 CREATE TABLE tasks (
     job_id      INTEGER PRIMARY KEY REFERENCES jobs (id),
     payload     TEXT NOT NULL DEFAULT '{}',
@@ -18,9 +18,7 @@ CREATE TABLE tasks (
     total       INTEGER NOT NULL DEFAULT 0,
     note        TEXT NOT NULL DEFAULT '',
     result      TEXT NOT NULL DEFAULT '',
-    flag        TEXT NOT NULL DEFAULT '',
-    started_at  INTEGER,
-    finished_at INTEGER
+    flag        TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX tasks_unique ON tasks (unique_key, job_id) WHERE unique_key <> '';
 CREATE INDEX tasks_flagged ON tasks (job_id) WHERE flag <> '';
@@ -80,7 +78,9 @@ ALTER TABLE batches ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE batches ADD COLUMN go_on INTEGER NOT NULL DEFAULT 0 CHECK (go_on IN (0, 1));
 CREATE INDEX batches_staged ON batches (id) WHERE stage > 0 AND state = 'ready';
 
--- Background jobs by kind and state, whoever moves them.
+-- Background jobs by kind and state, whoever moves them. The two moves that every job makes are counted by those who make
+-- them, once a commit (storage.tasks): a claim, which takes the flag of being due, and a run that succeeded, which is one
+-- more attempt. Two statements a row were a third of what a job costs.
 CREATE TABLE kind_counters (
     kind  TEXT NOT NULL,
     state TEXT NOT NULL,
@@ -91,7 +91,10 @@ CREATE TRIGGER jobs_kind_new AFTER INSERT ON jobs WHEN NEW.kind <> 'send'
 BEGIN
     INSERT INTO kind_counters VALUES (NEW.kind, NEW.state, 1) ON CONFLICT (kind, state) DO UPDATE SET n = n + 1;
 END;
-CREATE TRIGGER jobs_kind_moved AFTER UPDATE OF state ON jobs WHEN NEW.kind <> 'send' AND OLD.state <> NEW.state
+CREATE TRIGGER jobs_kind_moved AFTER UPDATE OF state ON jobs
+WHEN NEW.kind <> 'send' AND OLD.state <> NEW.state
+    AND NOT (NEW.state = 'processing' AND NEW.ready = 0 AND OLD.ready = 1)
+    AND NOT (NEW.state = 'completed' AND NEW.attempts > OLD.attempts)
 BEGIN
     UPDATE kind_counters SET n = n - 1 WHERE kind = OLD.kind AND state = OLD.state;
     INSERT INTO kind_counters VALUES (NEW.kind, NEW.state, 1) ON CONFLICT (kind, state) DO UPDATE SET n = n + 1;
@@ -114,14 +117,14 @@ CREATE TABLE kind_hours (
 ) STRICT, WITHOUT ROWID;
 
 -- next_at: when it fires next; decided_at: up to which time its firings were decided, whatever the clock does.
--- queue: '' for that of its kind. trouble: why its last firing made no job, until one does.
+-- queue '', priority 0: that of its kind. trouble: why its last firing made no job, until one does.
 CREATE TABLE schedules (
     id         INTEGER PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
     kind       TEXT NOT NULL,
     payload    TEXT NOT NULL DEFAULT '{}',
     queue      TEXT NOT NULL DEFAULT '',
-    priority   INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
+    priority   INTEGER NOT NULL DEFAULT 0 CHECK (priority BETWEEN 0 AND 10),
     cron       TEXT NOT NULL,
     zone       TEXT NOT NULL,
     missed     TEXT NOT NULL DEFAULT 'run_once' CHECK (missed IN ('skip', 'run_once', 'catch_up')),
