@@ -31,6 +31,7 @@ class Proof:
     test: str = ""
 
 
+_APPROVAL = "tests/storage/test_store_approvals.py::test_"
 _CLAIM = "tests/storage/test_store_claim.py::test_"
 _GATE = "tests/storage/test_store_gate.py::test_"
 _LIMITS = "tests/storage/test_store_limits.py::test_"
@@ -54,6 +55,9 @@ PROOFS = (
     ),
     Proof(2, "queue check of the claim", _CLAIM + "a_queue_that_waits_for_a_person_takes_nothing"),
     Proof(2, "queue check of the gate", _GATE + "a_queue_that_is_not_ready_stops_the_send"),
+    Proof(2, "approval at the gate", _APPROVAL + "a_job_without_any_question_is_held_at_the_gate_too"),
+    Proof(2, "approval of this very message", _APPROVAL + "a_message_that_is_not_the_approved_one_is_held_at_the_gate"),
+    Proof(2, "approval at the claim", _APPROVAL + "nothing_is_claimed_of_a_campaign_whose_approval_is_void"),
     Proof(
         2,
         "allow-list",

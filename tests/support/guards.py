@@ -16,7 +16,7 @@ from engine import service
 from engine.control import starting
 from engine.explain import answer
 from engine.planning import pacing
-from storage import dispatch, endings, gate, lock, migrate
+from storage import approvals, dispatch, endings, gate, lock, migrate
 from storage.limits import GateLimits
 from storage.tx import Tx
 from storage.writer import Writer
@@ -96,6 +96,14 @@ def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dis
         return closed_gate(tx, *change(row, request), *more)
 
     gate._closed_gate = wrapped
+
+
+def _no_approval_at_the_claim() -> None:
+    dispatch._LANES = _without(dispatch._LANES, f"AND {approvals.APPROVED_LANES} ")
+
+
+def _any_message_counts_as_approved() -> None:
+    _gate_without(lambda row, request: (row, replace(request, digest=row["approved_digest"] or "")))
 
 
 def _schema_without(words: str, instead: str = "") -> Callable[[], None]:
@@ -225,6 +233,9 @@ GUARDS: dict[str, Callable[[], None]] = {
     "domain gap at the gate": _no_limit_at_the_gate(domain_gap=0),
     "recipient stopped": _gate_reading(stopped=""),
     "suppression at the gate": _no_suppression_at_the_gate,
+    "approval at the gate": _gate_reading(approval=""),
+    "approval of this very message": _any_message_counts_as_approved,
+    "approval at the claim": _no_approval_at_the_claim,
     "minimum gap": _no_minimum_gap,
     "minimum gap at the claim": _no_limit_at_the_claim(min_gap=0),
     "minimum gap at the gate": _no_limit_at_the_gate(min_gap=0),
