@@ -89,7 +89,9 @@ class Schedules:
 
 def task_of(context: Context, spec: ScheduleSpec, queues: dict[str, int]) -> NewTask:
     """The job that a firing makes. Raises UsageError when its kind is not installed, or its payload is none for it."""
-    job = JobSpec(kind=spec.kind, payload=json.loads(spec.payload), queue=spec.queue or None, priority=spec.priority)
+    job = JobSpec(
+        kind=spec.kind, payload=json.loads(spec.payload), queue=spec.queue or None, priority=spec.priority or None
+    )
     return new_task(context, job, queues, origin=f"schedule {spec.name}")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """What a person says about a schedule. `payload`: JSON text; `queue`: "" for that of its kind; `cron` and `zone`
+    """What a person says about a schedule. `payload`: JSON text; `queue` "" and `priority` 0: that of its kind; `cron` and `zone`
     as `engine.planning.cron` reads them; `missed`, `grace` (us), `most`: `engine.planning.missed`; `overlap`: skip,
     wait or allow."""
 
@@ -28,7 +28,7 @@ class ScheduleSpec:
     zone: str
     payload: str = "{}"
     queue: str = ""
-    priority: int = 5
+    priority: int = 0
     missed: str = "run_once"
     grace: int = 3_600_000_000
     most: int = 10

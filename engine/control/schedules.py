@@ -20,7 +20,7 @@ from storage.schedules import Schedule, ScheduleSpec
 
 MOST_SHOWN = 100
 _DEFAULTS: dict[str, Any] = {
-    "payload": {}, "queue": "", "priority": 5, "missed": "run_once", "grace": HOUR, "most": 10, "overlap": "skip",
+    "payload": {}, "queue": "", "priority": 0, "missed": "run_once", "grace": HOUR, "most": 10, "overlap": "skip",
     "enabled": True,
 }  # fmt: skip
 _TIMED = ("kind", "cron", "zone")
@@ -35,14 +35,14 @@ class NamedArgs(Args):
 
 class SpecArgs(NamedArgs):
     """What is not given stays as it is; a new schedule has the configured zone, and the defaults. `grace` in
-    microseconds; `queue` "": that of its kind; `enabled` counts for a new one only."""
+    microseconds; `queue` "" and `priority` 0: that of its kind; `enabled` counts for a new one only."""
 
     kind: str | None = Field(default=None, min_length=1, max_length=100)
     cron: str | None = Field(default=None, max_length=2 * LONGEST_EXPRESSION)
     zone: str | None = Field(default=None, min_length=1, max_length=100)
     payload: dict[str, Any] | None = None
     queue: str | None = Field(default=None, max_length=100)
-    priority: int | None = Field(default=None, ge=1, le=10)
+    priority: int | None = Field(default=None, ge=0, le=10)
     missed: Literal["skip", "run_once", "catch_up"] | None = None
     grace: int | None = Field(default=None, ge=0, le=366 * DAY)
     most: int | None = Field(default=None, ge=1, le=MOST_CAUGHT_UP)
