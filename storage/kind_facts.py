@@ -40,10 +40,41 @@ def totals(reader: Reader) -> dict[str, dict[str, int]]:
     return found
 
 
+def kinds(reader: Reader) -> list[str]:
+    """Every kind that ever had a background job, by name; its jobs may be gone, what they took is kept."""
+    return [row["kind"] for row in reader.rows("SELECT DISTINCT kind FROM kind_counters ORDER BY kind")]
+
+
 def queues(reader: Reader) -> list[Row]:
     """The queues of background jobs: `id, queue, state, reason`, and how many of theirs are `pending`, `processing`,
     `held`."""
     return reader.rows(_QUEUES, (CHANNEL,))
+
+
+_DUE = (
+    "SELECT 1 FROM jobs INDEXED BY jobs_claim WHERE queue_id = ? AND campaign_id IS NULL AND state = 'pending' "
+    "AND ready = 1 LIMIT 1"
+)
+_NEARLY = (
+    "SELECT 1 FROM jobs INDEXED BY jobs_promote WHERE queue_id = ? AND campaign_id IS NULL AND state = 'pending' "
+    "AND ready = 0 AND due_at <= ? LIMIT 1"
+)
+
+
+def anything_due(reader: Reader, now: int) -> bool:
+    """Whether a background job could begin now (us), the pause of everything left aside."""
+    ready = [queue["id"] for queue in queues(reader) if queue["state"] == "ready" and queue["pending"]]
+    return any(reader.one(_DUE, (id,)) or reader.one(_NEARLY, (id, now)) for id in ready)
+
+
+def empty_since(reader: Reader, since: int) -> int:
+    """How many runs ended since a time (us) that succeeded and did nothing."""
+    row = reader.one(
+        "SELECT count(*) AS n FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.flag <> '' AND t.flag LIKE 'empty%' "
+        "AND j.sent_at >= ?",
+        (since,),
+    )
+    return int(row["n"]) if row else 0
 
 
 @dataclass(frozen=True, slots=True)

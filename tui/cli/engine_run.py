@@ -19,7 +19,7 @@ def run(session: Session, until_idle: bool, once: bool) -> int:
 
     The first signal drains: nothing new begins, what is in flight finishes. A second one cuts.
     """
-    from tui.cli.headless import Headless
+    from tui.cli.headless import Headless, told_jobs
 
     if until_idle and once:
         raise UsageError("--until-idle and --once exclude each other", hint="--once sends only what is due now")
@@ -29,4 +29,6 @@ def run(session: Session, until_idle: bool, once: bool) -> int:
         emit(summary)
     elif until_idle or once:
         out(", ".join(f"{summary[key]:,} {key}" for key in ("processed", "sent", "failed", "held", "uncertain")))
+        if jobs := told_jobs(summary["jobs"]):
+            out(f"background jobs: {jobs}")
     return 1 if engine.was_cut else 0

@@ -9,7 +9,7 @@ from engine.config import Config
 from engine.overlaps import overlap_of
 from engine.planning.pacing import Pacing
 from storage.errors import FilterError, UsageError
-from storage.model import MINUTE, SECOND, JobState
+from storage.model import MINUTE, SECOND, SEND, JobState
 from storage.queue_facts import add_limits
 from storage.reader import STATES, Reader
 from tui.cli.output import Json, dated, iso, span
@@ -118,6 +118,10 @@ def campaign_json(row: Json, now: int) -> Json:
         "weight": row["weight"],
         "concurrency": row["concurrency"],
         "list": row["list"] or row["name"],
+        "approval": row["approval"] or "none",
+        "approval_time_seconds": row["approval_time"] // SECOND,
+        "approved_at": iso(row["approved_at"]),
+        "approved_by": row["approved_by"],
         "recipients": row["recipients"],
         "total": row["total"],
         "counts": by_state(counts),
@@ -217,5 +221,23 @@ def recipient_json(row: Json) -> Json:
     }
 
 
+_INNER = ("ready", "lease", "lease_until", "queue_id")
+_OF_TASKS = ("origin", "stage", "flag", "done", "total", "note", "started_at", "finished_at")
+"""What of a row of jobs only background jobs have."""
+
+
 def job_json(row: Json) -> Json:
-    return dated({key: value for key, value in row.items() if key not in ("ready", "lease", "queue_id")})
+    """A job with our names; a background job also with those that its readers may know (`job_type`, `retryCount`)."""
+    if row["kind"] == SEND:
+        return dated({key: value for key, value in row.items() if key not in (*_INNER, *_OF_TASKS)})
+    ended = row["finished_at"] if row["state"] not in ("pending", "processing", "held") else None
+    return {
+        **dated({key: value for key, value in row.items() if key not in _INNER}),
+        "type": row["kind"],
+        "job_type": row["kind"],
+        "status": row["state"],
+        "retryCount": max(0, row["attempts"] - 1),
+        "errorMessage": row["error"] or None,
+        "createdAt": iso(row["created_at"]),
+        "completed_at": iso(ended),
+    }

@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.config import Config
 from engine.service import Engine
-from storage.reader import Reader
+from storage import kind_facts
+from storage.reader import STATES, Reader
 from tui.cli.narration import LogLines, Narrator
 from tui.cli.output import Json
 from tui.cli.times import now_us
@@ -30,7 +32,8 @@ MAX_ERRORS = 100
 
 
 class Headless:
-    """One run of one engine. `done` (asked a few times a second) may end it early."""
+    """One run of one engine. `done` (asked a few times a second) may end it early; one that does not send (`sends`)
+    runs background jobs alone."""
 
     def __init__(
         self,
@@ -39,9 +42,11 @@ class Headless:
         *,
         read_only: bool = False,
         done: Callable[[Reader], bool] | None = None,
+        sends: bool = True,
     ) -> None:
         self.database = database
-        self.engine = Engine(database, load_config, role="engine", read_only=read_only)
+        self.engine = Engine(database, load_config, role="engine", read_only=read_only, sends=sends)
+        self._sends = sends
         self._done = done
         self._asked = Asked()
         self._last_event = 0
@@ -50,7 +55,8 @@ class Headless:
         self._narrator = Narrator()
 
     def run(self, *, until_idle: bool = False, once: bool = False) -> Json:
-        """Run to the end; returns what was done: `processed, sent, failed, held, uncertain, errors`.
+        """Run to the end; returns what was done: of messages `processed, sent, failed, held, uncertain, pending`, of
+        background jobs the same in `jobs`, with `completed` and how many of those did nothing (`empty`); `errors`.
 
         Raises PacelineError when it cannot start, or when what ended a loop was one.
         """
@@ -65,7 +71,7 @@ class Headless:
         for number in ENDS:
             loop.add_signal_handler(number, self._signalled, number)
         with Reader(self.database) as reader:
-            before = reader.counts()
+            before = _Sums.read(reader)
             self._last_event = max((event["id"] for event in reader.events(limit=1)), default=0)
             self._tell_start(until_idle, once)
             watchers = [asyncio.create_task(self._narrate(reader))]
@@ -110,7 +116,7 @@ class Headless:
             now = asyncio.get_running_loop().time()
             if (version := reader.data_version()) != seen:
                 seen, since = version, now
-            if once and not self.engine.in_flight() and (not _anything_due(reader) or now - since > QUIET):
+            if once and not self.engine.in_flight() and (not self._anything_due(reader) or now - since > QUIET):
                 self.engine.drain("one pass is done")
                 return
 
@@ -127,6 +133,12 @@ class Headless:
                 if line and line != told:
                     self._say(line)
                 told = line
+
+    def _anything_due(self, reader: Reader) -> bool:
+        if reader.engine()["paused"]:
+            return False
+        now = now_us()
+        return kind_facts.anything_due(reader, now) or (self._sends and _messages_due(reader, now))
 
     def _tell_events(self, reader: Reader) -> None:
         for event in reader.events(after=self._last_event, limit=50):
@@ -152,13 +164,14 @@ def _progress_line(reader: Reader) -> str:
                 f"{row['name']}: Progress: {steps['current']}/{steps['total']} ({steps['percentage']}%) - "
                 f"Success: {steps['sent']}, Failed: {steps['failed']}"
             )
+    running = sum(queue["processing"] for queue in kind_facts.queues(reader))
+    waiting = sum(queue["pending"] for queue in kind_facts.queues(reader))
+    if running or waiting:
+        parts = [*parts[:4], f"background jobs: {running:,} running, {waiting:,} waiting"]
     return "; ".join(parts[:5])
 
 
-def _anything_due(reader: Reader) -> bool:
-    if reader.engine()["paused"]:
-        return False
-    now = now_us()
+def _messages_due(reader: Reader, now: int) -> bool:
     for row in reader.campaigns():
         if row["state"] != "active" or row["queue_state"] not in ("ready", "probing"):
             continue
@@ -167,22 +180,57 @@ def _anything_due(reader: Reader) -> bool:
     return False
 
 
-def _summary(reader: Reader, before: dict[str, int], begun: int) -> Json:
-    after = reader.counts()
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Jobs by state: all of them, and background jobs."""
 
-    def more(*states: str) -> int:
-        return max(0, sum(after[state] - before[state] for state in states))
+    every: dict[str, int]
+    work: dict[str, int]
 
-    sent, failed = more("completed", "bounced"), more("failed")
+    @classmethod
+    def read(cls, reader: Reader) -> _Sums:
+        kinds = kind_facts.totals(reader).values()
+        return cls(reader.counts(), {state: sum(counts[state] for counts in kinds) for state in STATES})
+
+    def messages(self, *states: str) -> int:
+        return sum(self.every[state] - self.work[state] for state in states)
+
+
+def _summary(reader: Reader, before: _Sums, begun: int) -> Json:
+    after = _Sums.read(reader)
+
+    def sent(*states: str) -> int:
+        return max(0, after.messages(*states) - before.messages(*states))
+
+    def ran(state: str) -> int:
+        return max(0, after.work[state] - before.work[state])
+
+    jobs = {"completed": ran("completed"), "failed": ran("failed"), "uncertain": ran("uncertain")}
     return {
-        "processed": sent + failed + more("uncertain"),
-        "sent": sent,
-        "failed": failed,
-        "held": after["held"],
-        "uncertain": after["uncertain"],
-        "pending": after["pending"],
-        "errors": _errors(reader, begun) if failed else [],
+        "processed": sent("completed", "bounced") + sent("failed") + sent("uncertain"),
+        "sent": sent("completed", "bounced"),
+        "failed": sent("failed"),
+        "held": after.messages("held"),
+        "uncertain": after.messages("uncertain"),
+        "pending": after.messages("pending"),
+        "jobs": {
+            "processed": sum(jobs.values()),
+            **jobs,
+            "empty": kind_facts.empty_since(reader, begun),
+            "held": after.work["held"],
+            "pending": after.work["pending"],
+        },
+        "errors": _errors(reader, begun) if sent("failed") or jobs["failed"] else [],
     }
+
+
+def told_jobs(jobs: Json) -> str:
+    """What became of background jobs in one run, in words; "" when there were none."""
+    words = {"completed": "done", "failed": "failed", "uncertain": "uncertain", "empty": "of them did nothing"}
+    if not jobs["processed"]:
+        return ""
+    told = [f"{jobs[name]:,} {said}" for name, said in words.items() if jobs[name] or name in ("completed", "failed")]
+    return ", ".join(told)
 
 
 def _errors(reader: Reader, begun: int) -> list[Json]:
@@ -191,7 +239,13 @@ def _errors(reader: Reader, begun: int) -> list[Json]:
     while len(found) < MAX_ERRORS and (page := reader.jobs(states=("failed",), after=after, limit=500)):
         after = page[-1]["id"]
         found += [
-            {"queue_id": job["id"], "prospect": job["address"], "campaign": job["campaign"], "error": job["error"]}
+            {
+                "queue_id": job["id"],
+                "kind": job["kind"],
+                "prospect": job["address"],
+                "campaign": job["campaign"],
+                "error": job["error"],
+            }
             for job in page
             if job["updated_at"] >= begun
         ]

@@ -14,6 +14,12 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
+def midnight(zone: tzinfo, now: int) -> int:
+    """When the day of `now` began there (us)."""
+    here = datetime.fromtimestamp(now / SECOND, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return round(here.timestamp()) * SECOND
+
+
 _INSTEAD = {"--at": "leave --at out to start now", "--until": "leave --until out for ever"}
 
 

@@ -12,6 +12,9 @@ import click
 
 from tui.cli.session import Session
 
+ID = click.IntRange(1, (1 << 63) - 1)
+"""An id on the line: what a store cannot hold is refused as usage."""
+
 
 class Lazy(NamedTuple):
     """A command that is not imported yet: `module:attribute`, and its line in the help."""

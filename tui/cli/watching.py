@@ -1,4 +1,4 @@
-"""Following a batch that another process sends: its progress on stderr, line by line."""
+"""Following a batch or a job that another process works on: its progress on stderr, line by line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 from storage.lock import read_holder
 from tui.cli.facts import progress
-from tui.cli.output import say
+from tui.cli.output import Json, say
 from tui.cli.session import Session
 
 LOOK = 0.2
@@ -34,4 +34,26 @@ def watch_batch(session: Session, batch_id: int) -> None:
             if read_holder(session.db) is None:
                 say("no engine is running, so nothing more is sent: paceline engine run")
                 return
+            time.sleep(LOOK)
+
+
+def watch_job(session: Session, job_id: int) -> tuple[Json, bool]:
+    """A line whenever a job's state or progress changes, until it is over, waits for a person, or no engine runs.
+    Returns the job as `job_show.whole` gives it, and whether it came to an end or to a person. Raises NotFoundError."""
+    from tui.cli.job_show import progress_words, whole
+
+    told = ""
+    with session.reader() as reader:
+        while True:
+            row = reader.job(job_id)
+            words = progress_words(row) if row["origin"] is not None else ""
+            line = f"job {job_id}: {row['state']}{f' {words}' if words else ''}"
+            if line != told:
+                say(line)
+            told = line
+            if row["state"] not in ("pending", "processing"):
+                return whole(reader, job_id), True
+            if read_holder(session.db) is None:
+                say("no engine is running, so nothing of it is done: paceline engine run, or paceline job work")
+                return whole(reader, job_id), False
             time.sleep(LOOK)
