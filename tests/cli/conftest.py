@@ -137,7 +137,7 @@ def _relay(folder: Path, *options: str) -> Iterator[RunningRelay]:
     assert found is not None
     yield RunningRelay(int(found[1]), ledger)
     child.stdin.close()
-    assert child.wait(10) == 0
+    assert child.wait(60) == 0
     child.stdout.close()
 
 

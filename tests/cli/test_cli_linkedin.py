@@ -27,7 +27,7 @@ def service() -> Iterator[str]:
         yield f"http://127.0.0.1:{found[1]}"
     finally:
         child.terminate()
-        child.communicate(timeout=10)
+        child.communicate(timeout=60)
 
 
 def add(home: Home, name: str, url: str, *more: str) -> Any:

@@ -51,7 +51,7 @@ async def shown(pilot: Pilot[int]) -> None:
 
 
 async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(2_000):
         await pilot.pause()
         if holds():
             await pilot.pause()
