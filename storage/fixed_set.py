@@ -31,9 +31,16 @@ class Act(StrEnum):
 
     RETRY = "retry"
     CANCEL = "cancel"
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
-TAKEN = {Act.RETRY: ("failed", "held"), Act.CANCEL: ("pending", "held")}
+TAKEN = {
+    Act.RETRY: ("failed", "held"),
+    Act.CANCEL: ("pending", "held"),
+    Act.APPROVE: ("held",),
+    Act.REJECT: ("held",),
+}
 """The states of what an act changes."""
 
 
@@ -78,7 +85,7 @@ class FixedSet:
 def of_filter(reader: Reader, act: Act, query: Query) -> FixedSet:
     """All that match. `query.top` and `query.now` fix what that means."""
     fixed = _sorted_out(reader, act, all_ids(reader, _narrowed(query, *TAKEN[act])))
-    apart = {"uncertain": UNCERTAIN} if act is Act.RETRY else {"processing": IN_FLIGHT}
+    apart = APART[act]
     counted = [count(reader, _narrowed(query, state)) for state in apart]
     for why, n in zip(apart.values(), counted, strict=True):
         _leave(fixed, why, n)
@@ -121,7 +128,20 @@ def of_campaign(reader: Reader, campaign_id: int, outcomes: Sequence[str]) -> Fi
 
 UNCERTAIN = "uncertain (never in bulk)"
 IN_FLIGHT = "in flight (they finish)"
-OTHERS = {Act.RETRY: "neither failed nor held", Act.CANCEL: "not open"}
+UNASKED = "not waiting for approval"
+OTHERS = {
+    Act.RETRY: "neither failed nor held",
+    Act.CANCEL: "not open",
+    Act.APPROVE: UNASKED,
+    Act.REJECT: UNASKED,
+}
+APART: dict[Act, dict[str, str]] = {
+    Act.RETRY: {"uncertain": UNCERTAIN},
+    Act.CANCEL: {"processing": IN_FLIGHT},
+    Act.APPROVE: {},
+    Act.REJECT: {},
+}
+"""States that are counted by themselves among what is left out, with the word for each."""
 
 
 def _left_out(act: Act, row: Row, outcomes: Sequence[str]) -> str:
@@ -136,8 +156,11 @@ def _left_out(act: Act, row: Row, outcomes: Sequence[str]) -> str:
             return "refused for good"
         if state == "uncertain":
             return UNCERTAIN
-    elif state == "processing":
-        return IN_FLIGHT
+    elif act is Act.CANCEL:
+        if state == "processing":
+            return IN_FLIGHT
+    elif reason != HeldReason.APPROVAL.value:
+        return UNASKED
     return "" if state in TAKEN[act] else OTHERS[act]
 
 

@@ -9,6 +9,8 @@ import click
 
 from storage.errors import UsageError
 from tui.cli.campaign_make import (
+    approval_of,
+    approval_options,
     letter_options,
     list_options,
     pacing_of,
@@ -36,6 +38,7 @@ _EMPTY: Json = {"text": "", "html": "", "headers": {}, "attachments": []}
 @click.option("--rename", metavar="NAME", help="Another name; only of a draft.")
 @click.option("--cold/--not-cold", default=None, help="Whether its people did not ask for it.")
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
+@approval_options
 @letter_options
 @sequence_options
 @list_options
@@ -72,6 +75,7 @@ def edit(
         raise UsageError("--also and --alone exclude each other", hint="give one of them")
     if also or alone:
         more["also"] = list(also)
+    more |= approval_of(options.pop("approval"), options.pop("approval_time"))
     if (list_name := options.pop("list_name")) is not None:
         more["list_name"] = list_name
     if settings := settings_of(cold, identity, options):

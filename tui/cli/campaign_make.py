@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from storage.errors import NotFoundError, UsageError
-from tui.cli.output import Json, emit, out, pairs, say
+from tui.cli.output import Json, emit, out, pairs, say, span
 from tui.cli.session import Session
 from tui.cli.tuning import WINDOW, window_given, window_options
 from tui.cli.verbs import Change
@@ -72,6 +72,34 @@ LIST_OPTIONS = (
     click.option("--list", "list_name", metavar="NAME", help="The list that a reader of it leaves [its own name]."),
     click.option("--unsubscribe-scope", type=click.Choice(["all", "list"]), help="What who leaves it, leaves [all]."),
 )
+
+
+APPROVALS = ("none", "message", "campaign")
+APPROVAL_OPTIONS = (
+    click.option(
+        "--approval",
+        type=click.Choice(APPROVALS),
+        help="Who must say yes before anything is sent: nobody, a person for each message, or once [none].",
+    ),
+    click.option("--approval-time", metavar="TIME", help="How long a message waits for it, such as 7d; 0: for ever."),
+)
+
+
+def approval_options(command: F) -> F:
+    """The options that say what must be approved."""
+    for option in reversed(APPROVAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def approval_of(approval: str | None, time: str | None) -> Json:
+    """What was given of them, as the actions take it. Raises UsageError."""
+    from engine.planning.durations import parse_duration
+
+    found: Json = {} if approval is None else {"approval": "" if approval == "none" else approval}
+    if time is not None:
+        found["approval_time"] = parse_duration(time, field="approval time")
+    return found
 
 
 def pacing_options(command: F) -> F:
@@ -160,6 +188,7 @@ def settings_of(cold: bool | None, identity: str | None, options: Json | None = 
 @click.option("--weight", type=click.IntRange(1, 100), default=1, show_default=True, help="Its turns beside others.")
 @click.option("--cold", is_flag=True, help="Its people did not ask for it: needs an identity and a way to leave.")
 @click.option("--identity", metavar="LINE", help="The sender's name and postal address, for a cold campaign.")
+@approval_options
 @letter_options
 @sequence_options
 @list_options
@@ -190,10 +219,12 @@ def new(
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
     settings = settings_of(cold or None, identity, options)
     list_name = options.pop("list_name") or ""
+    asks = approval_of(options.pop("approval"), options.pop("approval_time"))
     window, pacing = window_and_pacing(options)
     args = new_args(
         name, account, pacing, letter,
         also=list(also), priority=priority, weight=weight, window=window, settings=settings, list_name=list_name,
+        **asks,
     )  # fmt: skip
     result = session.call("campaign.new", args)
     if session.json:
@@ -201,6 +232,16 @@ def new(
         return
     tell_new(result)
     say(f"next: paceline recipients import FILE --campaign {name}")
+
+
+def approval_in_words(approval: str, time: int) -> str:
+    """Who must say yes before a campaign's messages are sent; "" where nobody must."""
+    match approval:
+        case "message":
+            return f"each message, within {span(time)}" if time else "each message"
+        case "campaign":
+            return "the campaign as a whole"
+    return ""
 
 
 def tell_new(result: Json) -> None:
@@ -219,6 +260,7 @@ def tell_new(result: Json) -> None:
             ),
             ("fields used", ", ".join(result["fields"]) or "none"),
             ("list", result["list"] if result["list"] != result["campaign"] else ""),
+            ("approval", approval_in_words(result["approval"], result["approval_time"])),
         )
     )
 
@@ -248,7 +290,7 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
         args = new_args(
             plan.name, plan.account, plan.pacing, plan.letter,
             priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
-            also=list(plan.also), steps=list(plan.steps), list_name=plan.list_name,
+            also=list(plan.also), steps=list(plan.steps), list_name=plan.list_name, **plan.approval,
         )  # fmt: skip
         if plan.concurrency:
             args["concurrency"] = plan.concurrency

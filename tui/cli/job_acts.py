@@ -24,6 +24,14 @@ SHOWN = 10
 """Jobs that were left alone and are named; `--json` has them all."""
 
 
+_DONE = {
+    "retry": "will be tried again",
+    "cancel": "cancelled: they are skipped in 10 s",
+    "approve": "approved",
+    "reject": "rejected",
+}
+
+
 @click.command("retry", cls=Change)
 @click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
 @click.option("--filter", "text", default="", help='All that match, for example "state:failed error:~421 since:1h".')
@@ -64,7 +72,8 @@ def cancel(session: Session, ids: tuple[int, ...], text: str) -> int:
 @click.argument("events", metavar="EVENT...", type=int, nargs=-1, required=True)
 @click.pass_obj
 def undo(session: Session, events: tuple[int, ...]) -> int:
-    """Take a retry or a cancel back, by the events that it wrote: a cancel within 10 s, a retry before it is tried."""
+    """Take a retry, a cancel or an approval back, by the events that it wrote: a cancel within 10 s, the others before
+    anything was sent."""
     result = session.call("job.undo", {"events": list(events)})
     tell(session, result)
     return 1 if result["empty"] else 0
@@ -93,9 +102,10 @@ def act(
     spread: int = 0,
     *,
     by_ids: bool = False,
+    more: Json | None = None,
 ) -> int:
-    """Fix, ask, act in parts, tell. Returns the exit code: 0 when all of the set was changed, and with `by_ids` nothing
-    that was named is outside it."""
+    """Fix, ask, act in parts, tell; `more` are further arguments of the action. Returns the exit code: 0 when all of
+    the set was changed, and with `by_ids` nothing that was named is outside it."""
     with session.reader() as reader:
         fixed = fix(reader)
     verb = fixed.act.value
@@ -108,7 +118,7 @@ def act(
         until: Json = {}
         with session.control() as control:
             for start in range(0, n, PART):
-                args: Json = {"seen": fixed.jobs.part(start, PART), "filter": filter}
+                args: Json = {"seen": fixed.jobs.part(start, PART), "filter": filter, **(more or {})}
                 if action == "job.retry":
                     args |= {"spread": spread, "offset": start, "total": n, "until": until}
                 part = control.call(action, args)
@@ -118,12 +128,12 @@ def act(
                 result["notes"] = list(dict.fromkeys([*result["notes"], *part.get("notes", [])]))
     for entry in result["left"][:SHOWN]:
         say(f"job {entry['job']}: {safe_text(entry['why'])}")
-    done = {"retry": "will be tried again", "cancel": "cancelled: they are skipped in 10 s"}[verb]
+    done = _DONE[verb]
     message = f"{result['done']:,} {done}" if result["done"] else f"nothing to {verb}"
     message += f"; {result['changed']:,} changed meanwhile" if result["changed"] else ""
     message += f"; {result['refused']:,} refused" if result["refused"] else ""
     message = "; ".join([message, *result["notes"]])
-    if result["events"]:
+    if result["events"] and verb != "reject":
         say(f"take it back: paceline job undo {' '.join(map(str, result['events'][:SHOWN]))}")
     # `retried` is the older name of `done`.
     older = {"retried": result["done"]} if action == "job.retry" else {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.config_errors import key_lines
 from storage.errors import UsageError
+from tui.cli.campaign_make import APPROVALS, approval_of
 from tui.cli.importing import Source
 from tui.cli.letters import Letter, read_letter, read_parts
 from tui.cli.output import Json
@@ -41,6 +42,8 @@ _KINDS: dict[str, type] = {
     "overlap": str,
     "list": str,
     "unsubscribe_scope": str,
+    "approval": str,
+    "approval_time": str,
 }
 _STEP_KINDS: dict[str, type] = {
     **dict.fromkeys(("subject", "template", "text", "html", "channel", "wait"), str),
@@ -75,6 +78,8 @@ class PlanFile:
     list_name: str = ""
     steps: tuple[Json, ...] = ()
     """The steps behind the first, as `campaign.new` takes them."""
+    approval: Json = field(default_factory=dict)
+    """`approval` and `approval_time`, as `campaign.new` takes them."""
 
 
 def read_plan_file(place: Path) -> PlanFile:
@@ -115,7 +120,18 @@ def read_plan_file(place: Path) -> PlanFile:
         weight=tree.get("weight", 1),
         concurrency=tree.get("concurrency"),
         source=source,
+        approval=_approval(path, tree),
     )
+
+
+def _approval(path: Path, tree: Json) -> Json:
+    """`approval` and `approval_time`. Raises UsageError naming file and key."""
+    if (word := tree.get("approval", "none")) not in APPROVALS:
+        raise UsageError(f"{path}: approval: {word[:40]!r} is none", hint=f"there are: {', '.join(APPROVALS)}")
+    try:
+        return approval_of(tree.get("approval"), tree.get("approval_time"))
+    except UsageError as error:
+        raise UsageError(f"{path}: approval_time: {error.message}", hint='approval_time = "7d"') from None
 
 
 def _letter_files(folder: Path, table: Json) -> Json:

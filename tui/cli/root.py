@@ -29,6 +29,7 @@ NOUNS = {
     "job": Lazy("tui.cli.job:job", "Jobs: list, show, retry, cancel, undo; why they failed."),
     "batch": Lazy("tui.cli.batch:batch", "Batches: list, show."),
     "pipeline": Lazy("tui.cli.pipeline:pipeline", "Jobs made of stages: list, run, show, history."),
+    "approval": Lazy("tui.cli.approval:approval", "Messages that wait for a yes: list, show, approve, reject, edit."),
     "schedule": Lazy("tui.cli.schedule:schedule", "Schedules: background jobs that recur, by cron in a time zone."),
     "inbox": Lazy("tui.cli.inbox:inbox", "What came back: bounces, complaints, replies; read, list, show."),
     "events": Lazy("tui.cli.events:events", "Audit and log."),
