@@ -6,8 +6,6 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from storage.errors import UsageError
-
 if TYPE_CHECKING:
     from engine.planning.windows import Window
 
@@ -25,21 +23,12 @@ def parsed(hours: str) -> Window:
     return Window.from_dict(json.loads(hours))
 
 
-@lru_cache(maxsize=512)
-def in_zone(window: Window, zone: str) -> Window:
-    """The same window in a person's own zone; in its own for a zone that does not exist."""
-    try:
-        return window.in_zone(zone) if zone else window
-    except UsageError:
-        return window
-
-
 def of_person(window: Window, fields: str) -> Window:
     """The window as it holds for a person with these fields (JSON text of an object)."""
     if not window.recipient_zone:
         return window
     zone = json.loads(fields).get(window.recipient_zone)
-    return in_zone(window, zone.strip() if isinstance(zone, str) else "")
+    return window.for_zone(zone.strip()) if isinstance(zone, str) else window
 
 
 def persons(hours: str, fields: str) -> Window:

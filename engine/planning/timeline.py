@@ -7,7 +7,7 @@ zone's clocks skip opens nothing, and one that they show twice is open both time
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -40,6 +40,8 @@ class Timeline:
         self._regions = regions
         self._closed = frozenset(closed)
         self._weeks: dict[int, Intervals] = {}
+        self._plain: dict[int, Intervals] = {}
+        """By offset from UTC (s), the first week of 1970: a week without a change of it or days off is the same."""
         self._span = (0, 0, 0)
         self.seen = (0, 0)
         """An opening that a plan has come to: the next message mostly lies in it too."""
@@ -107,8 +109,19 @@ class Timeline:
             return (), ()
         if self.always:
             return (start * SECOND,), (end * SECOND,)
+        stretches = list(steady_stretches(self.zone, start, end))
+        if len(stretches) > 1 or self._regions or self._closed:
+            return self._in_stretches(stretches)
+        offset = stretches[0][2]
+        if offset not in self._plain:
+            self._plain[offset] = self._in_stretches([(0, end - start, offset)])
+        opens, closes = self._plain[offset]
+        begin = start * SECOND
+        return tuple(begin + at for at in opens), tuple(begin + at for at in closes)
+
+    def _in_stretches(self, stretches: Iterable[tuple[int, int, int]]) -> Intervals:
         found: list[tuple[int, int]] = []
-        for since, until, offset in steady_stretches(self.zone, start, end):
+        for since, until, offset in stretches:
             found += self._in_stretch(since, until, offset)
         found.sort()
         opens: list[int] = []

@@ -23,6 +23,8 @@ __all__ = ["Span", "Window", "later", "parse_hours", "place"]
 
 LONGEST_NAME = 100
 MOST_CLOSED = 1_000
+MOST_ZONES = 1_000
+"""Names that a window remembers, wrong ones among them: there are some 600."""
 _KEYS = ("hours", "zone", "holidays", "closed", "recipient_zone")
 
 
@@ -39,6 +41,8 @@ class Window:
     closed: tuple[date, ...] = ()
     recipient_zone: str = ""
     _timeline: Timeline = field(init=False, repr=False, compare=False)
+    _zones: dict[str, Window] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By a person's zone, asked for each message: a hash of the whole window costs more than the answer."""
 
     def __post_init__(self) -> None:
         if len(self.closed) > MOST_CLOSED:
@@ -141,6 +145,18 @@ class Window:
     def in_zone(self, zone: str) -> Window:
         """The same hours, holidays and dates on the clocks of another zone. Raises UsageError for an unknown one."""
         return self if zone == self.zone else _moved(self, zone)
+
+    def for_zone(self, zone: str) -> Window:
+        """The same window on a person's own clocks; this one for "" and for a zone that does not exist."""
+        found = self._zones.get(zone)
+        if found is None:
+            try:
+                found = self.in_zone(zone) if zone else self
+            except UsageError:
+                found = self
+            if len(self._zones) < MOST_ZONES:
+                self._zones[zone] = found
+        return found
 
 
 def place(slot_due: int, window: Window, zone: str) -> int | None:
