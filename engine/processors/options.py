@@ -14,14 +14,16 @@ from engine.processors.processor import Held, Permanent
 O = TypeVar("O", bound=BaseModel)  # noqa: E741 - options
 
 
-def options_of(context: RunContext, model: type[O]) -> O:
-    """`[jobs.kinds.KIND] options`, checked; relative paths count from the configuration's folder. Raises Held with each
-    mistake: when the file is mended, the job can be freed."""
+def options_of(context: RunContext, model: type[O], kind: str = "") -> O:
+    """`[jobs.kinds.KIND] options` (of the job's own kind unless another is named), checked; relative paths count from
+    the configuration's folder. Raises Held with each mistake: when the file is mended, the job can be freed."""
+    kind = kind or context.kind
     try:
-        return model.model_validate(context.options, context={"folder": context.config.path.parent})
+        written = context.config.jobs.kind(kind).options
+        return model.model_validate(written, context={"folder": context.config.path.parent})
     except ValidationError as error:
         found = "; ".join(sentences(error, {}, tables=(model,)))
-        raise Held(f"[jobs.kinds.{context.kind}] options: {found}") from None
+        raise Held(f"[jobs.kinds.{kind}] options: {found}") from None
 
 
 def output(context: RunContext, name: str) -> Path:
