@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import random
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from engine.processors.processor import (
     Permanent,
     RunError,
 )
-from engine.processors.registry import Registry, check_payload, kept_json
+from engine.processors.registry import Registry, kept_json, read_payload
 from storage.errors import PacelineError, UsageError
 from storage.model import Effect, HeldReason, JobState, OutcomeClass
 from storage.tasks import ClaimedTask, TaskEnd
@@ -49,22 +49,30 @@ class Trouble:
 
 
 async def run_task(registry: Registry, context: RunContext, backoff: Backoff, rng: random.Random) -> TaskEnd:
-    """Call the processor and say how the run ended. Raises CancelledError when it is ended from outside: `ended_by` of
-    its context then says why, and `ended_early` what that means."""
+    """Call the processor and say how the run ended, whatever it raises. Raises CancelledError only when it is ended
+    from outside; `ended_early` says what that means."""
     task = context.task
     try:
         try:
             processor = registry.get(task.kind)
-            payload, _ = check_payload(processor, json.loads(task.payload), context.config.jobs.folder)
+            payload = read_payload(processor, task.payload, context.config.jobs.folder)
         except UsageError as error:
             raise Held(f"{error.message} - {error.hint}" if error.hint else error.message) from None
         outcome = await processor.run(context, payload)
-    except Exception as error:
+    except BaseException as error:  # code of others, which may also leave by sys.exit()
+        if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+            raise
         trouble = _judged(task, error)
         if not isinstance(error, PacelineError | RunError):
             log.warning("job %s (%s): %s", task.id, task.kind, trouble.words, exc_info=error)
         return _ended_badly(task, trouble, context.now(), backoff, rng)
     return _succeeded(task, outcome, context.now())
+
+
+def _cancelled_from_outside() -> bool:
+    """Whether this task was asked to end, and not only something that the processor waited for."""
+    me = asyncio.current_task()
+    return me is None or me.cancelling() > 0
 
 
 def ended_early(context: RunContext, *, timed_out: bool, backoff: Backoff, rng: random.Random) -> TaskEnd:
@@ -73,8 +81,8 @@ def ended_early(context: RunContext, *, timed_out: bool, backoff: Backoff, rng: 
     return _ended_badly(context.task, _judged(context.task, error), context.now(), backoff, rng)
 
 
-def _judged(task: ClaimedTask, error: Exception) -> Trouble:
-    words = str(error) or type(error).__name__
+def _judged(task: ClaimedTask, error: BaseException) -> Trouble:
+    words = _words_of(error) or type(error).__name__
     once = task.effect == Effect.UNREPEATABLE
     match error:
         case CancelledByPerson():
@@ -93,7 +101,7 @@ def _judged(task: ClaimedTask, error: Exception) -> Trouble:
             return Trouble(words, words[:100], wait=error.wait, counts=error.counts)
         case NotDone():
             return Trouble(words, words[:100])
-        case TimeoutError() if not str(error):
+        case TimeoutError() if words == "TimeoutError":
             words = f"timed out after {format_duration(task.timeout)}"
             return Trouble(words, words, doubtful=once)
         case PacelineError():
@@ -102,8 +110,21 @@ def _judged(task: ClaimedTask, error: Exception) -> Trouble:
     return Trouble(words, words[:100], doubtful=once)
 
 
+def _words_of(error: BaseException) -> str:
+    try:
+        return kept_words(str(error))
+    except Exception:  # what an exception of others says of itself may fail too
+        return ""
+
+
+def kept_words(words: str) -> str:
+    """Words as the store can keep them: of bounded length, without half a surrogate pair (a file name that is no UTF-8
+    has them); one such text would fail the commit that it stands in."""
+    return words[:2_000].encode("utf-8", "replace").decode()
+
+
 def _ended_badly(task: ClaimedTask, trouble: Trouble, now: int, backoff: Backoff, rng: random.Random) -> TaskEnd:
-    words = trouble.words[:2_000]
+    words = trouble.words
     if trouble.cancelled:
         return TaskEnd(task, now, JobState.SKIPPED, OutcomeClass.NEEDLESS, reason="cancelled", error=words)
     if trouble.held:
@@ -142,10 +163,21 @@ def _succeeded(task: ClaimedTask, outcome: Any, now: int) -> TaskEnd:
             result, flag = {}, "empty: it told of nothing that it did"
         case _:
             result, flag = {}, f"its processor returned {type(outcome).__name__}, which is no outcome"
+    text = ""
+    if result:
+        text, trouble = _kept_result(result)
+        flag = trouble or flag
+    return TaskEnd(task, now, JobState.COMPLETED, OutcomeClass.ACCEPTED, result=text, flag=kept_words(flag)[:500])
+
+
+def _kept_result(result: dict[str, Any]) -> tuple[str, str]:
+    """A result as JSON, or why it is not kept. One that plainly is too large is not even written out: that would hold
+    up the engine for as long as it takes."""
+    large = f"its result has more than {MAX_RESULT:,} characters and is not kept: name a file in it instead"
+    if any(isinstance(value, str | list | dict) and len(value) > MAX_RESULT for value in result.values()):
+        return "", large
     try:
-        text = kept_json(result, "result") if result else ""
+        text = kept_json(result, "result")
     except UsageError as error:
-        text, flag = "", f"its result cannot be kept: {error.message}"[:200]
-    if len(text) > MAX_RESULT:
-        text, flag = "", f"its result has {len(text):,} characters and is not kept: name a file in it instead"
-    return TaskEnd(task, now, JobState.COMPLETED, OutcomeClass.ACCEPTED, result=text, flag=flag[:500])
+        return "", f"its result cannot be kept: {error.message}"[:200]
+    return (text, "") if len(text) <= MAX_RESULT else ("", large)

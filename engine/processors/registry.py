@@ -72,11 +72,7 @@ def check_payload(
     except RecursionError:
         raise UsageError(f"{where}: is nested too deeply") from None
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join((where, *(str(part) for part in one['loc'])))}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_url=False, include_input=False)[:5]
-        )
-        raise UsageError(found, hint=f"paceline job types {processor.kind} shows its fields") from None
+        raise _wrong(processor, error, where) from None
     text = kept_json(payload, where)
     if len(text.encode()) > MAX_PAYLOAD:
         raise UsageError(
@@ -84,6 +80,23 @@ def check_payload(
             hint="put the data into a file and name it in the payload",
         )
     return checked, text
+
+
+def read_payload(processor: Processor[Any], text: str, folder: Path) -> BaseModel:
+    """A payload that the store has kept, as its model: checked again, since the processor may be another version by
+    now. Raises UsageError naming each field that is wrong."""
+    try:
+        return processor.payload.model_validate_json(text, context={"folder": folder})
+    except ValidationError as error:
+        raise _wrong(processor, error, "payload") from None
+
+
+def _wrong(processor: Processor[Any], error: ValidationError, where: str) -> UsageError:
+    found = "; ".join(
+        f"{'.'.join((where, *(str(part) for part in one['loc'])))}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False)[:5]
+    )
+    return UsageError(found, hint=f"paceline job types {processor.kind} shows its fields")
 
 
 def kept_json(value: Any, where: str) -> str:
