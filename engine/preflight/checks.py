@@ -16,7 +16,7 @@ from engine.planning.pacing import estimate
 from engine.preflight import cold, domain, invitations
 from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
 from engine.preflight.subject import Subject
-from storage.model import DAY, SECOND
+from storage.model import DAY, HOUR, MINUTE, SECOND
 
 GMAIL_SIZE: Final = 25_000_000
 """Bytes of a whole message that Gmail takes from outside; many servers take less."""
@@ -213,6 +213,16 @@ def caps(subject: Subject) -> Iterable[Finding]:
         yield ok("caps", f"{', '.join(map(str, limits.caps)) or 'the warm-up'}: no cap holds it up")
 
 
+def spent_caps(subject: Subject) -> Iterable[Finding]:
+    """Caps that earlier messages have used up: nothing of this campaign leaves before they have room again. A cap that
+    allows nothing at all cannot be configured or tuned."""
+    for name, cap, frees_at in subject.spent:
+        if (waits := frees_at - subject.now) >= HOUR and subject.people.to_send:
+            message = f"the cap {cap} of account {name} is spent: nothing leaves through it for another"
+            fix = f"wait, use another account, or raise it: paceline queue tune {name} --cap"
+            yield warns("caps_spent", f"{message} {format_duration(waits // MINUTE * MINUTE)}", fix)
+
+
 def _days(ladder: Sequence[int], n: int) -> int:
     """On how many days `n` messages are sent, of each as many as its rung allows and the last rung for ever."""
     for day, rung in enumerate(ladder, 1):
@@ -252,6 +262,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     attachments,
     duplicates,
     caps,
+    spent_caps,
     window,
     invitations.notes,
     invitations.hours,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -15,6 +15,7 @@ from engine.composer import make_factory
 from engine.config import Config
 from engine.control.common import estimated
 from engine.dns import DomainFacts, Names, is_special, look_up
+from engine.planning.caps import Cap
 from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
 from engine.preflight.checks import CHECKS, SHARED_DAYS
@@ -24,6 +25,7 @@ from engine.preflight.subject import Login, Subject
 from engine.secrets import resolve
 from storage.errors import PacelineError, UsageError
 from storage.model import DAY, Campaign
+from storage.queue_facts import caps_used
 from storage.reader import Reader, Row
 from storage.row_nouns import campaign_of, step_of, steps_of
 from storage.shared_people import shared_people
@@ -89,8 +91,21 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         shared=shared_people(reader, row["id"], since=now - SHARED_DAYS * DAY, limit=FEW),
         engine_paused=reader.engine()["paused"],
         sent_today=_sent_today(reader, config, factory, now),
+        spent=tuple(_spent(reader, row, config, now)),
         estimate=_estimate(campaign, limits, pacing, people.to_send, now),
     )
+
+
+def _spent(reader: Reader, row: Row, config: Config, now: int) -> Iterator[tuple[str, Cap, int]]:
+    """The caps of the campaign's accounts that have nothing left at this moment."""
+    for queue in row["accounts"]:
+        if (account := config.accounts.get(queue["name"])) is None:
+            continue
+        limits = account.limits(config.zone).tuned(reader.tuning(account.name))
+        uses = caps_used(reader, queue["id"], limits.ceilings(now), now)
+        for cap, use in zip(limits.caps, uses, strict=True):
+            if use["frees_at"] is not None:
+                yield account.name, cap, use["frees_at"]
 
 
 def _further(campaign: Campaign, row: Row, config: Config) -> dict[int, Factory]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.accounts import Account
 from engine.compose.factory import Factory
 from engine.dns import DomainFacts
+from engine.planning.caps import Cap
 from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
 from engine.planning.windows import Window
@@ -52,6 +53,8 @@ class Subject:
     engine_paused: bool
     sent_today: int
     """What the accounts of this From domain sent in the last 24 hours."""
+    spent: tuple[tuple[str, Cap, int], ...] = ()
+    """The caps that have nothing left: the account, the cap, and when the next message may leave (us)."""
     estimate: Estimate | None = None
     """When the messages would be through, as a start says it; None without an account or people."""
     login: Login | None = None

@@ -340,6 +340,26 @@ def test_a_cap_says_how_many_days_it_takes(world: World) -> None:
     assert line(found(world), "caps").severity is OK
 
 
+def test_a_cap_that_is_spent_says_for_how_long(world: World) -> None:
+    configure(world, 'caps = ["2/day", "2/min"]\n')
+    world.campaign("before", 2, account="main")
+    world.send("main", [SENT, SENT], step=10 * SECOND)
+    draft(world, account="main")
+    finding = line(found(world), "caps_spent")
+    assert finding.severity is WARNS
+    assert "the cap 2/day of account main is spent: nothing leaves through it for another 23h" in finding.message
+    world.clock.at += DAY
+    assert "caps_spent" not in checks(found(world), WARNS)
+
+
+def test_a_cap_that_allows_nothing_can_be_written_nowhere(world: World) -> None:
+    draft(world, account="main")
+    with pytest.raises(PacelineError, match=r"accounts\.main\.caps\.0: must be a cap .*got '0/day'"):
+        configure(world, 'caps = ["0/day"]\n')
+    with pytest.raises(PacelineError, match=r"caps.*'0/day' allows nothing"):
+        world.call("queue.tune", name="main", set={"caps": ["0/day"]})
+
+
 def test_a_warm_up_says_how_many_days_it_takes(world: World) -> None:
     configure(world, "warmup = { start = 5, step = 1, ceiling = 7 }\n")
     draft(world, 32, account="main")
