@@ -1,4 +1,4 @@
-"""`paceline db`: backup, restore, check."""
+"""`paceline db`: backup, restore, check, recount; `db_prune` is beside it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tui.safe_text import safe_text
         "backup": Lazy("tui.cli.db:backup", "A consistent copy, also while an engine runs."),
         "restore": Lazy("tui.cli.db:restore", "Put a backup in place; what may have left since becomes uncertain."),
         "check": Lazy("tui.cli.db:check", "Integrity, counters, and what was left half done."),
+        "prune": Lazy("tui.cli.db_prune:prune", "Remove old background jobs and log entries; messages are kept."),
         "recount": Lazy("tui.cli.db:recount", "Put counters right that differ from a recount."),
     },
 )
