@@ -59,6 +59,9 @@ class KindTable(Table):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+_NO_KIND = KindTable()
+
+
 class JobsTable(Table):
     """`[jobs]`. `concurrency` is that of the queue `default`; `poll`: how long the engine sleeps at most before it
     looks for due jobs by itself; `ageing`: a waiting job gains a step of priority each time this passes ("0s": none
@@ -83,7 +86,7 @@ class JobsTable(Table):
 
     def kind(self, kind: str) -> KindTable:
         """What the file says of a kind."""
-        return self.kinds.get(kind) or KindTable()
+        return self.kinds.get(kind, _NO_KIND)
 
 
 def from_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

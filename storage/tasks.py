@@ -112,49 +112,58 @@ _OPEN_WITH_KEY = (
     "SELECT t.job_id FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.unique_key = ? "
     "AND j.state IN ('held', 'pending', 'processing') LIMIT 1"
 )
-_NEW_JOB = (
-    "INSERT INTO jobs (kind, queue_id, batch_id, state, reason, ready, priority, due_at, last_error, error_key, "
-    "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LAST_ID = "SELECT COALESCE(max(id), 0) FROM jobs"
+_NEW_JOBS = (
+    "INSERT INTO jobs (id, kind, queue_id, batch_id, state, reason, ready, priority, due_at, last_error, error_key, "
+    "created_at, updated_at) VALUES "
 )
-_NEW_TASK = (
-    "INSERT INTO tasks (job_id, payload, effect, retries, timeout, stage, unique_key, origin) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_NEW_TASKS = "INSERT INTO tasks (job_id, payload, effect, retries, timeout, stage, unique_key, origin) VALUES "
 
 
 def add(tx: Tx, batch_id: int, tasks: Sequence[NewTask], now: int, *, loading: bool = False) -> list[Made]:
     """Make one slice of background jobs under a batch. While the batch is `loading` nobody can claim them; later stages
     of a batch wait for the earlier ones."""
     made: list[Made] = []
+    jobs: list[tuple[Any, ...]] = []
     rows: list[tuple[Any, ...]] = []
     counts: Counter[tuple[int, str, str]] = Counter()
+    open_keys: dict[str, int] = {}
+    # Only the Writer makes jobs, so that it knows their ids before they are there: one statement makes many.
+    job_id = int(tx.one(_LAST_ID)[0])
     for task in tasks:
-        if task.unique_key and (known := tx.one(_OPEN_WITH_KEY, (task.unique_key,))) is not None:
-            made.append(Made(known["job_id"], False))
+        if task.unique_key and (known := _open_with(tx, task.unique_key, open_keys)) is not None:
+            made.append(Made(known, False))
             continue
+        job_id += 1
         state = JobState.HELD if task.held else JobState.PENDING
         key = f"held: {task.held}"[:100] if task.held else ""
         ready = 2 if loading else STAGED if task.stage > 1 else 1 if task.due_at <= now and not task.held else 0
-        job_id = tx.insert(
-            _NEW_JOB,
-            (task.kind, task.queue_id, batch_id, state.value, task.held and "configuration", ready, task.priority,
-             task.due_at, task.held, key, now, now),
+        jobs.append(
+            (job_id, task.kind, task.queue_id, batch_id, state.value, task.held and "configuration", ready,
+             task.priority, task.due_at, task.held, key, now, now)
         )  # fmt: skip
-        row = (
-            job_id, task.payload, task.effect, task.retries, task.timeout, task.stage, task.unique_key, task.origin
-        )  # fmt: skip
+        rows.append(
+            (job_id, task.payload, task.effect, task.retries, task.timeout, task.stage, task.unique_key, task.origin)
+        )
         if task.unique_key:
-            tx.execute(_NEW_TASK, row)
-        else:
-            rows.append(row)
+            open_keys[task.unique_key] = job_id
         counts[task.queue_id, state.value, key] += 1
         made.append(Made(job_id, True))
-    tx.executemany(_NEW_TASK, rows)
-    n = sum(one.new for one in made)
-    tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (n, batch_id))
+    if jobs:
+        tx.insert_many(_NEW_JOBS, 13, jobs)
+        tx.insert_many(_NEW_TASKS, 8, rows)
+        tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
     for (queue_id, job_state, error_key), some in counts.items():
         tx.count(queue_id, None, batch_id, job_state, error_key, some)
     return made
+
+
+def _open_with(tx: Tx, key: str, here: dict[str, int]) -> int | None:
+    """The open job with a unique key, in the store or made `here` a moment ago."""
+    if key in here:
+        return here[key]
+    row = tx.one(_OPEN_WITH_KEY, (key,))
+    return None if row is None else int(row["job_id"])
 
 
 _QUEUE = f"SELECT state, {PAUSED} FROM queues WHERE id = ?"
