@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """What a person says about a schedule. `payload`: JSON text; `queue` "" and `priority` 0: that of its kind; `cron` and `zone`
-    as `engine.planning.cron` reads them; `missed`, `grace` (us), `most`: `engine.planning.missed`; `overlap`: skip,
-    wait or allow."""
+    """What a person says about a schedule. `payload`: JSON text; `queue` "" and `priority` 0: that of its kind; `cron`
+    and `zone` as `engine.planning.cron` reads them; `missed`, `grace` (us), `most`: `engine.planning.missed`;
+    `overlap`: skip, wait or allow."""
 
     name: str
     kind: str

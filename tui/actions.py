@@ -16,7 +16,10 @@ from typing import Any
 from tui import refusals
 
 Row = dict[str, Any]
-NAMED = ("campaign", "letter", "queue", "alarm", "job", "person", "suppression", "suppressions", "engine")
+NAMED = (
+    "campaign", "letter", "queue", "alarm", "job", "person", "suppression", "suppressions", "schedule", "schedules",
+    "engine",
+)  # fmt: skip
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
 KeyOf = Callable[[str], str]
@@ -312,6 +315,25 @@ ACTIONS: tuple[Action, ...] = (
         "queue.explain", "why it waits", "x", "queue", "", _name, "paceline queue explain {name}", opens=True,
         reads=True,
     ),
+    Action(
+        "schedule.run", "run now", "R", "schedule", "schedule.run", _name, "paceline schedule run {name}",
+    ),
+    Action(
+        "schedule.disable", "disable", "p", "schedule", "schedule.disable", _named_version,
+        "paceline schedule disable {name}", refusals.schedule_disable, reversible=True,
+    ),
+    Action(
+        "schedule.enable", "enable", "P", "schedule", "schedule.enable", _named_version,
+        "paceline schedule enable {name}", refusals.schedule_enable, reversible=True,
+    ),
+    Action(
+        "schedule.edit", "edit", "e", "schedule", "schedule.edit", _name, "paceline schedule edit {name}", opens=True,
+    ),
+    Action(
+        "schedule.remove", "remove", "X", "schedule", "schedule.remove", _named_version,
+        "paceline schedule remove {name}", danger=True,
+    ),
+    Action("schedule.add", "new schedule", "A", "schedules", "", _no_args, "paceline schedule add NAME", opens=True),
     Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
     Action("undo", "undo", "z", "engine", "", _no_args, "", refusals.undo, beside="paceline job undo EVENT"),
     Action(

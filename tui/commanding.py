@@ -104,6 +104,7 @@ class Commanding(Acting, Going):
 
         from engine.intake.keys import key_of
         from storage.people_page import by_key
+        from storage.schedule_facts import schedule
         from tui.suppressing import entry_named
 
         def load(reader: Reader, now: int) -> Row:
@@ -116,6 +117,8 @@ class Commanding(Acting, Going):
                 }
             if scope == "suppression":
                 return entry_named(reader, name)
+            if scope == "schedule":
+                return schedule(reader, name)
             if scope in ("job", "alarm") and not name.isdigit():
                 raise UsageError(f"'{name}' is no {scope}: it has a number")
             if scope == "alarm":
@@ -129,7 +132,7 @@ class Commanding(Acting, Going):
                 raise NotFoundError(f"there is no queue '{name}'", hint=":queues lists them")
             return row
 
-        if scope in ("engine", "suppressions"):
+        if scope in ("engine", "suppressions", "schedules"):
             return {"value": name} if scope == "suppressions" else {}
         found: Row = await self.read_once(load)
         return found
@@ -139,17 +142,22 @@ class Commanding(Acting, Going):
         from tui.screens.job import JobScreen
         from tui.screens.queues import QueueScreen
         from tui.screens.returned import ReturnedScreen, load
+        from tui.screens.schedules import SchedulesScreen
 
         if scope == "inbox":
             await self.read_once(lambda reader, now: load(reader, int(name)))
             self.push_screen(ReturnedScreen(int(name)))
             return
-        await self._row(scope, name)
+        row = await self._row(scope, name)
         if scope == "campaign":
             self.action_view("campaigns")
             self.push_screen(CampaignScreen(name))
         elif scope == "queue":
             self.action_view("queues")
             self.push_screen(QueueScreen(name))
+        elif scope == "schedule":
+            self.action_view("schedules")
+            if isinstance(self.view, SchedulesScreen):
+                self.view.go_to(row["id"])
         else:
             self.push_screen(JobScreen(int(name), "Jobs"))

@@ -24,7 +24,8 @@ from tui.looks import LOOKS, Look
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",
     "jobs": "jobs", "job": "jobs", "failures": "failures", "fail": "failures", "queues": "queues", "queue": "queues",
-    "approvals": "approvals", "appr": "approvals", "schedules": "schedules", "sched": "schedules",
+    "approvals": "approvals", "appr": "approvals",
+    "schedules": "schedules", "schedule": "schedules", "sched": "schedules",
     "performance": "performance", "perf": "performance", "log": "log", "events": "log",
 }  # fmt: skip
 """Words that go to a view."""
@@ -34,14 +35,16 @@ LISTS = {
     ("job", "failures"): "failures",
     ("queue", "list"): "queues",
     ("alarm", "list"): "overview",
+    ("schedule", "list"): "schedules",
 }
 SHOWS = {
     ("campaign", "show"): "campaign",
     ("queue", "show"): "queue",
     ("job", "show"): "job",
     ("inbox", "show"): "inbox",
+    ("schedule", "show"): "schedule",
 }
-MAKE = ("campaign", "new")
+MAKE = (("campaign", "new"), ("schedule", "add"))
 """Here the name alone is enough, or nothing at all: the rest is asked for."""
 PAGES = {("suppression", "list"): "suppressions", ("inbox", "list"): "inbox"}
 """Lists that are pages over any view, by the word of their key."""
@@ -145,6 +148,7 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
         "spread": lambda value, now: {"spread": _spread(value)},
     },
     "job.cancel": {"filter": lambda value, now: {"filter": value}},
+    "schedule.run": {"anyway": lambda value, now: {"anyway": True}},
     "suppression.add": {
         "reason": lambda value, now: {"reason": value},
         "list": lambda value, now: {"list_name": value},
@@ -193,8 +197,8 @@ def parse(line: str, now: int) -> Command | None:
         return Go(PLACES[words[0]], line.strip().partition(" ")[2].strip())
     if words[0] not in nouns:
         raise _unknown(words)
-    if tuple(words[:2]) == MAKE and len(words) < 4:
-        return Do(BY_WORDS[MAKE], "", {"wanted": words[2]} if len(words) == 3 else {})
+    if tuple(words[:2]) in MAKE and len(words) < 4:
+        return Do(BY_WORDS[tuple(words[:2])], "", {"wanted": words[2]} if len(words) == 3 else {})
     if tuple(words[:2]) == DECIDE and len(words) == 3:
         return Do(action_of("campaign.resolve"), words[2])
     path, context = _read(words)

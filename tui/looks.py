@@ -65,7 +65,7 @@ LOOKS: tuple[Look, ...] = (
     Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job failures"),
     Look("view.approvals", "Approvals", ("5",), "view('approvals')", "app", "paceline job list --state held"),
     Look("view.queues", "Queues", ("6",), "view('queues')", "app", "paceline queue list"),
-    Look("view.schedules", "Schedules", ("7",), "view('schedules')", "app", "paceline engine status"),
+    Look("view.schedules", "Schedules", ("7",), "view('schedules')", "app", "paceline schedule list"),
     Look("view.performance", "Performance", ("8",), "view('performance')", "app", "paceline engine status"),
     Look("view.log", "Log", ("9",), "view('log')", "app", "paceline events"),
     Look("view.last", "last view", ("minus",), "last_view", "app"),

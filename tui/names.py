@@ -12,12 +12,14 @@ MOST = 1_000
 
 
 def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
-    """The names there are, by what they name: `campaign`, `queue`, `kind` of a job, `alarm`."""
+    """The names there are, by what they name: `campaign`, `queue`, `schedule`, `kind` of a job, `alarm`."""
     campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
+    schedules = reader.rows("SELECT name FROM schedules ORDER BY name LIMIT ?", (MOST,))
     queues = reader.rows("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
     return {
         "campaign": [row["name"] for row in campaigns],
         "queue": [row["name"] for row in queues],
+        "schedule": [row["name"] for row in schedules],
         "kind": [SEND, *totals(reader)],
         "alarm": [str(row["id"]) for row in open_alarms(reader) if not row["acknowledged_by"]],
     }

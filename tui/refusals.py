@@ -151,6 +151,14 @@ def alarm_ack(row: Row, situation: Situation) -> str:
     return f"alarm {row['id']} was acknowledged by {row['acknowledged_by']}" if row["acknowledged_by"] else ""
 
 
+def schedule_disable(row: Row, situation: Situation) -> str:
+    return "" if row["enabled"] else f"schedule {row['name']} is disabled already"
+
+
+def schedule_enable(row: Row, situation: Situation) -> str:
+    return f"schedule {row['name']} is enabled" if row["enabled"] else ""
+
+
 def queue_pause(row: Row, situation: Situation) -> str:
     return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
 

@@ -27,6 +27,8 @@ REVERSE: dict[str, Reverse] = {
     "campaign.live": ("campaign.live", lambda row: {"name": row["name"], "live": row["live"]}),
     "alarm.ack": ("alarm.unack", lambda row: {"id": row["id"]}),
     "queue.pause": ("queue.resume", _name),
+    "schedule.disable": ("schedule.enable", _name),
+    "schedule.enable": ("schedule.disable", _name),
     "engine.pause": ("engine.resume", lambda row: {}),
     "engine.resume": ("engine.pause", lambda row: {}),
 }

@@ -77,22 +77,24 @@ async def add(context: Context, args: SpecArgs, actor: Actor) -> Result:
 
 @action("schedule.edit", SpecArgs)
 async def edit(context: Context, args: SpecArgs, actor: Actor) -> Result:
-    """Change a schedule. Other times count from now on; what was fired already goes on as it was."""
+    """Change a schedule. Other times count from now on; what was fired already goes on as it was. The answer's `was` is
+    what takes it back."""
     if args.enabled is not None:
         raise UsageError("enabled is not edited", hint="paceline schedule enable NAME, or disable")
     seen = await _find(context, args)
     spec, cron = _checked(context, args, seen)
     changed = sorted(name for name in args.model_fields_set - {"name", "version"} if _differs(spec, seen, name))
     if not changed:
-        return _told(context, seen, f"schedule {seen.name} is as it was: nothing was changed")
+        return {**_told(context, seen, f"schedule {seen.name} is as it was: nothing was changed"), "was": {}}
+    was = {name: value for name, value in _values(seen).items() if name in changed}
     event = audit(
         "schedule.edited", f"changed {', '.join(changed)} of schedule {spec.name}", actor,
-        data={"schedule": spec.name, "was": {name: getattr(seen, name) for name in changed}},
+        data={"schedule": spec.name, "was": was},
     )  # fmt: skip
     after = max(seen.decided_at, context.clock.now())
     made = await context.store.edit_schedule(seen, spec, cron.next_after(after), event)
     context.hooks.wake()
-    return _told(context, made, f"schedule {made.name}: {', '.join(changed)} changed")
+    return {**_told(context, made, f"schedule {made.name}: {', '.join(changed)} changed"), "was": was}
 
 
 @action("schedule.remove", NamedArgs)

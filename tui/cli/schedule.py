@@ -13,6 +13,7 @@ from tui.cli.output import Json, dated, emit, local, out, pairs, say, span, tabl
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 from tui.safe_text import safe_text
+from tui.schedule_words import outcome_of, state_of
 
 if TYPE_CHECKING:
     from engine.planning.cron import Cron
@@ -54,8 +55,8 @@ def list_(session: Session) -> None:
     table(
         ("name", "state", "cron", "zone", "kind", "next", "last", "ended"),
         [
-            (row["name"], _state(row), row["cron"], row["zone"], row["kind"], _next_words(row),
-             local(row["last"]["fired_at"], session.zone) if row["last"] else "", outcome_words(row["last"]))
+            (row["name"], state_of(row), row["cron"], row["zone"], row["kind"], _next_words(row),
+             local(row["last"]["fired_at"], session.zone) if row["last"] else "", outcome_of(row["last"]))
             for row in rows
         ],
         empty="there is no schedule: paceline schedule add --help, or paceline schedule import FILE",
@@ -66,27 +67,12 @@ def _public(row: Json) -> Json:
     return {**dated(row), "last": dated(row["last"]) if row["last"] else None}
 
 
-def _state(row: Json) -> str:
-    if not row["enabled"]:
-        return "disabled"
-    return "trouble" if row["trouble"] else "enabled"
-
-
 def _next_words(row: Json) -> str:
     from engine.schedule_words import local as told
 
     if not row["enabled"]:
         return "-"
     return told(row["next_at"], row["zone"]) if row["next_at"] is not None else "never again"
-
-
-def outcome_words(last: Json | None) -> str:
-    """What became of a firing: how its job stands, or why it made none."""
-    if last is None:
-        return ""
-    if last["outcome"] != "started":
-        return str(last["outcome"])
-    return str(last["job_state"] or "pruned")
 
 
 @click.command("show", cls=Verb)
@@ -115,7 +101,7 @@ def show(session: Session, name: str, history: int) -> None:
     pairs(
         (
             ("schedule", row["name"]),
-            ("state", _state(row)),
+            ("state", state_of(row)),
             ("trouble", row["trouble"]),
             ("fires", f"{cron.in_words()}  ({row['cron']})"),
             ("zone", row["zone"]),
@@ -160,7 +146,7 @@ def _firing_cells(firing: Json, zone: str, session: Session) -> tuple[Any, ...]:
         local(firing["fired_at"], session.zone),
         span(late) if late >= 60_000_000 else "",
         "hand" if firing["manual"] else "clock",
-        outcome_words(firing),
+        outcome_of(firing),
         firing["job_id"],
         took,
         why or firing["job_flag"],

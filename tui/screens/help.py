@@ -29,6 +29,8 @@ SCOPES = {
     "suppressions": "the suppressions",
     "suppression": "a suppression",
     "queue": "a queue",
+    "schedule": "a schedule",
+    "schedules": "the schedules",
     "alarm": "an alarm",
     "engine": "everywhere",
 }

@@ -86,6 +86,12 @@ def _import(row: Row) -> ViewScreen:
     return step_screen("people", making)
 
 
+def _schedule(row: Row) -> ViewScreen:
+    from tui.screens.schedule_form import ScheduleFormScreen
+
+    return ScheduleFormScreen(row.get("name", ""), row.get("wanted", ""))
+
+
 OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.new": lambda row: step_screen("name", Making(wanted=row.get("wanted", ""))),
     "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
@@ -103,6 +109,8 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "queue.explain": _why("queue"),
     "queue.tune": _limits,
     "job.explain": _why("job"),
+    "schedule.add": _schedule,
+    "schedule.edit": _schedule,
 }
 """By the action's id: a screen made from the row that it is for (of a campaign all that `Reader.campaign` gives)."""
 

@@ -296,6 +296,11 @@ def quit_busy(in_flight: int, running: int, situation: Situation) -> Question:
 
 Build = Callable[[Row, Row, Situation], Question | None]
 
+def remove_schedule(row: Row, facts: Row, situation: Situation) -> Question | None:
+    lines = ("with the record of its firings; its jobs stay, also one that runs", "to keep it for later, disable it")
+    return Question(f"Remove schedule {row['name']}{where(situation)}?", lines)
+
+
 QUESTIONS: dict[str, Build] = {
     "campaign.pause": pause,
     "campaign.start": start,
@@ -316,5 +321,6 @@ QUESTIONS: dict[str, Build] = {
     "engine.resume": resume_all,
     "engine.drain": drain_engine,
     "queue.resume": resume_queue,
+    "schedule.remove": remove_schedule,
 }
 """Actions that may ask, by id; the others never do. Each gets the row, the facts read for it, the situation."""

@@ -1,21 +1,25 @@
-"""View 7: what begins by the clock: campaigns with a later start, the engine's own rounds; and the last runs."""
+"""View 7: what begins by the clock: schedules, campaigns with a later start, the engine's own rounds; the last runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.widget import Widget
 
 from storage.model import MINUTE
 from storage.reader import Reader
+from storage.schedule_facts import schedules
 from tui.actions import Row, Target
-from tui.format import clock, count, fit, soon, span
-from tui.screens.view import ViewScreen
-from tui.widgets.columns import Item, Sections, blank, heading
+from tui.format import clock, count, fit, plural, soon, span
+from tui.schedule_words import outcome_of
+from tui.screens.schedule_rows import columns, detail
+from tui.screens.view import ViewScreen, Written
+from tui.widgets.columns import Item, Sections, blank, header, heading, table_line
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, Lines
 
 RUNS = 20
 NONE = "none (`campaign start NAME --at TIME`)"
@@ -23,8 +27,8 @@ RUN_STYLES = {"running": "run", "done": "good", "failed": "bad", "empty": "warn"
 
 
 def load(reader: Reader, now: int) -> Row:
-    """`later`: active campaigns of which nothing has begun and whose first message is still to come; `runs`: the last
-    executions, newest first."""
+    """`schedules`: all of them; `later`: active campaigns of which nothing has begun and whose first message is still
+    to come; `runs`: the last executions, newest first."""
     later = []
     for row in reader.campaigns():
         counts = row["counts"]
@@ -34,7 +38,7 @@ def load(reader: Reader, now: int) -> Row:
         if row["due"]["first"] is not None and row["due"]["first"] > now + MINUTE:
             later.append(row)
     later.sort(key=lambda row: row["due"]["first"])
-    return {"later": later, "runs": reader.executions(limit=RUNS)}
+    return {"schedules": schedules(reader), "later": later, "runs": reader.executions(limit=RUNS)}
 
 
 def later_line(row: Row, now: int, width: int) -> Line:
@@ -64,21 +68,35 @@ def run_line(row: Row, now: int, width: int) -> Line:
     return ((left, ""), (fit(state, 8), RUN_STYLES.get(state, "")), (fit(right, max(0, width - len(left) - 8)), ""))
 
 
-def items_of(data: Row, status: Row, now: int) -> list[Item]:
+def schedule_items(rows: list[Row], now: int, add: str) -> list[Item]:
+    """`add`: the key that makes one."""
+    if not rows:
+        return [heading(f"SCHEDULES   none ({add} makes one)")]
+    shown = columns(now)
+    items = [heading(f"SCHEDULES ({count(len(rows))})"), Item(lambda width: header(shown, width))]
+    return items + [
+        Item(partial(table_line, shown, row), ("schedule", row["id"]), ("schedule", "", row)) for row in rows
+    ]
+
+
+def items_of(data: Row, status: Row, now: int, add: str) -> list[Item]:
     later, rounds, runs = data["later"], status.get("rounds", []), data["runs"]
-    items = [heading(f"CAMPAIGNS THAT BEGIN LATER ({len(later)})" if later else f"CAMPAIGNS THAT BEGIN LATER   {NONE}")]
+    items = [*schedule_items(data["schedules"], now, add), blank()]
+    items.append(
+        heading(f"CAMPAIGNS THAT BEGIN LATER ({len(later)})" if later else f"CAMPAIGNS THAT BEGIN LATER   {NONE}")
+    )
     items += [
         Item(partial(later_line, row, now), ("later", row["id"]), ("campaign", row["name"], row)) for row in later
     ]
+    items += [blank(), heading("LAST RUNS OF CAMPAIGNS" if runs else "LAST RUNS OF CAMPAIGNS   none yet")]
+    items += [Item(partial(run_line, row, now), ("run", row["id"]), ("run", row["campaign"], row)) for row in runs]
     items += [blank(), heading("THE ENGINE'S OWN ROUNDS" if rounds else "THE ENGINE'S OWN ROUNDS   no engine tells")]
     items += [Item(partial(round_line, row, now), ("round", row["round"]), ("round", "", row)) for row in rounds]
-    items += [blank(), heading("RECURRING SCHEDULES   none: this version begins nothing by a calendar")]
-    items += [blank(), heading("LAST RUNS" if runs else "LAST RUNS   none yet")]
-    items += [Item(partial(run_line, row, now), ("run", row["id"]), ("run", row["campaign"], row)) for row in runs]
     return items
 
 
 class SchedulesScreen(ViewScreen):
+    CSS_PATH: ClassVar = ["view.tcss", "schedules.tcss"]
     MODE = "schedules"
 
     def reads(self) -> Any:
@@ -89,20 +107,65 @@ class SchedulesScreen(ViewScreen):
 
     def body(self) -> Iterable[Widget]:
         yield Grid(id="list")
+        yield Lines(id="detail")
 
     def show(self, data: Row, now: int) -> None:
-        n = len(data["later"])
-        self.crumb_right = f"{count(n)} to begin" if n else ""
-        self.query_one(Grid).show(Sections(items_of(data, self.console.link.state.status, now)))
+        n, on = len(data["later"]), sum(row["enabled"] for row in data["schedules"])
+        every = len(data["schedules"])
+        told = [plural(every, "schedule") + (f", {count(every - on)} disabled" if on < every else "")] if every else []
+        self.crumb_right = "  ".join([*told, *([f"{count(n)} to begin"] if n else [])])
+        self.set_class(not data["schedules"], "-alone")
+        status = self.console.link.state.status
+        self.query_one(Grid).show(Sections(items_of(data, status, now, self.named("schedule.add"))))
+        self.redraw_for_cursor()
+
+    def redraw_for_cursor(self) -> None:
+        lines = detail(self._schedule, self.console.present(), self.size.width)
+        self.query_one("#detail", Lines).show(lines)
+
+    @property
+    def _schedule(self) -> Row | None:
+        """The schedule under the cursor."""
+        entry = self.query_one(Grid).current
+        return entry[2] if entry and entry[0] == "schedule" else None
+
+    def go_to(self, schedule_id: int) -> None:
+        """Put the cursor on this schedule."""
+        self.query_one(Grid).open_on(("schedule", schedule_id))
+        self.redraw()
 
     def targets(self) -> list[Target]:
         entry = self.query_one(Grid).current
-        return [Target("campaign", entry[2])] if entry and entry[0] == "campaign" else []
+        found = [Target(entry[0], entry[2])] if entry and entry[0] in ("campaign", "schedule") else []
+        return [*found, Target("schedules", {})]
+
+    def written(self) -> Written:
+        return _written
+
+    def action_open(self) -> None:
+        row = self._schedule
+        if row is not None and (row["last"] is None or row["last"]["job_id"] is None):
+            why = (
+                "it has not fired yet"
+                if row["last"] is None
+                else f"its last firing made no job: {outcome_of(row['last'])}"
+            )
+            self.console.say(f"{row['name']}: {why}")
+            return
+        super().action_open()
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.campaign import CampaignScreen
+        from tui.screens.job import JobScreen
 
         entry = self.query_one(Grid).current
+        if (row := self._schedule) is not None:
+            return JobScreen(row["last"]["job_id"], self.crumb())
         if entry is None or not entry[1]:
             return None
         return CampaignScreen(entry[1])
+
+
+def _written(reader: Reader, now: int) -> Iterator[Row]:
+    for row in schedules(reader):
+        yield {**row, "payload": json.dumps(row["payload"], ensure_ascii=False), "last": outcome_of(row["last"])}

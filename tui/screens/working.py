@@ -57,10 +57,15 @@ class WorkingScreen(ViewScreen):
         then: Callable[[str], None],
         *,
         completer: Callable[[str], Sequence[str]] | None = None,
+        on_change: Callable[[str], None] | None = None,
+        on_cancel: Callable[[], None] | None = None,
     ) -> None:
-        """Ask for one line at the prompt; esc leaves everything as it is."""
+        """Ask for one line at the prompt; esc leaves everything as it is. `on_change` is called at every edit."""
         self.console.say("")
-        self.prompt.open(f"{prefix}: ", initial, on_submit=lambda text: then(text.strip()), completer=completer)
+        self.prompt.open(
+            f"{prefix}: ", initial, on_submit=lambda text: then(text.strip()), completer=completer,
+            on_change=on_change, on_cancel=on_cancel,
+        )  # fmt: skip
 
     def work(self, doing: Coroutine[Any, Any, None]) -> None:
         """Do something that may take a while; what keeps it from being done becomes the message."""
