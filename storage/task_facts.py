@@ -17,9 +17,11 @@ _ITEM_SUMS = (
 )
 _ITEMS = "SELECT list, key, done, value, at FROM task_items WHERE job_id = ? AND done = ? ORDER BY list, key LIMIT ?"
 _STAGES = (
-    "SELECT position, name, state, counters, output, note, flag, started_at, finished_at FROM stages WHERE job_id = ? "
-    "ORDER BY position"
+    "SELECT s.position, s.name, s.state, s.counters, s.note, s.flag, s.started_at, s.finished_at, j.state AS job_state "
+    "FROM stages s JOIN jobs j ON j.id = s.job_id WHERE s.job_id = ? ORDER BY s.position"
 )
+CUT_SHORT = "cut short"
+"""What is said of a stage whose run was ended where it was."""
 
 
 def task(reader: Reader, job_id: int) -> Row | None:
@@ -59,8 +61,13 @@ def items(reader: Reader, job_id: int, *, done: bool, limit: int) -> list[Row]:
 
 
 def ladder(reader: Reader, job_id: int) -> list[Row]:
-    """The stages of a pipeline's run in their order, `counters` and `output` read; [] for any other job."""
+    """The stages of a pipeline's run in their order, `counters` read; [] for any other job. What stages hand on to one
+    another is not among it: that can be megabytes. A stage that nobody runs any more waits to begin again, or failed
+    with its run."""
     rows = reader.rows(_STAGES, (job_id,))
     for row in rows:
-        row["counters"], row["output"] = read_json(row["counters"]), read_json(row["output"])
+        row["counters"], job_state = read_json(row["counters"]), row.pop("job_state")
+        if row["state"] == "running" and job_state != "processing":
+            row["state"] = "waiting" if job_state in ("pending", "held") else "failed"
+            row["note"] = CUT_SHORT
     return rows

@@ -105,6 +105,11 @@ class RunContext:
         return self.control.config
 
     @property
+    def actor(self) -> str:
+        """In whose name it acts."""
+        return f"job {self.job_id}"
+
+    @property
     def options(self) -> dict[str, Any]:
         """`[jobs.kinds.KIND] options` of the configuration."""
         return self.config.jobs.kind(self.kind).options
@@ -139,7 +144,7 @@ class RunContext:
         """One action of control, audited in this job's name. Raises what the action raises."""
         from engine.control.actions import call
 
-        return await call(self.control, name, args, Actor(user=f"job {self.job_id}", via="job"))
+        return await call(self.control, name, args, Actor(user=self.actor, via="job"))
 
     async def enqueue(self, kind: str, payload: dict[str, Any], /, **more: Any) -> int:
         """Make another background job (`more`: as `job.add` takes it); returns its id."""

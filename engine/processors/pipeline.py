@@ -7,17 +7,20 @@ the stages before it have given.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from engine.processors.context import RunContext
-from engine.processors.processor import Done, Empty, Outcome, P, Processor
+from engine.processors.processor import Again, Done, Empty, Outcome, P, Permanent, Processor
 from storage.events import Event
 from storage.model import StageState
 from storage.stages import Stage
 
 log = logging.getLogger("paceline.jobs")
+
+_STOP = "stop"
+"""Where a stage's kept output says that the run ends with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,21 @@ class StageEnd:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Course:
-    """A run so far: the `counters` of all its stages together, and their `outputs`, by name."""
+    """A run so far: the `counters` of all its stages together, their `outputs` by name, their flags, and how long they
+    took together (us), also before its engine died."""
 
     counters: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    took: int = 0
 
-    def take(self, stage: StageEnd) -> None:
-        self.counters.update(stage.counters)
-        self.outputs.update(stage.output)
+    def take(self, end: StageEnd, stage: Stage) -> None:
+        self.counters.update(end.counters)
+        self.outputs.update(end.output)
+        self.flags += [end.flag] if end.flag else []
+        self.took += (stage.finished_at or 0) - (stage.started_at or 0)
 
 
 StageCode = Callable[[RunContext, Any, Course], Awaitable[StageEnd]]
@@ -61,36 +69,42 @@ class Pipeline(Processor[P]):
         """The code of each stage, in order."""
         raise NotImplementedError
 
-    async def result(self, context: RunContext, payload: P, course: Course, flags: list[str]) -> Outcome:
-        """What a run that went through all its stages gives; `flags` are what its stages said."""
-        return Done(dict(course.counters), "; ".join(flags))
+    def result(self, payload: P, course: Course) -> dict[str, Any]:
+        """What is kept of a run, also of one that a stage stopped."""
+        return dict(course.counters)
+
+    def outcome(self, payload: P, course: Course) -> Outcome:
+        """How a run ended that went through all its stages."""
+        return Done(self.result(payload, course), "; ".join(course.flags))
 
     async def run(self, context: RunContext, payload: P) -> Outcome:
-        course, flags = Course(), list[str]()
-        ladder = await context.store.ladder(context.job_id, self.stages)
+        ladder, course = await self._ladder(context), Course()
         for stage, code in zip(ladder, self.steps(), strict=True):
             if stage.state is StageState.DONE:
-                course.take(StageEnd(stage.counters, stage.output))
-                flags += [stage.flag] if stage.flag else []
-                continue
-            context.check()
-            end = await self._stage(context, payload, stage, code, course, len(ladder))
-            course.take(end)
-            flags += [end.flag] if end.flag else []
+                end, done = _ended(stage), stage
+            else:
+                context.check()
+                end, done = await self._stage(context, payload, stage, code, course, len(ladder))
+            course.take(end, done)
             if end.stop:
-                for later in ladder[stage.position :]:
-                    await context.store.note_stage(
-                        context.task, replace(later, state=StageState.SKIPPED, note=end.stop)
-                    )
-                return Empty(end.stop, {**course.counters, "stopped": end.stop})
+                await self._skip(context, ladder[stage.position :], end.stop)
+                return Empty(
+                    "; ".join([end.stop, *course.flags]), {**self.result(payload, course), "stopped": end.stop}
+                )
         await context.progress(len(ladder), len(ladder))
-        return await self.result(context, payload, course, flags)
+        return self.outcome(payload, course)
+
+    async def _ladder(self, context: RunContext) -> list[Stage]:
+        ladder = await context.store.ladder(context.job_id, self.stages)
+        if tuple(stage.name for stage in ladder) != self.stages:
+            raise Permanent(f"this run was begun by another version of {self.kind}, with other stages: run it anew")
+        return ladder
 
     async def _stage(
         self, context: RunContext, payload: P, stage: Stage, code: StageCode, course: Course, of: int
-    ) -> StageEnd:
+    ) -> tuple[StageEnd, Stage]:
         running = replace(stage, state=StageState.RUNNING, started_at=context.now(), finished_at=None, note="")
-        await context.store.note_stage(context.task, running)
+        await _keep(context, running)
         await context.progress(stage.position - 1, of, stage.name)
         context.log.info("[%s] %d/%d %s", self.kind, stage.position, of, stage.name)
         try:
@@ -98,7 +112,7 @@ class Pipeline(Processor[P]):
         except Exception as error:
             words = str(error) or type(error).__name__
             failed = replace(running, state=StageState.FAILED, finished_at=context.now(), note=words[:500])
-            await context.store.note_stage(context.task, failed)
+            await _keep(context, failed)
             raise
         figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in end.counters.items())
         told = Event(
@@ -113,9 +127,25 @@ class Pipeline(Processor[P]):
             state=StageState.DONE,
             finished_at=context.now(),
             counters=dict(end.counters),
-            output=end.output,
+            output={**end.output, _STOP: end.stop} if end.stop else end.output,
             note=end.stop or end.note,
             flag=end.flag,
         )
-        await context.store.note_stage(context.task, done, (told, *end.events))
-        return end
+        await _keep(context, done, (told, *end.events))
+        return end, done
+
+    async def _skip(self, context: RunContext, stages: Sequence[Stage], why: str) -> None:
+        for stage in stages:
+            await _keep(context, replace(stage, state=StageState.SKIPPED, note=why))
+
+
+def _ended(stage: Stage) -> StageEnd:
+    """What a stage came to that an earlier try of the run has done."""
+    output = dict(stage.output)
+    stop = str(output.pop(_STOP, ""))
+    return StageEnd(stage.counters, output, stage.note, stage.flag, stop)
+
+
+async def _keep(context: RunContext, stage: Stage, events: tuple[Event, ...] = ()) -> None:
+    if not await context.store.note_stage(context.task, stage, events):
+        raise Again("its lease was lost: another engine has this run")

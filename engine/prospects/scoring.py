@@ -10,6 +10,7 @@ from engine.prospects.criteria import Criteria
 from engine.prospects.prospect import INDUSTRY, REGION, SIZE, Prospect
 
 CONTACTED = "contacted before"
+SUPPRESSED = "must not be contacted"
 TWICE = "in the list twice"
 OVER_LIMIT = "over the limit of this run"
 
@@ -38,8 +39,9 @@ class Scored:
 class Ranking:
     """Who comes first, and what became of everybody else. Each list holds the next one, all in the order of rank.
 
-    `scored` could be scored, `high` are of high priority, `uncontacted` of those were never contacted, `selected` of
-    those are within the limit. `dropped` counts the others by reason: with `selected` they are all prospects.
+    `scored` could be scored, `high` are of high priority, `uncontacted` of those were never contacted and may be,
+    `selected` of those are within the limit. `dropped` counts the others by reason: with `selected` they are all
+    prospects.
     """
 
     scored: tuple[Scored, ...]
@@ -87,11 +89,12 @@ def rank(
     criteria: Criteria,
     contacted: Callable[[str], bool] | Set[str],
     limit: int,
+    suppressed: Set[str] = frozenset(),
 ) -> Ranking:
     """Put prospects in order, the highest score first, equal ones by address and row, and select at most `limit`.
 
-    `contacted` tells of an address's key whether that person was ever written to. A person who stands there twice is
-    selected once, in the row that ranks first.
+    `contacted` tells of an address's key whether that person was ever written to; `suppressed` are the keys of those
+    who must not be. A person who stands there twice is selected once, in the row that ranks first.
     """
     known = contacted.__contains__ if isinstance(contacted, Set) else contacted
     dropped: Counter[str] = Counter()
@@ -111,8 +114,8 @@ def rank(
             continue
         high.append(one)
         key = one.prospect.key
-        if known(key) or key in seen:
-            dropped[TWICE if key in seen else CONTACTED] += 1
+        if reason := TWICE if key in seen else SUPPRESSED if key in suppressed else CONTACTED if known(key) else "":
+            dropped[reason] += 1
             continue
         seen.add(key)
         uncontacted.append(one)
