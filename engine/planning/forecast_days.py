@@ -62,7 +62,8 @@ def days_of(runs: Sequence[Run], accounts: Sequence[str], zone_name: str) -> tup
     if not sent:
         return ()
     mine = _by_hour(sent, zone)
-    every = [_by_hour(_until(run, sent[-1]), zone) for run in runs]
+    alone = len(runs) == 1 and not any(lane.sent for lane in runs[0].lanes[1:])
+    every = [mine] if alone else [_by_hour(_until(run, sent[-1]), zone) for run in runs]
     days: dict[tuple[int, int], list[Hour]] = {}
     day = (0, 0)
     for begins in sorted({begins for hours in every for begins in hours}):
