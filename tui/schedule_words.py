@@ -22,10 +22,10 @@ def outcome_of(last: Row | None) -> str:
 
 
 def rules(row: Row) -> str:
-    """Its rules as they are given on the command line."""
+    """Its rules in the command line's words, with the grace time or the number that goes with each."""
     missed = {
-        "run_once": f"run_once (grace {format_duration(row['grace'])})",
-        "catch_up": f"catch_up (most {row['most']:,})",
+        "run_once": f"run_once {format_duration(row['grace'])}",
+        "catch_up": f"catch_up {row['most']:,}",
     }
     parts = [f"missed {missed.get(row['missed'], row['missed'])}", f"overlap {row['overlap']}"]
     parts += [f"queue {row['queue']}"] if row["queue"] else []

@@ -118,6 +118,6 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
 async def open_screen(console: Acting, id: str, row: Row, more: Row | None = None) -> None:
     """Open the screen of an action; `more` is what was said beside its name. Raises PacelineError for a campaign that
     is gone."""
-    of_campaign = "name" in row and action(id).scope != "queue"
+    of_campaign = "name" in row and action(id).scope not in ("queue", "schedule")
     whole = await console.read_once(lambda reader, now: reader.campaign(row["name"])) if of_campaign else row
     await console.push_screen(OPENS[id]({**whole, **(more or {})}))

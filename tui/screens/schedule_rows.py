@@ -45,12 +45,12 @@ def columns(now: int) -> list[Column]:
 
     return [
         Column("STATE", 10, lambda row: STATES[state_of(row)], keep=True),
-        Column("NAME", 20, lambda row: row["name"], keep=True),
-        Column("NEXT", 14, following, rank=9),
+        Column("NAME", 18, lambda row: row["name"], keep=True),
+        Column("NEXT", 13, following, rank=9),
         Column("IN", 9, left, rank=8),
         Column("LAST", 10, last, rank=7),
         Column("AT", 13, when, from_width=96, rank=3),
-        Column("CRON", 14, lambda row: row["cron"], rank=4, least=9),
+        Column("CRON", 12, lambda row: row["cron"], rank=4, least=9),
         Column("ZONE", 18, lambda row: row["zone"], from_width=110, rank=2),
         Column("KIND", 0, lambda row: row["kind"], from_width=120, rank=1, least=12),
     ]
@@ -85,7 +85,7 @@ def detail(row: Row | None, now: int, width: int) -> list[Line]:
     words, firings, why_not = preview(row["cron"], row["zone"], max(row["decided_at"], now))
     lines: list[Line] = [
         ((" " + "-" * (width - 2), "dim"),),
-        ((fit(f" {row['name']}: {words or row['cron']}, {row['zone']}, makes {row['kind']}", width), "bold"),),
+        ((fit(f" {row['name']}: {words or row['cron']}, {row['zone']}", width), "bold"),),
         _last_line(row, now, width),
     ]
     if not row["enabled"]:
@@ -94,7 +94,7 @@ def detail(row: Row | None, now: int, width: int) -> list[Line]:
         lines.append(((fit(f" NEXT   {why_not}", width), "bad"),))
     else:
         lines += [firing_line("NEXT" if i == 0 else "", firing, now, width) for i, firing in enumerate(firings)]
-    lines.append(((fit(f" RULES  {rules(row)}", width), ""),))
+    lines.append(((fit(f" MAKES  {row['kind']}   {rules(row)}", width), ""),))
     return lines
 
 
