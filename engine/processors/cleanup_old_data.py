@@ -18,9 +18,9 @@ COUNT: dict[What, Callable[[Reader, int], int]] = {"jobs": old_jobs, "logs": old
 
 
 class Cleanup(Payload):
-    """`days`: how long both are kept (None: as `[retention]` says of each)."""
+    """What is removed, and from which age on."""
 
-    days: int | None = Field(default=None, ge=1, le=3_650)
+    days: int | None = Field(default=None, ge=1, le=3_650, description="how long it is kept; by default as [retention]")
     what: tuple[What, ...] = Field(default=("jobs", "logs"), min_length=1)
 
 

@@ -18,6 +18,9 @@ CUSTOMERS = "customers.db"
 Ident = Annotated[str, Field(min_length=1, max_length=200)]
 FileName = Annotated[str, Field(min_length=1, max_length=500)]
 CampaignName = Annotated[str, Field(min_length=1, max_length=64)]
+CustomersFile = Annotated[FileName, Field(description="the book that sync_customer_data keeps, or a table")]
+OrdersFile = Annotated[FileName, Field(description="CSV, XLSX or JSONL with a column order_id")]
+Start = Annotated[bool, Field(description="also start a campaign that is a draft")]
 
 
 def person_of(customer: Mapping[str, str], more: Mapping[str, str]) -> Person:
@@ -44,9 +47,9 @@ def campaign_of(named: str | None, row: Mapping[str, str], noun: str) -> str:
 class SomeCustomers(Payload):
     """Base of a payload that names one customer or several."""
 
-    customer_id: Ident | None = None
-    customer_ids: tuple[Ident, ...] = Field(default=(), max_length=10_000)
-    customers: FileName = CUSTOMERS
+    customer_id: Ident | None = Field(default=None, description="one customer; or")
+    customer_ids: tuple[Ident, ...] = Field(default=(), max_length=10_000, description="several at once")
+    customers: CustomersFile = CUSTOMERS
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:

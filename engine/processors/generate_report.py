@@ -29,14 +29,13 @@ Format = Literal["md", "csv", "json"]
 
 
 class Report(Payload):
-    """`of`: campaigns that changed in the last `days` (or the one that is named), or the kinds of background jobs;
-    `file`: None for `reports/OF-DATE.FORMAT`."""
+    """What is reported, of which time, and where to."""
 
-    of: Literal["campaigns", "jobs"] = "campaigns"
+    of: Literal["campaigns", "jobs"] = Field(default="campaigns", description="campaigns that changed, or job kinds")
     format: Format = "md"
-    days: int = Field(default=30, ge=1, le=3_650)
-    campaign: CampaignName | None = None
-    file: FileName | None = None
+    days: int = Field(default=30, ge=1, le=3_650, description="how far back")
+    campaign: CampaignName | None = Field(default=None, description="this one alone")
+    file: FileName | None = Field(default=None, description="by default reports/OF-DATE.FORMAT")
 
 
 class GenerateReport(Processor[Report]):
@@ -55,9 +54,9 @@ class GenerateReport(Processor[Report]):
         except NotFoundError as error:
             raise Held(error.message) from None
         if not rows:
-            return Empty(f"there is nothing to report of the last {payload.days} days")
+            return Empty(f"there is nothing to report of {_last(payload.days)}")
         at = datetime.fromtimestamp(now / SECOND, context.config.tz)
-        title = f"{payload.of.capitalize()}, the last {payload.days} days, {at:%Y-%m-%d %H:%M} {at.tzname()}"
+        title = f"{payload.of.capitalize()}, {_last(payload.days)}, {at:%Y-%m-%d %H:%M} {at.tzname()}"
         text = FORMATS[payload.format](title, rows)
         name = payload.file or f"reports/{payload.of}-{at:%Y-%m-%d}.{payload.format}"
         target = output(context, name)
@@ -68,6 +67,10 @@ class GenerateReport(Processor[Report]):
 
         await context.in_thread(write)
         return Done({"file": name, "rows": len(rows), "bytes": len(text.encode())})
+
+
+def _last(days: int) -> str:
+    return "the last day" if days == 1 else f"the last {days} days"
 
 
 def campaign_rows(reader: Reader, since: int, named: str | None) -> list[Row]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from engine.processors.book import Book, Record
 from engine.processors.context import RunContext
+from engine.processors.customers import FileName
 from engine.processors.options import output
 from engine.processors.processor import Held, Permanent
 from engine.tables import Table, whole
@@ -24,6 +25,7 @@ from storage.model import SECOND
 BOOK = "opportunities.db"
 """What became of opportunities: the operator's own file is never written to."""
 OFFERED = "offered"
+OpportunitiesFile = Annotated[FileName, Field(description="CSV, XLSX or JSONL with opportunity_id, status and value")]
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?|\d{1,3}(,\d{3}){1,3}(\.\d{1,6})?", re.ASCII)
 _CENT = Decimal("0.01")

@@ -13,9 +13,16 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine.processors.context import RunContext
-from engine.processors.customers import FileName
 from engine.processors.local_rows import records
-from engine.processors.opportunities import OfferRules, Opportunity, make_offer, noted_of, today_of, urgency_of
+from engine.processors.opportunities import (
+    OfferRules,
+    OpportunitiesFile,
+    Opportunity,
+    make_offer,
+    noted_of,
+    today_of,
+    urgency_of,
+)
 from engine.processors.options import options_of
 from engine.processors.process_opportunity_offer import ProcessOpportunityOffer
 from engine.processors.processor import Done, Empty, Held, Outcome, Payload, Permanent, Processor
@@ -28,12 +35,12 @@ AT_ONCE = 50
 
 
 class Opportunities(Payload):
-    """At most `most` opportunities of these `statuses`; `way`: "jobs", one job each, or "items" of this one."""
+    """Which opportunities are worked on, and how."""
 
-    opportunities: FileName = "opportunities.csv"
+    opportunities: OpportunitiesFile = "opportunities.csv"
     statuses: tuple[str, ...] = Field(default=("new", "qualified", "proposal"), min_length=1, max_length=20)
-    most: int = Field(default=500, ge=1, le=10_000)
-    way: Literal["jobs", "items"] = "jobs"
+    most: int = Field(default=500, ge=1, le=10_000, description="those worth most; the others are left for another run")
+    way: Literal["jobs", "items"] = Field(default="jobs", description="a job for each, or items of this one")
 
 
 class ProcessOpportunities(Processor[Opportunities]):

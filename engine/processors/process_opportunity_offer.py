@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from engine.processors.context import RunContext
-from engine.processors.customers import FileName, Ident
+from engine.processors.customers import Ident
 from engine.processors.local_rows import LocalRows
-from engine.processors.opportunities import OFFERED, OfferRules, Opportunity, make_offer, noted_of
+from engine.processors.opportunities import (
+    OFFERED,
+    OfferRules,
+    OpportunitiesFile,
+    Opportunity,
+    make_offer,
+    noted_of,
+)
 from engine.processors.options import options_of
 from engine.processors.processor import Done, Empty, Outcome, Payload, Processor
 
 
 class Offer(Payload):
-    """`again`: also for one that has its offer, which is then replaced."""
+    """Which opportunity an offer is made for."""
 
     opportunity_id: Ident
-    opportunities: FileName = "opportunities.csv"
-    again: bool = False
+    opportunities: OpportunitiesFile = "opportunities.csv"
+    again: bool = Field(default=False, description="also for one that has its offer, which is then replaced")
 
 
 class ProcessOpportunityOffer(Processor[Offer]):

@@ -56,13 +56,12 @@ Plain = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_c
 
 
 class Payment(Payload):
-    """`amount` in the units of `currency` (ISO 4217), such as "149.00"; `method`: the gateway's own token for how it is
-    paid, never a card's number; `order_id`: what it is for."""
+    """What is paid, how, and what for."""
 
-    amount: Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=3)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    amount: Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=3, description='such as "149.00"')]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, such as EUR")]
     order_id: Plain
-    method: Plain
+    method: Annotated[Plain, Field(description="the gateway's own token for how it is paid, never a card's number")]
     description: Annotated[str, Field(max_length=500), AfterValidator(_no_card)] = ""
 
 

@@ -29,14 +29,16 @@ TEMPLATES = {
 
 
 class Notification(Payload):
-    """`to`: addresses; `fields`: what else the message of a `campaign` may print."""
+    """What is said to whom, and by which way."""
 
-    to: tuple[str, ...] = Field(min_length=1, max_length=1_000)
+    to: tuple[str, ...] = Field(min_length=1, max_length=1_000, description="addresses")
     subject: str = Field(min_length=1, max_length=500)
-    text: str = Field(default="", max_length=50_000)
-    campaign: CampaignName | None = None
-    account: str | None = Field(default=None, min_length=1, max_length=63)
-    fields: dict[str, str] = Field(default_factory=dict, max_length=100)
+    text: str = Field(default="", max_length=50_000, description="by default the subject")
+    campaign: CampaignName | None = Field(default=None, description="one that exists; or")
+    account: str | None = Field(default=None, min_length=1, max_length=63, description="a small one of its own by it")
+    fields: dict[str, str] = Field(
+        default_factory=dict, max_length=100, description="what else the message of a campaign may print"
+    )
 
     @model_validator(mode="after")
     def _goes_one_way(self) -> Self:

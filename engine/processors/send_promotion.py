@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from pydantic import Field
+
 from engine.processors.context import RunContext
 from engine.processors.customers import (
     CampaignName,
     FileName,
     Ident,
     SomeCustomers,
+    Start,
     campaign_of,
     people_named,
     prefixed,
@@ -25,12 +28,12 @@ ENDS = ("ends", "end_date", "valid_until", "expires")
 
 
 class Promotion(SomeCustomers):
-    """`campaign`: None for the promotion's own column `campaign`; `start`: also start one that is a draft."""
+    """Which promotion goes to whom."""
 
     promotion_id: Ident
-    campaign: CampaignName | None = None
-    promotions: FileName = "promotions.csv"
-    start: bool = False
+    campaign: CampaignName | None = Field(default=None, description="by default what its column campaign says")
+    promotions: FileName = Field(default="promotions.csv", description="CSV, XLSX or JSONL with a column promotion_id")
+    start: Start = False
 
 
 class SendPromotion(Processor[Promotion]):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.processors.context import RunContext
-from engine.processors.customers import CUSTOMERS, CampaignName, FileName, Ident, person_of, prefixed
+from engine.processors.customers import (
+    CUSTOMERS,
+    CampaignName,
+    CustomersFile,
+    Ident,
+    OrdersFile,
+    Start,
+    person_of,
+    prefixed,
+)
 from engine.processors.handover import hand_over
 from engine.processors.local_rows import LocalRows
 from engine.processors.orders import customer_id_of
@@ -13,15 +22,18 @@ from engine.processors.processor import Empty, Outcome, Payload, Processor
 
 
 class Reminder(Payload):
-    """`settled`: values of the order's column `status` with which nothing is left to be reminded of, asked when the
-    reminder is due and not when it was ordered; `start`: also start a campaign that is a draft."""
+    """Which order its customer is reminded of. Whether it is settled is asked when the reminder is due."""
 
     order_id: Ident
     campaign: CampaignName
-    settled: tuple[str, ...] = Field(default=("paid", "cancelled", "returned"), max_length=50)
-    orders: FileName = "orders.csv"
-    customers: FileName = CUSTOMERS
-    start: bool = False
+    settled: tuple[str, ...] = Field(
+        default=("paid", "cancelled", "returned"),
+        max_length=50,
+        description="values of its column status with which nothing is left to be reminded of",
+    )
+    orders: OrdersFile = "orders.csv"
+    customers: CustomersFile = CUSTOMERS
+    start: Start = False
 
 
 class SendReminder(Processor[Reminder]):

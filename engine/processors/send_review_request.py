@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from engine.processors.context import RunContext
-from engine.processors.customers import CUSTOMERS, CampaignName, FileName, Ident, person_of, prefixed
+from engine.processors.customers import (
+    CUSTOMERS,
+    CampaignName,
+    CustomersFile,
+    Ident,
+    OrdersFile,
+    Start,
+    person_of,
+    prefixed,
+)
 from engine.processors.handover import hand_over
 from engine.processors.local_rows import LocalRows
 from engine.processors.orders import customer_id_of
@@ -14,13 +23,13 @@ DELIVERED = frozenset({"delivered", "completed", "fulfilled"})
 
 
 class ReviewRequest(Payload):
-    """`start`: also start a campaign that is a draft."""
+    """Which order is to be reviewed, and by which campaign its customer is asked."""
 
     order_id: Ident
     campaign: CampaignName
-    orders: FileName = "orders.csv"
-    customers: FileName = CUSTOMERS
-    start: bool = False
+    orders: OrdersFile = "orders.csv"
+    customers: CustomersFile = CUSTOMERS
+    start: Start = False
 
 
 class SendReviewRequest(Processor[ReviewRequest]):

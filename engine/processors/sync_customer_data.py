@@ -29,12 +29,13 @@ NAMED = 20
 
 
 class Sync(Payload):
-    """`source`: CSV, XLSX or JSONL with a column `id` or `customer_id`; `target`: the book; `most` rows of the source
-    (more are refused, and nothing is changed)."""
+    """Which file the book is to be made equal to."""
 
-    source: FileName
-    target: FileName = CUSTOMERS
-    most: int = Field(default=1_000_000, ge=1, le=ORDINARY.max_rows)
+    source: FileName = Field(description="CSV, XLSX or JSONL with a column customer_id")
+    target: FileName = Field(default=CUSTOMERS, description="the book")
+    most: int = Field(
+        default=ORDINARY.max_rows, ge=1, le=ORDINARY.max_rows, description="rows; a larger file is refused as a whole"
+    )
 
 
 class SyncCustomerData(Processor[Sync]):

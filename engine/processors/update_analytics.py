@@ -34,10 +34,10 @@ Day = tuple[str, str, str]
 
 
 class Analytics(Payload):
-    """`days`: how many are counted anew; `file` ends with .csv or .json."""
+    """How many days are added up, and where to."""
 
-    days: int = Field(default=35, ge=1, le=400)
-    file: FileName = "analytics.csv"
+    days: int = Field(default=35, ge=1, le=400, description="so many are counted anew, older ones are kept")
+    file: FileName = Field(default="analytics.csv", description="ends with .csv or .json")
 
 
 class UpdateAnalytics(Processor[Analytics]):
