@@ -90,3 +90,19 @@ def test_the_timeline_tells_what_came_and_what_comes(capped: Home) -> None:
 def test_a_campaign_that_there_is_not_is_said(home: Home) -> None:
     done = home("campaign", "forecast", "nobody")
     assert done.code == 2 and "there is no campaign 'nobody'" in done.err
+
+
+def test_several_accounts_and_further_steps_are_one_forecast(capped: Home) -> None:
+    capped.config.write_text(capped.config.read_text() + CAPPED.replace("capped", "second").replace('"out"', '"out2"'))
+    capped("campaign", "edit", "slow", "--also", "second")
+    template = capped.folder / "message.txt"
+    capped("campaign", "step", "add", "slow", "-t", template, "--wait", "2d")
+    capped("campaign", "step", "add", "slow", "-t", template, "--wait", "2d", "--if", "no_reply")
+    told = capped("campaign", "forecast", "slow", "--json").json
+    assert (told["accounts"], told["open"], told["further_steps"]) == (["capped", "second"], 10, 5)
+    assert told["perhaps"] == [{"step": 3, "up_to": 5, "condition": "only to those who have not replied"}]
+    assert [part["sends"] for part in told["days"][0]["by_account"]] == [2, 2]
+    shown = capped("campaign", "forecast", "slow").out
+    assert "10 of 10 through 2 accounts; 5 of them further steps" in shown
+    assert "up to 5 more of step 3, only to those who have not replied" in shown
+    assert re.search(r"^  second +2 +2", shown, re.M)
