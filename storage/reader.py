@@ -284,8 +284,8 @@ class Reader:
 
     JOB = (
         "SELECT j.id, j.kind, j.state, j.reason, j.priority, j.due_at, j.gap, j.ready, j.attempts, j.tries, j.outcome, "
-        "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, j.lease_until, "
-        "j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
+        "j.error_key, j.last_error AS error, j.message_id, j.sent_at, j.created_at, j.updated_at, j.lease, "
+        "j.lease_until, j.campaign_id, j.batch_id, j.queue_id, j.step_id, j.follow, c.name AS campaign, "
         "(SELECT s.position FROM steps s WHERE s.id = j.step_id) AS step, "
         "q.name AS queue, r.address, r.id AS recipient_id, t.origin, t.stage, t.flag, t.done, t.total, t.note, "
         # A run that is under way began when it was claimed; renewing its lease changes nothing else.
@@ -388,12 +388,21 @@ class Reader:
         row["schema"] = migrate.version_of(self._connection)
         return row
 
-    def events(self, *, after: int = 0, limit: int = 100, campaign_id: int | None = None) -> list[Row]:
-        """The newest `limit` events after an id, oldest first."""
-        where, values = "id > ?", [after]
+    def events(
+        self, *, after: int = 0, limit: int = 100, campaign_id: int | None = None, kind: str = "", job_id: int = 0
+    ) -> list[Row]:
+        """The newest `limit` events after an id, oldest first; of one kind, or of all that begin with it and a dot."""
+        where = "id > ?"
+        values: list[int | str] = [after]
         if campaign_id is not None:
             where += " AND campaign_id = ?"
             values.append(campaign_id)
+        if kind:
+            where += " AND (kind = ? OR substr(kind, 1, ?) = ?)"
+            values += [kind, len(kind) + 1, f"{kind}."]
+        if job_id:
+            where += " AND job_id = ?"
+            values.append(job_id)
         rows = self.rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit))
         rows.reverse()
         for row in rows:

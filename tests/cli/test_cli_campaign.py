@@ -407,6 +407,18 @@ def test_export_gives_the_fields_back_with_a_status_and_guards_formulas(drafted:
     assert drafted("campaign", "export", "spring", "--to", drafted.folder / "out.pdf").code == 2
 
 
+def test_events_of_one_kind_or_of_all_under_it(drafted: Home) -> None:
+    every = [event["kind"] for event in drafted("events", "--json").lines]
+    under = [event["kind"] for event in drafted("events", "--kind", "campaign", "--json").lines]
+    assert under == [kind for kind in every if kind.startswith("campaign.")]
+    assert under
+    assert {event["kind"] for event in drafted("events", "--kind", "campaign.created", "--json").lines} == {
+        "campaign.created"
+    }
+    assert drafted("events", "--kind", "camp", "--json").lines == []
+    assert drafted("events", "--job", "1", "--json").lines == []
+
+
 def test_events_tell_who_did_what(drafted: Home) -> None:
     kinds = [event["kind"] for event in drafted("events", "--json").lines]
     assert kinds == ["campaign.created", "recipients.imported"]

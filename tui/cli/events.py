@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -19,13 +20,16 @@ LOOK = 0.2
 @click.command("events", cls=Verb)
 @click.option("--follow", "-f", is_flag=True, help="Go on as they happen.")
 @click.option("--campaign", "-c", help="Only of this campaign.")
+@click.option("--kind", default="", help="Only of this kind, or of all under it: campaign, pipeline.stage.")
+@click.option("--job", "job_id", type=click.IntRange(1), default=None, help="Only of this job.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
 @click.pass_obj
-def events(session: Session, follow: bool, campaign: str | None, limit: int) -> None:
+def events(session: Session, follow: bool, campaign: str | None, kind: str, job_id: int | None, limit: int) -> None:
     """Who did what and what happened, oldest first; with --json one JSON line an event."""
     with session.reader() as reader:
         campaign_id = reader.campaign(campaign)["id"] if campaign else None
-        rows = reader.events(limit=limit, campaign_id=campaign_id)
+        of: dict[str, Any] = {"campaign_id": campaign_id, "kind": kind, "job_id": job_id or 0}
+        rows = reader.events(limit=limit, **of)
         _print(session, rows)
         last = rows[-1]["id"] if rows else 0
         seen = reader.data_version()
@@ -35,7 +39,7 @@ def events(session: Session, follow: bool, campaign: str | None, limit: int) -> 
             if (version := reader.data_version()) == seen:
                 continue
             seen = version
-            rows = reader.events(after=last, limit=1_000, campaign_id=campaign_id)
+            rows = reader.events(after=last, limit=1_000, **of)
             _print(session, rows)
             last = rows[-1]["id"] if rows else last
 
