@@ -327,9 +327,11 @@ class Engine:
                     "queue": name,
                     "in_flight": runner.in_flight,
                     "concurrency": runner.concurrency,
+                    "ageing": self.config.jobs.ageing,
                     "trouble": runner.trouble,
                 }
                 for name, runner in sorted(self._work.items())
+                if runner.concurrency
             ],
         }
 

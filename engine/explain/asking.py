@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from engine.explain import answer
+from engine.explain import answer, work
 from engine.explain.facts import EngineFacts, Facts, JobFacts, QueueFacts, Row
 from engine.explain.model import Explanation
+from engine.explain.work_gates import WorkFacts
+from engine.job_settings import JobsTable
 from engine.planning.limits import Limits
-from storage import pace_facts, suppression_pages
+from storage import pace_facts, suppression_pages, work_facts
 from storage.limits import throttled, warmed
+from storage.model import SEND, JobState
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
+from storage.tasks import CHANNEL, STAGED
 
 
 class Asking:
@@ -28,6 +32,8 @@ class Asking:
     def job(self, job_id: int) -> Explanation:
         """Why this job does not run, and when it will."""
         row = pace_facts.job(self._reader, job_id)
+        if row["kind"] != SEND:
+            return work.of_work(self._work_facts(job_id), self._now)
         if (campaign := self._campaigns.get(row["campaign_id"])) is None:
             campaign = self._campaigns[row["campaign_id"]] = pace_facts.campaign(self._reader, id=row["campaign_id"])
         return answer.of_job(self._facts(campaign, row, in_line=True), self._now)
@@ -47,7 +53,22 @@ class Asking:
 
     def queue(self, name: str) -> Explanation:
         """What holds this queue as a whole."""
-        return answer.of_queue(Facts(self._engine, self._queue(name)), self._now)
+        facts = self._queue(name)
+        if facts.row["channel"] == CHANNEL:
+            return work.of_work_queue(self._engine, facts, self._now)
+        return answer.of_queue(Facts(self._engine, facts), self._now)
+
+    def _work_facts(self, job_id: int) -> WorkFacts:
+        reader, engine = self._reader, self._engine
+        row = work_facts.job(reader, job_id)
+        queue = self._queue(row["queue"])
+        if row["state"] != JobState.PENDING:
+            return WorkFacts(engine, queue, row)
+        if row["ready"] == STAGED:
+            return WorkFacts(engine, queue, row, work_facts.batch(reader, row["batch_id"]))
+        ageing = (engine.work or {}).get(queue.name, {}).get("ageing", JobsTable().ageing)
+        ahead = work_facts.ahead(reader, row, self._now, ageing) if row["ready"] == 1 else 0
+        return WorkFacts(engine, queue, row, ahead=ahead)
 
     def _facts(self, campaign: Row, job: Row | None, *, in_line: bool = False) -> Facts:
         if job is None:

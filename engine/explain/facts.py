@@ -16,7 +16,8 @@ Row = Mapping[str, Any]
 class EngineFacts:
     """`runs`: an engine owns the store. `paused`: everything, by a person. `trouble`: what keeps the store from being
     written, such as a full disk. `queues`: what a running engine tells of its queues by name, None where nobody asked
-    it; `accounts`: the limits of every configured account by name, None where the configuration cannot be read."""
+    it; `accounts`: the limits of every configured account by name, None where the configuration cannot be read.
+    `work`: what it tells of its queues of background jobs; `sends`: it serves accounts at all."""
 
     runs: bool
     paused: bool = False
@@ -24,6 +25,8 @@ class EngineFacts:
     trouble: str = ""
     queues: Mapping[str, Row] | None = None
     accounts: Mapping[str, Limits] | None = None
+    work: Mapping[str, Row] | None = None
+    sends: bool = True
 
     @classmethod
     def told(
@@ -32,11 +35,13 @@ class EngineFacts:
         """From an engine's own status; {} where it was not asked."""
         queues = {row["queue"]: row for row in status["queues"]} if "queues" in status else None
         draining, trouble = bool(status.get("draining")), str(status.get("store_trouble") or "")
-        return cls(runs, paused, draining, trouble, queues, accounts)
+        work = {row["queue"]: row for row in status["work"]} if "work" in status else None
+        sends = bool(status.get("sends", True))
+        return cls(runs, paused, draining, trouble, queues, accounts, work, sends)
 
     def has(self, account: str) -> bool:
         """Whether an account is configured, as far as is known."""
-        if self.queues is not None:
+        if self.queues is not None and self.sends:
             return account in self.queues
         return self.accounts is None or account in self.accounts
 

@@ -103,6 +103,10 @@ def engine(facts: EngineFacts, account: str) -> Gate:
             action="engine.start",
             remedy="paceline engine run",
         )
+    if not facts.sends:
+        return shut(
+            "engine", "the engine that runs does background jobs only", person=True, remedy="paceline engine run"
+        )
     if facts.paused:
         return shut(
             "engine", "everything is paused", person=True, action="engine.resume", remedy="paceline engine resume"
