@@ -106,7 +106,8 @@ async def _campaign(context: RunContext, payload: ProspectSettings) -> int:
         campaign = await context.store.get_campaign(payload.campaign)
     except NotFoundError:
         raise Held(
-            f"there is no campaign '{payload.campaign}' - paceline campaign new {payload.campaign} --approval message"
+            f"there is no campaign '{payload.campaign}' - make one that waits for approval: "
+            f"paceline campaign new {payload.campaign} --account NAME --template FILE --approval message"
         ) from None
     if campaign.approval != "message":
         raise Held(
@@ -254,4 +255,4 @@ async def _events(context: RunContext, payload: ProspectSettings, course: Course
         Event("email_queued_for_approval", f"message {job} waits for approval", campaign_id=campaign_id, job_id=job)
         for job in jobs
     ]
-    return StageEnd({"events": 1 + len(each)}, events=(whole, *each))
+    return StageEnd({"events": 1 + len(each)}, events=(*each, whole))

@@ -72,7 +72,7 @@ async def test_everybody_who_is_selected_gets_a_draft(settings: ProspectSettings
 
 def test_the_people_are_those_that_the_rule_invents() -> None:
     out = io.StringIO()
-    runpy.run_path(str(FOLDER / "make_prospects.py"))["write"](out)
+    runpy.run_path(str(Path(__file__).with_name("make_prospects.py")))["write"](out)
     assert (FOLDER / "prospects.csv").read_text("utf-8") == out.getvalue()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from run_world import World
 
 from engine.processors import daily_prospects
 from engine.processors.context import RunContext
@@ -16,7 +17,6 @@ from engine.processors.processor import Payload
 from engine.processors.registry import Registry
 from storage.model import HOUR, SECOND
 from storage.pipeline_facts import runs
-from tests.runs.run_world import World
 from tests.support.simulated import SimulatedClock, UnderWay
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prospects"

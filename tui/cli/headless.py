@@ -29,6 +29,8 @@ QUIET = 2.0
 TELL = 5.0
 """Seconds between two lines of progress."""
 MAX_ERRORS = 100
+SUMMED_UP = ("email_queued_for_approval",)
+"""Events that stand for one message each, which another one counts."""
 
 
 class Headless:
@@ -141,9 +143,10 @@ class Headless:
         return kind_facts.anything_due(reader, now) or (self._sends and _messages_due(reader, now))
 
     def _tell_events(self, reader: Reader) -> None:
-        for event in reader.events(after=self._last_event, limit=50):
+        for event in reader.events(after=self._last_event, limit=500):
             self._last_event = event["id"]
-            self._say(event["text"])
+            if event["kind"] not in SUMMED_UP:
+                self._say(event["text"])
 
     def _tell_needs(self, reader: Reader) -> None:
         """What waits for a person although the run ended well: whoever reads cron's mail must see it."""

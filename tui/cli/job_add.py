@@ -55,7 +55,7 @@ def add(
     given: Json = {
         "priority": priority, "urgency": urgency, "tier": tier, "value": value, "queue": queue, "retries": retries,
         "unique": unique, "due_at": _due(session, at, after, now_us()), "timeout": _timeout(timeout),
-        "payload": payload_of(text, payload_file, fields),
+        "payload": payload_of(text, payload_file, fields, kind=kind or ""),
     }  # fmt: skip
     given = {name: one for name, one in given.items() if one not in (None, "")}
     if file is not None:

@@ -6,9 +6,12 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LARGEST = 1 << 20
 """Bytes of a payload file; a payload itself is smaller (`engine.processors.registry.MAX_PAYLOAD`)."""
@@ -16,9 +19,12 @@ DEEPEST = 50
 """Levels of lists and objects in one another."""
 
 
-def payload_of(text: str = "", file: Path | None = None, fields: Iterable[str] = ()) -> dict[str, Any] | None:
+def payload_of(
+    text: str = "", file: Path | None = None, fields: Iterable[str] = (), *, kind: str = ""
+) -> dict[str, Any] | None:
     """The payload of a job, or None when nothing was given: JSON text or a file, and over either of them `fields`
-    (NAME=VALUE each). Raises UsageError naming the place of a mistake."""
+    (NAME=VALUE each). In a file for jobs of a `kind` that names files of an operator's, these count from its own
+    folder. Raises UsageError naming the place of a mistake."""
     if text and file is not None:
         raise UsageError(
             "--payload and --payload-file exclude each other", hint="--set changes single fields of either"
@@ -28,10 +34,43 @@ def payload_of(text: str = "", file: Path | None = None, fields: Iterable[str] =
         found = json_object(text, "--payload")
     elif file is not None:
         found = _of_file(file)
+        found = _anchored(kind, found, file.absolute().parent) if kind else found
     for one in fields:
         name, value = _field(one)
         found = {**(found or {}), name: value}
     return found
+
+
+def _anchored(kind: str, payload: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The payload with the paths in it that count from a folder (`engine.account_base.LocalPath`) made absolute. Raises
+    UsageError for a payload that the kind would refuse."""
+    from engine.processors.registry import Registry, check_payload
+
+    checked, _ = check_payload(Registry().get(kind), payload, folder)
+    return _absolute(payload, checked)
+
+
+def _absolute(payload: dict[str, Any], checked: BaseModel) -> dict[str, Any]:
+    from pydantic import BaseModel
+
+    found = dict(payload)
+    for name, value in payload.items():
+        field = getattr(checked, name, None)
+        if isinstance(value, dict) and isinstance(field, BaseModel):
+            found[name] = _absolute(value, field)
+        elif isinstance(value, str) and (path := _path_in(field)) is not None:
+            found[name] = str(path)
+    return found
+
+
+def _path_in(field: Any) -> Path | None:
+    """The path that a text became: itself, or within the table that the text is short for."""
+    from pydantic import BaseModel
+
+    if isinstance(field, BaseModel):
+        given = [getattr(field, name) for name in field.model_fields_set]
+        return next((one for one in given if isinstance(one, Path)), None)
+    return field if isinstance(field, Path) else None
 
 
 def json_object(text: str, where: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def run(session: Session, name: str, text: str, payload_file: Path | None, wait:
     from tui.cli.payloads import payload_of
 
     _pipeline(name)
-    payload = payload_of(text, payload_file)
+    payload = payload_of(text, payload_file, kind=name)
     if payload is None:
         payload = _given_before(session, name)
     result = session.call("job.add", {"kind": name, "payload": payload})

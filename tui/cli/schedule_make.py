@@ -97,7 +97,7 @@ def _given(options: Json, before: Json | None = None) -> Json:
     found = {name: options[name] for name in ("cron", "zone", "kind", "queue", "priority", "missed", "most", "overlap")}
     if options["grace"] is not None:
         found["grace"] = parse_duration(options["grace"], field="--grace")
-    payload = payload_of(options["payload"], options["payload_file"], options["fields"])
+    payload = payload_of(options["payload"], options["payload_file"], options["fields"], kind=options["kind"] or "")
     whole = bool(options["payload"]) or options["payload_file"] is not None
     if payload is not None:
         found["payload"] = payload if whole else {**(before or {}), **payload}

@@ -1,6 +1,6 @@
-"""Writes prospects.csv: 150 invented people, by the rule below and without chance.
+"""Writes the prospects.csv of the example: 150 invented people, by the rule below and without chance.
 
-    python examples/prospects/make_prospects.py > examples/prospects/prospects.csv
+    python tests/prospects/make_prospects.py > examples/prospects/prospects.csv
 
 By the criteria of pipeline.toml (150 found, 120 scored, 75 of high priority, 50 selected):
 
