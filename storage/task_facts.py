@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from storage.reader import Reader, Row
@@ -11,6 +12,9 @@ _TASK = (
     "SELECT payload, effect, retries, timeout, stage, unique_key, origin, rescues, cancel, done, total, note, result, "
     "flag FROM tasks WHERE job_id = ?"
 )
+_HEADS = "SELECT job_id, unique_key, substr(payload, 1, ?) AS payload FROM tasks WHERE job_id IN ({marks})"
+HEAD = 200
+"""Characters of a payload that a list needs."""
 _ITEM_SUMS = (
     "SELECT list, SUM(done) AS done, SUM(1 - done) AS failed FROM task_items WHERE job_id = ? GROUP BY list "
     "ORDER BY list"
@@ -33,6 +37,14 @@ def task(reader: Reader, job_id: int) -> Row | None:
     row["unique_key"] = key if kind else ""
     row["payload"], row["result"] = read_json(row["payload"]), read_json(row["result"])
     return row
+
+
+def heads(reader: Reader, job_ids: Sequence[int]) -> dict[int, Row]:
+    """What a list tells of background jobs by their ids, at most some hundred: `unique_key` as stored, and the first
+    characters of `payload`."""
+    marks = ", ".join("?" * len(job_ids))
+    rows = reader.rows(_HEADS.format(marks=marks), (HEAD, *job_ids)) if job_ids else []
+    return {row.pop("job_id"): row for row in rows}
 
 
 def read_json(text: str) -> Any:

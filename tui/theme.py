@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from storage.model import SEND
+
 
 class Mark(NamedTuple):
     """How one state is shown: its glyph, the word operators know it by, and the name of a style."""
@@ -29,6 +31,19 @@ JOBS: dict[str, Mark] = {
     "bounced": Mark("<", "bounced", "bad"),
     "skipped": Mark("x", "skipped", "dim"),
     "draft": Mark(".", "draft", "dim"),
+}
+WORK: dict[str, Mark] = {
+    "processing": Mark(">", "running", "run"),
+    "completed": Mark("+", "done", "good"),
+    "flagged": Mark("+", "done !", "warn"),
+}
+"""Of background jobs what is called otherwise than of messages; a flagged one is done and should be looked at."""
+STAGES: dict[str, Mark] = {
+    "waiting": Mark(".", "waiting", "dim"),
+    "running": Mark(">", "running", "run"),
+    "done": Mark("+", "done", "good"),
+    "failed": Mark("!", "failed", "bad"),
+    "skipped": Mark("x", "skipped", "dim"),
 }
 GONE = Mark("-", "gone", "dim")
 """A row of a frozen list that belongs to it no more."""
@@ -66,6 +81,8 @@ def job_mark(row: dict[str, object], now: int) -> Mark:
     state = str(row["state"])
     if state == "held" and row.get("reason") == "cancelled":
         return CANCELLING
+    if row.get("kind", SEND) != SEND and state in WORK:
+        return WORK["flagged" if state == "completed" and row.get("flag") else state]
     if state != "pending":
         return JOBS.get(state, Mark(" ", state, ""))
     if row.get("attempts") and row.get("error_key", row.get("error")):

@@ -24,9 +24,10 @@ from tui.screens.jobs_order import ONLY, narrowed, orders
 from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
 from tui.screens.marks import Marks
 from tui.screens.view import ViewScreen, Written, back_binding, look_bindings
-from tui.widgets.columns import Column
+from tui.widgets.columns import Column, chosen, fitting
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Lines
+from tui.widgets.lines import Line, Lines
+from tui.work_words import is_work, sums
 
 FAULTS = "state:failed,uncertain,held,bounced"
 
@@ -44,7 +45,7 @@ class AllJobsScreen(FilteredScreen):
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
         self.marks = Marks()
-        self._query = Query(self.filter)
+        self._query = Query(self.wanted())
         self._anchor = Anchor()
         self._shown: Hashable = None
         self._go = ""
@@ -53,9 +54,13 @@ class AllJobsScreen(FilteredScreen):
         kept = self.shape
         if kept.sort in self.orders():
             sort = Sort(kept.sort)
-            self._query = Query(narrowed(self.filter, sort), sort, kept.descending)
+            self._query = Query(narrowed(self.wanted(), sort), sort, kept.descending)
 
     # what is read
+
+    def wanted(self) -> Filter:
+        """The filter of what the list holds."""
+        return self.filter
 
     def token(self) -> Hashable:
         return ("all jobs", self._query, self._anchor)
@@ -93,6 +98,7 @@ class AllJobsScreen(FilteredScreen):
         return f"Jobs  {self.filter_text()}".rstrip()
 
     def body(self) -> Iterable[Widget]:
+        yield Lines(id="sums")
         yield Lines(id="head")
         yield Horizontal(Grid(id="jobs"), JobPane(), id="panes")
 
@@ -102,18 +108,36 @@ class AllJobsScreen(FilteredScreen):
     # what is shown
 
     def columns(self, now: int) -> list[Column]:
-        return job_columns(now)
+        work = any(map(is_work, self.rows()))
+        every = job_columns(now, work=work)
+        width = self.query_one(Grid).size.width or self.size.width
+        shown = fitting(chosen(every, self.shape.columns), width - 2)
+        return job_columns(now, work=work, apart=True) if any(one.title == "KIND" for one in shown) else every
 
     def show(self, data: dict[str, Any], now: int) -> None:
         grid = self.query_one(Grid)
         rows = data["rows"]
-        nothing = ((" No job matches." if self.text else " There are no jobs yet.", ""),)
-        self.show_table(rows, lambda row: row["id"], now, nothing)
+        self._show_sums(data["sums"])
+        self.show_table(rows, lambda row: row["id"], now, self.nothing())
         if self._go and rows:
             grid.move_to(0 if self._go == "top" else len(rows) - 1)
             self._go = ""
         self._show_marks()
-        self.query_one(JobPane).follow(grid.current)
+        self.follow(grid.current)
+
+    def _show_sums(self, found: dict[str, Any] | None) -> None:
+        """Of the kinds that the filter names, over the list."""
+        if (box := self.query_one_optional("#sums", Lines)) is not None:
+            box.display = found is not None
+            box.show([((f" {sums(found, self.size.width - 2)}", ""),)] if found is not None else [])
+
+    def nothing(self) -> Line:
+        """What stands in the place of the heading when there are no rows."""
+        return ((" No job matches." if self.text else " There are no jobs yet.", ""),)
+
+    def follow(self, row: dict[str, Any] | None) -> None:
+        """Show beside the list what its cursor is on."""
+        self.query_one(JobPane).follow(row)
 
     def _show_marks(self) -> None:
         grid = self.query_one(Grid)
@@ -172,7 +196,7 @@ class AllJobsScreen(FilteredScreen):
             if grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
                 self._read(around(grid.current, self._query.sort))
         self._show_marks()
-        self.query_one(JobPane).follow(grid.current)
+        self.follow(grid.current)
 
     def _read(self, anchor: Anchor) -> None:
         if anchor != self._anchor:
@@ -204,7 +228,7 @@ class AllJobsScreen(FilteredScreen):
         return ("ID" if self._query.sort is Sort.ID else "NEXT/AGE"), self._query.descending
 
     def orders(self) -> list[str]:
-        return [sort.value for sort in orders(self.filter)]
+        return [sort.value for sort in orders(self.wanted())]
 
     def action_sort_column(self, by: int) -> None:
         order = self.orders()
@@ -216,9 +240,9 @@ class AllJobsScreen(FilteredScreen):
 
     def _order(self, sort: Sort, descending: bool) -> None:
         """Another order of the filter's jobs, by id where it does not allow this one."""
-        if sort not in orders(self.filter):
+        if sort not in orders(self.wanted()):
             sort, descending = Sort.ID, False
-        filter = narrowed(self.filter, sort)
+        filter = narrowed(self.wanted(), sort)
         self._turn(replace(self._query, filter=filter, sort=sort, descending=descending))
 
     def action_flip(self) -> None:

@@ -13,6 +13,7 @@ from storage.reader import STATES, Reader
 from storage.table_pages import jobs
 from tui.actions import Row
 from tui.format import short
+from tui.work_words import add_work, kind_sums
 
 HALF = 120
 """Rows that are kept on each side of the cursor: each is read and compared with every change, 4 times a second."""
@@ -32,7 +33,8 @@ def load(
     reader: Reader, now: int, query: Query, anchor: Anchor, marks: Iterable[int], frozen: Sequence[int] = ()
 ) -> dict[str, Any]:
     """`rows`, whether there are more `before` and `after` them, how many match (`count`), how many jobs there are
-    (`total`), how many of the marked ones the filter hides (`hidden`), and where the first row stands (`rank`).
+    (`total`), how many of the marked ones the filter hides (`hidden`), where the first row stands (`rank`), and of a
+    filter for kinds of background jobs what `kind_sums` says of them (`sums`).
 
     With `frozen` the rows are these jobs as they are now, and `gone` says which of them match no more.
     """
@@ -49,6 +51,7 @@ def load(
         rows, before, after = _window(reader, query, anchor)
         if not rows and anchor.kind == "around":
             rows, before, after = _window(reader, query, Anchor())
+    add_work(reader, rows, now)
     return {
         "frozen": bool(frozen),
         "gone": gone,
@@ -57,6 +60,7 @@ def load(
         "rows": rows,
         "before": before,
         "after": after,
+        "sums": kind_sums(reader, query.filter, now),
         "count": str(matches),
         "total": short(sum(totals[state] for state in STATES)),
         "hidden": len(ids) - matching(reader, query, ids) if query.filter.terms else 0,
