@@ -36,8 +36,9 @@ _JOB = (
     "r.profile, r.fields, "
     "j.follow, (SELECT q.name FROM queues q WHERE q.id = j.queue_id) AS queue, COALESCE((SELECT l.last_start "
     "FROM lanes l WHERE l.queue_id = j.queue_id AND l.campaign_id = j.campaign_id), 0) AS lane_start, "
-    "r.stopped, (SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS intent_at "
-    "FROM jobs j "
+    "r.stopped, (SELECT max(a.intent_at) FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS intent_at, "
+    "(SELECT ap.asked_at FROM approvals ap WHERE ap.job_id = j.id) AS asked_at, "
+    "(SELECT ap.expires_at FROM approvals ap WHERE ap.job_id = j.id) AS expires_at FROM jobs j "
 )
 _PERSON = " LEFT JOIN recipients r ON r.id = j.recipient_id "
 _HEAD = (

@@ -51,6 +51,7 @@ class Acting(TypingAhead):
     async def _guarded(self, action: Action, row: Row, more: Row | None = None) -> None:
         """Do it, with arguments beside those that the row gives; what keeps it from being done is the message."""
         # Only now: the first frame needs nothing of what acts.
+        from tui.approving import REJECTS, ask_reason, write_text
         from tui.bulk import FIX, act_on_set
         from tui.resolving import resolve_campaign, sent_marked
         from tui.suppressing import suppress
@@ -62,6 +63,10 @@ class Acting(TypingAhead):
                 await self._take_back(row.get("undo"))
             elif action.id in TUNINGS and more:
                 await tune(self, action.id, {**action.args(row), **more})
+            elif action.id == "approval.edit":
+                await write_text(self, row)
+            elif action.id in REJECTS and not (more or {}).get("reason"):
+                ask_reason(self, action, row)
             elif action.opens:
                 await self._open(action, row, more or {})
             elif action.id == "campaign.test":
@@ -113,7 +118,7 @@ class Acting(TypingAhead):
     def _tell(self, action: Action, row: Row, result: Row) -> None:
         """Remember how it is taken back, and say what became of it."""
         now = self.now()
-        title = f"{action.title} job {row['id']}" if action.scope == "job" else action.title
+        title = f"{action.title} job {row['id']}" if action.scope in ("job", "approval") else action.title
         self.undos.add(undo_of(action.id, action.title, row, now))
         self.undos.add(undo_of_act(action.id, title, result.get("events", []), now))
         self.undos.add(undo_of_result(action.id, f"{title} {row.get('name', '')}".strip(), result, now))

@@ -17,8 +17,8 @@ from tui import refusals
 
 Row = dict[str, Any]
 NAMED = (
-    "campaign", "letter", "queue", "alarm", "job", "person", "suppression", "suppressions", "schedule", "schedules",
-    "engine",
+    "campaign", "letter", "queue", "alarm", "job", "approval", "person", "suppression", "suppressions",
+    "schedule", "schedules", "engine",
 )  # fmt: skip
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -139,6 +139,11 @@ def _as_seen(row: Row) -> dict[str, Any]:
     return {"seen": [[row["id"], row["state"], row["lease"]]]}
 
 
+def _as_looked_at(row: Row) -> dict[str, Any]:
+    """The same, and when the message was read: one that was written anew since is left."""
+    return {**_as_seen(row), "looked_at": row.get("looked_at")}
+
+
 def _fixed_set(row: Row) -> dict[str, Any]:
     """The jobs of a set, which `tui.bulk` fixes before it asks."""
     return {"seen": row["seen"]}
@@ -175,6 +180,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "campaign.resume", "resume", "P", "campaign", "campaign.resume", _named_version,
         "paceline campaign resume {name}", refusals.resume, reversible=True, answers=True,
+    ),
+    Action(
+        "campaign.approve", "approve as a whole", "P", "campaign", "approval.approve_campaign", _named_version,
+        "paceline campaign approve {name}", refusals.approve_campaign, danger=True,
     ),
     Action(
         "campaign.retry", "retry failed", "R", "campaign", "job.retry", _fixed_set, "paceline campaign retry {name}",
@@ -260,6 +269,26 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
         "paceline job sent --filter \"{filter}\"", danger=True,
+    ),
+    Action(
+        "approvals.approve", "approve marked", "A", "asked", "approval.approve", _fixed_set,
+        "paceline approval approve --filter \"{filter}\"", danger=True, reversible=True,
+    ),
+    Action(
+        "approvals.reject", "reject marked", "X", "asked", "approval.reject", _fixed_set,
+        "paceline approval reject --filter \"{filter}\" --reason WHY", danger=True,
+    ),
+    Action(
+        "approval.approve", "approve", "A", "approval", "approval.approve", _as_looked_at,
+        "paceline approval approve {id}", refusals.decide, reversible=True,
+    ),
+    Action(
+        "approval.reject", "reject", "X", "approval", "approval.reject", _as_seen,
+        "paceline approval reject {id} --reason WHY", refusals.decide,
+    ),
+    Action(
+        "approval.edit", "edit the text", "e", "approval", "", lambda row: {"job": row["id"]},
+        "paceline approval edit {id}", refusals.decide, opens=True,
     ),
     Action(
         "job.retry", "retry", "R", "job", "job.retry", _as_seen, "paceline job retry {id}", refusals.retry_job,

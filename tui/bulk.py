@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PART = 5_000
 """Jobs of one call to the engine, which takes them 500 a transaction."""
+PACED = (Act.RETRY, Act.APPROVE)
+"""Acts that line jobs up to be sent, so that their question tells how long that takes."""
 MOST_PACES = 2
 """Campaigns whose pace a question tells."""
 
@@ -55,6 +57,8 @@ def _campaign(reader: Reader, now: int, row: Row) -> Row:
 FIX: dict[str, Callable[[Reader, int, Row], Row]] = {
     "jobs.retry": marked(Act.RETRY),
     "jobs.cancel": marked(Act.CANCEL),
+    "approvals.approve": marked(Act.APPROVE),
+    "approvals.reject": marked(Act.REJECT),
     "failures.retry": _group,
     "campaign.retry": _campaign,
 }
@@ -139,7 +143,7 @@ async def act_on_set(console: Acting, action: Action, row: Row, given: Row) -> N
 def _facts(action: Action, reader: Reader, now: int, row: Row) -> Row:
     facts = FIX[action.id](reader, now, row)
     fixed: FixedSet = facts["set"]
-    return {**facts, "pace": paces(reader, fixed, now) if fixed.act is Act.RETRY else ""}
+    return {**facts, "pace": paces(reader, fixed, now) if fixed.act in PACED else ""}
 
 
 def chosen_by(row: Row) -> str:

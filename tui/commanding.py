@@ -119,13 +119,13 @@ class Commanding(Acting, Going):
                 return entry_named(reader, name)
             if scope == "schedule":
                 return schedule(reader, name)
-            if scope in ("job", "alarm") and not name.isdigit():
+            if scope in ("job", "alarm", "approval") and not name.isdigit():
                 raise UsageError(f"'{name}' is no {scope}: it has a number")
             if scope == "alarm":
                 if (found := alarm(reader, int(name))) is None:
                     raise NotFoundError(f"there is no alarm {name}", hint=":overview lists what stands")
                 return found
-            if scope == "job":
+            if scope in ("job", "approval"):
                 return reader.job(int(name))
             row = next((row for row in reader.queues() if row["name"] == name), None)
             if row is None:

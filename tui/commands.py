@@ -33,6 +33,7 @@ LISTS = {
     ("campaign", "list"): "campaigns",
     ("job", "list"): "jobs",
     ("job", "failures"): "failures",
+    ("approval", "list"): "approvals",
     ("queue", "list"): "queues",
     ("alarm", "list"): "overview",
     ("schedule", "list"): "schedules",
@@ -133,7 +134,10 @@ def _spread(value: str) -> int:
     return parse_spread(value)
 
 
-FOR_MANY = {"job.retry": "jobs.retry", "job.cancel": "jobs.cancel"}
+FOR_MANY = {
+    "job.retry": "jobs.retry", "job.cancel": "jobs.cancel", "approval.approve": "approvals.approve",
+    "approval.reject": "approvals.reject",
+}  # fmt: skip
 """What one job's action is called when a line names several."""
 OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
     "campaign.start": {"at": lambda value, now: {"at": _time(value, now)}},
@@ -148,6 +152,11 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
         "spread": lambda value, now: {"spread": _spread(value)},
     },
     "job.cancel": {"filter": lambda value, now: {"filter": value}},
+    "approval.approve": {"filter": lambda value, now: {"filter": value}},
+    "approval.reject": {
+        "filter": lambda value, now: {"filter": value},
+        "reason": lambda value, now: {"reason": value},
+    },
     "schedule.run": {"anyway": lambda value, now: {"anyway": True}},
     "suppression.add": {
         "reason": lambda value, now: {"reason": value},

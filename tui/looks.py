@@ -63,7 +63,7 @@ LOOKS: tuple[Look, ...] = (
     Look("view.campaigns", "Campaigns", ("2",), "view('campaigns')", "app", "paceline campaign list"),
     Look("view.jobs", "Jobs", ("3",), "view('jobs')", "app", "paceline job list"),
     Look("view.failures", "Failures", ("4",), "view('failures')", "app", "paceline job failures"),
-    Look("view.approvals", "Approvals", ("5",), "view('approvals')", "app", "paceline job list --state held"),
+    Look("view.approvals", "Approvals", ("5",), "view('approvals')", "app", "paceline approval list"),
     Look("view.queues", "Queues", ("6",), "view('queues')", "app", "paceline queue list"),
     Look("view.schedules", "Schedules", ("7",), "view('schedules')", "app", "paceline schedule list"),
     Look("view.performance", "Performance", ("8",), "view('performance')", "app", "paceline engine status"),

@@ -30,12 +30,34 @@ def start(row: Row, situation: Situation) -> str:
 def resume(row: Row, situation: Situation) -> str:
     match row["state"]:
         case "paused":
+            if _unapproved(row):
+                return f"{row['name']} waits for approval: {situation.named('campaign.approve')} approves it"
             return ""
         case "active":
             return f"{row['name']} is running already: nothing to resume"
         case "draft":
             return f"{row['name']} is a draft: {situation.named('campaign.start')} starts it"
     return f"{row['name']} is {row['state']}: only paused campaigns can be resumed"
+
+
+def _unapproved(row: Row) -> bool:
+    return bool(row.get("approval") == "campaign" and row.get("approved_at") is None)
+
+
+def approve_campaign(row: Row, situation: Situation) -> str:
+    if row.get("approval") != "campaign":
+        return f"{row['name']} is not approved as a whole"
+    if row["state"] == "draft":
+        return f"{row['name']} is a draft: {situation.named('campaign.start')} starts it, then it is approved"
+    if row["state"] == "cancelled":
+        return f"{row['name']} is cancelled"
+    return "" if _unapproved(row) else f"{row['name']} was approved by {row.get('approved_by')}"
+
+
+def decide(row: Row, situation: Situation) -> str:
+    if row["state"] == "held" and row.get("reason") == "approval":
+        return ""
+    return f"job {row['id']} is {row['state']}: it does not wait for approval"
 
 
 def cancel(row: Row, situation: Situation) -> str:
@@ -71,7 +93,7 @@ def retry_job(row: Row, situation: Situation) -> str:
     if row["state"] == "uncertain":
         return f"uncertain: it may have been sent. {situation.named('job.resolve')} decides"
     if row["state"] == "held" and row.get("reason") == "approval":
-        return "held for approval"
+        return f"it waits for approval: {situation.named('approval.approve')} in view 5 approves it"
     if row["state"] == "held" and row.get("reason") == "cancelled":
         return f"it is being cancelled: {situation.named('undo')} takes it back"
     if row["state"] not in ("failed", "held"):

@@ -36,6 +36,7 @@ REVERSE: dict[str, Reverse] = {
 
 BY_EVENT: dict[str, int | None] = {
     "job.retry": None, "jobs.retry": None, "failures.retry": None, "campaign.retry": None,
+    "approval.approve": None, "approvals.approve": None,
     "job.cancel": CANCEL_GRACE, "jobs.cancel": CANCEL_GRACE,
 }  # fmt: skip
 """Acts on jobs, taken back by the events that they wrote; with the time (us) in which that can be done (None: until

@@ -87,7 +87,7 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
             # It was planned into the window: that is why its time is later.
             due = replace(due, words=f"{limits[0].words}: {due.words}")
         gates += [
-            job_gates.word(job.row, campaign),
+            job_gates.word(job.row, campaign, now),
             job_gates.person(job.row),
             job_gates.suppression(job.suppression),
             due,

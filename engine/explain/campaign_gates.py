@@ -20,6 +20,12 @@ def state(row: Row, now: int) -> Gate:
             return _draft(row)
         case "paused":
             why, detail = row["pause_reason"], row["pause_detail"]
+            if why == "approval":
+                return shut(
+                    "campaign", f"waits for approval as a whole, {unsent:,} unsent", since=row["updated_at"],
+                    person=True, action="campaign.approve", remedy=f"paceline campaign approve {name}",
+                    numbers={"unsent": unsent, "reason": why},
+                )  # fmt: skip
             words = detail or "by hand" if why == "operator" else f"by guard ({why}): {detail}"
             return shut(
                 "campaign", f"paused {words}, {unsent:,} unsent", since=row["updated_at"], person=True,

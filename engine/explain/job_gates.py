@@ -11,7 +11,6 @@ from storage.dispatch import after
 from storage.domains import WAITS, domain_of, place_in_line
 
 _HELD = {
-    "approval": "waits for approval",
     "field": "held, a field is missing",
     "content": "held, its message cannot be made",
     "configuration": "held, something of the set-up is wrong",
@@ -19,10 +18,12 @@ _HELD = {
 }
 
 
-def word(job: Row, campaign: Row) -> Gate:
+def word(job: Row, campaign: Row, now: int) -> Gate:
     """Whether it waits for a person's word."""
     if job["state"] != "held":
         return Gate("held", "nobody has to agree first")
+    if job["reason"] == "approval":
+        return _approval(job, now)
     why, detail = job["reason"], job["last_error"]
     said = _HELD.get(why, f"held ({why})")
     remedy = {
@@ -34,6 +35,17 @@ def word(job: Row, campaign: Row) -> Gate:
         "held", f"{said}: {detail}" if detail and why != "cancelled" else said, since=job["updated_at"], person=True,
         action={"field": "recipients.edit", "configuration": "job.retry"}.get(why, ""), remedy=remedy,
         numbers={"reason": why},
+    )  # fmt: skip
+
+
+def _approval(job: Row, now: int) -> Gate:
+    asked_at, expires_at = job["asked_at"] or job["updated_at"], job["expires_at"]
+    said = f"waits for approval since {format_duration(max(0, now - asked_at))}"
+    if expires_at is not None:
+        said += f", expires in {format_duration(max(0, expires_at - now))}"
+    return shut(
+        "held", said, since=asked_at, person=True, action="approval.approve",
+        remedy=f"paceline approval approve {job['id']}", numbers={"reason": "approval", "expires_at": expires_at},
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from engine.control import actions as control
 from engine.control import all_actions
 from tests.console.world import NOON
 from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
+from tui.approving import REJECTS
 from tui.looks import LOOKS
 from tui.screens.help import markdown
 from tui.screens.questions import QUESTIONS
@@ -35,7 +36,8 @@ def test_every_action_calls_a_control_action_with_arguments_that_it_takes() -> N
 
 def _more(action: Action) -> dict[str, str]:
     """What is asked for before it is done."""
-    return {"job.resolve": {"verdict": "sent"}, "campaign.test": {"to": "ana@example.com"}}.get(action.id, {})
+    given = {"job.resolve": {"verdict": "sent"}, "campaign.test": {"to": "ana@example.com"}}
+    return {**given, **{id: {"reason": "wrong tone"} for id in REJECTS}}.get(action.id, {})
 
 
 def test_every_question_and_every_undo_belongs_to_an_action() -> None:

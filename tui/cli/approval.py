@@ -181,12 +181,26 @@ def approve(session: Session, ids: tuple[int, ...], text: str, campaign: str, ev
         with session.reader() as reader:
             row = reader.campaign(campaign)
         if row["approval"] == "campaign":
-            session.confirm(f"Approve {safe_text(campaign)}: {row['counts']['pending']:,} messages?")
-            args = {"name": campaign, "version": row["version"]}
-            tell(session, session.call("approval.approve_campaign", args))
+            _approve_whole(session, row)
             return 0
     fix, named = _set(Act.APPROVE, ids, text, campaign, every)
     return act(session, "approval.approve", fix, named, by_ids=bool(ids), more={"looked_at": now_us()})
+
+
+def _approve_whole(session: Session, row: Json) -> None:
+    session.confirm(f"Approve {safe_text(row['name'])}: {row['counts']['pending']:,} messages?")
+    args = {"name": row["name"], "version": row["version"]}
+    tell(session, session.call("approval.approve_campaign", args))
+
+
+@click.command("approve", cls=Change)
+@click.argument("name")
+@click.pass_obj
+def approve_campaign(session: Session, name: str) -> None:
+    """Approve NAME as a whole, and let it go on where its pause waited for that. A later change takes it back."""
+    with session.reader() as reader:
+        row = reader.campaign(name)
+    _approve_whole(session, row)
 
 
 @click.command("reject", cls=Change)

@@ -35,6 +35,7 @@ from tui.cli.verbs import Lazy, LazyGroup, Verb
         "start": Lazy("tui.cli.campaign_run:start", "Plan every message and begin."),
         "pause": Lazy("tui.cli.campaign_run:pause", "Begin nothing new; what is in flight finishes."),
         "resume": Lazy("tui.cli.campaign_run:resume", "Plan the rest anew by the same pacing."),
+        "approve": Lazy("tui.cli.approval:approve_campaign", "Approve it as a whole, so that it goes on."),
         "cancel": Lazy("tui.cli.campaign_run:cancel", "Skip what is open; can be undone for 10 s."),
         "undo-cancel": Lazy("tui.cli.campaign_run:undo_cancel", "Take a cancel back."),
         "retry": Lazy("tui.cli.campaign_run:retry", "Try failed messages again."),

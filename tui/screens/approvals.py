@@ -1,4 +1,9 @@
-"""View 5: every message that is held for a person, with the reason, and the message as far as it can be made."""
+"""View 5: every message that is held for a person, and under the cursor the message itself, as it will be sent.
+
+Those that wait for approval are approved, rejected and written anew here, one after the other or as a marked set; what
+is held for another reason says which, and a retry frees it once that is mended. A filter with a state of its own
+(`state:skipped`) shows what was decided, by whom and when.
+"""
 
 from __future__ import annotations
 
@@ -9,110 +14,162 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from engine.config import Config
+from storage.approval_facts import beside, letter
 from storage.errors import PacelineError
-from storage.filters import parse
-from storage.jobs_page import Place, Query, page
+from storage.filter_terms import Filter, States
+from storage.jobs_plan import states_named
 from storage.reader import Reader
-from tui.actions import Row, Target, job_targets
-from tui.cli.previewing import preview_of
-from tui.format import ago, count, fit
-from tui.screens.view import PAGE, ViewScreen
-from tui.widgets.columns import Column, Table, header
+from tui.actions import Row, Target, action
+from tui.cli.previewing import preview_of_job
+from tui.format import ago, clock, fit, soon, wrap
+from tui.screens.jobs import AllJobsScreen
+from tui.screens.message import MessageScreen, approval_targets, standing
+from tui.screens.view import ViewScreen
+from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
 
 REST = 0.15
 """Seconds that the cursor rests on a row before its message is made."""
-TEXT_LINES = 4
-HELD = Query(parse("state:held"))
+TEXT_LINES = 60
+"""Lines of a message that the pane can hold on the tallest usual screen."""
 
 
-def load(reader: Reader, now: int, after: int) -> Row:
-    place = Place(after, after) if after else None
-    return {"rows": page(reader, HELD, after=place, limit=PAGE).rows, "total": reader.counts()["held"]}
+def with_approvals(reader: Reader, now: int, data: Row) -> Row:
+    """What was read of a window of jobs, each row with what was asked and said about it, and the time of the look."""
+    said = beside(reader, [row["id"] for row in data["rows"]])
+    whole = [
+        row["name"] for row in reader.campaigns()
+        if row["approval"] == "campaign" and row["approved_at"] is None and row["state"] == "paused"
+    ]  # fmt: skip
+    rows = [{**row, **said.get(row["id"], {}), "looked_at": now} for row in data["rows"]]
+    return {**data, "rows": rows, "whole": whole}
 
 
 def load_preview(reader: Reader, now: int, job_id: int, config: Callable[[], Config]) -> Row:
-    """The message of one held job: `{id, subject, text (its first lines)}`, or `{id, why}` it cannot be made."""
+    """The message of one job: `{id, lease, subject, text (its first lines)}`, or `why` it cannot be made."""
     job = reader.job(job_id)
+    found = {"id": job_id, "lease": job["lease"]}
     try:
-        campaign = reader.campaign(job["campaign"])
-        shown = preview_of(campaign, {**job, "id": job["recipient_id"]}, config(), now=now)
+        shown = preview_of_job(reader.campaign(job["campaign"]), job, letter(reader, job_id), config(), now=now)
     except PacelineError as error:
-        return {"id": job_id, "why": f"{error.message}{f' - {error.hint}' if error.hint else ''}"}
+        return {**found, "why": f"{error.message}{f' - {error.hint}' if error.hint else ''}"}
     subject = next((value for name, value in shown.headers if name.lower() == "subject"), "")
-    return {"id": job_id, "subject": subject, "text": (shown.text or shown.html_text).split("\n")[:TEXT_LINES]}
+    return {**found, "subject": subject, "text": (shown.text or shown.html_text).rstrip().split("\n")[:TEXT_LINES]}
 
 
 def columns_at(now: int) -> list[Column]:
+    def what(row: Row) -> tuple[str, str]:
+        return (row["reason"], "warn") if row["state"] == "held" else (row["decision"] or row["state"], "")
+
+    def since(row: Row) -> str:
+        return ago(row.get("asked_at") or row["updated_at"], now)
+
+    def said(row: Row) -> str:
+        by = f"by {row['decided_by']} {clock(row['decided_at'], now)}" if row.get("decided_by") else ""
+        own = "own text" if row.get("written_by") else ""
+        return "; ".join(filter(None, (by, own, row.get("note") or row["error"] or row["error_key"]))) or "-"
+
     return [
-        Column("ID", 8, lambda row: str(row["id"])),
-        Column("HELD FOR", 13, lambda row: (row["reason"], "warn")),
-        Column("SINCE", 7, lambda row: ago(row["updated_at"], now), right=True),
-        Column("CAMPAIGN", 16, lambda row: row["campaign"] or "-"),
-        Column("RECIPIENT", 24, lambda row: row["address"] or "-", from_width=96),
-        Column("WHAT IS WRONG", 0, lambda row: row["error"] or row["error_key"] or "-"),
+        Column("ID", 7, lambda row: str(row["id"]), keep=True),
+        Column("HELD FOR", 13, what, keep=True),
+        Column("SINCE", 7, since, right=True, from_width=98, rank=5),
+        Column("EXPIRES", 9, lambda row: _expires(row, now), rank=6),
+        Column("CAMPAIGN", 16, lambda row: row["campaign"] or "-", from_width=98, rank=4),
+        Column("RECIPIENT", 20, lambda row: row["address"] or "-", rank=7),
+        Column("NOTE", 0, said, keep=True),
+        Column("STEP", 4, lambda row: str(row["step"] or "-"), right=True, rank=1, extra=True),
+        Column("QUEUE", 14, lambda row: row["queue"], rank=2, extra=True),
     ]
 
 
-def preview_lines(row: Row | None, shown: Row | None, width: int) -> list[Line]:
-    """Six lines about the message under the cursor."""
+def _expires(row: Row, now: int) -> tuple[str, str]:
+    at = row.get("expires_at")
+    if at is None or row["state"] != "held" or row["reason"] != "approval":
+        return "-", "dim"
+    return soon(at, now), "warn" if at - now < 24 * 3_600_000_000 else ""
+
+
+def preview_lines(row: Row | None, shown: Row | None, now: int, width: int, height: int) -> list[Line]:
+    """The message under the cursor, as much of it as there is room for."""
     if row is None:
         return []
-    lines: list[Line] = [
-        ((" " + "-" * (width - 2), "dim"),),
-        ((" TO       ", "head"), (fit(row["address"] or "-", width - 11), "")),
-    ]
-    if shown is None or shown["id"] != row["id"]:
+    lines: list[Line] = [((" " + "-" * (width - 2), "dim"),)]
+    if said := standing(row, now):
+        lines.append(((" APPROVAL ", "head"), (fit(said, width - 11), "")))
+    lines.append(((" TO       ", "head"), (fit(row["address"] or "-", width - 11), "")))
+    if shown is None or (shown["id"], shown["lease"]) != (row["id"], row["lease"]):
         return [*lines, (("          the message is being made ...", "dim"),)]
     if "why" in shown:
-        return [*lines, ((" MESSAGE  ", "head"), (fit(f"cannot be made: {shown['why']}", width - 11), ""))]
-    lines.append(((" SUBJECT  ", "head"), (fit(shown["subject"], width - 11), "")))
-    return lines + [((fit(f"          {text}", width), ""),) for text in shown["text"]]
+        why = wrap(f"cannot be made: {shown['why']}", width - 11)
+        return [*lines, ((" MESSAGE  ", "head"), (why[0], "")), *(((f"          {more}", ""),) for more in why[1:])]
+    lines += [((" SUBJECT  ", "head"), (fit(shown["subject"], width - 11), "")), ()]
+    room = height - len(lines)
+    body = [part for text in shown["text"] for part in (wrap(text, width - 4) if text.strip() else [""])]
+    if len(body) > room > 0:
+        body = [*body[: room - 1], "... enter shows all of it"]
+    return lines + [((f"   {text}", ""),) for text in body]
 
 
-class ApprovalsScreen(ViewScreen):
+class ApprovalsScreen(AllJobsScreen):
     CSS_PATH: ClassVar = ["view.tcss", "approvals.tcss"]
     MODE = "approvals"
+    LIST = "approvals"
+    HINTS: ClassVar = ("view.open", "view.filter", "mark.one")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._shown: Row | None = None
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self._message: Row | None = None
         self._rest: Timer | None = None
 
+    # what is read
+
+    def wanted(self) -> Filter:
+        """What is held, unless the filter names a state."""
+        if states_named(self.filter) is None:
+            return Filter((*self.filter.terms, States(("held",))))
+        return self.filter
+
     def token(self) -> Hashable:
-        return ("held", self.after[-1])
+        return ("approvals", super().token())
 
     def reads(self) -> Any:
-        after = self.after[-1]
-        return lambda reader, now: load(reader, now, after)
+        jobs = super().reads()
+        return lambda reader, now: with_approvals(reader, now, jobs(reader, now))
 
     def crumb(self) -> str:
-        return "Approvals  held messages"
+        return f"Approvals  {self.filter_text() or 'held messages'}".rstrip()
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="head")
-        yield Grid(id="held")
+        yield Grid(id="jobs")
         yield Lines(id="preview")
 
-    def page_rows(self) -> list[Row]:
-        return self.data["rows"] if self.data else []
+    # what is shown
 
-    def show(self, data: Row, now: int) -> None:
-        self.crumb_right = self.page_text("message", data["total"]) if data["rows"] else f"{count(data['total'])} held"
-        columns = columns_at(now)
-        nothing = ((" Nothing is held: every message goes its way without a person.", ""),)
-        self.query_one("#head", Lines).show([header(columns, self.size.width) if data["rows"] else nothing])
-        self.query_one(Grid).show(Table(columns, data["rows"], lambda row: row["id"]))
-        self.redraw_for_cursor()
+    def columns(self, now: int) -> list[Column]:
+        return columns_at(now)
 
-    def redraw_for_cursor(self) -> None:
+    def nothing(self) -> Line:
+        whole = self.data["whole"] if self.data else []
+        if whole and not self.text:
+            named = f"{', '.join(whole[:3])}{', ...' if len(whole) > 3 else ''}"
+            return ((f" As a whole: {named}: {self.named('campaign.approve')} in view 2 approves a campaign.", "warn"),)
+        return ((" No message matches." if self.text else " Nothing is held: no message waits for a person.", ""),)
+
+    def follow(self, row: Row | None) -> None:
+        self._draw_preview()
+        known = self._message is not None and row is not None
+        if row is None or (known and (self._message["id"], self._message["lease"]) == (row["id"], row["lease"])):  # type: ignore[index]
+            return
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._make)
+
+    def _draw_preview(self) -> None:
+        pane = self.query_one("#preview", Lines)
         row = self.query_one(Grid).current
-        self.query_one("#preview", Lines).show(preview_lines(row, self._shown, self.size.width))
-        if row is not None and (self._shown is None or self._shown["id"] != row["id"]):
-            if self._rest is not None:
-                self._rest.stop()
-            self._rest = self.set_timer(REST, self._make)
+        pane.show(preview_lines(row, self._message, self.console.present(), self.size.width, pane.size.height))
 
     def _make(self) -> None:
         row = self.query_one(Grid).current
@@ -122,18 +179,34 @@ class ApprovalsScreen(ViewScreen):
     async def _made(self, job_id: int) -> None:
         config = self.console.load_config
         try:
-            self._shown = await self.console.read_once(lambda reader, now: load_preview(reader, now, job_id, config))
+            self._message = await self.console.read_once(lambda reader, now: load_preview(reader, now, job_id, config))
         except PacelineError as error:
-            self._shown = {"id": job_id, "why": error.message}
+            self._message = {"id": job_id, "lease": -1, "why": error.message}
         if self.is_current:
-            self.redraw_for_cursor()
+            self._draw_preview()
+
+    # acting
+
+    def action_press(self, id: str) -> None:
+        """A yes to one message goes on to the next at once: the list follows when the engine has answered."""
+        row = self.query_one(Grid).current
+        one = id == "approval.approve" and row is not None and not self.marks.any
+        goes_on = one and self.targets()[0].scope == "approval" and not action(id).off(row, self.console.situation())
+        super().action_press(id)
+        if goes_on:
+            self.query_one(Grid).action_move("down")
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current
-        return job_targets(row) if row else []
+        off = {"off": self.filter_off()} if self.broken else {}
+        found = [Target("asked", target.row) for target in super().targets() if target.scope == "marked"]
+        found += [target for target in super().targets() if target.scope == "marked"]
+        return [*found, *approval_targets({**row, **off})] if row else found
 
     def opens(self) -> ViewScreen | None:
+        row = self.query_one(Grid).current
+        if row is not None and row.get("asked_at"):
+            return MessageScreen(row["id"])
         from tui.screens.job import JobScreen
 
-        row = self.query_one(Grid).current
-        return JobScreen(row["id"], self.crumb()) if row else None
+        return JobScreen(row["id"], "Approvals") if row else None

@@ -103,7 +103,7 @@ class EditorScreen(WorkingScreen):
         if self.console.held:
             return super().hints(width)
         key = self.named("app.back")
-        return ((f" {key}", "key"), (" done, or leave it", ""), ("   {{ field }} is filled in for each person", "dim"))
+        return ((f" {key}", "key"), (" done, or leave it", ""), (f"   {self.hint()}", "dim"))
 
     # checking
 
@@ -126,13 +126,25 @@ class EditorScreen(WorkingScreen):
             self.console.say("empty", "warn")
             return None
         try:
-            given = changes(area.text, self._part)
-            used = fields_of((given.get("subject", ""), False), (given[self._part], self._part == "html"))
+            about = self.about(self.read_back(area.text))
         except PacelineError as error:
             self.console.say(in_words(error), "bad")
             return error
-        self.console.say(f"ok: it uses {', '.join(used) or 'no field'}", "good")
+        self.console.say(f"ok: {about}", "good")
         return None
+
+    def read_back(self, content: str) -> dict[str, Any]:
+        """What the document says, as `keep` takes it. Raises PacelineError naming the line."""
+        return changes(content, self._part)
+
+    def about(self, given: dict[str, Any]) -> str:
+        """What is said of a text that can be kept. Raises PacelineError."""
+        used = fields_of((given.get("subject", ""), False), (given[self._part], self._part == "html"))
+        return f"it uses {', '.join(used) or 'no field'}"
+
+    def hint(self) -> str:
+        """What is to be known while writing."""
+        return "{{ field }} is filled in for each person"
 
     # ending
 
@@ -163,7 +175,7 @@ class EditorScreen(WorkingScreen):
             return
         if answer["do"] == KEEP:
             text = self.query_one(LetterArea).text
-            await self._keep(changes(text, self._part) if text.strip() else {self._part: ""})
+            await self._keep(self.read_back(text) if text.strip() else {self._part: ""})
         else:
             self.console.say("the changes were thrown away")
         self.dismiss(None)

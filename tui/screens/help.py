@@ -24,6 +24,8 @@ SCOPES = {
     "import": "an import of a draft",
     "group": "a group of failures",
     "marked": "the marked jobs",
+    "asked": "marked messages that wait for approval",
+    "approval": "a message that waits for approval",
     "job": "a job",
     "person": "a person",
     "suppressions": "the suppressions",

@@ -9,7 +9,7 @@ from typing import Any
 from storage.alarm_facts import STOPPED
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
-from tui.format import ago, clock, fit, plural, soon
+from tui.format import ago, clock, count, fit, plural, soon
 from tui.screens.health_words import FULL, disk_used
 from tui.screens.queue_words import cap_text, full_cap
 from tui.widgets.lines import Line
@@ -46,7 +46,8 @@ def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
         found += _of_queue(row, now, told=row["id"] in queues)
     for row in data["campaigns"]:
         stopped_with_queue = row["pause_reason"] == "account" and row["queue_id"] in restricted
-        found += _of_campaign(row, now, told=row["id"] in campaigns or stopped_with_queue)
+        found += _of_campaign(row, now, told=row["id"] in campaigns or stopped_with_queue, named=named)
+        found += _of_held(row, data["approvals"].get(row["id"]))
     for group in data["failures"]:
         if group["failed"]:
             text = f"failed: {group['error_key']}"
@@ -107,10 +108,33 @@ def _of_queue(row: Row, now: int, *, told: bool) -> list[Need]:
     return []
 
 
-def _of_campaign(row: Row, now: int, *, told: bool) -> list[Need]:
+def _of_held(row: Row, asked: Row | None) -> list[Need]:
+    """Messages that wait for approval (`asked` as `approval_facts.waiting` gives it), and those held otherwise."""
+    if row["state"] == "cancelled":
+        return []
+    found = []
+    n = asked["n"] if asked else 0
+    if asked:
+        text = f"{'waits' if n == 1 else 'wait'} for approval in {row['name']}"
+        if asked["soon"]:
+            text = f"{count(asked['soon'])} expire within 24h: approval in {row['name']}"
+        key, urgency = ("approvals", row["id"]), 2 if asked["soon"] else 3
+        found.append(Need(urgency, "o", "warn", plural(n, "msg"), text, asked["asked_at"], key, "approvals", row))
+    if (rest := row["counts"]["held"] - n) > 0:
+        text = f"held in {row['name']}: wait for a person"
+        key = ("held", row["id"])
+        found.append(Need(3, "o", "warn", plural(rest, "job"), text, row.get("held_at"), key, "held", row))
+    return found
+
+
+def _of_campaign(row: Row, now: int, *, told: bool, named: KeyOf) -> list[Need]:
     """`told`: an alarm stands for what paused it."""
     found = []
-    if row["state"] == "paused" and row["pause_reason"] != "operator" and not told:
+    if row["state"] == "paused" and row["pause_reason"] == "approval":
+        text = f"waits for approval as a whole: {named('campaign.approve')} approves it"
+        key = ("paused", row["id"])
+        found.append(Need(2, "o", "warn", row["name"], text, row["updated_at"], key, "campaign", row))
+    elif row["state"] == "paused" and row["pause_reason"] != "operator" and not told:
         text = f"paused by guard: {row['pause_detail'] or row['pause_reason']}"
         key = ("paused", row["id"])
         found.append(Need(1, "!", "bad", row["name"], text, row["updated_at"], key, "campaign", row))
@@ -118,10 +142,6 @@ def _of_campaign(row: Row, now: int, *, told: bool) -> list[Need]:
         text = f"uncertain in {row['name']}: sent or not?"
         key = ("uncertain", row["id"])
         found.append(Need(2, "?", "ask", plural(n, "job"), text, row.get("uncertain_at"), key, "uncertain", row))
-    if (n := row["counts"]["held"]) and row["state"] not in ("cancelled",):
-        text = f"held in {row['name']}: wait for a person"
-        at = row.get("held_at")
-        found.append(Need(3, "o", "warn", plural(n, "job"), text, at, ("held", row["id"]), "held", row))
     cap = full_cap(row, now) if row["state"] == "active" and row["counts"]["pending"] else None
     if cap is not None and cap["frees_at"] - now >= CAP_WAIT and (row["due"]["first"] or now) <= now:
         text = f"cap full {cap_text(cap)}, next slot {clock(cap['frees_at'], now, seconds=True)}"

@@ -10,7 +10,9 @@ from textual.events import Resize
 from textual.widget import Widget
 
 from storage.alarm_facts import open_alarms
+from storage.approval_facts import waiting
 from storage.event_pages import last_actions
+from storage.filter_terms import quoted
 from storage.health_facts import last_stopped, oldest_due, sizes
 from storage.model import MINUTE
 from storage.queue_facts import add_limits
@@ -54,6 +56,7 @@ def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
             row[f"{state}_at"] = last_stopped(reader, row["id"], state) if row["counts"][state] else None
     return {
         "alarms": open_alarms(reader),
+        "approvals": waiting(reader, now),
         "campaigns": campaigns,
         "counts": reader.counts(),
         "rates": reader.rates(now - (SPARK_MINUTES + 1) * MINUTE),
@@ -232,12 +235,13 @@ class OverviewScreen(ViewScreen):
         need = self._need()
         if need is None or not need.scope:
             return []
-        if need.scope in ("uncertain", "held"):
+        if need.scope in ("uncertain", "held", "approvals"):
             return [Target("campaign", need.row)]
         alarm = [Target("alarm", need.alarm)] if need.alarm is not None else []
         return [Target(need.scope, need.row), *alarm]
 
     def opens(self) -> ViewScreen | None:
+        from tui.screens.approvals import ApprovalsScreen
         from tui.screens.campaign import CampaignScreen
         from tui.screens.failures import JobsScreen
         from tui.screens.queues import QueueScreen
@@ -245,6 +249,8 @@ class OverviewScreen(ViewScreen):
         need = self._need()
         if need is None:
             return None
+        if need.scope == "approvals":
+            return ApprovalsScreen(f"campaign:{quoted(need.row['name'])}")
         if need.scope == "campaign":
             return CampaignScreen(need.row["name"])
         if need.scope in ("uncertain", "held"):

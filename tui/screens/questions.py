@@ -177,6 +177,38 @@ def cancel_marked(row: Row, facts: Row, situation: Situation) -> Question | None
     return Question(f"Cancel {plural(n, 'job')}{where(situation)}?", tuple(lines), typed=typed)
 
 
+def approve_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
+    n = len(facts["set"].jobs)
+    lines = [*_set_lines(row, facts, situation), f"pace      {facts['pace']}"]
+    lines.append(f"undo      {situation.named('undo')} while nothing of it was sent")
+    typed = str(n) if _many(n, row["all"]) else ""
+    return Question(f"Approve {plural(n, 'message')}{where(situation)}?", tuple(lines), typed=typed)
+
+
+def reject_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
+    n = len(facts["set"].jobs)
+    lines = [
+        *_set_lines(row, facts, situation),
+        f"because   {facts['given'].get('reason', '')}",
+        "effect    they are skipped and will not be sent; there is no way back",
+    ]
+    typed = str(n) if _many(n, row["all"]) else ""
+    return Question(f"Reject {plural(n, 'message')}{where(situation)}?", tuple(lines), typed=typed)
+
+
+def approve_campaign(row: Row, facts: Row, situation: Situation) -> Question | None:
+    n = row["counts"]["pending"]
+    why = row["pause_detail"] or row["pause_reason"]
+    after = "it goes on by its pacing" if row["pause_reason"] == "approval" else f"it stays paused: {why}"
+    lines = (
+        f"messages  {count(n)} that were not sent yet, and what its sequence adds to them",
+        f"then      {after}",
+        "care      a change of its message or of its people takes the approval back",
+    )
+    typed = str(n) if n > MANY and situation.production else ""
+    return Question(f"Approve {row['name']} as a whole{where(situation)}?", lines, typed=typed)
+
+
 def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
     lines = (
         f"to        {row.get('address') or '-'}",
@@ -296,6 +328,7 @@ def quit_busy(in_flight: int, running: int, situation: Situation) -> Question:
 
 Build = Callable[[Row, Row, Situation], Question | None]
 
+
 def remove_schedule(row: Row, facts: Row, situation: Situation) -> Question | None:
     lines = ("with the record of its firings; its jobs stay, also one that runs", "to keep it for later, disable it")
     return Question(f"Remove schedule {row['name']}{where(situation)}?", lines)
@@ -306,6 +339,9 @@ QUESTIONS: dict[str, Build] = {
     "campaign.start": start,
     "campaign.resume": resume,
     "campaign.cancel": cancel,
+    "campaign.approve": approve_campaign,
+    "approvals.approve": approve_marked,
+    "approvals.reject": reject_marked,
     "campaign.live": live,
     "campaign.retry": retry_campaign,
     "failures.retry": retry_group,
