@@ -115,7 +115,7 @@ class ApprovalsScreen(AllJobsScreen):
     CSS_PATH: ClassVar = ["view.tcss", "approvals.tcss"]
     MODE = "approvals"
     LIST = "approvals"
-    HINTS: ClassVar = ("view.open", "view.filter", "mark.one")
+    HINTS: ClassVar[tuple[str, ...]] = ("view.open", "view.filter", "mark.one")
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)

@@ -36,7 +36,7 @@ class AllJobsScreen(FilteredScreen):
     CSS_PATH: ClassVar = ["view.tcss", "jobs.tcss"]
     MODE = "jobs"
     LIST = "jobs"
-    HINTS: ClassVar = ("view.open", "view.filter", "mark.one", "mark.all")
+    HINTS: ClassVar[tuple[str, ...]] = ("view.open", "view.filter", "mark.one", "mark.all")
     BINDINGS: ClassVar = [
         *look_bindings("shape", "columns", "order", "mark"),
         back_binding("put_back"),
