@@ -37,9 +37,9 @@ class SpecArgs(NamedArgs):
     """What is not given stays as it is; a new schedule has the configured zone, and the defaults. `grace` in
     microseconds; `queue` "" and `priority` 0: that of its kind; `enabled` counts for a new one only."""
 
-    kind: str | None = Field(default=None, min_length=1, max_length=100)
+    kind: str | None = Field(default=None, max_length=100)
     cron: str | None = Field(default=None, max_length=2 * LONGEST_EXPRESSION)
-    zone: str | None = Field(default=None, min_length=1, max_length=100)
+    zone: str | None = Field(default=None, max_length=100)
     payload: dict[str, Any] | None = None
     queue: str | None = Field(default=None, max_length=100)
     priority: int | None = Field(default=None, ge=0, le=10)

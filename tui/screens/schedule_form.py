@@ -20,6 +20,7 @@ from tui.actions import Row, Target
 from tui.safe_text import safe_text
 from tui.screens.form import FormScreen, field, told
 from tui.screens.schedule_rows import firing_line, preview
+from tui.screens.view import back_binding
 from tui.screens.working import in_words
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
@@ -69,6 +70,7 @@ class ScheduleFormScreen(FormScreen):
     """`name`: the schedule that is changed, "" for a new one; `wanted`: what a new one is to be called."""
 
     MODE = "schedules"
+    BINDINGS: ClassVar = [back_binding("leave_form")]
     HINTS: ClassVar[tuple[str, ...]] = ("view.open",)
 
     def __init__(self, name: str = "", wanted: str = "") -> None:
@@ -81,6 +83,8 @@ class ScheduleFormScreen(FormScreen):
         self._typing: tuple[str, str] = ("", "")
         """The field whose line is open, with what stands there now."""
         self._problem = ""
+        self._leaving = False
+        """Somebody was told that going back loses what was changed."""
         self._zone = NEW["zone"]
         self.set_class(True, "-alone")
 
@@ -120,7 +124,7 @@ class ScheduleFormScreen(FormScreen):
         if not self._name:
             items.append(self._field("name", values["name"], "letters, digits, dots, dashes, underscores"))
         items += [
-            self._field("cron", values["cron"], "or @hourly, @daily, @weekly, @monthly, @yearly"),
+            self._field("cron", values["cron"], "or @hourly, @daily, @weekly, @monthly"),
             self._field("zone", values["zone"], "whose clocks the expression means"),
             self._field("kind", values["kind"], "what is made when it fires"),
             self._field("payload", json.dumps(values["payload"], ensure_ascii=False), ""),
@@ -149,6 +153,14 @@ class ScheduleFormScreen(FormScreen):
             return told(why_not, width, style="bad")
         lines = [firing_line("NEXT" if i == 0 else "", firing, now, width) for i, firing in enumerate(firings)]
         return [*told(f"{words}, {zone}", width), *(Item(lambda width, line=line: line) for line in lines)]  # type: ignore[misc]
+
+    async def action_leave_form(self) -> None:
+        """One step back; what was changed and not saved is lost by the second one only."""
+        if self._given and not self._leaving:
+            self._leaving = True
+            self.console.say(f"not saved: {self.named('app.back')} again leaves it as it was", "warn")
+        else:
+            await self.console.action_back()
 
     # changing
 
@@ -212,6 +224,7 @@ class ScheduleFormScreen(FormScreen):
             self._given.pop(name, None)
         else:
             self._given[name] = value
+            self._leaving = False
         self.redraw()
 
     async def _save(self) -> None:

@@ -98,6 +98,8 @@ def items_of(data: Row, status: Row, now: int, add: str) -> list[Item]:
 class SchedulesScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "schedules.tcss"]
     MODE = "schedules"
+    _wanted: int | None = None
+    """The schedule that the cursor is to go to, as soon as there is a list."""
 
     def reads(self) -> Any:
         return load
@@ -116,6 +118,9 @@ class SchedulesScreen(ViewScreen):
         self.crumb_right = "  ".join([*told, *([f"{count(n)} to begin"] if n else [])])
         self.set_class(not data["schedules"], "-alone")
         status = self.console.link.state.status
+        if self._wanted is not None:
+            self.query_one(Grid).open_on(("schedule", self._wanted))
+            self._wanted = None
         self.query_one(Grid).show(Sections(items_of(data, status, now, self.named("schedule.add"))))
         self.redraw_for_cursor()
 
@@ -131,7 +136,7 @@ class SchedulesScreen(ViewScreen):
 
     def go_to(self, schedule_id: int) -> None:
         """Put the cursor on this schedule."""
-        self.query_one(Grid).open_on(("schedule", schedule_id))
+        self._wanted = schedule_id
         self.redraw()
 
     def targets(self) -> list[Target]:
