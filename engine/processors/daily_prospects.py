@@ -160,7 +160,7 @@ async def _rank(context: RunContext, payload: ProspectSettings, course: Course) 
     barred = await context.read(lambda reader: suppressed(reader, campaign_id, keys, context.now()))
     limit = min(payload.per_run, course.outputs["remaining"])
     ranking = await context.in_thread(rank, prospects, payload.criteria, contacted, limit, barred)
-    dropped = ", ".join(f"{reason} {n:,}" for reason, n in sorted(ranking.dropped.items()))
+    dropped = "; ".join(f"{reason}: {n:,}" for reason, n in sorted(ranking.dropped.items()))
     return StageEnd(
         {
             "scored": len(ranking.scored),
@@ -174,7 +174,7 @@ async def _rank(context: RunContext, payload: ProspectSettings, course: Course) 
                 for one in ranking.selected
             ],
         },
-        note=dropped,
+        note=f"left out - {dropped}" if dropped else "",
         stop="" if ranking.selected else "nobody is left who fits and was never written to",
     )
 

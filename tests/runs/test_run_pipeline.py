@@ -129,7 +129,7 @@ async def test_whoever_was_rejected_expired_or_is_suppressed_is_not_proposed_aga
     run = await lab.run()
     assert (run["result"]["high_priority"], run["result"]["uncontacted"]) == (75, 64)
     [ranked] = [stage for stage in run["stages"] if stage["name"] == "rank"]
-    assert "contacted before 10" in ranked["note"] and "must not be contacted 1" in ranked["note"]
+    assert "contacted before: 10" in ranked["note"] and "must not be contacted: 1" in ranked["note"]
     again = {job["address"] for job in lab.waiting()}
     assert len(again) == 40 and not again & {next_best, *(job["address"] for job in jobs)}
 

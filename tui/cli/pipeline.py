@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storage.errors import NotFoundError, UsageError
-from tui.cli.output import dated, emit, local, out, pairs, say, span, table
+from tui.cli.output import dated, emit, iso, local, say, table
+from tui.cli.pipeline_show import run_json, tell_history, tell_run
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
-from tui.safe_text import safe_text
 
 if TYPE_CHECKING:
     from engine.processors.processor import Processor
@@ -83,7 +83,7 @@ def run(session: Session, name: str, text: str, payload_file: Path | None, wait:
     if wait:
         return _watched(session, int(result["job_id"]))
     if session.json:
-        emit(dated(result))
+        emit(dated({**result, "meta": {**result["meta"], "timestamp": iso(result["meta"]["timestamp"])}}))
     else:
         say(f"{result['message']}: paceline pipeline show {result['job_id']}")
     return 0
@@ -122,7 +122,7 @@ def show(session: Session, which: str, watch: bool) -> int:
 @click.pass_obj
 def history(session: Session, name: str, limit: int) -> None:
     """Earlier runs, newest first, with the figures that tell them apart."""
-    from storage.pipeline_facts import counters, runs
+    from storage.pipeline_facts import runs
 
     found = _pipelines()
     if name:
@@ -135,25 +135,7 @@ def history(session: Session, name: str, limit: int) -> None:
     if session.json:
         emit({"count": len(rows), "pipeline": kind, "runs": [run_json(row) for row in rows]})
         return
-    funnel = found[kind].funnel if kind else ()
-    shown = [
-        (
-            row["id"], local(row["started_at"] or row["due_at"], session.zone), row["state"],
-            span(row["ran"]) if row["ran"] else "", *(counters(row).get(name, "") for name in funnel), row["flag"],
-        )
-        for row in rows
-    ]  # fmt: skip
-    table(
-        ("job", "began", "state", "took", *(word.replace("_", " ") for word in funnel), "flag"),
-        shown,
-        empty="no run yet",
-    )
-
-
-def run_json(row: Row) -> dict[str, Any]:
-    """One run with its stages, as `--json` prints it; what stages hand on to one another is left out."""
-    stages = [{key: value for key, value in stage.items() if key != "output"} for stage in row["stages"]]
-    return dated({**row, "job_id": row["id"], "pipeline": row["kind"]}) | {"stages": [dated(stage) for stage in stages]}
+    tell_history(rows, found[kind].funnel if kind else (), session.zone)
 
 
 def _pipelines() -> dict[str, Any]:
@@ -194,28 +176,8 @@ def _show(session: Session, run: Row) -> None:
     if session.json:
         emit(run_json(run))
         return
-    pairs(
-        (
-            ("pipeline", f"{run['kind']} (job {run['id']}, {run['origin']})"),
-            ("state", run["state"] + (f" ({run['reason']})" if run["reason"] else "")),
-            ("flag", run["flag"] or None),
-            ("error", run["last_error"] or None),
-            ("took", span(run["ran"]) if run["ran"] else None),
-        )
-    )
-    out()
-    of = len(run["stages"])
-    for stage in run["stages"]:
-        began, ended = stage["started_at"], stage["finished_at"]
-        took = span(ended - began) if began is not None and ended is not None else ""
-        figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in (stage["counters"] or {}).items())
-        words = "; ".join(word for word in (figures, stage["note"], stage["flag"] and f"! {stage['flag']}") if word)
-        when = local(began, session.zone) if began is not None else ""
-        out(
-            safe_text(
-                f"{stage['position']}/{of}  {stage['name']:<10} {stage['state']:<8} {when:<20} {took:>7}  {words}"
-            )
-        )
+    found = _pipelines().get(run["kind"])
+    tell_run(run, found.funnel if found else (), session.zone)
 
 
 def _watched(session: Session, job_id: int) -> int:
