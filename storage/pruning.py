@@ -7,8 +7,9 @@ runs by the hour (`kind_hours`), which outlive the rows that they were counted f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage.recipients import remove_jobs
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SLICE = 500
 """Rows that one transaction removes at most, so that no message waits for it."""
-MACHINES = ("engine", "job", "schedule")
+MACHINES = ("engine", "job")
 """`events.via` of what nobody did by hand."""
 
 
@@ -30,12 +31,13 @@ class Pruned:
     after: int | None
 
 
-# A batch goes as a whole: a later stage asks how all of it ended, and its progress is told of all of it. One with a job
-# that may have happened waits for a person's word.
-_OLD_BATCHES = (
-    "FROM batches b INDEXED BY batches_campaign WHERE b.campaign_id IS NULL AND b.id > ? AND b.kind = 'enqueue' "
-    "AND b.state = 'done' AND b.finished_at < ? AND NOT EXISTS (SELECT 1 FROM counters k INDEXED BY counters_batch "
-    "WHERE k.batch_id = b.id AND k.state IN ('held', 'pending', 'processing', 'uncertain') AND k.n > 0)"
+_BATCHES = (
+    "SELECT id, kind, state, created_at, finished_at FROM batches INDEXED BY batches_campaign "
+    "WHERE campaign_id IS NULL AND id > ? ORDER BY id LIMIT ?"
+)
+_NEEDED = (
+    "SELECT 1 FROM counters INDEXED BY counters_batch WHERE batch_id = ? "
+    "AND state IN ('held', 'pending', 'processing', 'uncertain') AND n > 0 LIMIT 1"
 )
 _JOBS = (
     "SELECT id, queue_id, campaign_id, batch_id, state, error_key FROM jobs INDEXED BY jobs_batch "
@@ -49,28 +51,45 @@ _ITEMS = (
 
 def prune_jobs(tx: Tx, before: int, after: int) -> Pruned:
     """Remove a slice of the background jobs whose batch ended before a time (us), with all that belongs to them, of
-    batches behind the id `after`. The counters stay equal to a recount."""
-    room, removed, at = SLICE, 0, after
+    batches behind the id `after`. The counters stay equal to a recount.
+
+    A batch goes as a whole: a later stage asks how all of it ended, and its progress is told of all of it. One with a
+    job that may have happened waits for a person's word. Ids follow time but for steps of the clock, so the first
+    window without an old batch is the last that is looked at.
+    """
+    room, removed = SLICE, 0
     emptied: list[tuple[int]] = []
-    batches = tx.all(f"SELECT b.id {_OLD_BATCHES} ORDER BY b.id LIMIT ?", (after, before, SLICE))
-    for batch in batches:
-        gone = []
-        for job in tx.all(_JOBS, (batch["id"], room)):
-            # The items of one job can be more than a slice: the job goes with the last of them.
-            items = tx.execute(_ITEMS, (job["id"], room)).rowcount
-            room -= items + 1
-            if room < 0:
-                break
-            gone.append(job)
+    window = tx.all(_BATCHES, (after, SLICE))
+    for batch in window:
+        if not _is_over(batch, before) or tx.one(_NEEDED, (batch["id"],)) is not None:
+            continue
+        gone, room = _with_items(tx, tx.all(_JOBS, (batch["id"], room)), room)
         remove_jobs(tx, gone)
         removed += len(gone)
         if tx.one("SELECT 1 FROM jobs WHERE batch_id = ? LIMIT 1", (batch["id"],)) is None:
             emptied.append((batch["id"],))
-            at = batch["id"]
         if room <= 0:
-            break
+            _remove_batches(tx, emptied)
+            return Pruned(removed, batch["id"] - 1)
     _remove_batches(tx, emptied)
-    return Pruned(removed, at if room <= 0 or len(batches) == SLICE else None)
+    over = len(window) < SLICE or all(batch["created_at"] >= before for batch in window)
+    return Pruned(removed, None if over else window[-1]["id"])
+
+
+def _is_over(batch: Any, before: int) -> bool:
+    return bool(batch["kind"] == "enqueue" and batch["state"] == "done" and batch["finished_at"] < before)
+
+
+def _with_items(tx: Tx, jobs: Sequence[Any], room: int) -> tuple[list[Any], int]:
+    """Those of these jobs whose items are gone with this slice, and the room that is left: the items of one job can be
+    more than a slice, and the job goes with the last of them."""
+    gone: list[Any] = []
+    for job in jobs:
+        room -= tx.execute(_ITEMS, (job["id"], room)).rowcount + 1
+        if room < 0:
+            break
+        gone.append(job)
+    return gone, room
 
 
 def _remove_batches(tx: Tx, ids: list[tuple[int]]) -> None:
@@ -92,11 +111,17 @@ def prune_events(tx: Tx, before: int, after: int) -> Pruned:
     return Pruned(len(old), None if over else window[-1]["id"])
 
 
+_OLD_JOBS = (
+    "SELECT COALESCE(SUM((SELECT SUM(n) FROM counters WHERE batch_id = b.id)), 0) AS n FROM batches b "
+    "WHERE b.campaign_id IS NULL AND b.kind = 'enqueue' AND b.state = 'done' AND b.finished_at < ? "
+    "AND NOT EXISTS (SELECT 1 FROM counters k INDEXED BY counters_batch WHERE k.batch_id = b.id "
+    "AND k.state IN ('held', 'pending', 'processing', 'uncertain') AND k.n > 0)"
+)
+
+
 def old_jobs(reader: Reader, before: int) -> int:
     """How many background jobs `prune_jobs` would remove."""
-    row = reader.one(
-        f"SELECT COALESCE(SUM((SELECT SUM(n) FROM counters WHERE batch_id = b.id)), 0) AS n {_OLD_BATCHES}", (0, before)
-    )
+    row = reader.one(_OLD_JOBS, (before,))
     return int(row["n"]) if row else 0
 
 
