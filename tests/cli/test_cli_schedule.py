@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Home
 
-REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NIGHTLY = ("schedule", "add", "nightly", "--cron", "0 0 * * *", "--zone", "Europe/Berlin", "--kind", "cleanup_old_data")
 
 
@@ -155,9 +156,21 @@ def test_a_file_with_a_mistake_says_where(home: Home, text: str, said: str) -> N
     assert (done.code, said in done.err) == (2, True), done.err
 
 
-def test_the_shipped_schedules_load_with_one_command(home: Home) -> None:
-    path = REPOSITORY / "examples" / "schedules" / "schedules.toml"
-    assert home("schedule", "import", path, "--yes").code == 0
+def test_the_shipped_schedules_load_with_one_command_and_run(home: Home) -> None:
+    assert home("campaign", "apply", EXAMPLES / "prospects").code == 0
+    (home.folder / "work").mkdir(exist_ok=True)
+    shutil.copy(EXAMPLES / "jobs" / "opportunities.csv", home.folder / "work")
+    done = home("schedule", "import", EXAMPLES / "schedules" / "schedules.toml", "--yes")
+    assert done.code == 0, done.err
     rows = {row["name"]: row for row in home("schedule", "list", "--json").json["schedules"]}
-    assert (rows["daily-prospects"]["cron"], rows["daily-prospects"]["zone"]) == ("0 8 * * *", "America/New_York")
-    assert rows["clean-up"]["cron"] == "0 0 * * *"
+    assert {name: (row["cron"], row["zone"]) for name, row in rows.items()} == {
+        "daily-prospects": ("0 8 * * *", "America/New_York"),
+        "process-opportunities": ("0 */1 * * *", "UTC"),
+        "cleanup-old-data": ("0 0 * * *", "UTC"),
+    }
+    for name in rows:
+        assert home("schedule", "run", name).code == 0
+    assert home.program("engine", "run", "--until-idle").code == 0
+    states = {row["name"]: row["last"]["job_state"] for row in home("schedule", "list", "--json").json["schedules"]}
+    assert states == dict.fromkeys(rows, "completed")
+    assert home("schedule", "import", EXAMPLES / "schedules" / "schedules.toml").out.endswith("3 left alone\n")

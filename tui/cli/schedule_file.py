@@ -12,6 +12,7 @@ import click
 
 from storage.errors import UsageError
 from tui.cli.output import Json, dated, emit, out, say, table
+from tui.cli.payloads import payload_of
 from tui.cli.session import Session
 from tui.cli.verbs import Change
 from tui.safe_text import safe_text
@@ -19,7 +20,7 @@ from tui.safe_text import safe_text
 LARGEST = 1 << 20
 MOST = 1_000
 _KINDS: dict[str, type] = {
-    **dict.fromkeys(("cron", "zone", "kind", "queue", "missed", "grace", "overlap"), str),
+    **dict.fromkeys(("cron", "zone", "kind", "queue", "missed", "grace", "overlap", "payload_file"), str),
     "priority": int,
     "most": int,
     "payload": dict,
@@ -74,15 +75,16 @@ def _specs(file: Path) -> dict[str, Json]:
             raw = opened.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise UsageError(f"{file}: more than {LARGEST >> 20} MB")
-        return read_specs(raw.decode("utf-8-sig"), str(file))
+        return read_specs(raw.decode("utf-8-sig"), str(file), file.absolute().parent)
     except OSError as error:
         raise UsageError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file}: is not UTF-8 text") from None
 
 
-def read_specs(text: str, where: str) -> dict[str, Json]:
-    """The schedules of a file by name, as `schedule.add` takes them. Raises UsageError naming table and key."""
+def read_specs(text: str, where: str, folder: Path) -> dict[str, Json]:
+    """The schedules of a file by name, as `schedule.add` takes them; a `payload_file` counts from `folder`. Raises
+    UsageError naming table and key."""
     from engine.planning.durations import parse_duration
 
     try:
@@ -105,6 +107,10 @@ def read_specs(text: str, where: str) -> dict[str, Json]:
         found[name] = dict(given)
         if "grace" in given:
             found[name]["grace"] = parse_duration(given["grace"], field=f"{place} grace")
+        if (path := found[name].pop("payload_file", None)) is not None:
+            if "payload" in given:
+                raise UsageError(f"{place}: payload and payload_file exclude each other")
+            found[name]["payload"] = payload_of(file=folder / path, kind=given["kind"])
     return found
 
 
