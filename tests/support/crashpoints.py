@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 from engine.channels.transaction import SmtpSession, Wire
-from storage import dispatch, endings, gate
-from storage.model import OutcomeClass
+from storage import deciding, dispatch, endings, gate
+from storage.events import Event
+from storage.model import OutcomeClass, StageState
 from storage.sqlite import SqliteStore
+from storage.stages import Stage
 from storage.tx import Tx
 from storage.writer import Writer
 
@@ -35,7 +37,7 @@ def _after_claim(passed: Pass) -> None:
     SqliteStore.claim = wrapped  # type: ignore[method-assign]
 
 
-def _before_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
+def before_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
     """Inside the transaction of `<module>.<name>`: its statements ran, COMMIT did not."""
 
     def install(passed: Pass) -> None:
@@ -51,7 +53,7 @@ def _before_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
     return install
 
 
-def _after_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
+def after_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
     """COMMIT returned for a group that held `<module>.<name>`; nobody was told."""
 
     def install(passed: Pass) -> None:
@@ -78,7 +80,7 @@ def _after_commit(module: ModuleType, name: str) -> Callable[[Pass], None]:
     return install
 
 
-def _inside_flush(passed: Pass) -> None:
+def inside_flush(passed: Pass) -> None:
     flush = Tx.flush
 
     def wrapped(self: Tx) -> None:
@@ -145,17 +147,56 @@ def _in_recovery(passed: Pass) -> None:
     endings.rescue = wrapped
 
 
+def _stage_end(*, kept: bool) -> Callable[[Pass], None]:
+    """A stage of a pipeline has done its work; what it came to is committed (`kept`), or about to be."""
+
+    def install(passed: Pass) -> None:
+        note = SqliteStore.note_stage
+
+        async def wrapped(self: SqliteStore, task: Any, stage: Stage, events: Sequence[Event] = ()) -> bool:
+            ends = stage.state is StageState.DONE
+            if ends and not kept:
+                passed()
+            held = await note(self, task, stage, events)
+            if ends and kept:
+                passed()
+            return held
+
+        SqliteStore.note_stage = wrapped  # type: ignore[method-assign]
+
+    return install
+
+
+def _at_drafts(passed: Pass) -> None:
+    """The people of a slice of drafts are in their campaign, their messages are in the transaction that dies."""
+    add = deciding.add_drafts
+
+    def wrapped(*given: Any) -> list[int]:
+        made = add(*given)
+        passed()
+        return made
+
+    deciding.add_drafts = wrapped
+
+
+STAGE_POINTS: dict[str, Callable[[Pass], None]] = {
+    "before a stage's end is kept": _stage_end(kept=False),
+    "after a stage's end is kept": _stage_end(kept=True),
+    "before the drafts' commit": _at_drafts,
+}
+"""Where a pipeline dies; its stages pass the first two one after the other."""
+
 POINTS: dict[str, Callable[[Pass], None]] = {
     "after claim": _after_claim,
-    "before the intent's commit": _before_commit(gate, "begin_attempts"),
-    "after the intent's commit": _after_commit(gate, "begin_attempts"),
+    "before the intent's commit": before_commit(gate, "begin_attempts"),
+    "after the intent's commit": after_commit(gate, "begin_attempts"),
     "after RCPT": _after_rcpt,
     "inside the content": _content(0.5),
     "after the dot": _content(1.0),
     "after the 250": _after_250,
-    "before the outcome's commit": _before_commit(endings, "finish_attempts"),
-    "inside a flush": _inside_flush,
-    "after the outcome's commit": _after_commit(endings, "finish_attempts"),
+    "before the outcome's commit": before_commit(endings, "finish_attempts"),
+    "inside a flush": inside_flush,
+    "after the outcome's commit": after_commit(endings, "finish_attempts"),
 }
 """In the order in which a message passes them."""
 
@@ -189,4 +230,4 @@ def install_point(name: str, at: int) -> None:
         if seen == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    (_in_recovery if name == RECOVERY else POINTS[name])(passed)
+    {**POINTS, **STAGE_POINTS, RECOVERY: _in_recovery}[name](passed)
