@@ -17,6 +17,7 @@ from storage import approvals, lanes, suppressions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
+from storage.recipients import LATER_STAGE
 from storage.sequences import UNFOLLOWED
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ def _why_retry_stays(row: Any) -> str:
 def _put_back(tx: Tx, row: Any, state: str, reason: str, now: int) -> None:
     if state == "pending":
         tx.execute(
-            "UPDATE jobs SET state = 'pending', reason = '', ready = ?, updated_at = ? WHERE id = ?",
+            f"UPDATE jobs SET state = 'pending', reason = '', ready = CASE {LATER_STAGE} ELSE ? END, updated_at = ? "
+            "WHERE id = ?",
             (1 if row["due_at"] <= now else 0, now, row["id"]),
         )
     elif state == row["state"]:

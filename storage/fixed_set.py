@@ -18,7 +18,7 @@ from storage.failure_groups import reason
 from storage.filter_sql import ALL, Where, both
 from storage.filter_terms import EVERY, Filter, States
 from storage.jobs_page import SLICE, Count, Query, Row, all_ids, count
-from storage.model import HeldReason, JobState
+from storage.model import SEND, HeldReason, JobState
 from storage.reader import Reader
 
 _PAGE = 5_000
@@ -76,6 +76,8 @@ class FixedSet:
     taken: Counter[str] = field(default_factory=Counter)
     campaigns: Counter[int | None] = field(default_factory=Counter)
     left: dict[str, Count] = field(default_factory=dict)
+    running: list[int] = field(default_factory=list)
+    """Of a cancel: background jobs that run. Nothing is changed in them: they can be asked to end."""
 
     def in_words(self) -> str:
         """What is left out, in words; "" for nothing."""
@@ -85,12 +87,14 @@ class FixedSet:
 def of_filter(reader: Reader, act: Act, query: Query) -> FixedSet:
     """All that match. `query.top` and `query.now` fix what that means."""
     fixed = _sorted_out(reader, act, all_ids(reader, _narrowed(query, *TAKEN[act])))
-    apart = APART[act]
-    counted = [count(reader, _narrowed(query, state)) for state in apart]
-    for why, n in zip(apart.values(), counted, strict=True):
-        _leave(fixed, why, n)
+    for state, why in APART[act].items():
+        if act is Act.CANCEL:
+            # One by one: background jobs among them can be asked to end.
+            _sort_out(fixed, reader, all_ids(reader, _narrowed(query, state)))
+        else:
+            _leave(fixed, why, count(reader, _narrowed(query, state)))
     total = count(reader, query)
-    known = len(fixed.jobs) + sum(n.n for n in fixed.left.values())
+    known = len(fixed.jobs) + len(fixed.running) + sum(n.n for n in fixed.left.values())
     _leave(fixed, OTHERS[act], Count(max(0, total.n - known), total.more))
     return fixed
 
@@ -166,19 +170,27 @@ def _left_out(act: Act, row: Row, outcomes: Sequence[str]) -> str:
 
 def _sorted_out(reader: Reader, act: Act, ids: Iterator[int], outcomes: Sequence[str] = ()) -> FixedSet:
     fixed = FixedSet(act)
+    _sort_out(fixed, reader, ids, outcomes)
+    return fixed
+
+
+def _sort_out(fixed: FixedSet, reader: Reader, ids: Iterator[int], outcomes: Sequence[str] = ()) -> None:
+    act = fixed.act
     while part := list(islice(ids, SLICE)):
         marks = ", ".join("?" * len(part))
-        sql = f"SELECT id, state, reason, lease, outcome, campaign_id FROM jobs WHERE id IN ({marks}) ORDER BY id"
+        sql = f"SELECT id, kind, state, reason, lease, outcome, campaign_id FROM jobs WHERE id IN ({marks}) ORDER BY id"
         rows = reader.rows(sql, part)
         _leave(fixed, "not there", Count(len(part) - len(rows)))
         for row in rows:
+            if act is Act.CANCEL and row["state"] == "processing" and row["kind"] != SEND:
+                fixed.running.append(row["id"])
+                continue
             if why := _left_out(act, row, outcomes):
                 _leave(fixed, why, Count(1))
                 continue
             fixed.jobs.add(row["id"], row["state"], row["lease"])
             fixed.taken[row["state"]] += 1
             fixed.campaigns[row["campaign_id"]] += 1
-    return fixed
 
 
 def _leave(fixed: FixedSet, why: str, n: Count) -> None:

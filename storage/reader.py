@@ -270,10 +270,11 @@ class Reader:
         return row
 
     def batch_results(self, batch_id: int, *, after: int = 0, limit: int = 10) -> list[Row]:
-        """A keyset page of a batch's jobs: `id, address, state, error, attempts, sent_at, fields`."""
+        """A keyset page of a batch's jobs: `id, kind, stage, address, state, error, attempts, sent_at, fields`."""
         rows = self.rows(
-            "SELECT j.id, r.address, j.state, j.last_error AS error, j.attempts, j.sent_at, r.fields FROM jobs j "
-            "LEFT JOIN recipients r ON r.id = j.recipient_id WHERE j.batch_id = ? AND j.id > ? ORDER BY j.id LIMIT ?",
+            "SELECT j.id, j.kind, t.stage, r.address, j.state, j.last_error AS error, j.attempts, j.sent_at, r.fields "
+            "FROM jobs j LEFT JOIN recipients r ON r.id = j.recipient_id LEFT JOIN tasks t ON t.job_id = j.id "
+            "WHERE j.batch_id = ? AND j.id > ? ORDER BY j.id LIMIT ?",
             (batch_id, after, limit),
         )
         for row in rows:

@@ -240,9 +240,9 @@ def finish_batch(tx: Tx, batch_id: int) -> None:
     tx.execute("UPDATE batches SET state = 'ready' WHERE id = ?", (batch_id,))
 
 
-_LATER_STAGE = (
+LATER_STAGE = (
     "WHEN (SELECT t.stage FROM tasks t WHERE t.job_id = jobs.id) > "
-    "(SELECT b.stage FROM batches b WHERE b.id = jobs.batch_id) THEN 3"
+    "(SELECT b.stage FROM batches b WHERE b.id = jobs.batch_id AND b.stage > 0) THEN 3"
 )
 
 
@@ -250,7 +250,7 @@ def release_slice(tx: Tx, batch_id: int, after: int, now: int) -> int | None:
     """Let one slice of a ready batch be claimed, in order; later stages of it still wait. Returns the last id, None
     when all are released."""
     batch = tx.one("SELECT stage FROM batches WHERE id = ?", (batch_id,))
-    later = _LATER_STAGE if batch is not None and batch["stage"] else ""
+    later = LATER_STAGE if batch is not None and batch["stage"] else ""
     rows = tx.all(
         f"UPDATE jobs SET ready = CASE {later} WHEN due_at <= ? AND state = 'pending' THEN 1 ELSE 0 END WHERE id IN "
         "(SELECT id FROM jobs WHERE batch_id = ? AND id > ? AND ready = 2 ORDER BY id LIMIT ?) RETURNING id",

@@ -25,10 +25,6 @@ _WAITING = (
     "SELECT count(*) AS n, min(t.stage) AS stage FROM jobs j INDEXED BY jobs_staged JOIN tasks t ON t.job_id = j.id "
     "WHERE j.batch_id = ? AND j.ready = 3"
 )
-_OVER = (
-    "UPDATE batches SET stage = 0 WHERE id = ? AND NOT EXISTS "
-    "(SELECT 1 FROM jobs j WHERE j.batch_id = batches.id AND j.ready = 2)"
-)
 _RELEASE = (
     "UPDATE jobs SET ready = CASE WHEN due_at <= ? THEN 1 ELSE 0 END WHERE id IN "
     "(SELECT j.id FROM jobs j INDEXED BY jobs_staged JOIN tasks t ON t.job_id = j.id "
@@ -54,8 +50,9 @@ def advance(tx: Tx, now: int) -> bool:
     for batch in tx.all(_STAGED):
         waiting = tx.one(_WAITING, (batch["id"],))
         if not waiting["n"]:
-            # Not while it is still being released: until then its later stages do not show that they wait.
-            tx.execute(_OVER, (batch["id"],))
+            # Not before all is over: what is still being released, or was cancelled and can come back, is to wait.
+            if not tx.one(_COUNTS, (batch["id"],))["open"]:
+                tx.execute("UPDATE batches SET stage = 0 WHERE id = ?", (batch["id"],))
             continue
         if waiting["stage"] > batch["stage"]:
             counts = tx.one(_COUNTS, (batch["id"],))

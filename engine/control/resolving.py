@@ -22,9 +22,11 @@ class SentArgs(Args):
 
 @action("job.resolve", ResolveArgs)
 async def resolve(context: Context, args: ResolveArgs, actor: Actor) -> Result:
-    """A person's word on an uncertain message. `again` may duplicate it: only a person may ask for that."""
+    """A person's word on an uncertain job. `again` may duplicate it: only a person may ask for that."""
     sent = args.verdict == "sent"
-    text = f"says that job {args.job} was sent" if sent else f"sends job {args.job} again (may be a duplicate)"
+    work = (await context.store.job_campaigns([args.job])).get(args.job, 0) is None
+    done, again = ("was done", "runs") if work else ("was sent", "sends")
+    text = f"says that job {args.job} {done}" if sent else f"{again} job {args.job} again (may be a duplicate)"
     campaign_id = await context.store.resolve(
         args.job, sent=sent, event=audit("job.resolved", text, actor, job_id=args.job)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tui.cli.facts import batch_json, result_json
-from tui.cli.output import emit, out, pairs, table
+from tui.cli.output import Json, emit, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.times import now_us
 from tui.cli.verbs import Lazy, LazyGroup, Verb
@@ -22,7 +22,7 @@ RESULTS = 10
     },
 )
 def batch() -> None:
-    """The jobs that one start or one added import made."""
+    """The jobs that one start, one added import or one `job add` made."""
 
 
 @click.command("list", cls=Verb)
@@ -47,7 +47,7 @@ def list_(session: Session, campaign: str | None, limit: int) -> None:
         )
         for b in batches
     ]  # fmt: skip
-    titles = ("batch", "campaign", "kind", "name", "status", "total", "sent", "failed", "done", "took")
+    titles = ("batch", "campaign", "kind", "name", "status", "total", "sent or done", "failed", "over", "took")
     table(titles, shown, empty="no batch yet")
 
 
@@ -63,10 +63,13 @@ def show(session: Session, batch_id: int, limit: int, after: int, watch: bool) -
         from tui.cli.watching import watch_batch
 
         watch_batch(session, batch_id)
+    from storage import work_facts
+
     with session.reader() as reader:
         row = reader.batch(batch_id)
         results = reader.batch_results(batch_id, after=after, limit=limit)
-    data = batch_json(row, now_us())
+        staged = work_facts.batch(reader, batch_id) if row["campaign_id"] is None else {}
+    data = batch_json(row, now_us(), staged)
     data["results"] = [result_json(result) for result in results]
     data["resultsNote"] = f"Showing {len(results):,} of {data['total']:,} results"
     data["next_after"] = results[-1]["id"] if len(results) == limit and limit else None
@@ -76,18 +79,34 @@ def show(session: Session, batch_id: int, limit: int, after: int, watch: bool) -
     steps = data["progress"]
     pairs(
         (
-            ("batch", f"{batch_id} ({data['kind']} of {data['campaign']})"),
+            ("batch", f"{batch_id} ({data['kind']} of {data['campaign'] or data['filename']})"),
             ("status", data["status"]),
+            ("stage", _stage_words(data["stages"]) if data["stages"] else ""),
             ("progress", f"{steps['current']:,} of {steps['total']:,} ({steps['percentage']}%)"),
-            ("sent", f"{steps['sent']:,}"),
+            ("sent" if data["campaign"] else "done", f"{steps['sent']:,}"),
             ("failed", f"{steps['failed']:,}"),
             ("took", data["duration"]),
         )
     )
-    if results:
+    if results and data["campaign"]:
         out()
         table(
             ("address", "status", "rows", "error"),
             [(r["email"], r["status"], r["orderCount"], r["error"]) for r in data["results"]],
         )
         out(data["resultsNote"])
+    elif results:
+        out()
+        table(
+            ("job", "kind", "stage", "state", "error"),
+            [(r["job_id"], r["job_type"], r["stage"] or "", r["state"], r["error"]) for r in data["results"]],
+        )
+        out(data["resultsNote"])
+    if data["stages"] and data["stages"]["blocked"]:
+        say(f'its later stages wait for you: paceline job retry --filter "batch:{batch_id} state:failed"')
+
+
+def _stage_words(stages: Json) -> str:
+    waits = f"; {stages['waiting']:,} wait for it to end" if stages["waiting"] else ""
+    bad = f", {stages['failed'] + stages['uncertain']:,} ended badly" if stages["blocked"] else ""
+    return f"{stages['current']}{waits}{bad}"

@@ -48,12 +48,14 @@ def _running(session: Session) -> None:
 def status(session: Session) -> int:
     """Who runs it, and what each queue does. Exit 0: an engine runs; 3: none does."""
     from engine.config import Config
+    from storage import kind_facts, work_facts
     from storage.alarm_facts import open_alarms
     from tui.cli.alarm import public
     from tui.cli.facts import by_state
     from tui.client import open_control
 
     with session.reader() as reader:
+        background, blocked = kind_facts.queues(reader), work_facts.blocked(reader)
         last, counts = reader.engine(), reader.counts()
         sent = sum(minute["sent"] for minute in reader.rates(now_us() - MINUTE))
         alarms = [public(row) for row in open_alarms(reader)]
@@ -64,6 +66,10 @@ def status(session: Session) -> int:
         "counts": by_state(counts),
         "sent_last_minute": sent,
         "alarms": alarms,
+        "background": background,
+        "blocked_batches": [
+            {name: one[name] for name in ("id", "name", "stage", "waiting", "failed", "uncertain")} for one in blocked
+        ],
     }
     if holder is not None and holder.role != "command":
 
@@ -93,6 +99,10 @@ def _show(session: Session, data: Json) -> None:
         out(f"ALARM {alarm['id']}  {safe_text(name)}  {alarm['kind']}: {safe_text(alarm['text'])}")
     if standing:
         say("paceline alarm ack ID: you have seen it")
+    for batch in data["blocked_batches"]:
+        bad = batch["failed"] + batch["uncertain"]
+        say(f"batch {batch['id']} needs you: {batch['waiting']:,} jobs wait, {bad:,} of an earlier stage ended badly")
+        say(f"  paceline batch show {batch['id']}")
 
 
 def _show_engine(session: Session, data: Json) -> None:
@@ -125,6 +135,17 @@ def _show_engine(session: Session, data: Json) -> None:
             queue["trouble"],
         )
         for queue in data["queues"]
+    ]
+    states = {queue["queue"]: queue["state"] for queue in data["background"]}
+    rows += [
+        (
+            f"{queue['queue']} (jobs)",
+            states.get(queue["queue"], "ready"),
+            f"{queue['in_flight']}/{queue['concurrency']}",
+            "",
+            queue["trouble"],
+        )
+        for queue in data["work"]
     ]
     table(("queue", "state", "in flight", "waits for", "trouble"), rows, empty="no account is configured")
 

@@ -164,8 +164,9 @@ def steps_in_words(row: Json) -> str:
     return "; ".join(told)
 
 
-def batch_json(row: Json, now: int) -> Json:
-    """A batch with our names and those that its readers may know (`totalEmails`, `createdAt`, `status`)."""
+def batch_json(row: Json, now: int, staged: Json | None = None) -> Json:
+    """A batch with our names and those that its readers may know (`totalEmails`, `createdAt`, `status`). `staged` is
+    what `work_facts.batch` counts in it."""
     counts, steps = row["counts"], progress(row["counts"])
     begun, ended = row["started_at"], row["finished_at"]
     elapsed = max(0, (ended or now) - begun) // SECOND * SECOND if begun else None
@@ -189,7 +190,19 @@ def batch_json(row: Json, now: int) -> Json:
         "completedAt": iso(ended),
         "duration": None if elapsed is None else span(elapsed),
         "summary": {"total": steps["total"], "success": steps["sent"], "failed": steps["failed"]},
+        "stages": _stages(row, staged) if staged and row["stage"] else None,
     }
+
+
+def _stages(row: Json, staged: Json) -> Json:
+    """The stage of a batch that runs, how many jobs wait for its end, and whether they wait for a person."""
+    bad = staged["failed"] + staged["uncertain"]
+    over = not staged["open"] + staged["held"]
+    return {
+        "current": row["stage"], "go_on": bool(row["go_on"]), "waiting": staged["waiting"],
+        "failed": staged["failed"], "uncertain": staged["uncertain"],
+        "blocked": bool(staged["waiting"] and bad and over and not row["go_on"]),
+    }  # fmt: skip
 
 
 def result_json(row: Json) -> Json:
@@ -198,6 +211,11 @@ def result_json(row: Json) -> Json:
     status = "success" if state in ("completed", "bounced") else "failed" if state == "failed" else "pending"
     if state in ("uncertain", "skipped"):
         status = state
+    if row["kind"] != SEND:
+        return {
+            "job_id": row["id"], "job_type": row["kind"], "stage": row["stage"], "status": status, "state": state,
+            "error": row["error"] or None,
+        }  # fmt: skip
     rows = row["fields"].get("rows")
     return {
         "email": row["address"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storage.errors import UsageError
+from storage.errors import RefusedError, UsageError
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, say
 from tui.cli.session import Session
@@ -17,9 +17,11 @@ from tui.safe_text import safe_text
 if TYPE_CHECKING:
     from storage.fixed_set import Act, FixedSet
     from storage.reader import Reader
+    from tui.client import Control
 
 PART = 5_000
 """Jobs of one call, which the engine takes 500 a transaction."""
+MOST_ENDED = 1_000
 SHOWN = 10
 """Jobs that were left alone and are named; `--json` has them all."""
 
@@ -60,6 +62,7 @@ def retry(session: Session, ids: tuple[int, ...], text: str, error_key: str, spr
 @click.pass_obj
 def cancel(session: Session, ids: tuple[int, ...], text: str) -> int:
     """Cancel jobs that wait. None of them begins any more; they are skipped in 10 s, until then `job undo` helps.
+    Background jobs that run are asked to end: at the next good place, or in 10 s where they are.
 
     The set is fixed before the question. Exit 1 when not all of them could be cancelled.
     """
@@ -111,10 +114,14 @@ def act(
     verb = fixed.act.value
     n = len(fixed.jobs)
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(fixed.taken.items()))
-    say(f"{n:,} to {verb}{f': {states}' if states else ''}{f'; left: {fixed.in_words()}' if fixed.left else ''}")
+    runs = len(fixed.running)
+    say(
+        f"{n:,} to {verb}{f': {states}' if states else ''}{f'; {runs:,} that run to end' if runs else ''}"
+        f"{f'; left: {fixed.in_words()}' if fixed.left else ''}"
+    )
     result: Json = {"success": True, "done": 0, "changed": 0, "refused": 0, "left": [], "events": [], "notes": []}
-    if n:
-        session.confirm(f"{verb.capitalize()} {n:,} {'job' if n == 1 else 'jobs'}?")
+    if n or runs:
+        session.confirm(f"{verb.capitalize()} {n + runs:,} {'job' if n + runs == 1 else 'jobs'}?")
         until: Json = {}
         with session.control() as control:
             for start in range(0, n, PART):
@@ -126,10 +133,15 @@ def act(
                 for name in ("done", "changed", "refused", "left", "events"):
                     result[name] += part[name]
                 result["notes"] = list(dict.fromkeys([*result["notes"], *part.get("notes", [])]))
+            if runs:
+                result["asked"] = _ask_to_end(control, fixed.running)
     for entry in result["left"][:SHOWN]:
         say(f"job {entry['job']}: {safe_text(entry['why'])}")
     done = _DONE[verb]
-    message = f"{result['done']:,} {done}" if result["done"] else f"nothing to {verb}"
+    asked = len(result.get("asked", ()))
+    message = f"{result['done']:,} {done}" if result["done"] or not asked else ""
+    message = f"nothing to {verb}" if not result["done"] and not asked else message
+    message += f"{'; ' if message else ''}{asked:,} asked to end" if asked else ""
     message += f"; {result['changed']:,} changed meanwhile" if result["changed"] else ""
     message += f"; {result['refused']:,} refused" if result["refused"] else ""
     message = "; ".join([message, *result["notes"]])
@@ -137,5 +149,16 @@ def act(
         say(f"take it back: paceline job undo {' '.join(map(str, result['events'][:SHOWN]))}")
     # `retried` is the older name of `done`.
     older = {"retried": result["done"]} if action == "job.retry" else {}
-    tell(session, {**result, **older, "empty": not result["done"], "message": message})
-    return 0 if result["done"] == n and not (by_ids and fixed.left) else 1
+    tell(session, {**result, **older, "empty": not result["done"] and not asked, "message": message})
+    return 0 if result["done"] == n and asked == runs and not (by_ids and fixed.left) else 1
+
+
+def _ask_to_end(control: Control, running: list[int]) -> list[int]:
+    """Those that still run and were asked to end; the others have ended meanwhile."""
+    asked: list[int] = []
+    for start in range(0, len(running), MOST_ENDED):
+        try:
+            asked += control.call("job.end", {"ids": running[start : start + MOST_ENDED]})["asked"]
+        except RefusedError:
+            continue
+    return asked

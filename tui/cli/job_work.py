@@ -20,7 +20,8 @@ def work(session: Session, once: bool) -> int:
     """
     from tui.cli.headless import Headless, told_jobs
 
-    engine = Headless(session.db, session.load_config, read_only=session.read_only, sends=False)
+    session.refuse_read_only()
+    engine = Headless(session.db, session.load_config, sends=False)
     summary = engine.run(until_idle=not once, once=once)
     if session.json:
         emit(summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from storage import work_facts
 from storage.lock import read_holder
 from tui.cli.facts import progress
 from tui.cli.output import Json, say
@@ -30,6 +31,9 @@ def watch_batch(session: Session, batch_id: int) -> None:
             moving = row["counts"]["pending"] + row["counts"]["processing"]
             # The last outcome and the end of its batch are two commits: between them nothing moves and it is not done.
             if row["state"] == "done" or (not moving and row["counts"]["held"]):
+                return
+            if row["stage"] and any(one["id"] == batch_id for one in work_facts.blocked(reader)):
+                say("its later stages wait for a person: something of an earlier one ended badly")
                 return
             if read_holder(session.db) is None:
                 say("no engine is running, so nothing more is sent: paceline engine run")
