@@ -16,10 +16,12 @@ from tests.console.operating import Operator, operating
 from tests.console.world import NOON, RecordingLink, World
 from tui.cli.times import now_us
 from tui.screens.approvals import ApprovalsScreen
+from tui.screens.campaign import CampaignScreen
 from tui.screens.editor import LetterArea
 from tui.screens.job import JobScreen
 from tui.screens.message import MessageScreen
 from tui.screens.own_text import OwnTextScreen, parts_of
+from tui.screens.wizard_check import CheckScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -195,6 +197,25 @@ async def test_a_campaign_as_a_whole_is_approved_by_the_key_that_lets_it_go_on(f
         await operator.press("P")
         assert "Approve letters as a whole" in await operator.answer("y")
         await operator.until(lambda: len(operator.relay.deliveries) == 3)
+
+
+async def test_the_wizard_asks_who_approves_and_the_campaign_says_it(fresh: World) -> None:
+    def draft(world: World) -> None:
+        world.clock.at = now_us()
+        world.campaign("letters", 2, start=False)
+
+    async with operating(fresh, draft) as operator:
+        await operator.on_campaign()
+        await operator.open(CheckScreen, "b")
+        await operator.sees("nobody has to approve it")
+        await operator.choose("approval")
+        await operator.sees("each message, within 7d")
+        await operator.choose("approval")
+        await operator.sees("the campaign as a whole")
+        assert operator.campaign("letters")["approval"] == "campaign"
+        await operator.press("escape")
+        await operator.open(CampaignScreen, "enter")
+        await operator.sees("approval the campaign as a whole")
 
 
 async def test_the_command_line_of_the_console_decides_too(fresh: World) -> None:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from storage.errors import NotFoundError, UsageError
-from tui.cli.output import Json, emit, out, pairs, say, span
+from tui.approval_words import approval_in_words
+from tui.cli.output import Json, emit, out, pairs, say
 from tui.cli.session import Session
 from tui.cli.tuning import WINDOW, window_given, window_options
 from tui.cli.verbs import Change
@@ -232,16 +233,6 @@ def new(
         return
     tell_new(result)
     say(f"next: paceline recipients import FILE --campaign {name}")
-
-
-def approval_in_words(approval: str, time: int) -> str:
-    """Who must say yes before a campaign's messages are sent; "" where nobody must."""
-    match approval:
-        case "message":
-            return f"each message, within {span(time)}" if time else "each message"
-        case "campaign":
-            return "the campaign as a whole"
-    return ""
 
 
 def tell_new(result: Json) -> None:

@@ -14,6 +14,7 @@ from storage.queue_facts import add_limits
 from storage.reader import Reader
 from storage.sends import Place
 from tui.actions import Row, Target
+from tui.approval_words import approval_in_words
 from tui.cli.step_rows import step_rows
 from tui.explaining import asked_by
 from tui.failure_groups import grouped
@@ -100,6 +101,14 @@ def left_line(row: Row, now: int) -> Line:
     return ((" LEFT   ", "head"), ("   ".join(parts), ""), (f"   next due {soon(due['first'], now)}", ""))
 
 
+def _approval(row: Row, now: int) -> str:
+    """Who must approve it, and of a whole campaign who did; "" where nobody must."""
+    words = approval_in_words(row["approval"], row["approval_time"])
+    if row["approved_at"] is not None:
+        return f"   approved by {row['approved_by']} {clock(row['approved_at'], now)}"
+    return f"   approval {words}" if words else ""
+
+
 def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     """The block above the tabs: seven rows."""
     mark = mark_of(row, now)
@@ -113,7 +122,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     state: Line = (
         (" STATE  ", "head"),
         (f"{mark.glyph} {mark.word}", mark.style),
-        (f"{started}   QUEUE {row['account']} ({row['channel']})   {reach}", ""),
+        (f"{started}   QUEUE {row['account']} ({row['channel']})   {reach}{_approval(row, now)}", ""),
     )
     got = f"   got {rate(speed)} (5m)" if active else ""
     people = f"   nobody imported yet: {row['recipients']}" if not row["recipients"] else ""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.errors import PacelineError
+from storage.model import Approval
 from tui.actions import Row, Target
+from tui.approval_words import approval_in_words
 from tui.format import clock, count, wrap
 from tui.preflighting import CONNECTED, READING, Found, examples, look, verdict
 from tui.safe_rows import clean
@@ -113,6 +115,7 @@ class CheckScreen(StepScreen):
             value("test", "TEST", "send one to yourself", "no job, no count"),
             *_login_items(found, checked, self.named("view.open")),
             value("live", "LIVE" if live else "NOT LIVE", LIVE if live else NOT_LIVE, style="warn" if live else ""),
+            *self._approval_items(campaign),
         ]
         takes = found["estimate"].partition(" takes ")[2]
         plan_text = f"{count(found['to_send'])} to send, {found['pacing']}{f'; takes {takes}' if takes else ''}"
@@ -134,6 +137,15 @@ class CheckScreen(StepScreen):
                                style="good" if ready else "dim"))  # fmt: skip
         return items
 
+    def _approval_items(self, campaign: Row) -> list[Item]:
+        """Who must say yes before anything leaves: chosen while it is a draft, afterwards only shown where it is
+        somebody."""
+        words = approval_in_words(campaign["approval"], campaign["approval_time"])
+        if campaign["state"] != "draft":
+            return [value("approval", "APPROVAL", words, "")] if words else []
+        note = f"{self.named('view.open')}: nobody, each message, or once"
+        return [value("approval", "APPROVAL", words or "nobody has to approve it", note)]
+
     # choosing
 
     def chosen(self, key: Hashable, row: Any) -> None:
@@ -148,10 +160,24 @@ class CheckScreen(StepScreen):
             self.action_press("campaign.live")
         elif key == "login":
             self._connect()
+        elif key == "approval":
+            self._turn_approval(campaign)
         elif key == "start":
             self.action_press("campaign.start")
         else:
             self.console.say(row or "there is nothing to mend here")
+
+    def _turn_approval(self, campaign: Row) -> None:
+        """The next one of nobody, each message, the campaign as a whole."""
+        if campaign["state"] != "draft" or not self.may_change():
+            return
+        kinds = [kind.value for kind in Approval]
+        after = kinds[(kinds.index(campaign["approval"]) + 1) % len(kinds)]
+        self.work(self._set_approval(campaign["name"], after))
+
+    async def _set_approval(self, name: str, approval: str) -> None:
+        result = await self.call("campaign.edit", {"name": name, "approval": approval})
+        self.console.say(f"ok: {result['message']}", "good")
 
     def targets(self) -> list[Target]:
         return [Target("campaign", self.campaign)] if self.campaign else []
