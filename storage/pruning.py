@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from storage.reader import Reader
     from storage.tx import Tx
 
-SLICE = 500
-"""Rows that one transaction removes at most, so that no message waits for it."""
+SLICE = 250
+"""Rows that one transaction removes at most (10 ms), so that no message waits for it."""
 MACHINES = ("engine", "job")
 """`events.via` of what nobody did by hand."""
 
@@ -43,6 +43,7 @@ _JOBS = (
     "SELECT id, queue_id, campaign_id, batch_id, state, error_key FROM jobs INDEXED BY jobs_batch "
     "WHERE batch_id = ? AND kind <> 'send' ORDER BY id LIMIT ?"
 )
+_MAPPED = "SELECT DISTINCT job_id FROM task_items WHERE job_id IN "
 _ITEMS = (
     "DELETE FROM task_items WHERE (job_id, list, key) IN "
     "(SELECT job_id, list, key FROM task_items WHERE job_id = ? LIMIT ?)"
@@ -83,9 +84,11 @@ def _is_over(batch: Any, before: int) -> bool:
 def _with_items(tx: Tx, jobs: Sequence[Any], room: int) -> tuple[list[Any], int]:
     """Those of these jobs whose items are gone with this slice, and the room that is left: the items of one job can be
     more than a slice, and the job goes with the last of them."""
+    marks = ", ".join("?" * len(jobs))
+    mapped = {row["job_id"] for row in tx.all(f"{_MAPPED}({marks})", [job["id"] for job in jobs])}
     gone: list[Any] = []
     for job in jobs:
-        room -= tx.execute(_ITEMS, (job["id"], room)).rowcount + 1
+        room -= 1 + (tx.execute(_ITEMS, (job["id"], room)).rowcount if job["id"] in mapped else 0)
         if room < 0:
             break
         gone.append(job)
