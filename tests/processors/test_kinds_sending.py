@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from engine.compose.payload import PayloadFactory
+from engine.processors import handover
+from engine.processors.send_notification import TEMPLATES
+from engine.webhook_account import WebhookAccount
 from storage.errors import UsageError
-from storage.model import MINUTE
+from storage.fixed_set import Act, of_ids
+from storage.model import MINUTE, Step
 from tests.processors.kinds_world import KindsWorld
 
 CUSTOMERS = """\
@@ -254,3 +260,86 @@ async def test_a_notification_says_what_is_wrong_with_it(
     await kinds.start()
     with pytest.raises(UsageError, match=words):
         await kinds.call("job.add", kind="send_notification", payload=payload)
+
+
+async def test_a_notification_through_a_campaign_prints_what_it_says(kinds: KindsWorld) -> None:
+    await kinds.start()
+    await kinds.campaign("news", 0, start=False, subject="{{ subject }}", text="{{ text }} {{ place }}")
+    said = {
+        "to": ["ops@example.org"],
+        "subject": "Down",
+        "text": "It is",
+        "fields": {"place": "Graz"},
+        "campaign": "news",
+    }
+    job = await kinds.run_job("send_notification", said)
+    assert job["flag"] == "news is a draft: the message leaves when a person starts it"
+    await kinds.call("campaign.start", name="news")
+    await kinds.clock.run(MINUTE)
+    [message] = [one for one in kinds.channel.begun if one.recipient == "ops@example.org"]
+    assert b"It is Graz" in message.content
+
+
+def test_a_notification_to_a_service_is_json_whatever_it_says() -> None:
+    hostile = {"subject": '"},{"x": "{{ 7 * 7 }}', "text": "line\nend \\ {% raw %} \u2028"}
+    step = Step(1, 1, 1, "", TEMPLATES["webhook"]["text"], "", {}, ())
+    account = WebhookAccount(channel="webhook", url="https://example.com/in")
+    message = PayloadFactory(step, account).build(
+        address="ops@example.org", fields=hostile, message_id="<1@example.org>", date=0
+    )
+    assert json.loads(message.content) == {"to": "ops@example.org", **hostile}
+
+
+async def test_jobs_that_add_to_one_campaign_at_the_same_time_take_turns(shop: KindsWorld) -> None:
+    await campaign(shop)
+    shop.write("customers.csv", "id,email\n" + "".join(f"c{n},p{n}@example.org\n" for n in range(30)))
+    ids = [
+        (await shop.call("job.add", kind="send_promotion",
+                         payload={"promotion_id": "spring", "customer_id": f"c{n}", **FILES}))["job_id"]
+        for n in range(30)
+    ]  # fmt: skip
+    ended = [await shop.ended(job_id) for job_id in ids]
+    assert {(job["state"], job["attempts"], job["flag"]) for job in ended} == {("completed", 1, "")}
+    assert len(reached(shop)) == 30
+
+
+async def test_while_a_person_imports_into_the_campaign_a_job_waits_and_uses_up_no_try(shop: KindsWorld) -> None:
+    await campaign(shop)
+    begun = (await shop.call("recipients.begin", campaign="spring", source="people.csv"))["import_id"]
+    payload = {"promotion_id": "spring", "customer_id": "c1", **FILES}
+    job_id = (await shop.call("job.add", kind="send_promotion", payload=payload, retries=0))["job_id"]
+    await shop.clock.run(5 * MINUTE)
+    assert shop.job(job_id)["state"] == "pending"
+    await shop.call("recipients.abort", import_id=begun)
+    assert (await shop.ended(job_id))["state"] == "completed"
+    assert reached(shop) == ["iris@example.org"]
+
+
+async def test_what_was_held_goes_on_when_the_cause_is_gone(shop: KindsWorld) -> None:
+    held = await shop.run_job("send_promotion", {"promotion_id": "spring", "customer_id": "c1", **FILES})
+    assert held["state"] == "held"
+    await campaign(shop)
+    seen = shop.read(lambda reader: of_ids(reader, Act.RETRY, [held["id"]])).jobs
+    await shop.call("job.retry", seen=seen.part(0, len(seen)))
+    assert (await shop.ended(held["id"]))["result"]["added"] == 1
+    assert reached(shop) == ["iris@example.org"]
+
+
+async def test_a_job_that_is_asked_to_end_leaves_no_import_behind(
+    shop: KindsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await campaign(shop)
+    monkeypatch.setattr(handover, "SLICE", 1)
+    payload = {"promotion_id": "spring", "customer_ids": ["c1", "c2"], **FILES}
+    job_id = (await shop.call("job.add", kind="send_promotion", payload=payload))["job_id"]
+    act = handover.RunContext.act
+
+    async def ends(self: Any, name: str, /, **args: Any) -> dict[str, Any]:
+        if name == "recipients.rows":
+            await shop.call("job.end", ids=[job_id])
+        return await act(self, name, **args)
+
+    monkeypatch.setattr(handover.RunContext, "act", ends)
+    assert (await shop.ended(job_id))["state"] == "skipped"
+    assert shop.rows("SELECT 1 FROM imports WHERE state = 'loading'") == []
+    assert reached(shop) == []
