@@ -94,7 +94,8 @@ def _fire(tx: Tx, decision: Decision, made_up: list[Told], on_time: list[Told], 
         _start(tx, seen, task, all_times, now, chained=False)
         return len(all_times)
     busy = open_job(tx, seen.id)
-    begin = [] if busy is not None else made_up or on_time[:1]
+    # Behind what is made up for, the one that is on time runs in its turn, beside nothing.
+    begin = [] if busy is not None else all_times if made_up else on_time[:1]
     if begin:
         _start(tx, seen, task, begin, now, chained=True)
         busy = open_job(tx, seen.id)

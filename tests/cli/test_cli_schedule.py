@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,23 @@ def test_an_engine_makes_up_for_what_was_missed_and_tells_what_it_gave_up(home: 
     assert len(made) >= 2
     assert {firing["outcome"] for firing in firings} >= {"started", "missed"}
     assert "schedule.missed" in {event["kind"] for event in home("events", "--json").lines}
+
+
+def test_a_firing_that_can_make_no_job_is_told_by_list_show_and_doctor_until_it_is_mended(home: Home) -> None:
+    home(*NIGHTLY)
+    with sqlite3.connect(home.database) as books:
+        # As after a change of the kind, ten minutes after a time of the schedule.
+        at = int(time.time() - 600) // 60 * 60_000_000
+        books.execute("UPDATE schedules SET payload = ?, cron = '* * * * *', decided_at = ?, next_at = ?",
+                      ('{"dayz": 1}', at - 60_000_000, at))  # fmt: skip
+    books.close()
+    assert home.program("engine", "run", "--until-idle").code == 0
+    assert home("schedule", "list", "--json").json["schedules"][0]["trouble"].startswith("payload.dayz")
+    assert "refused" in home("schedule", "show", "nightly").out
+    [finding] = [one for one in home("doctor", "--json").json["findings"] if one["check"] == "schedule"]
+    assert (finding["level"], finding["remedy"]) == ("problem", "mend it: paceline schedule edit nightly")
+    home("schedule", "edit", "nightly", "--payload", '{"days": 1}')
+    assert home("schedule", "list", "--json").json["schedules"][0]["trouble"] == ""
 
 
 def test_a_file_of_schedules_is_checked_whole_and_taken_once(home: Home) -> None:

@@ -100,6 +100,16 @@ async def test_enter_opens_the_last_run_and_says_why_there_is_none(scheduled: Wo
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
 
 
+async def test_a_schedule_that_can_make_no_job_stands_among_the_needs_and_opens_its_form(
+    scheduled: World, link: RecordingLink
+) -> None:
+    async with looking(scheduled, link) as (app, pilot):
+        grid = app.screen.query_one(Grid)
+        await until(pilot, lambda: "daily-prospects fired without a job: payload.dayz" in grid.text)
+        await pilot.press("g", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ScheduleFormScreen))
+
+
 async def test_read_only_every_change_is_off_and_says_why(scheduled: World, link: RecordingLink) -> None:
     async with looking(scheduled, link, "7", "g", read_only=True) as (app, pilot):
         for key in ("R", "p", "e", "X", "A"):

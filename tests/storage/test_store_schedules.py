@@ -207,10 +207,16 @@ async def test_what_is_made_up_runs_one_after_another(desk: Desk) -> None:
     assert desk.counts() == {"completed": 3}
 
 
-async def test_what_is_on_time_does_not_begin_beside_what_is_made_up(desk: Desk) -> None:
+async def test_what_is_on_time_runs_behind_what_is_made_up(desk: Desk) -> None:
     seen = await made(desk)
-    assert await decide(desk, seen, EIGHT + 2 * DAY, made_up=(EIGHT, EIGHT + DAY)) == 2
-    assert [word for _, word in outcomes(desk)] == ["started", "started", "overlapped"]
+    assert await decide(desk, seen, EIGHT + 2 * DAY, made_up=(EIGHT, EIGHT + DAY)) == 3
+    for _ in range(3):
+        assert await end_all(desk) == 1
+
+
+async def test_of_several_that_are_on_time_at_once_only_the_first_begins(desk: Desk) -> None:
+    assert await decide(desk, await made(desk), EIGHT, EIGHT + MINUTE) == 1
+    assert [word for _, word in outcomes(desk)] == ["started", "overlapped"]
 
 
 # by hand

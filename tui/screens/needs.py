@@ -48,6 +48,7 @@ def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
         stopped_with_queue = row["pause_reason"] == "account" and row["queue_id"] in restricted
         found += _of_campaign(row, now, told=row["id"] in campaigns or stopped_with_queue, named=named)
         found += _of_held(row, data["approvals"].get(row["id"]))
+    found += [_of_schedule(row) for row in data["schedules"]]
     for group in data["failures"]:
         if group["failed"]:
             text = f"failed: {group['error_key']}"
@@ -86,6 +87,12 @@ def _of_alarms(data: dict[str, Any]) -> list[Need]:
             Need(alarm["urgency"], glyph, style, row["name"], text, alarm["raised_at"], key, scope, row, alarm)
         )
     return found
+
+
+def _of_schedule(row: Row) -> Need:
+    """A schedule whose last firing could make no job (`schedule_facts.troubled`)."""
+    text = f"fired without a job: {row['trouble']}"
+    return Need(1, "!", "bad", row["name"], text, row["at"], ("schedule", row["id"]), "schedule", row)
 
 
 _WORDS_OF = {"campaign": "paused by guard: ", "queue": "stopped: "}

@@ -17,6 +17,7 @@ from storage.health_facts import last_stopped, oldest_due, sizes
 from storage.model import MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
+from storage.schedule_facts import troubled
 from tui.actions import Row, Target
 from tui.failure_groups import grouped
 from tui.foreseeing import Foresight
@@ -61,6 +62,7 @@ def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
         "counts": reader.counts(),
         "rates": reader.rates(now - (SPARK_MINUTES + 1) * MINUTE),
         "queues": reader.queues(),
+        "schedules": troubled(reader),
         "failures": grouped(reader.failures()),
         "engine": reader.engine(),
         "status": {"store_trouble": status.get("store_trouble", "")},
@@ -245,12 +247,15 @@ class OverviewScreen(ViewScreen):
         from tui.screens.campaign import CampaignScreen
         from tui.screens.failures import JobsScreen
         from tui.screens.queues import QueueScreen
+        from tui.screens.schedule_form import ScheduleFormScreen
 
         need = self._need()
         if need is None:
             return None
         if need.scope == "approvals":
             return ApprovalsScreen(f"campaign:{quoted(need.row['name'])}")
+        if need.scope == "schedule":
+            return ScheduleFormScreen(need.row["name"])
         if need.scope == "campaign":
             return CampaignScreen(need.row["name"])
         if need.scope in ("uncertain", "held"):
