@@ -8,17 +8,20 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.config import Config
 from engine.secrets import resolve
 from storage.alarm_facts import STOPPED, Row, open_alarms
 from storage.books import FEW, examine_books
 from storage.errors import PacelineError
+from storage.kind_facts import totals
 from storage.lock import read_holder
 from storage.model import MINUTE
 from storage.reader import Reader
 from storage.schedule_facts import troubled
+from storage.tasks import CHANNEL
+from tui.cli.checkup_work import examine_work
+from tui.cli.findings import Finding
 from tui.cli.session import Session
 from tui.cli.times import now_us
 from tui.keymap import keys_path, load_keymap
@@ -27,15 +30,6 @@ LOW_DISK = 200 << 20
 """Bytes below which a busy store may soon not be able to write."""
 EPOCH_2024 = 1_704_067_200_000_000
 """A clock before this program was written cannot be right."""
-
-
-class Finding(NamedTuple):
-    """`level`: ok, note, or problem (which makes the exit code 1)."""
-
-    check: str
-    level: str
-    message: str
-    remedy: str = ""
 
 
 def examine(session: Session) -> list[Finding]:
@@ -87,6 +81,7 @@ def _store(session: Session) -> Iterator[Finding]:
         try:
             yield from _inside(reader, path)
             yield from _without_account(session, reader)
+            yield from examine_work(session, reader)
         except PacelineError as error:
             yield Finding("store", "problem", error.message, error.hint)
     for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + ".lock")):
@@ -123,12 +118,13 @@ def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
     yield from found
     if any(finding.check == "store" and finding.level == "problem" for finding in found):
         return
-    counts = reader.counts()
-    if counts["uncertain"]:
-        message = f"{counts['uncertain']:,} messages are uncertain: sent or not?"
-        yield Finding("jobs", "note", message, "paceline job list --state uncertain")
-    if counts["held"]:
-        yield Finding("jobs", "note", f"{counts['held']:,} messages are held", "paceline job list --state held")
+    counts, work = reader.counts(), totals(reader).values()
+    uncertain, held = (counts[state] - sum(kind[state] for kind in work) for state in ("uncertain", "held"))
+    if uncertain:
+        message = f"{uncertain:,} messages are uncertain: sent or not?"
+        yield Finding("jobs", "note", message, "paceline job list --state uncertain --kind send")
+    if held:
+        yield Finding("jobs", "note", f"{held:,} messages are held", "paceline job list --state held --kind send")
     alarms = open_alarms(reader)
     told = {alarm["queue_id"] for alarm in alarms if alarm["urgency"] == STOPPED}
     for queue in reader.queues():
@@ -167,7 +163,7 @@ def _without_account(session: Session, reader: Reader) -> Iterator[Finding]:
         return
     for queue in reader.queues():
         waiting = queue["counts"]["pending"] + queue["counts"]["processing"]
-        if waiting and queue["name"] not in accounts:
+        if waiting and queue["channel"] != CHANNEL and queue["name"] not in accounts:
             message = f"{waiting:,} messages wait for account {queue['name']}, which is not configured"
             yield Finding("queue", "problem", message, "add it again under its name: paceline account add --help")
 
@@ -198,6 +194,9 @@ def _engine(session: Session) -> Iterator[Finding]:
         if queue["trouble"] and queue["trouble"] != status["store_trouble"]:
             remedy = f"paceline account test {queue['queue']}"
             yield Finding("queue", "problem", f"{queue['queue']}: {queue['trouble']}", remedy)
+    for queue in status["work"]:
+        if queue["trouble"] and queue["trouble"] != status["store_trouble"]:
+            yield Finding("queue", "problem", f"background jobs, {queue['queue']}: {queue['trouble']}")
 
 
 def _machine(session: Session) -> Iterator[Finding]:
