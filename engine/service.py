@@ -200,7 +200,8 @@ class Engine:
         for name in names:
             task = self._tasks.get(_working(name))
             if task is not None and not task.done():
-                self._work[name].wake()
+                if not self._draining.is_set():
+                    self._work[name].go_on()
                 continue
             runner = TaskRunner(
                 await self.store.ensure_queue(name, CHANNEL),
@@ -402,8 +403,8 @@ class Engine:
             await self.clock.wait(self._draining, IDLE_LOOK if until_idle else SECOND)
 
     def _left(self, name: str) -> bool:
-        """Whether a task may end: that of a queue of background jobs which the configuration no longer names."""
-        return name.startswith(_working("")) and name.removeprefix(_working("")) not in self.config.jobs.queue_names()
+        """Whether a task may end: that of a queue of background jobs which the configuration no longer named."""
+        return name.startswith(_working("")) and self._work[name.removeprefix(_working(""))].draining
 
     async def _idle(self) -> bool:
         if self.in_flight():

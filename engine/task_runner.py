@@ -128,6 +128,10 @@ class TaskRunner:
     def _room(self) -> int:
         return 0 if self._draining else self.concurrency - len(self._running) - len(self._ended)
 
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
     def wake(self) -> None:
         self._wake.set()
 
@@ -188,7 +192,8 @@ class TaskRunner:
 
     def _request(self, settings: JobsTable) -> TaskClaim:
         now = self._clock.now()
-        return TaskClaim(self.queue.id, self._room, now, now + LEASE, settings.ageing, self._store.epoch)
+        suspect = not any(run.task.suspect for run in self._running.values())
+        return TaskClaim(self.queue.id, self._room, now, now + LEASE, settings.ageing, self._store.epoch, suspect)
 
     # workers
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storage.dispatch import PAUSED
+from storage.endings import POISON
 from storage.model import Effect, JobState, OutcomeClass
 
 if TYPE_CHECKING:
@@ -73,7 +74,13 @@ class ClaimedTask:
     origin: str
     error_key: str
     started_at: int
+    rescues: int = 0
     attempt_id: int | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it fails when its engine dies with it once more."""
+        return self.rescues >= POISON - 1
 
 
 @dataclass(slots=True)
@@ -87,6 +94,9 @@ class TaskClaim:
     lease_until: int
     ageing: int
     epoch: int
+    suspect: bool = True
+    """Whether one may be among them that fails when its engine dies once more: they run one at a time, or what ends the
+    engine would take its neighbours with it."""
 
 
 @dataclass(slots=True)
@@ -177,7 +187,8 @@ _HEADS = " UNION ALL ".join(
 # Ids go to the database as one JSON list: a text with a mark for each would be compiled for every number of them.
 _TAKEN = (
     "SELECT j.id, j.lease + 1, j.kind, j.batch_id, t.payload, t.effect, t.timeout, t.retries, j.tries, j.attempts, "
-    "t.origin, j.error_key FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id IN (SELECT value FROM json_each(?))"
+    "t.origin, j.error_key, t.rescues FROM jobs j JOIN tasks t ON t.job_id = j.id "
+    "WHERE j.id IN (SELECT value FROM json_each(?))"
 )
 _TAKE = (
     "UPDATE jobs SET state = 'processing', reason = '', ready = 0, lease = lease + 1, lease_until = ?, updated_at = ? "
@@ -197,10 +208,15 @@ def claim(tx: Tx, request: TaskClaim) -> list[ClaimedTask]:
     ids = _first(tx, request)
     if not ids:
         return []
-    packed = json.dumps(ids)
-    found = {row[0]: _claimed(row, request) for row in tx.all(_TAKEN, (packed,))}
-    tx.execute(_TAKE, (request.lease_until, request.now, packed))
+    found = {row[0]: _claimed(row, request) for row in tx.all(_TAKEN, (json.dumps(ids),))}
     claimed = [found[job_id] for job_id in ids]
+    suspects = [task for task in claimed if task.suspect]
+    if suspects:
+        left = set(map(id, suspects[1:] if request.suspect else suspects))
+        claimed = [task for task in claimed if id(task) not in left]
+    if not claimed:
+        return []
+    tx.execute(_TAKE, (request.lease_until, request.now, json.dumps([task.id for task in claimed])))
     for task in claimed:
         if task.effect == Effect.UNREPEATABLE:
             task.attempt_id = tx.insert(
@@ -231,10 +247,10 @@ def _first(tx: Tx, request: TaskClaim) -> list[int]:
 
 
 def _claimed(row: Any, request: TaskClaim) -> ClaimedTask:
-    job_id, lease, kind, batch_id, payload, effect, timeout, retries, tries, attempts, origin, error_key = row
+    job_id, lease, kind, batch_id, payload, effect, timeout, retries, tries, attempts, origin, error_key, rescues = row
     return ClaimedTask(
         job_id, lease, kind, request.queue_id, batch_id, payload, effect, timeout, retries, tries, attempts, origin,
-        error_key, request.now,
+        error_key, request.now, rescues,
     )  # fmt: skip
 
 
