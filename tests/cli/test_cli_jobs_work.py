@@ -278,7 +278,7 @@ def test_kinds_are_listed_with_what_they_are_given(home: Home) -> None:
     assert found["broken"][0]["kind"] == "broken"
     echo = home("job", "types", "echo", "--json").json
     fields = {field["name"]: field for field in echo["payload"]}
-    assert fields["times"]["type"] == "integer, at least 0, at most 1000"
+    assert fields["times"]["type"] == "integer, at least 0, at most 1,000"
     assert fields["end"]["type"] == "one of: done, nothing, failed, doubtful, waits"
     assert (fields["text"]["default"], fields["text"]["about"]) == ("hello", "what it says")
     assert (echo["retries"], echo["timeout_seconds"], echo["effect"]) == (0, 300, "repeatable")
@@ -350,6 +350,20 @@ def test_a_running_job_is_watched_asked_to_end_and_not_reset(home: Home) -> None
         assert queues["default"]["concurrency"] == 3
     assert read_holder(home.database) is None
     assert home("job", "add", "echo", "--wait").code == 3
+
+
+def test_the_queues_of_background_jobs_are_listed_with_their_places(home: Home) -> None:
+    with home.config.open("a") as config:
+        config.write("\n[jobs]\nconcurrency = 500\n[jobs.queues.slow]\nconcurrency = 1\n")
+    add(home, "echo", "--queue", "slow", "--in", "1h")
+    queues = {row["queue"]: row for row in home("queue", "list", "--json").json["queues"]}
+    assert [(queues[name]["channel"], queues[name]["concurrency"]) for name in ("default", "slow")] == [
+        ("jobs", 500), ("jobs", 1)
+    ]  # fmt: skip
+    assert home("queue", "show", "default").code == 0
+    home.config.write_text(home.config.read_text().replace("[jobs.queues.slow]\nconcurrency = 1\n", ""))
+    assert "no longer in the configuration" in home("queue", "show", "slow").out
+    assert any("wait for queue slow" in f["message"] for f in home("doctor", "--json").json["findings"])
 
 
 def test_a_job_that_a_dead_engine_left_is_taken_back(home: Home) -> None:

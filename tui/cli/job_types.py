@@ -111,7 +111,7 @@ def _type_of(one: Json, kept: Json, depth: int = 0) -> str:
         "minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above", "exclusiveMaximum": "below",
         "minLength": "length from", "maxLength": "length to",
     }  # fmt: skip
-    return ", ".join([words, *(f"{said} {one[name]:g}" for name, said in bounds.items() if name in one)])
+    return ", ".join([words, *(f"{said} {one[name]:,}" for name, said in bounds.items() if name in one)])
 
 
 def _show(session: Session, one: Json) -> None:

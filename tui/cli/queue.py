@@ -7,6 +7,7 @@ import click
 from storage.errors import NotFoundError, PacelineError
 from storage.lock import read_holder
 from storage.model import DAY
+from storage.tasks import CHANNEL
 from tui.cli.campaign_run import tell
 from tui.cli.facts import by_state
 from tui.cli.output import Json, emit, iso, local, pairs, table
@@ -30,30 +31,36 @@ from tui.recovery import breaker_text, places_text, rate_text
     },
 )
 def queue() -> None:
-    """Every account has a queue of its name: limits, pause and cooling belong to it."""
+    """Every account has a queue of its name: limits, pause and cooling belong to it. Background jobs have their own."""
+
+
+GONE = "no longer in the configuration"
 
 
 def _queues(session: Session) -> list[Json]:
-    """Rows of the store with the limits of the configuration; an account that never sent has a queue too."""
+    """Rows of the store with the limits of the configuration; an account that never sent has a queue too, and so has
+    each queue of background jobs."""
     from tui.cli.times import now_us
 
     try:
         accounts, zone = dict(session.config().accounts), session.config().zone
+        work = session.config().jobs.queue_names()
     except PacelineError:
-        accounts, zone = {}, "UTC"
+        accounts, zone, work = {}, "UTC", {}
     with session.reader() as reader:
         rows = {row["name"]: row for row in reader.queues()}
         used = {name: reader.used(row["id"], now_us() - DAY) for name, row in rows.items()}
         limits = {
-            name: limits_json(reader, rows.get(name), accounts.get(name), zone, now_us()) for name in {*rows, *accounts}
+            name: limits_json(reader, rows.get(name), accounts.get(name), zone, now_us(), places=work.get(name))
+            for name in {*rows, *accounts, *work}
         }
     found = []
-    for name in sorted({*rows, *accounts}):
+    for name in sorted({*rows, *accounts, *work}):
         row, account = rows.get(name), accounts.get(name)
         found.append(
             {
                 "queue": name,
-                "channel": account.channel if account else row["channel"] if row else "",
+                "channel": account.channel if account else row["channel"] if row else CHANNEL,
                 "state": row["state"] if row else "ready",
                 "reason": row["reason"] if row else "",
                 "until": iso(row["until_at"]) if row else None,
@@ -62,7 +69,7 @@ def _queues(session: Session) -> list[Json]:
                 "throttle": row["throttle"] if row else 0,
                 "throttled_at": row["throttled_at"] if row else None,
                 "last_start": iso(row["last_start"] or None) if row else None,
-                "configured": account is not None,
+                "configured": account is not None or name in work,
                 **limits[name],
                 "used_24h": used.get(name, 0),
                 "counts": by_state(row["counts"]) if row else {},
@@ -114,7 +121,7 @@ def _engine_of(session: Session, name: str) -> Json:
             control.close()
     except PacelineError:
         return {}
-    return next((queue for queue in status["queues"] if queue["queue"] == name), {})
+    return next((queue for queue in (*status["queues"], *status["work"]) if queue["queue"] == name), {})
 
 
 @click.command("show", cls=Verb)
@@ -142,10 +149,10 @@ def show(session: Session, name: str) -> None:
             ("slowed", rate_text(row, when)),
             ("in flight", engine.get("in_flight")),
             ("places", places_text(engine)),
-            *limit_pairs(row),
+            *(limit_pairs(row) if row["channel"] != CHANNEL else [("at once", row["concurrency"])]),
             ("used in 24 h", row["used_24h"]),
             ("jobs", ", ".join(f"{n:,} {state}" for state, n in row["counts"].items() if n)),
-            ("account", "" if row["configured"] else "no longer in the configuration"),
+            ("account" if row["channel"] != CHANNEL else "configured", "" if row["configured"] else GONE),
         )
     )
 

@@ -12,15 +12,18 @@ from tui.cli.output import Json, dated
 from tui.limit_words import limit_rows, period_of, tuned_names
 
 
-def limits_json(reader: Reader, row: Json | None, account: Account | None, zone: str, now: int) -> Json:
+def limits_json(
+    reader: Reader, row: Json | None, account: Account | None, zone: str, now: int, *, places: int | None = None
+) -> Json:
     """What a queue may do now (times in us): of its account with what was tuned, or, of an account that is gone, as an
-    engine last wrote it. `row` is None for a queue that the store does not know yet."""
+    engine last wrote it. `row` is None for a queue that the store does not know yet; one of background jobs has no
+    account, and so many of its jobs run at once as the configuration gives it `places`."""
     configured = account.limits(zone) if account else None
     tuning = row["tuning"] if row else {}
     limits = configured.tuned(tuning) if configured else Limits.from_dict(row["limits"] if row else {})
     used = caps_used(reader, row["id"], limits.ceilings(now), now) if row else []
     return {
-        "concurrency": limits.concurrency,
+        "concurrency": limits.concurrency if places is None else places,
         "min_gap": limits.min_gap // 1_000_000,
         "caps": [str(cap) for cap in limits.caps],
         "limits": limits.to_dict(),

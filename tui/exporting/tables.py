@@ -136,9 +136,12 @@ def _jobs(reader: Reader, wanted: Wanted) -> Sheet:
     columns = (
         "id", "kind", "campaign", "step", "batch_id", "queue", "address", "state", "reason", "attempts", "tries",
         "outcome", "error_key", "error", "due_at", "sent_at", "priority", "gap", "message_id", "campaign_id",
-        "recipient_id", "created_at", "updated_at",
+        "recipient_id", "created_at", "updated_at", "origin", "stage", "flag", "started_at", "finished_at",
     )  # fmt: skip
-    return Sheet(columns, map(job_json, table_pages.jobs(reader, Query(wanted.of_jobs, now=wanted.now))))
+    # A message has none of what comes last, and still the same columns.
+    none = dict.fromkeys(columns[-5:])
+    rows = table_pages.jobs(reader, Query(wanted.of_jobs, now=wanted.now))
+    return Sheet(columns, ({**none, **job_json(row)} for row in rows))
 
 
 def _attempts(reader: Reader, wanted: Wanted) -> Sheet:
