@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Done, Home
 from tui.demo.rules import BELIEVABLE, Fate
 from tui.demo.setup import CAMPAIGNS, make_place
+from tui.demo.work import lay_out
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,32 @@ def test_the_demo_ends_equal_to_the_ledger_and_again_the_second_time(twice: Twic
     assert not twice.own.exists()
 
 
+def test_a_pipeline_ran_beside_the_campaigns_and_waits_for_a_person(twice: Twice) -> None:
+    shown = " ".join(twice.first.out.split())
+    assert "150 discovered, 120 scored, 75 high priority, 75 uncontacted, 50 selected, 50 generated, 50 queued" in shown
+    assert "0 sent, 50 held: they wait for your approval" in shown
+    found = twice.second.json
+    assert (found["pipeline"]["state"], found["pipeline"]["flag"]) == ("completed", "")
+    assert found["pipeline"]["result"]["prospectsQueued"] == found["prospects"]["counts"]["held"] == 50
+    assert not (twice.place / "approved").exists(), "nobody approved anything"
+
+
+def test_the_schedules_wait_for_their_time(twice: Twice) -> None:
+    schedules = {one["schedule"]: one["next_at"] for one in twice.second.json["schedules"]}
+    assert set(schedules) == {"daily-prospects", "process-opportunities", "cleanup-old-data"}
+    assert re.search(r"T1[23]:00:00", schedules["daily-prospects"]), "08:00 in New York, in summer or in winter"
+    assert schedules["process-opportunities"].endswith(":00:00.000000Z")
+
+
+def test_what_somebody_changed_in_the_demos_work_folder_stays(empty: Home) -> None:
+    place, _ = make_place(empty.folder / "demo")
+    mine = lay_out(place) / "prospects" / "message.txt"
+    mine.write_text("Subject: Mine\n\nHello\n")
+    assert lay_out(place) == place.folder / "work"
+    assert mine.read_text().startswith("Subject: Mine")
+    assert (place.folder / "work" / "opportunities.csv").exists()
+
+
 def test_the_demo_refuses_a_folder_with_other_files(empty: Home) -> None:
     place = empty.folder / "mine"
     place.mkdir()
@@ -78,7 +105,7 @@ def test_the_example_meets_every_kind_of_trouble() -> None:
     assert {BELIEVABLE.fate(address) for address in addresses} == set(Fate)
 
 
-@pytest.mark.parametrize("name", ["welcome", "follow-up", "introductions"])
+@pytest.mark.parametrize("name", ["welcome", "follow-up", "introductions", "prospects", "schedules", "jobs"])
 def test_the_examples_are_the_ones_in_examples(name: str) -> None:
     assert (Path(__file__).parents[2] / "examples" / name).resolve() == CAMPAIGNS / name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ from tui.cli.output import Json, emit, out, pairs, say
 from tui.cli.session import Session
 from tui.cli.tuning import WINDOW, window_given, window_options
 from tui.cli.verbs import Change
+
+if TYPE_CHECKING:
+    from tui.cli.plan_file import PlanFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +156,16 @@ def new_args(name: str, account: str, pacing: Json, letter: Any, **more: Any) ->
     }
 
 
+def plan_args(plan: PlanFile) -> Json:
+    """The same of a campaign.toml."""
+    args = new_args(
+        plan.name, plan.account, plan.pacing, plan.letter,
+        priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
+        also=list(plan.also), steps=list(plan.steps), list_name=plan.list_name, **plan.approval,
+    )  # fmt: skip
+    return {**args, "concurrency": plan.concurrency} if plan.concurrency else args
+
+
 def sequence_options(command: F) -> F:
     """The options that say whom the steps of a sequence reach."""
     for option in reversed(SEQUENCE_OPTIONS):
@@ -278,14 +291,7 @@ def apply(session: Session, place: Path, rejects: Path | None) -> int:
         refuse_if_nobody(look_through(source))
     done = None
     with session.control() as control:
-        args = new_args(
-            plan.name, plan.account, plan.pacing, plan.letter,
-            priority=plan.priority, weight=plan.weight, window=plan.window, settings=plan.settings,
-            also=list(plan.also), steps=list(plan.steps), list_name=plan.list_name, **plan.approval,
-        )  # fmt: skip
-        if plan.concurrency:
-            args["concurrency"] = plan.concurrency
-        result = control.call("campaign.new", args)
+        result = control.call("campaign.new", plan_args(plan))
         if source is not None:
             done = import_file(source, plan.name, control, rejects=rejects)
     if session.json:

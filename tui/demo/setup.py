@@ -70,6 +70,13 @@ account_id = "demo-account"
 api_key = {{ file = {key} }}
 min_gap = "1s"
 
+# Where messages for prospects would go that somebody has approved: files, nothing leaves the machine.
+[accounts.outbox]
+channel = "outbox"
+folder = "approved"
+from_name = "Paula Example"
+from_address = "paula@fair.example.com"
+
 # One person's mailbox: a few a day. Its messages are files beside this one, nothing leaves the machine.
 [accounts.personal]
 channel = "outbox"
@@ -78,6 +85,13 @@ zone = "Europe/Berlin"
 caps = ["12/day calendar"]
 from_name = "Ana of the fair's team"
 from_address = "ana@fair.example.com"
+
+# Background jobs: their files stand beside this one.
+[jobs]
+folder = "work"
+
+[jobs.backoff]
+first = "1s"
 """
 
 
