@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.channels.transaction import SmtpSession, Wire
-from storage import deciding, dispatch, endings, gate
+from storage import deciding, dispatch, endings, firings, gate
 from storage.events import Event
 from storage.model import OutcomeClass, StageState
 from storage.sqlite import SqliteStore
@@ -186,6 +186,35 @@ STAGE_POINTS: dict[str, Callable[[Pass], None]] = {
 }
 """Where a pipeline dies; its stages pass the first two one after the other."""
 
+
+def _in_firing(passed: Pass) -> None:
+    decide = firings.decide
+
+    def wrapped(tx: Tx, decision: firings.Decision, now: int) -> int | None:
+        made = decide(tx, decision, now)
+        passed()
+        return made
+
+    firings.decide = wrapped
+
+
+def _after_firing(passed: Pass) -> None:
+    decide = SqliteStore.decide_firings
+
+    async def wrapped(self: SqliteStore, decision: firings.Decision) -> int | None:
+        made = await decide(self, decision)
+        passed()
+        return made
+
+    SqliteStore.decide_firings = wrapped  # type: ignore[method-assign]
+
+
+SCHEDULE_POINTS: dict[str, Callable[[Pass], None]] = {
+    "before a firing's commit": _in_firing,
+    "after a firing's commit": _after_firing,
+}
+"""Where a schedule's times have become rows and jobs, or are about to."""
+
 POINTS: dict[str, Callable[[Pass], None]] = {
     "after claim": _after_claim,
     "before the intent's commit": before_commit(gate, "begin_attempts"),
@@ -230,4 +259,4 @@ def install_point(name: str, at: int) -> None:
         if seen == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    {**POINTS, **STAGE_POINTS, RECOVERY: _in_recovery}[name](passed)
+    {**POINTS, **STAGE_POINTS, **SCHEDULE_POINTS, RECOVERY: _in_recovery}[name](passed)
