@@ -47,6 +47,7 @@ async def test_the_night_of_the_example_runs_in_its_order_and_leaves_its_files(s
 
 async def test_the_promotions_of_the_example_reach_its_customers(shop: KindsWorld) -> None:
     await _add(shop, "night.jsonl")
+    await shop.clock.run(MINUTE)
     text = (EXAMPLE / "promotion.txt").read_text()
     subject, _, body = text.partition("\n\n")
     await shop.campaign("spring", 0, start=False, subject=subject.removeprefix("Subject: "), text=body)
