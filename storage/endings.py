@@ -207,9 +207,15 @@ def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozens
                 content_sent=True,
             ),
         )
+        if row["kind"] != SEND:
+            _count_run(tx, row["kind"], JobState.UNCERTAIN, now)
     return Rescued(len(rows) - uncertain, uncertain)
 
 
+_UNTIMED_RUN = (
+    "INSERT INTO kind_hours (kind, hour, outcome, bucket, n, duration, shortest, longest) "
+    "VALUES (?, ?, ?, 0, 1, 0, 0, 0) ON CONFLICT (kind, hour, outcome, bucket) DO UPDATE SET n = n + 1"
+)
 UNANSWERED = "the engine ended between the intent and the server's reply: sent or not is not known"
 UNFINISHED = "the engine ended while it ran: done or not is not known"
 POISON = 3
@@ -228,7 +234,15 @@ def poisoned(tx: Tx, row: Any, now: int) -> bool:
         (POISONED, f"{POISONED}: it may be what ends it", now, row["id"]),
     )
     tx.move([(row, "processing", "", "failed", POISONED)])
+    where = (POISONED, 0, row["queue_id"], OutcomeClass.PERMANENT.value, now // HOUR)
+    tx.execute(FAILURE_HOUR, (*where, now, now, f"{POISONED}: it may be what ends it"))
+    _count_run(tx, row["kind"], JobState.FAILED, now)
     return True
+
+
+def _count_run(tx: Tx, kind: str, state: JobState, now: int) -> None:
+    """Count a run among those of its hour whose end nobody timed."""
+    tx.execute(_UNTIMED_RUN, (kind, now // HOUR, state.value))
 
 
 DIED = "engine ended while sending"

@@ -132,7 +132,7 @@ def hours(reader: Reader, kinds: Sequence[str], since: int) -> list[Row]:
 
 
 def times_of(rows: Iterable[Row]) -> Times | None:
-    """Average, ends and quantiles of runs that are counted in buckets (`storage.tasks.bucket_of`): `bucket, n,
+    """Average, ends and quantiles of runs that are counted in buckets (`task_endings.bucket_of`): `bucket, n,
     duration, shortest, longest`, several rows of one bucket allowed. None without a run."""
     buckets: dict[int, tuple[int, int, int]] = {}
     n = duration = 0
