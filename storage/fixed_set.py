@@ -80,8 +80,9 @@ class FixedSet:
     """Of a cancel: background jobs that run. Nothing is changed in them: they can be asked to end."""
 
     def in_words(self) -> str:
-        """What is left out, in words; "" for nothing."""
-        return ", ".join(f"{n} {why}" for why, n in self.left.items())
+        """What the act leaves as it is, in words; "" for nothing."""
+        running = [f"{len(self.running):,} running"] if self.running else []
+        return ", ".join([*(f"{n} {why}" for why, n in self.left.items()), *running])
 
 
 def of_filter(reader: Reader, act: Act, query: Query) -> FixedSet:

@@ -115,10 +115,9 @@ def act(
     n = len(fixed.jobs)
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(fixed.taken.items()))
     runs = len(fixed.running)
-    say(
-        f"{n:,} to {verb}{f': {states}' if states else ''}{f'; {runs:,} that run to end' if runs else ''}"
-        f"{f'; left: {fixed.in_words()}' if fixed.left else ''}"
-    )
+    ends = f" ({runs:,} running {'is' if runs == 1 else 'are'} asked to end)" if runs else ""
+    left = fixed.in_words()
+    say(f"{n:,} to {verb}{f': {states}' if states else ''}{f'; left: {left}' if left else ''}{ends}")
     result: Json = {"success": True, "done": 0, "changed": 0, "refused": 0, "left": [], "events": [], "notes": []}
     if n or runs:
         session.confirm(f"{verb.capitalize()} {n + runs:,} {'job' if n + runs == 1 else 'jobs'}?")
