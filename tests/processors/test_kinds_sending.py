@@ -343,3 +343,15 @@ async def test_a_job_that_is_asked_to_end_leaves_no_import_behind(
     assert (await shop.ended(job_id))["state"] == "skipped"
     assert shop.rows("SELECT 1 FROM imports WHERE state = 'loading'") == []
     assert reached(shop) == []
+
+
+async def test_what_waits_for_approval_is_not_sent_for_a_job_either(shop: KindsWorld) -> None:
+    await shop.campaign("spring", 1, approval="message")
+    job = await shop.run_job("send_promotion", {"promotion_id": "spring", "customer_id": "c1", **FILES})
+    assert job["result"]["added"] == 1
+    [message] = shop.rows(
+        "SELECT j.state, j.reason FROM jobs j JOIN recipients r ON r.id = j.recipient_id WHERE r.address = ?",
+        "iris@example.org",
+    )
+    assert message == {"state": "held", "reason": "approval"}
+    assert reached(shop) == []
