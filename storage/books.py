@@ -19,6 +19,7 @@ from storage.reader import Reader
 from storage.sqlite import SqliteStore
 from storage.tx import Tx
 from storage.upkeep import recount as drift
+from storage.upkeep import recount_kinds
 
 MEND = "the next engine puts it right: paceline engine run"
 MEND_BY_RESTART = "if it stays so: paceline engine drain, then paceline engine run, which puts it right"
@@ -151,9 +152,12 @@ async def recount(database: Path, *, now: Callable[[], int], actor: Actor) -> in
         wrong = drift(tx)
         for campaign_id, batch_id, queue_id, state, error_key, kept, counted in wrong:
             tx.count(queue_id, campaign_id or None, batch_id, state, error_key, counted - kept)
-        text = f"{actor.user} recounted: {len(wrong):,} sums were wrong"
-        add_event(tx, Event("db.recounted", text, actor=actor, n=len(wrong)), now())
-        return len(wrong)
+        kinds = recount_kinds(tx)
+        for kind, state, kept, counted in kinds:
+            tx.kinds[kind, state] += counted - kept
+        n = len(wrong) + len(kinds)
+        add_event(tx, Event("db.recounted", f"{actor.user} recounted: {n:,} sums were wrong", actor=actor, n=n), now())
+        return n
 
     store = await SqliteStore.open(database, role="command", now=now)
     try:

@@ -35,6 +35,14 @@ DRIFT = (
 )
 """Where the counters differ from a recount of the jobs. One statement is one snapshot: an engine may go on writing."""
 
+KIND_DRIFT = (
+    "SELECT kind, state, SUM(kept) AS kept, SUM(counted) AS counted FROM ("
+    "SELECT kind, state, 0 AS kept, count(*) AS counted FROM jobs WHERE kind <> 'send' GROUP BY 1, 2 "
+    "UNION ALL SELECT kind, state, n, 0 FROM kind_counters) "
+    "GROUP BY 1, 2 HAVING SUM(kept) <> SUM(counted) ORDER BY 1, 2"
+)
+"""The same of the counters of background jobs by kind."""
+
 _SCOPES = {"all": "1", "campaign": "campaign_id = ?", "batch": "batch_id = ?", "queue": "queue_id = ?"}
 """The counters that make up a sum."""
 
@@ -423,6 +431,9 @@ class Reader:
             f"{row['state']}{' of ' + repr(row['error_key']) if row['error_key'] else ''} says {row['kept']}, "
             f"there are {row['counted']} jobs"
             for row in self.rows(DRIFT)
+        ] + [
+            f"counter of kind {row['kind']}: {row['state']} says {row['kept']}, there are {row['counted']} jobs"
+            for row in self.rows(KIND_DRIFT)
         ]
 
     def backup(self, target: Path) -> None:

@@ -10,7 +10,7 @@ from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import JobState
-from storage.reader import DRIFT
+from storage.reader import DRIFT, KIND_DRIFT
 from storage.recipients import SLICE
 from storage.tx import Tx
 
@@ -209,3 +209,8 @@ def recount(tx: Tx) -> list[tuple[int, int, int, str, str, int, int]]:
     """Where the counters differ from a recount of the job rows: (campaign id or 0, batch id, queue id, state, error
     key, counter, rows)."""
     return [tuple(row) for row in tx.all(DRIFT)]
+
+
+def recount_kinds(tx: Tx) -> list[tuple[str, str, int, int]]:
+    """The same of background jobs by kind: (kind, state, counter, rows)."""
+    return [tuple(row) for row in tx.all(KIND_DRIFT)]

@@ -298,19 +298,7 @@ class WorkWorld:
                 ]
         with Reader(self.database) as reader:
             found += reader.counter_drift()
-            found += kind_drift(reader)
         return found
-
-
-def kind_drift(reader: Reader) -> list[str]:
-    """Where the counters of kinds differ from a recount."""
-    kept = {(row["kind"], row["state"]): row["n"] for row in reader.rows("SELECT * FROM kind_counters WHERE n <> 0")}
-    counted = {
-        (row["kind"], row["state"]): row["n"]
-        for row in reader.rows("SELECT kind, state, count(*) AS n FROM jobs WHERE kind <> 'send' GROUP BY 1, 2")
-    }
-    return [f"{key}: {kept.get(key, 0)} kept, {counted.get(key, 0)} there" for key in {*kept, *counted}
-            if kept.get(key, 0) != counted.get(key, 0)]  # fmt: skip
 
 
 def _now() -> int:
