@@ -131,7 +131,10 @@ def _show_work(row: Json, zone: tzinfo) -> None:
             ("started", local(row["started_at"], zone) if row["started_at"] else ""),
             ("ended", local(row["finished_at"], zone) if row["finished_at"] else ""),
             ("took", took(row)),
-            ("tries", f"{row['tries']} of {row['retries'] + 1}; {row['attempts']} runs in all"),
+            (
+                "tries",
+                f"{row['tries']} of {row['retries'] + 1}; {row['attempts']:,} {'run' if row['attempts'] == 1 else 'runs'} in all",
+            ),
             ("effect", row["effect"]),
             ("timeout", format_duration(row["timeout"])),
             ("unique key", row["unique_key"]),

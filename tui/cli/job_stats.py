@@ -171,7 +171,13 @@ def _show_kinds(data: Json) -> None:
 
 def _show_hours(session: Session, data: Json) -> None:
     rows = [
-        (one["hour"], one["completed"], one["failed"], one["retried"], _time(one["average_seconds"]))
+        (
+            one["hour"][:16].replace("T", " "),
+            one["completed"],
+            one["failed"],
+            one["retried"],
+            _time(one["average_seconds"]),
+        )
         for one in data["hours"]
     ]
     table(("hour (UTC)", "completed", "failed", "retried", "average"), rows, empty="nothing has ended")
