@@ -29,6 +29,8 @@ from storage.tasks import ClaimedTask, TaskEnd
 
 log = logging.getLogger("paceline.jobs")
 
+MAX_WORDS = 2_000
+"""Characters of an error that are kept."""
 MAX_RESULT = 64 * 1024
 """Characters of a result that are kept: what is larger belongs into a file that the result names."""
 
@@ -64,7 +66,9 @@ async def run_task(registry: Registry, context: RunContext, backoff: Backoff, rn
             raise
         trouble = _judged(task, error)
         if not isinstance(error, PacelineError | RunError):
-            log.warning("job %s (%s): %s", task.id, task.kind, trouble.words, exc_info=error)
+            # The logger would write all of an error's own words, however many there are.
+            where = error if len(trouble.words) < MAX_WORDS else None
+            log.warning("job %s (%s): %s", task.id, task.kind, trouble.words[:200], exc_info=where)
         return _ended_badly(task, trouble, context.now(), backoff, rng)
     return _succeeded(task, outcome, context.now())
 
@@ -120,11 +124,11 @@ def _words_of(error: BaseException) -> str:
 def kept_words(words: str) -> str:
     """Words as the store can keep them: of bounded length, without half a surrogate pair (a file name that is no UTF-8
     has them); one such text would fail the commit that it stands in."""
-    return words[:2_000].encode("utf-8", "replace").decode()
+    return words[:MAX_WORDS].encode("utf-8", "replace").decode()
 
 
 def _ended_badly(task: ClaimedTask, trouble: Trouble, now: int, backoff: Backoff, rng: random.Random) -> TaskEnd:
-    words = trouble.words
+    words = trouble.words[:MAX_WORDS]
     if trouble.cancelled:
         return TaskEnd(task, now, JobState.SKIPPED, OutcomeClass.NEEDLESS, reason="cancelled", error=words)
     if trouble.held:
