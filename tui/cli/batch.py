@@ -8,7 +8,7 @@ from tui.cli.facts import batch_json, result_json
 from tui.cli.output import Json, emit, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.times import now_us
-from tui.cli.verbs import Lazy, LazyGroup, Verb
+from tui.cli.verbs import ID, Lazy, LazyGroup, Verb
 
 RESULTS = 10
 
@@ -52,7 +52,7 @@ def list_(session: Session, campaign: str | None, limit: int) -> None:
 
 
 @click.command("show", cls=Verb)
-@click.argument("batch_id", metavar="ID", type=int)
+@click.argument("batch_id", metavar="ID", type=ID)
 @click.option("--limit", type=click.IntRange(0, 100_000), default=RESULTS, show_default=True, help="So many results.")
 @click.option("--after", type=int, default=0, help="Results after this job id.")
 @click.option("--watch", is_flag=True, help="First tell its progress on stderr, until it is over.")

@@ -9,7 +9,7 @@ import click
 from storage.errors import PacelineError
 from tui.cli.output import Json, dated, emit, out, pairs, table
 from tui.cli.session import Session
-from tui.cli.verbs import Verb
+from tui.cli.verbs import ID, Verb
 
 if TYPE_CHECKING:
     from engine.explain.asking import Asking
@@ -91,7 +91,7 @@ def campaign(session: Session, name: str) -> None:
 
 
 @click.command("explain", cls=Verb)
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=ID)
 @click.pass_obj
 def job(session: Session, job_id: int) -> None:
     """Why this message does not leave now: every gate in order, which one holds, and when it opens."""

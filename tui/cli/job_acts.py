@@ -11,7 +11,7 @@ from storage.errors import RefusedError, UsageError
 from tui.cli.campaign_run import tell
 from tui.cli.output import Json, say
 from tui.cli.session import Session
-from tui.cli.verbs import Change
+from tui.cli.verbs import ID, Change
 from tui.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _DONE = {
 
 
 @click.command("retry", cls=Change)
-@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID...]", type=ID, nargs=-1)
 @click.option("--filter", "text", default="", help='All that match, for example "state:failed error:~421 since:1h".')
 @click.option("--error", "error_key", default="", help="All that stopped for this reason (`error_key`).")
 @click.option("--spread", default="", help="Spread them evenly over a time such as 2h.")
@@ -57,7 +57,7 @@ def retry(session: Session, ids: tuple[int, ...], text: str, error_key: str, spr
 
 
 @click.command("cancel", cls=Change)
-@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID...]", type=ID, nargs=-1)
 @click.option("--filter", "text", default="", help='All that match, for example "campaign:spring state:scheduled".')
 @click.pass_obj
 def cancel(session: Session, ids: tuple[int, ...], text: str) -> int:

@@ -9,6 +9,7 @@ from storage.model import SEND
 from tui.cli.campaign_run import tell
 from tui.cli.session import Session
 from tui.cli.verbs import ID, Change
+from tui.safe_text import safe_text
 
 
 @click.command("reset", cls=Change)
@@ -49,5 +50,7 @@ def resolve(session: Session, job_id: int, verdict: str | None) -> None:
         hint = f"paceline campaign resolve {row['campaign']} {job_id} --sent|--again"
         raise RefusedError(f"job {job_id} is a message", hint=hint)
     if verdict == "again":
-        session.confirm(f"Run job {job_id} ({row['kind']}) again? What it does may happen twice.", always=True)
+        session.confirm(
+            f"Run job {job_id} ({safe_text(row['kind'])}) again? What it does may happen twice.", always=True
+        )
     tell(session, session.call("job.resolve", {"job": job_id, "verdict": verdict}))

@@ -8,11 +8,11 @@ from storage.errors import UsageError
 from tui.cli.campaign_run import tell
 from tui.cli.output import say
 from tui.cli.session import Session
-from tui.cli.verbs import Change
+from tui.cli.verbs import ID, Change
 
 
 @click.command("sent", cls=Change)
-@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID...]", type=ID, nargs=-1)
 @click.option("--filter", "text", default="", help='All uncertain ones that match, for example "campaign:spring".')
 @click.pass_obj
 def sent(session: Session, ids: tuple[int, ...], text: str) -> int:

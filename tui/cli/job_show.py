@@ -15,6 +15,7 @@ from tui.cli.facts import job_json
 from tui.cli.output import Json, dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.verbs import ID, Verb
+from tui.safe_text import safe_text
 
 ITEMS = 10
 """Items that are shown of those that failed, and of those that are done."""
@@ -131,10 +132,7 @@ def _show_work(row: Json, zone: tzinfo) -> None:
             ("started", local(row["started_at"], zone) if row["started_at"] else ""),
             ("ended", local(row["finished_at"], zone) if row["finished_at"] else ""),
             ("took", took(row)),
-            (
-                "tries",
-                f"{row['tries']} of {row['retries'] + 1}; {row['attempts']:,} {'run' if row['attempts'] == 1 else 'runs'} in all",
-            ),
+            ("tries", _tries(row)),
             ("effect", row["effect"]),
             ("timeout", format_duration(row["timeout"])),
             ("unique key", row["unique_key"]),
@@ -147,6 +145,11 @@ def _show_work(row: Json, zone: tzinfo) -> None:
     _show_items(row)
     if row["state"] == "uncertain":
         say(f"done or not? paceline job resolve {row['id']} --done|--again")
+
+
+def _tries(row: Json) -> str:
+    runs = "1 run" if row["attempts"] == 1 else f"{row['attempts']:,} runs"
+    return f"{row['tries']} of {row['retries'] + 1}; {runs} in all"
 
 
 def _show_runs(row: Json, zone: tzinfo) -> None:
@@ -177,7 +180,7 @@ def _show_stages(row: Json) -> None:
 def _show_items(row: Json) -> None:
     for sums in row["items"]:
         out()
-        out(f"{sums['list']}: {sums['done']:,} done, {sums['failed']:,} failed")
+        out(f"{safe_text(sums['list'])}: {sums['done']:,} done, {sums['failed']:,} failed")
     items = [*row["items_failed"], *row["items_done"]]
     if items:
         shown = [
