@@ -1,4 +1,4 @@
-"""One job: what it is, and every attempt with the server's own words."""
+"""One job: what it is; every attempt with the server's own words, or what a background job is made of."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tui.actions import KeyOf, Row, Target, job_targets
 from tui.explaining import asked_by
 from tui.format import clock, fit, soon, wrap
 from tui.link import LinkState
+from tui.screens import job_work
 from tui.screens.returned import ReturnedScreen, came_back
 from tui.screens.view import ViewScreen
 from tui.screens.why import why
@@ -24,12 +25,17 @@ from tui.widgets.lines import Line, Lines
 
 
 def load(reader: Reader, now: int, job_id: int, link: LinkState) -> Row:
-    """A job with why it does not run now (`why`) and what came back about it (`came_back`)."""
+    """A job with why it does not run now (`why`) and what came back about it (`came_back`); of a background job also
+    all that `job_work.load` gives."""
     why_not = asked_by(reader, now, link).job(job_id).brief()
-    return {**reader.job(job_id), "why": why_not, "came_back": about_job(reader, job_id)}
+    row = reader.job(job_id)
+    return {**row, "why": why_not, "came_back": about_job(reader, job_id), **job_work.load(reader, row, now)}
 
 
 def facts(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
+    """What it is, in seven lines."""
+    if "task" in row:
+        return job_work.facts(row, now, width, named)
     mark = job_mark(row, now)
     reason = f" ({row['reason']})" if row["reason"] else ""
     when = f"due {soon(row['due_at'], now)}" if row["state"] == "pending" else f"since {clock(row['updated_at'], now)}"
@@ -77,6 +83,15 @@ def attempt_items(row: Row, now: int, width: int) -> list[Item]:
     return items
 
 
+def detail(row: Row, now: int, width: int) -> list[Item]:
+    """What stands below the facts: the attempts, and what came back; of a background job what it is made of."""
+    if "task" in row:
+        return job_work.items(row, now, width)
+    log = row["attempts_log"]
+    title = f"ATTEMPTS ({len(log)})" if log else "ATTEMPTS    none yet"
+    return [blank(), heading(title), *attempt_items(row, now, width), *came_back(row["came_back"], now, width)]
+
+
 class JobScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "job.tcss"]
     MODE = "failures"
@@ -103,15 +118,11 @@ class JobScreen(ViewScreen):
 
     def show(self, data: Row, now: int) -> None:
         self.query_one("#facts", Lines).show(facts(data, now, self.size.width, self.named))
-        log = data["attempts_log"]
-        title = f"ATTEMPTS ({len(log)})" if log else "ATTEMPTS    none yet"
-        items = [blank(), heading(title), *attempt_items(data, now, self.size.width)]
-        items += came_back(data["came_back"], now, self.size.width)
-        self.query_one(Grid).show(Sections(items))
+        self.query_one(Grid).show(Sections(detail(data, now, self.size.width)))
 
     def targets(self) -> list[Target]:
         return job_targets(self.data) if self.data else []
 
     def opens(self) -> ViewScreen | None:
         row = self.query_one(Grid).current
-        return ReturnedScreen(row["returned"]) if row is not None and "returned" in row else None
+        return ReturnedScreen(row["returned"]) if isinstance(row, dict) and "returned" in row else None

@@ -8,6 +8,7 @@ from textual.timer import Timer
 
 from storage.errors import PacelineError
 from tui.actions import KeyOf, Row, own_key
+from tui.screens import job_work
 from tui.screens.job import attempt_items, facts, load
 from tui.screens.returned import came_back
 from tui.widgets.lines import Line, Lines
@@ -24,10 +25,14 @@ REST = 0.15
 def pane_lines(row: Row, now: int, width: int, height: int, named: KeyOf = own_key) -> list[Line]:
     """What a job is, and its attempts with the server's words, behind a line that parts it from the list."""
     inner = width - 2
-    lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now, inner, named), (), ((" ATTEMPTS", "head"),)]
-    items = attempt_items(row, now, inner)
-    lines += [item.line(inner) for item in items] or [((" none yet", "dim"),)]
-    lines += [item.line(inner) for item in came_back(row["came_back"], now, inner)]
+    lines: list[Line] = [((f" JOB {row['id']}", "bold"),), *facts(row, now, inner, named)]
+    if "task" in row:
+        lines += [item.line(inner) for item in job_work.items(row, now, inner)]
+    else:
+        items = attempt_items(row, now, inner)
+        lines += [(), ((" ATTEMPTS", "head"),)]
+        lines += [item.line(inner) for item in items] or [((" none yet", "dim"),)]
+        lines += [item.line(inner) for item in came_back(row["came_back"], now, inner)]
     lines += [()] * (height - len(lines))
     return [(("| ", "dim"), *line) for line in lines[:height]]
 
