@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.errors import NotFoundError
 from storage.last_run import FINISHED, STARTED
 from storage.reader import Reader, Row
 from storage.task_facts import ladder, read_json
@@ -9,7 +10,8 @@ from storage.task_facts import ladder, read_json
 _RUNS = (
     "SELECT j.id, j.kind, j.state, j.reason, j.due_at, j.attempts, j.last_error, j.created_at, t.origin, t.flag, "
     f"t.result, t.done, t.total, t.note, {STARTED} AS started_at, {FINISHED} AS finished_at "
-    "FROM jobs j INDEXED BY jobs_kind JOIN tasks t ON t.job_id = j.id WHERE j.kind = ? AND j.kind <> 'send' AND j.id < ? ORDER BY j.id DESC LIMIT ?"
+    "FROM jobs j INDEXED BY jobs_kind JOIN tasks t ON t.job_id = j.id "
+    "WHERE j.kind = ? AND j.kind <> 'send' AND j.id < ? ORDER BY j.id DESC LIMIT ?"
 )
 _LAST_PAYLOAD = (
     "SELECT t.payload FROM jobs j INDEXED BY jobs_kind JOIN tasks t ON t.job_id = j.id "
@@ -39,6 +41,25 @@ def counters(run: Row) -> dict[str, int]:
     for stage in run["stages"]:
         found |= stage["counters"] or {}
     return found
+
+
+def last_runs(reader: Reader) -> list[Row]:
+    """The last run of each pipeline that has run, by name: as `runs` tells one, with its `name` and its `payload`."""
+    found = []
+    for kind in [row["kind"] for row in reader.rows("SELECT DISTINCT kind FROM kind_counters ORDER BY kind")]:
+        # One that nobody has begun yet has no stages: the one before it tells.
+        newest = runs(reader, kind, limit=2)
+        if any(row["stages"] for row in newest):
+            found.append({**newest[0], "name": kind, "payload": last_payload(reader, kind) or {}})
+    return found
+
+
+def last_run(reader: Reader, name: str) -> Row:
+    """The last run of one pipeline as `last_runs` tells it. Raises NotFoundError."""
+    for row in last_runs(reader):
+        if row["name"] == name:
+            return row
+    raise NotFoundError(f"no pipeline {name[:60]!r} has run yet", hint="see `paceline pipeline list`")
 
 
 def last_payload(reader: Reader, kind: str) -> dict[str, object] | None:

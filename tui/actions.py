@@ -18,7 +18,7 @@ from tui import refusals
 Row = dict[str, Any]
 NAMED = (
     "campaign", "letter", "queue", "alarm", "job", "approval", "person", "suppression", "suppressions",
-    "schedule", "schedules", "engine",
+    "schedule", "schedules", "pipeline", "engine",
 )  # fmt: skip
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -132,6 +132,11 @@ def _name(row: Row) -> dict[str, Any]:
 
 def _named_version(row: Row) -> dict[str, Any]:
     return {"name": row["name"], "version": row["version"]}
+
+
+def _run_again(row: Row) -> dict[str, Any]:
+    """A run with what the last one was given."""
+    return {"kind": row["name"], "payload": row["payload"]}
 
 
 def _as_seen(row: Row) -> dict[str, Any]:
@@ -363,6 +368,10 @@ ACTIONS: tuple[Action, ...] = (
         "paceline schedule remove {name}", danger=True,
     ),
     Action("schedule.add", "new schedule", "A", "schedules", "", _no_args, "paceline schedule add NAME", opens=True),
+    Action(
+        "pipeline.run", "run now", "R", "pipeline", "job.add", _run_again, "paceline pipeline run {name}",
+        refusals.pipeline_run,
+    ),
     Action("campaign.new", "new campaign", "A", "engine", "", _no_args, "paceline campaign new", opens=True),
     Action("undo", "undo", "z", "engine", "", _no_args, "", refusals.undo, beside="paceline job undo EVENT"),
     Action(

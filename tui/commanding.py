@@ -104,6 +104,7 @@ class Commanding(Acting, Going):
 
         from engine.intake.keys import key_of
         from storage.people_page import by_key
+        from storage.pipeline_facts import last_run
         from storage.schedule_facts import schedule
         from tui.suppressing import entry_named
 
@@ -119,6 +120,8 @@ class Commanding(Acting, Going):
                 return entry_named(reader, name)
             if scope == "schedule":
                 return schedule(reader, name)
+            if scope == "pipeline":
+                return last_run(reader, name)
             if scope in ("job", "alarm", "approval") and not name.isdigit():
                 raise UsageError(f"'{name}' is no {scope}: it has a number")
             if scope == "alarm":

@@ -37,6 +37,7 @@ LISTS = {
     ("queue", "list"): "queues",
     ("alarm", "list"): "overview",
     ("schedule", "list"): "schedules",
+    ("pipeline", "list"): "schedules",
 }
 SHOWS = {
     ("campaign", "show"): "campaign",

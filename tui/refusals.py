@@ -181,6 +181,11 @@ def schedule_enable(row: Row, situation: Situation) -> str:
     return f"schedule {row['name']} is enabled" if row["enabled"] else ""
 
 
+def pipeline_run(row: Row, situation: Situation) -> str:
+    open_run = row["state"] in ("pending", "processing")
+    return f"a run of {row['name']} is under way: job {row['id']}" if open_run else ""
+
+
 def queue_pause(row: Row, situation: Situation) -> str:
     return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
 

@@ -23,7 +23,7 @@ ROW = {
     "id": 7, "name": "letters", "state": "active", "version": 3, "live": True, "raw_key": "x", "error_key": "x",
     "only_campaign": "letters", "campaign": "letters", "failed": 1, "held": 0, "uncertain": 0, "reason": "",
     "counts": {"failed": 1, "held": 0}, "ids": [7], "filter": "state:failed",
-    "lease": 1, "seen": [[7, "failed", 1]],
+    "lease": 1, "seen": [[7, "failed", 1]], "payload": {},
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ SCOPES = {
     "queue": "a queue",
     "schedule": "a schedule",
     "schedules": "the schedules",
+    "pipeline": "a pipeline",
     "alarm": "an alarm",
     "engine": "everywhere",
 }

@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from storage.model import MINUTE
+from storage.pipeline_facts import last_runs
 from storage.reader import Reader
 from storage.schedule_facts import schedules
 from tui.actions import Row, Target
 from tui.format import clock, count, fit, plural, soon, span
 from tui.schedule_words import outcome_of
+from tui.screens.pipeline_rows import ladder_lines, pipeline_items
 from tui.screens.schedule_rows import columns, detail
 from tui.screens.view import ViewScreen, Written
 from tui.widgets.columns import Item, Sections, blank, header, heading, table_line
@@ -27,8 +29,8 @@ RUN_STYLES = {"running": "run", "done": "good", "failed": "bad", "empty": "warn"
 
 
 def load(reader: Reader, now: int) -> Row:
-    """`schedules`: all of them; `later`: active campaigns of which nothing has begun and whose first message is still
-    to come; `runs`: the last executions, newest first."""
+    """`schedules`: all of them; `pipelines`: the last run of each; `later`: active campaigns of which nothing has begun
+    and whose first message is still to come; `runs`: the last executions, newest first."""
     later = []
     for row in reader.campaigns():
         counts = row["counts"]
@@ -38,7 +40,10 @@ def load(reader: Reader, now: int) -> Row:
         if row["due"]["first"] is not None and row["due"]["first"] > now + MINUTE:
             later.append(row)
     later.sort(key=lambda row: row["due"]["first"])
-    return {"schedules": schedules(reader), "later": later, "runs": reader.executions(limit=RUNS)}
+    return {
+        "schedules": schedules(reader), "pipelines": last_runs(reader), "later": later,
+        "runs": reader.executions(limit=RUNS),
+    }  # fmt: skip
 
 
 def later_line(row: Row, now: int, width: int) -> Line:
@@ -81,7 +86,7 @@ def schedule_items(rows: list[Row], now: int, add: str) -> list[Item]:
 
 def items_of(data: Row, status: Row, now: int, add: str) -> list[Item]:
     later, rounds, runs = data["later"], status.get("rounds", []), data["runs"]
-    items = [*schedule_items(data["schedules"], now, add), blank()]
+    items = [*schedule_items(data["schedules"], now, add), blank(), *pipeline_items(data["pipelines"], now)]
     items.append(
         heading(f"CAMPAIGNS THAT BEGIN LATER ({len(later)})" if later else f"CAMPAIGNS THAT BEGIN LATER   {NONE}")
     )
@@ -116,7 +121,7 @@ class SchedulesScreen(ViewScreen):
         every = len(data["schedules"])
         told = [plural(every, "schedule") + (f", {count(every - on)} disabled" if on < every else "")] if every else []
         self.crumb_right = "  ".join([*told, *([f"{count(n)} to begin"] if n else [])])
-        self.set_class(not data["schedules"], "-alone")
+        self.set_class(not data["schedules"] and not data["pipelines"], "-alone")
         status = self.console.link.state.status
         if self._wanted is not None:
             self.query_one(Grid).open_on(("schedule", self._wanted))
@@ -125,7 +130,11 @@ class SchedulesScreen(ViewScreen):
         self.redraw_for_cursor()
 
     def redraw_for_cursor(self) -> None:
-        lines = detail(self._schedule, self.console.present(), self.size.width)
+        now, width, entry = self.console.present(), self.size.width, self.query_one(Grid).current
+        if entry and entry[0] == "pipeline":
+            lines = ladder_lines(entry[2], now, width)
+        else:
+            lines = detail(self._schedule, now, width)
         self.query_one("#detail", Lines).show(lines)
 
     @property
@@ -141,7 +150,7 @@ class SchedulesScreen(ViewScreen):
 
     def targets(self) -> list[Target]:
         entry = self.query_one(Grid).current
-        found = [Target(entry[0], entry[2])] if entry and entry[0] in ("campaign", "schedule") else []
+        found = [Target(entry[0], entry[2])] if entry and entry[0] in ("campaign", "schedule", "pipeline") else []
         return [*found, Target("schedules", {})]
 
     def written(self) -> Written:
@@ -168,6 +177,8 @@ class SchedulesScreen(ViewScreen):
             return JobScreen(row["last"]["job_id"], self.crumb())
         if entry is None or not entry[1]:
             return None
+        if entry[0] == "pipeline":
+            return JobScreen(entry[2]["id"], self.crumb())
         return CampaignScreen(entry[1])
 
 
