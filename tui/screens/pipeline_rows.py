@@ -1,0 +1,81 @@
+"""How pipelines read in view 7: their last run a row each, and below the list its stages. Pure."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from storage.pipeline_facts import counters
+from tui.actions import Row
+from tui.format import clock, count, fit, span
+from tui.safe_text import safe_text
+from tui.widgets.columns import Item, blank, heading
+from tui.widgets.lines import Line
+
+_STYLES = {
+    "pending": "warn", "processing": "run", "completed": "good", "failed": "bad", "held": "warn", "skipped": "dim",
+}  # fmt: skip
+_STAGE_STYLES = {"done": "good", "running": "run", "failed": "bad", "skipped": "dim", "waiting": "dim"}
+_WORDS = {"processing": "running", "pending": "queued", "completed": "done"}
+
+
+def pipeline_items(rows: list[Row], now: int) -> list[Item]:
+    """A section of the last run of each pipeline, with the blank line behind it; nothing where none has run."""
+    if not rows:
+        return []
+    return [
+        heading("PIPELINES"),
+        *(
+            Item(partial(_run_line, row, now), ("pipeline", row["kind"]), ("pipeline", row["kind"], row))
+            for row in rows
+        ),
+        blank(),
+    ]
+
+
+def _run_line(row: Row, now: int, width: int) -> Line:
+    began = clock(row["started_at"] or row["due_at"], now)
+    left = f"{fit(row['kind'], 22)} {fit(began, 13)} "
+    state = fit(str(_WORDS.get(row["state"], row["state"])), 8)
+    told, style = _told(row)
+    right = f" {fit(span(row['ran']) if row['ran'] else '-', 6)}  {told}"
+    return ((left, ""), (state, _STYLES.get(row["state"], "")), (fit(right, max(0, width - len(left) - 8)), style))
+
+
+def _told(row: Row) -> tuple[str, str]:
+    """What matters most of a run, and how it is drawn."""
+    if row["state"] in ("failed", "held"):
+        return safe_text(row["last_error"]), _STYLES[row["state"]]
+    if row["state"] == "processing":
+        at = next((stage for stage in row["stages"] if stage["state"] == "running"), None)
+        return (f"{at['position']}/{len(row['stages'])} {safe_text(at['name'])}" if at else ""), "run"
+    if row["flag"]:
+        return f"! {safe_text(row['flag'])}", "warn"
+    found = counters(row)
+    names = [next(iter(stage["counters"])) for stage in row["stages"][1:] if stage["counters"]]
+    return " > ".join(f"{safe_text(name.replace('_', ' '))} {count(found[name])}" for name in names), ""
+
+
+def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
+    """The stages of a run, each with its state, its time and its figures."""
+    state = _WORDS.get(row["state"], row["state"])
+    title = (
+        f" {row['kind']}: {state}, job {row['id']}, {row['origin']}, {clock(row['started_at'] or row['due_at'], now)}"
+    )
+    lines: list[Line] = [((" " + "-" * (width - 2), "dim"),), ((fit(safe_text(title), width), "bold"),)]
+    said = ""
+    for stage in row["stages"]:
+        head = f" {stage['position']}/{len(row['stages'])} {fit(safe_text(stage['name']), 10)} "
+        began, ended = stage["started_at"], stage["finished_at"]
+        took = span(ended - began) if began is not None and ended is not None else ""
+        figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in (stage["counters"] or {}).items())
+        note = stage["note"] if stage["note"] != said else ""
+        said = stage["note"]
+        flagged = f"! {stage['flag']}" if stage["flag"] else ""
+        words = "; ".join(word for word in (flagged, figures, note) if word)
+        room = max(0, width - len(head) - 8 - 10)
+        style = "warn" if stage["flag"] else "bad" if stage["state"] == "failed" else ""
+        lines.append((
+            (head, ""), (fit(stage["state"], 8), _STAGE_STYLES[stage["state"]]), (f" {fit(took, 7, right=True)}  ", ""),
+            (fit(safe_text(words), room), style),
+        ))  # fmt: skip
+    return lines
