@@ -16,6 +16,7 @@ from storage.model import DAY
 from storage.reader import Reader
 from tests.cli.conftest import Done, Home
 from tests.cli.test_cli_engine import until
+from tui.cli.job_show import estimated_end
 
 KINDS = {
     name: EntryPoint(name, f"tests.cli.work_kinds:{value}", registry.GROUP)
@@ -283,6 +284,13 @@ def test_kinds_are_listed_with_what_they_are_given(home: Home) -> None:
     assert (fields["text"]["default"], fields["text"]["about"]) == ("hello", "what it says")
     assert (echo["retries"], echo["timeout_seconds"], echo["effect"]) == (0, 300, "repeatable")
     assert home("job", "types", "nothing").code == 2
+
+
+def test_the_end_of_a_job_that_runs_is_foreseen_from_its_pace() -> None:
+    row = {"state": "processing", "done": 25, "total": 100, "started_at": 1_000}
+    assert estimated_end(row, 2_000) == 5_000
+    for other in ({"done": 0}, {"total": 0}, {"state": "completed"}):
+        assert estimated_end({**row, **other}, 2_000) is None
 
 
 # beside an engine

@@ -14,6 +14,7 @@ from storage.reader import Reader
 from tui.cli.facts import job_json
 from tui.cli.output import Json, dated, emit, local, out, pairs, say, table
 from tui.cli.session import Session
+from tui.cli.times import now_us
 from tui.cli.verbs import ID, Verb
 from tui.safe_text import safe_text
 
@@ -50,6 +51,7 @@ def whole(reader: Reader, job_id: int, items: int = ITEMS) -> Json:
     return {
         **row,
         **known,
+        "estimated_completion": estimated_end(row, now_us()),
         "items": sums,
         "items_failed": task_facts.items(reader, job_id, done=False, limit=items) if sums else [],
         "items_done": task_facts.items(reader, job_id, done=True, limit=items) if sums else [],
@@ -130,6 +132,7 @@ def _show_work(row: Json, zone: tzinfo) -> None:
             ("made", f"{local(row['created_at'], zone)} ({row['origin']})"),
             ("due", local(row["due_at"], zone) if row["state"] in ("pending", "held") else ""),
             ("started", local(row["started_at"], zone) if row["started_at"] else ""),
+            ("ends about", local(row["estimated_completion"], zone) if row["estimated_completion"] else ""),
             ("ended", local(row["finished_at"], zone) if row["finished_at"] else ""),
             ("took", took(row)),
             ("tries", _tries(row)),
@@ -196,6 +199,13 @@ def progress_words(row: Json) -> str:
         return str(row["note"] or "")
     of = f" of {row['total']:,} ({row['done'] * 100 // row['total']}%)" if row["total"] else ""
     return f"{row['done']:,}{of}" + (f" {row['note']}" if row["note"] else "")
+
+
+def estimated_end(row: Json, now: int) -> int | None:
+    """When a job that runs will have done all that it told of, at its pace so far (us); None where nobody can say."""
+    if row["state"] != "processing" or not 0 < row["done"] <= row["total"]:
+        return None
+    return int(now + (now - row["started_at"]) * (row["total"] - row["done"]) / row["done"])
 
 
 def took(row: Json) -> str:
