@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +23,15 @@ from engine.processors.processor import (
     Permanent,
     RunError,
 )
-from engine.processors.registry import Registry, kept_json, read_payload
+from engine.processors.registry import MAX_WORDS, Registry, kept_json, kept_words, read_payload, words_of
 from storage.errors import PacelineError, UsageError
 from storage.model import Effect, HeldReason, JobState, OutcomeClass
 from storage.tasks import ClaimedTask, TaskEnd
 
 log = logging.getLogger("paceline.jobs")
 
-MAX_WORDS = 2_000
-"""Characters of an error that are kept."""
+FRAMES = 6
+"""Places in the code that the log tells of a fault, the innermost ones."""
 MAX_RESULT = 64 * 1024
 """Characters of a result that are kept: what is larger belongs into a file that the result names."""
 
@@ -61,14 +62,16 @@ async def run_task(registry: Registry, context: RunContext, backoff: Backoff, rn
         except UsageError as error:
             raise Held(f"{error.message} - {error.hint}" if error.hint else error.message) from None
         outcome = await processor.run(context, payload)
+        if context.untold:
+            await context.tell()
     except BaseException as error:  # code of others, which may also leave by sys.exit()
         if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
             raise
         trouble = _judged(task, error)
         if not isinstance(error, PacelineError | RunError):
-            # The logger would write all of an error's own words, however many there are.
-            where = error if len(trouble.words) < MAX_WORDS else None
-            log.warning("job %s (%s): %s", task.id, task.kind, trouble.words[:200], exc_info=where)
+            # Not exc_info: that writes all of the error's own words, however many there are and whatever is in them.
+            where = kept_words("".join(traceback.format_tb(error.__traceback__, limit=-FRAMES)))
+            log.warning("job %s (%s): %s\n%s", task.id, task.kind, trouble.words[:200], where)
         return _ended_badly(task, trouble, context.now(), backoff, rng)
     return _succeeded(task, outcome, context.now())
 
@@ -86,7 +89,7 @@ def ended_early(context: RunContext, *, timed_out: bool, backoff: Backoff, rng: 
 
 
 def _judged(task: ClaimedTask, error: BaseException) -> Trouble:
-    words = _words_of(error) or type(error).__name__
+    words = words_of(error)
     once = task.effect == Effect.UNREPEATABLE
     match error:
         case CancelledByPerson():
@@ -112,19 +115,6 @@ def _judged(task: ClaimedTask, error: BaseException) -> Trouble:
             return Trouble(error.message, error.message[:100], doubtful=once)
     words = f"{type(error).__name__}: {words}" if type(error).__name__ != words else words
     return Trouble(words, words[:100], doubtful=once)
-
-
-def _words_of(error: BaseException) -> str:
-    try:
-        return kept_words(str(error))
-    except Exception:  # what an exception of others says of itself may fail too
-        return ""
-
-
-def kept_words(words: str) -> str:
-    """Words as the store can keep them: of bounded length, without half a surrogate pair (a file name that is no UTF-8
-    has them); one such text would fail the commit that it stands in."""
-    return words[:MAX_WORDS].encode("utf-8", "replace").decode()
 
 
 def _ended_badly(task: ClaimedTask, trouble: Trouble, now: int, backoff: Backoff, rng: random.Random) -> TaskEnd:

@@ -6,16 +6,18 @@ Everything that changes something passes `act`, the same door that people use.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from engine.processors.items import TELL_EVERY, ItemRun, Mapped
 from engine.processors.processor import CancelledByPerson
-from storage.errors import UsageError
-from storage.model import SECOND, Actor
+from engine.processors.registry import kept_words
+from storage.model import Actor
 from storage.reader import Reader
 from storage.schedule_facts import of_job
 from storage.tasks import ClaimedTask
@@ -32,33 +34,13 @@ T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - an item, as T is a value
 A = ParamSpec("A")
 
-TELL_EVERY = SECOND // 4
-"""Progress and results of items are written at most so often (us): what is lost by a crash is done again."""
-KEEP_AT_MOST = 500
-"""Results of items that wait to be written."""
+THREADS = 16
+"""Threads for `RunContext.in_thread`, its own: a few long ones would otherwise keep the engine from reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped(Generic[T]):
-    """What became of a list of items: `values` by key, of this run and of those before it; `errors` by key; how many
-    were `known` from before."""
-
-    values: dict[str, T]
-    errors: dict[str, str]
-    known: int
-
-    @property
-    def failed(self) -> int:
-        return len(self.errors)
-
-
-@dataclass(slots=True)
-class _Items:
-    """Results of one list that are not written yet."""
-
-    name: str
-    waiting: list[tuple[str, bool, str]] = field(default_factory=list)
-    written_at: int = 0
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="job")
 
 
 class RunContext:
@@ -68,12 +50,14 @@ class RunContext:
     def __init__(self, task: ClaimedTask, control: Context, *, store_id: str) -> None:
         self.task = task
         self.control = control
-        self.key = f"paceline-{store_id}-{task.id}"
+        # With the time at which it was made: after a restore an id may be given a second time, to another job.
+        self.key = f"paceline-{store_id}-{task.id}-{task.created_at}"
         self.log = logging.LoggerAdapter(log, {"job": task.id})
         self.asked_to_end = asyncio.Event()
         self.who_asked = ""
-        self._done = self._total = 0
-        self._note = ""
+        self.untold = False
+        """Whether the last word on how far it is was not written."""
+        self._word = (0, 0, "")
         self._told_at = 0
 
     @property
@@ -138,7 +122,8 @@ class RunContext:
 
     async def in_thread(self, run: Callable[A, T], *args: A.args, **kwargs: A.kwargs) -> T:
         """Run what would block (a large file, a computation) beside the engine's loop, which also sends messages."""
-        return await asyncio.to_thread(run, *args, **kwargs)
+        work = partial(copy_context().run, run, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(_threads(), work)
 
     async def act(self, name: str, /, **args: Any) -> dict[str, Any]:
         """One action of control, audited in this job's name. Raises what the action raises."""
@@ -152,12 +137,24 @@ class RunContext:
         return int(made["job_id"])
 
     async def progress(self, done: int, total: int, note: str = "") -> None:
-        """Tell how far it is; written at most a few times a second, and the last word always."""
-        self._done, self._total, self._note = done, total, note
-        now = self.clock.monotonic()
-        if done >= total or now - self._told_at >= TELL_EVERY:
-            self._told_at = now
-            await self.store.note_progress(self.task, done, total, note)
+        """Tell how far it is; written a few times a second at most, and the last word always."""
+        word = (done, total, kept_words(note))
+        if word == self._word:
+            return
+        complete, was_complete = done >= total, self._word[0] >= self._word[1] > 0
+        self._word, self.untold = word, True
+        if (complete and not was_complete) or self.clock.monotonic() - self._told_at >= TELL_EVERY:
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Write the last word on how far it is."""
+        self._told_at, self.untold = self.clock.monotonic(), False
+        await self.store.note_progress(self.task, *self._word)
+
+    @property
+    def note(self) -> str:
+        """What was said last of how far it is."""
+        return self._word[2]
 
     async def map(
         self,
@@ -175,64 +172,7 @@ class RunContext:
         quarter of a second before a crash is done again. Raises UsageError for two items of one key,
         CancelledByPerson when somebody asked the job to end: what is under way ends first.
         """
-        keys = [key(item) if key is not None else str(place) for place, item in enumerate(items)]
-        if len(set(keys)) != len(keys):
-            raise UsageError(f"{name}: two items have the same key")
-        before = await self.store.items_done(self.job_id, name)
-        values: dict[str, T] = {one: json.loads(before[one]) for one in keys if one in before}
-        errors: dict[str, str] = {}
-        known = len(values)
-        book = _Items(name, written_at=self.clock.monotonic())
-        room = asyncio.Semaphore(max(1, limit))
-
-        async def one(place: str, item: I) -> None:
-            try:
-                values[place] = await run(item)
-                book.waiting.append((place, True, json.dumps(values[place], ensure_ascii=False)))
-            except Exception as error:  # an item's fault is its own
-                errors[place] = f"{error}" or type(error).__name__
-                book.waiting.append((place, False, errors[place][:500]))
-            finally:
-                room.release()
-
-        running: set[asyncio.Task[None]] = set()
-        try:
-            for place, item in zip(keys, items, strict=True):
-                if place in before:
-                    continue
-                await room.acquire()
-                if self.asked_to_end.is_set():
-                    room.release()
-                    break
-                task = asyncio.ensure_future(one(place, item))
-                running.add(task)
-                task.add_done_callback(running.discard)
-                await self._keep(book, len(values) + len(errors), len(items))
-            while running:
-                await asyncio.wait(running, timeout=TELL_EVERY / SECOND)
-                await self._keep(book, len(values) + len(errors), len(items))
-        except BaseException:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            raise
-        finally:
-            await self._write(book)
-        await self.progress(len(values) + len(errors), len(items), self._note)
-        self.check()
-        return Mapped(values, errors, known)
-
-    async def _keep(self, book: _Items, done: int, total: int) -> None:
-        now = self.clock.monotonic()
-        if book.waiting and (len(book.waiting) >= KEEP_AT_MOST or now - book.written_at >= TELL_EVERY):
-            book.written_at = now
-            await self._write(book)
-            await self.progress(done, total, self._note)
-
-    async def _write(self, book: _Items) -> None:
-        if book.waiting:
-            items, book.waiting = book.waiting, []
-            await self.store.keep_items(self.task, book.name, items)
+        return await ItemRun(self, items, run, limit, name).go(key)
 
 
 Run = Callable[[RunContext], Awaitable[Any]]

@@ -16,6 +16,8 @@ from storage.errors import UsageError
 from storage.model import SEND
 
 GROUP = "paceline.processors"
+MAX_WORDS = 2_000
+"""Characters of an error, a note or a flag that are kept."""
 MAX_PAYLOAD = 256 * 1024
 """Bytes of a payload: what is larger belongs into a file that the payload names."""
 
@@ -112,3 +114,18 @@ def kept_json(value: Any, where: str) -> str:
     except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: is no JSON: {error}") from None
     return text
+
+
+def kept_words(words: str) -> str:
+    """Words as the store can keep them: of bounded length, without half a surrogate pair (a file name that is no UTF-8
+    has them); one such text would fail the commit that it stands in."""
+    return words[:MAX_WORDS].encode("utf-8", "replace").decode()
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says of itself, as the store can keep it; its name when it says nothing, or cannot."""
+    try:
+        words = kept_words(str(error))
+    except Exception:  # code of others
+        words = ""
+    return words or type(error).__name__

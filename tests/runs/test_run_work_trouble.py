@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,7 +65,7 @@ class SpeechlessError(Exception):
 @pytest.fixture
 async def work(tmp_path: Path, clock: SimulatedClock, unhurried: None) -> AsyncIterator[WorkWorld]:
     made = WorkWorld(tmp_path, clock)
-    made.registry = Registry({"scripted": Scripted, "rude": Rude})
+    made.registry = Registry({kind.kind: kind for kind in (Scripted, Rude, Rows)})
     made.work_settings = {"backoff": {"first": "10s", "jitter": 0}}
     Rude.swallowed = 0
     await made.start()
@@ -177,3 +179,56 @@ async def test_a_job_is_asked_to_end_while_its_engine_drains(work: WorkWorld) ->
 async def _reload(work: WorkWorld) -> dict[str, Any]:
     work.write_config()
     return await work.call("engine.reload")
+
+
+class Rows(Processor[Script]):
+    """Maps items that misbehave, or tells how far it is in its own way."""
+
+    kind = "rows"
+    about = "has items that misbehave"
+    payload = Script
+
+    async def run(self, context: RunContext, payload: Script) -> Outcome:
+        if payload.name == "storm":
+            for n in range(1, 2_001):
+                await context.progress(n, 1, "more than all")
+            await context.progress(5, 10, "the last word")
+            return Done()
+        mapped = await context.map(["good", "exit", "cancelled", "set", "half", "slow"], partial(_row, context), 3)
+        return {"good": len(mapped.values), **mapped.errors}
+
+
+async def _row(context: RunContext, what: str) -> Any:
+    match what:
+        case "exit":
+            sys.exit(3)
+        case "cancelled":
+            raise asyncio.CancelledError
+        case "set":
+            return {1, 2}
+        case "half":
+            return "\udcff"
+        case "slow":
+            await context.clock.sleep(HOUR)
+    return what
+
+
+async def test_items_that_misbehave_are_errors_of_their_own(work: WorkWorld) -> None:
+    job_id = await work.add(kind="rows", job={"timeout": 2 * HOUR})
+    await work.clock.run(MINUTE)
+    # The slow one holds nothing up: what was done is written while it goes on.
+    kept = work.read(lambda reader: reader.rows("SELECT key, done FROM task_items ORDER BY key"))
+    assert [(row["key"], row["done"]) for row in kept] == [("0", 1), ("1", 0), ("2", 0), ("3", 0), ("4", 0)]
+    await work.finish()
+    result = json.loads(work.job(job_id)["result"])
+    assert result["good"] == 2
+    assert sorted(result) == ["1", "2", "3", "4", "good"]
+
+
+async def test_a_storm_of_progress_is_written_seldom_and_its_last_word_always(work: WorkWorld) -> None:
+    before = work.engine.store.writer.commits
+    job_id = await work.add("storm", kind="rows")
+    await work.finish()
+    job = work.job(job_id)
+    assert (job["done"], job["total"]) == (5, 10)
+    assert work.engine.store.writer.commits - before < 50
