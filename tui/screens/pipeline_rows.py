@@ -15,6 +15,7 @@ _STYLES = {
     "pending": "warn", "processing": "run", "completed": "good", "failed": "bad", "held": "warn", "skipped": "dim",
 }  # fmt: skip
 _STAGE_STYLES = {"done": "good", "running": "run", "failed": "bad", "skipped": "dim", "waiting": "dim"}
+_LEFT = 22 + 1 + 10 + 1
 _WORDS = {"processing": "running", "pending": "queued", "completed": "done"}
 
 
@@ -34,14 +35,15 @@ def pipeline_items(rows: list[Row], now: int) -> list[Item]:
 
 def _run_line(row: Row, now: int, width: int) -> Line:
     began = clock(row["started_at"] or row["due_at"], now)
-    left = f"{fit(row['kind'], 22)} {fit(began, 13)} "
+    left = f"{fit(safe_text(row['kind']), 22)} {fit(began, 10)} "
     state = fit(str(_WORDS.get(row["state"], row["state"])), 8)
-    told, style = _told(row)
-    right = f" {fit(span(row['ran']) if row['ran'] else '-', 6)}  {told}"
-    return ((left, ""), (state, _STYLES.get(row["state"], "")), (fit(right, max(0, width - len(left) - 8)), style))
+    took = f" {fit(span(row['ran']) if row['ran'] else '-', 6)}  "
+    room = max(0, width - _LEFT - 8 - len(took))
+    told, style = _told(row, room)
+    return ((left, ""), (state, _STYLES.get(row["state"], "")), (took, ""), (fit(told, room), style))
 
 
-def _told(row: Row) -> tuple[str, str]:
+def _told(row: Row, room: int) -> tuple[str, str]:
     """What matters most of a run, and how it is drawn."""
     if row["state"] in ("failed", "held"):
         return safe_text(row["last_error"]), _STYLES[row["state"]]
@@ -52,7 +54,9 @@ def _told(row: Row) -> tuple[str, str]:
         return f"! {safe_text(row['flag'])}", "warn"
     found = counters(row)
     names = [next(iter(stage["counters"])) for stage in row["stages"][1:] if stage["counters"]]
-    return " > ".join(f"{safe_text(name.replace('_', ' '))} {count(found[name])}" for name in names), ""
+    named = " > ".join(f"{safe_text(name.replace('_', ' '))} {count(found[name])}" for name in names)
+    # Their names stand below, with the stages.
+    return (named if len(named) <= room else " > ".join(count(found[name]) for name in names)), ""
 
 
 def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
@@ -64,7 +68,8 @@ def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
     lines: list[Line] = [((" " + "-" * (width - 2), "dim"),), ((fit(safe_text(title), width), "bold"),)]
     said = ""
     for stage in row["stages"]:
-        head = f" {stage['position']}/{len(row['stages'])} {fit(safe_text(stage['name']), 10)} "
+        place = f" {stage['position']}/{len(row['stages'])} "
+        head = f"{place}{fit(safe_text(stage['name']), 10)} "
         began, ended = stage["started_at"], stage["finished_at"]
         took = span(ended - began) if began is not None and ended is not None else ""
         figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in (stage["counters"] or {}).items())
@@ -72,7 +77,7 @@ def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
         said = stage["note"]
         flagged = f"! {stage['flag']}" if stage["flag"] else ""
         words = "; ".join(word for word in (flagged, figures, note) if word)
-        room = max(0, width - len(head) - 8 - 10)
+        room = max(0, width - len(place) - 11 - 8 - 10)
         style = "warn" if stage["flag"] else "bad" if stage["state"] == "failed" else ""
         lines.append((
             (head, ""), (fit(stage["state"], 8), _STAGE_STYLES[stage["state"]]), (f" {fit(took, 7, right=True)}  ", ""),
