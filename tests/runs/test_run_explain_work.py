@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from work_world import Scripted, WorkWorld
 
+from engine.explain import queue_gates
 from engine.explain.asking import Asking
 from engine.explain.facts import EngineFacts
 from engine.explain.model import Explanation
@@ -235,3 +236,9 @@ async def test_a_queue_of_background_jobs_explains_itself(work: WorkWorld) -> No
     queue = work.read(lambda reader: asking(work, reader).queue("slow"))
     assert queue.holding is not None
     assert queue.holding.remedy == "paceline queue resume slow"
+
+
+def test_an_engine_for_background_jobs_alone_says_that_it_does_not_send() -> None:
+    facts = EngineFacts.told({"queues": [], "work": [], "sends": False}, runs=True, paused=False)
+    gate = queue_gates.engine(facts, "one")
+    assert (gate.open, gate.words) == (False, "the engine that runs does background jobs only")
