@@ -35,6 +35,9 @@ _BATCHES = (
     "SELECT id, kind, state, created_at, finished_at FROM batches INDEXED BY batches_campaign "
     "WHERE campaign_id IS NULL AND id > ? ORDER BY id LIMIT ?"
 )
+_NEWEST_JOB = "SELECT batch_id FROM jobs ORDER BY id DESC LIMIT 1"
+"""The newest stays, however old it is: SQLite gives the highest id that is gone to the next row, and what a job left
+outside (the key of a payment, the source of an import) names its id."""
 _NEEDED = (
     "SELECT 1 FROM counters INDEXED BY counters_batch WHERE batch_id = ? "
     "AND state IN ('held', 'pending', 'processing', 'uncertain') AND n > 0 LIMIT 1"
@@ -61,8 +64,11 @@ def prune_jobs(tx: Tx, before: int, after: int) -> Pruned:
     room, removed = SLICE, 0
     emptied: list[tuple[int]] = []
     window = tx.all(_BATCHES, (after, SLICE))
+    newest = tx.one(_NEWEST_JOB)
     for batch in window:
-        if not _is_over(batch, before) or tx.one(_NEEDED, (batch["id"],)) is not None:
+        if (newest is not None and batch["id"] == newest["batch_id"]) or not _is_over(batch, before):
+            continue
+        if tx.one(_NEEDED, (batch["id"],)) is not None:
             continue
         gone, room = _with_items(tx, tx.all(_JOBS, (batch["id"], room)), room)
         remove_jobs(tx, gone)
@@ -108,7 +114,13 @@ def prune_events(tx: Tx, before: int, after: int) -> Pruned:
     """Remove, of the next slice of events behind the id `after`, those from before a time (us) that no person made.
     Ids follow time but for steps of the clock, so the first slice without an old one is the last that is looked at."""
     window = tx.all(_WINDOW, (after, SLICE))
-    old = [(event["id"],) for event in window if event["at"] < before and event["via"] in MACHINES]
+    # The newest stays: its id would be given again, and who reads on from it would miss what follows.
+    newest = tx.one("SELECT max(id) AS id FROM events")["id"]
+    old = [
+        (event["id"],)
+        for event in window
+        if event["at"] < before and event["via"] in MACHINES and event["id"] != newest
+    ]
     tx.executemany("DELETE FROM events WHERE id = ?", old)
     over = len(window) < SLICE or all(event["at"] >= before for event in window)
     return Pruned(len(old), None if over else window[-1]["id"])
@@ -118,7 +130,8 @@ _OLD_JOBS = (
     "SELECT COALESCE(SUM((SELECT SUM(n) FROM counters WHERE batch_id = b.id)), 0) AS n FROM batches b "
     "WHERE b.campaign_id IS NULL AND b.kind = 'enqueue' AND b.state = 'done' AND b.finished_at < ? "
     "AND NOT EXISTS (SELECT 1 FROM counters k INDEXED BY counters_batch WHERE k.batch_id = b.id "
-    "AND k.state IN ('held', 'pending', 'processing', 'uncertain') AND k.n > 0)"
+    "AND k.state IN ('held', 'pending', 'processing', 'uncertain') AND k.n > 0) "
+    f"AND b.id <> ({_NEWEST_JOB})"
 )
 
 
@@ -128,8 +141,11 @@ def old_jobs(reader: Reader, before: int) -> int:
     return int(row["n"]) if row else 0
 
 
+_OLD_EVENTS = "SELECT count(*) AS n FROM events WHERE at < ? AND id < (SELECT max(id) FROM events) AND via IN "
+
+
 def old_events(reader: Reader, before: int) -> int:
     """How many events `prune_events` would remove."""
     marks = ", ".join("?" * len(MACHINES))
-    row = reader.one(f"SELECT count(*) AS n FROM events WHERE at < ? AND via IN ({marks})", (before, *MACHINES))
+    row = reader.one(f"{_OLD_EVENTS}({marks})", (before, *MACHINES))
     return int(row["n"]) if row else 0

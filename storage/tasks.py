@@ -58,7 +58,7 @@ class Made:
 @dataclass(slots=True)
 class ClaimedTask:
     """A background job under a lease. `tries`: failed tries in the present budget; `attempt_id`: the intent of one that
-    must not run twice (None: it has none); `started_at` in microseconds."""
+    must not run twice (None: it has none); `started_at`, `created_at` in microseconds."""
 
     id: int
     lease: int
@@ -75,6 +75,7 @@ class ClaimedTask:
     error_key: str
     started_at: int
     rescues: int = 0
+    created_at: int = 0
     attempt_id: int | None = None
 
     @property
@@ -187,7 +188,7 @@ _HEADS = " UNION ALL ".join(
 # Ids go to the database as one JSON list: a text with a mark for each would be compiled for every number of them.
 _TAKEN = (
     "SELECT j.id, j.lease + 1, j.kind, j.batch_id, t.payload, t.effect, t.timeout, t.retries, j.tries, j.attempts, "
-    "t.origin, j.error_key, t.rescues FROM jobs j JOIN tasks t ON t.job_id = j.id "
+    "t.origin, j.error_key, t.rescues, j.created_at FROM jobs j JOIN tasks t ON t.job_id = j.id "
     "WHERE j.id IN (SELECT value FROM json_each(?))"
 )
 _TAKE = (
@@ -247,10 +248,13 @@ def _first(tx: Tx, request: TaskClaim) -> list[int]:
 
 
 def _claimed(row: Any, request: TaskClaim) -> ClaimedTask:
-    job_id, lease, kind, batch_id, payload, effect, timeout, retries, tries, attempts, origin, error_key, rescues = row
+    (
+        job_id, lease, kind, batch_id, payload, effect, timeout, retries, tries, attempts, origin, error_key, rescues,
+        created_at,
+    ) = row  # fmt: skip
     return ClaimedTask(
         job_id, lease, kind, request.queue_id, batch_id, payload, effect, timeout, retries, tries, attempts, origin,
-        error_key, request.now, rescues,
+        error_key, request.now, rescues, created_at,
     )  # fmt: skip
 
 

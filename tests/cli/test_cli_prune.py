@@ -30,9 +30,11 @@ def aged(home: Home) -> Home:
         past = now_us() - 40 * DAY
         store.execute("UPDATE batches SET finished_at = ? WHERE state = 'done'", (past,))
         store.execute("DELETE FROM events")
+        machines = [(past, "engine", "engine")] * 700 + [(past, "job 1", "job")] * 10
+        people = [(past, "ana", "cli")] * 600 + [(now_us(), "ana", "cli")]
         store.executemany(
             "INSERT INTO events (at, level, kind, actor, via, text) VALUES (?, 'info', 'test', ?, ?, 'said')",
-            [(past, "engine", "engine")] * 700 + [(past, "ana", "cli")] * 600 + [(past, "job 1", "job")] * 10,
+            machines + people,
         )
     return home
 

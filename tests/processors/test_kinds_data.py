@@ -11,6 +11,7 @@ from engine.processors import sync_customer_data
 from engine.processors.book import Book
 from storage import pruning
 from storage.errors import UsageError
+from storage.events import Event
 from storage.model import DAY, HOUR, MINUTE
 from tests.processors.kinds_world import KindsWorld
 
@@ -141,6 +142,7 @@ async def _old_work(world: KindsWorld) -> None:
     await world.ended(items)
     await world.clock.run(DAY)
     world.clock.step_wall(40 * DAY)
+    await world.engine.store.add_event(Event("engine.test", "the newest one, which is kept"))
 
 
 async def test_old_jobs_are_removed_with_all_that_belongs_to_them_and_nothing_else(kinds: KindsWorld) -> None:
@@ -164,6 +166,7 @@ async def test_old_jobs_are_removed_with_all_that_belongs_to_them_and_nothing_el
 
 async def test_a_slice_removes_no_more_rows_than_it_may(kinds: KindsWorld) -> None:
     await _old_work(kinds)
+    await kinds.ended(await kinds.add("newest"))
     before, after, sizes = kinds.clock.now() - 30 * DAY, 0, []
     count = "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM task_items) AS n"
     while after is not None:
@@ -206,6 +209,21 @@ async def test_old_batches_behind_a_window_of_kept_ones_are_found(
     kinds.clock.step_wall(40 * DAY)
     job = await kinds.run_job("cleanup_old_data", {"days": 30, "what": ["jobs"]})
     assert job["result"] == {"jobs": 5}
+
+
+async def test_the_newest_job_and_event_stay_so_that_no_id_is_given_twice(kinds: KindsWorld) -> None:
+    await kinds.start()
+    ids = [await kinds.add(f"n{n}") for n in range(3)]
+    await kinds.ended(ids[-1])
+    kinds.clock.step_wall(40 * DAY)
+    before = kinds.clock.now() - 30 * DAY
+    [newest] = kinds.rows("SELECT max(id) AS id FROM events")
+    store = kinds.engine.store
+    assert await store.prune_jobs(before, 0) == pruning.Pruned(2, None)
+    await store.prune_events(before, 0)
+    assert [row["id"] for row in kinds.rows("SELECT id FROM jobs")] == ids[-1:]
+    assert kinds.rows("SELECT max(id) AS id FROM events") == [newest]
+    assert await kinds.add("next") == ids[-1] + 1
 
 
 async def test_the_log_goes_and_what_people_did_stays(kinds: KindsWorld) -> None:
