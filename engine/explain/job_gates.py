@@ -9,6 +9,7 @@ from engine.planning.opening import NEVER, opens, parsed, persons
 from engine.planning.windows import Window
 from storage.dispatch import after
 from storage.domains import WAITS, domain_of, place_in_line
+from storage.model import SECOND
 
 _HELD = {
     "field": "held, a field is missing",
@@ -40,9 +41,9 @@ def word(job: Row, campaign: Row, now: int) -> Gate:
 
 def _approval(job: Row, now: int) -> Gate:
     asked_at, expires_at = job["asked_at"] or job["updated_at"], job["expires_at"]
-    said = f"waits for approval since {format_duration(max(0, now - asked_at))}"
+    said = "waits for approval"
     if expires_at is not None:
-        said += f", expires in {format_duration(max(0, expires_at - now))}"
+        said += f" (expires in {format_duration(max(0, expires_at - now) // SECOND * SECOND)})"
     return shut(
         "held", said, since=asked_at, person=True, action="approval.approve",
         remedy=f"paceline approval approve {job['id']}", numbers={"reason": "approval", "expires_at": expires_at},

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from run_world import World
 
+from engine.explain.asking import Asking
+from engine.explain.facts import EngineFacts
 from storage.errors import PacelineError, RefusedError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from tests.support.scripted import ACCEPT, GREYLISTED, LOST_UNSENT, NO_SUCH_USER
@@ -389,3 +391,20 @@ async def test_whatever_is_done_only_what_was_approved_leaves(world: World, seed
     for message in begun:
         text = message.content.decode().partition("\r\n\r\n")[2].strip()
         assert text in fuzz.approved.get(message.recipient, ()), (message.recipient, text)
+
+
+async def test_explain_says_since_when_it_waits_and_when_it_expires(world: World) -> None:
+    jobs = await asked(world, 1, approval_time=2 * DAY)
+    await world.clock.run(DAY)
+    facts = EngineFacts(runs=True)
+    held = world.read(lambda reader: Asking(reader, world.clock.now(), facts).job(jobs[0])).holding
+    assert (held.words, held.since) == ("waits for approval (expires in 1d)", world.clock.now() - DAY)
+    assert held.remedy == f"paceline approval approve {jobs[0]}"
+
+
+async def test_explain_says_of_a_campaign_that_it_waits_as_a_whole(world: World) -> None:
+    await world.start()
+    await world.campaign(people=2, approval="campaign")
+    held = world.read(lambda reader: Asking(reader, world.clock.now(), EngineFacts(runs=True)).campaign("c")).holding
+    assert held.words == "waits for approval as a whole, 2 unsent"
+    assert held.remedy == "paceline campaign approve c"

@@ -68,7 +68,7 @@ def columns_at(now: int) -> list[Column]:
     def said(row: Row) -> str:
         by = f"by {row['decided_by']} {clock(row['decided_at'], now)}" if row.get("decided_by") else ""
         own = "own text" if row.get("written_by") else ""
-        return "; ".join(filter(None, (by, own, row.get("note") or row["error"] or row["error_key"]))) or "-"
+        return "; ".join(filter(None, (by, row.get("note") or row["error"] or row["error_key"], own))) or "-"
 
     return [
         Column("ID", 7, lambda row: str(row["id"]), keep=True),

@@ -37,10 +37,10 @@ def standing(row: Row, now: int) -> str:
         return ""
     if row["decision"]:
         by = f" by {row['decided_by']}" if row["decided_by"] else ""
-        said = f"{row['decision']}{by} {clock(row['decided_at'], now)}"
+        said = f"{row['decision']}{by} {clock(row['decided_at'], now, relative=False)}"
     else:
         ends = f", expires {soon(row['expires_at'], now)}" if row["expires_at"] else ""
-        said = f"waits since {clock(row['asked_at'], now)} ({ago(row['asked_at'], now)}){ends}"
+        said = f"waits since {clock(row['asked_at'], now, relative=False)} ({ago(row['asked_at'], now)}){ends}"
     own = f"own text by {row['written_by']}" if row["written_by"] else ""
     return "; ".join(filter(None, (said, own, row["note"])))
 
