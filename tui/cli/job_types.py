@@ -41,11 +41,11 @@ def types(session: Session, kind: str | None) -> None:
         emit({"count": len(found), "types": found, "broken": broken})
         return
     rows = [
-        (one["kind"], one["queue"], one["effect"], one["retries"], format_duration(one["timeout_seconds"] * SECOND),
+        (one["kind"], one["queue"], one["priority"], one["effect"], one["retries"], format_duration(one["timeout_seconds"] * SECOND),
          one["about"])
         for one in found
     ]  # fmt: skip
-    table(("kind", "queue", "effect", "retries", "timeout", "what it does"), rows, empty="no kind is installed")
+    table(("kind", "queue", "priority", "effect", "retries", "timeout", "what it does"), rows, empty="no kind is installed")
     for one in broken:
         say(f"{one['kind']}: {one['error']}" + (f" - {one['hint']}" if one["hint"] else ""))
 
@@ -68,6 +68,7 @@ def _described(processor: Processor[Any], jobs: JobsTable, *, whole: bool = Fals
         "about": processor.about,
         "effect": processor.effect.value,
         "queue": table.queue or processor.queue,
+        "priority": jobs.priority.base if processor.priority is None else processor.priority,
         "retries": next(n for n in (table.retries, processor.retries, jobs.retries) if n is not None),
         "timeout_seconds": next(t for t in (table.timeout, processor.timeout, jobs.timeout) if t is not None) // SECOND,
         "stages": list(processor.stages),
@@ -124,6 +125,7 @@ def _show(session: Session, one: Json) -> None:
             ("does", one["about"]),
             ("effect", one["effect"]),
             ("queue", one["queue"]),
+            ("priority", one["priority"]),
             ("retries", one["retries"]),
             ("timeout", format_duration(one["timeout_seconds"] * SECOND)),
             ("stages", ", ".join(one["stages"])),
