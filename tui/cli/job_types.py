@@ -41,11 +41,12 @@ def types(session: Session, kind: str | None) -> None:
         emit({"count": len(found), "types": found, "broken": broken})
         return
     rows = [
-        (one["kind"], one["queue"], one["priority"], one["effect"], one["retries"], format_duration(one["timeout_seconds"] * SECOND),
-         one["about"])
+        (one["kind"], one["queue"], one["priority"], one["effect"], one["retries"],
+         format_duration(one["timeout_seconds"] * SECOND), one["about"])
         for one in found
     ]  # fmt: skip
-    table(("kind", "queue", "priority", "effect", "retries", "timeout", "what it does"), rows, empty="no kind is installed")
+    titles = ("kind", "queue", "priority", "effect", "retries", "timeout", "what it does")
+    table(titles, rows, empty="no kind is installed")
     for one in broken:
         say(f"{one['kind']}: {one['error']}" + (f" - {one['hint']}" if one["hint"] else ""))
 
