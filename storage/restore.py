@@ -1,8 +1,8 @@
 """Bringing a backup back without sending anything twice.
 
-Between the backup and now messages may have left. For every job that the backup shows open, due and in a campaign
-that was running, that is not known, so it becomes `uncertain`; unless the damaged store's attempts can still be
-read: then they tell.
+Between the backup and now messages may have left. Where the damaged store's attempts can still be read they tell, of
+every open message. Otherwise each that the backup shows open in a campaign that was running becomes `uncertain`, when
+it was due, or waited for approval, which may have come at any time. Background jobs and schedules: `restore_work`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage import restore_work
 from storage.errors import StoreError
 from storage.events import Event, add_event
 from storage.files import read_only_uri
@@ -22,6 +23,7 @@ from storage.lock import OwnerLock
 from storage.migrate import check_identity
 from storage.model import Actor
 from storage.recipients import SLICE
+from storage.restore_work import Work
 from storage.sequences import RESTORED, note_restored
 from storage.sqlite import SqliteStore
 from storage.tx import Tx
@@ -37,12 +39,15 @@ _ATTEMPT = (
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What a restore did. `kept` is where the old files went (None: there were none); `evidence` whether the old
-    attempts could be read; `sent` jobs that they showed as sent, `uncertain` jobs that nobody knows about."""
+    attempts could be read; `sent` messages that they showed as sent, `uncertain` messages that nobody knows about;
+    `work` the same of background jobs; `schedules` with a time of which nobody knows."""
 
     kept: Path | None
     evidence: bool
     sent: int
     uncertain: int
+    work: Work
+    schedules: int
 
 
 async def restore(database: Path, source: Path, *, now: Callable[[], int], actor: Actor) -> Restored:
@@ -62,9 +67,18 @@ async def restore(database: Path, source: Path, *, now: Callable[[], int], actor
         store = await SqliteStore.open(part, role="command", now=now)
         try:
             sent, uncertain = await _mark(store, old, stamp)
+            work = await _mark_work(store, old, stamp)
+            schedules = await store.writer.submit(lambda tx: restore_work.settle_schedules(tx, stamp))
             await store.writer.submit(lambda tx: note_restored(tx, stamp))
             text = f"restored from {source.name}: {uncertain:,} messages are uncertain, {sent:,} were found sent"
-            event = Event("db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain)
+            if work.uncertain or work.held or schedules:
+                text += (
+                    f"; {work.uncertain:,} background jobs are uncertain, {work.held:,} held, "
+                    f"{schedules:,} schedules make up for nothing"
+                )
+            event = Event(
+                "db.restored", f"{actor.user} {text}", level="warning", actor=actor, n=uncertain + work.uncertain
+            )
             await store.writer.submit(lambda tx: add_event(tx, event, now()))
         finally:
             await store.close(note="restore")
@@ -78,7 +92,7 @@ async def restore(database: Path, source: Path, *, now: Callable[[], int], actor
         if old is not None:
             old.close()
         lock.release()
-    return Restored(kept, old is not None, sent, uncertain)
+    return Restored(kept, old is not None, sent, uncertain, work, schedules)
 
 
 def _check_backup(source: Path) -> None:
@@ -166,12 +180,26 @@ async def _mark(store: SqliteStore, old: sqlite3.Connection | None, restored_at:
         after = more
 
 
+async def _mark_work(store: SqliteStore, old: sqlite3.Connection | None, restored_at: int) -> Work:
+    after: int | None = 0
+    work = Work()
+    while after is not None:
+        after, some = await store.writer.submit(
+            lambda tx, after=after: restore_work.mark_slice(tx, old, after, restored_at)  # type: ignore[misc]
+        )
+        work += some
+    return work
+
+
 def _mark_slice(tx: Tx, old: sqlite3.Connection | None, after: int, restored_at: int) -> tuple[int | None, int, int]:
     rows = tx.all(
         "SELECT j.id, j.state, j.queue_id, j.campaign_id, j.batch_id, j.error_key, j.lease FROM jobs j "
-        "JOIN campaigns c ON c.id = j.campaign_id WHERE j.id > ? AND j.state IN ('held', 'pending', 'processing') "
-        "AND c.state = 'active' AND j.due_at <= ? ORDER BY j.id LIMIT ?",
-        (after, restored_at, SLICE),
+        "JOIN campaigns c ON c.id = j.campaign_id JOIN batches b ON b.id = j.batch_id "
+        "WHERE j.id > ? AND j.state IN ('held', 'pending', 'processing') AND ((c.state = 'active' "
+        # An approval, a resume or another pacing gives an earlier time than the backup knows: the attempts tell.
+        "AND (j.due_at <= ? OR (j.state = 'held' AND j.reason = 'approval'))) OR (? AND b.state <> 'loading')) "
+        "ORDER BY j.id LIMIT ?",
+        (after, restored_at, int(old is not None), SLICE),
     )
     sent = uncertain = 0
     for row in rows:

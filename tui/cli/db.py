@@ -52,8 +52,9 @@ def backup(session: Session, target: Path) -> None:
 def restore(session: Session, source: Path) -> None:
     """Put BACKUP in the place of the database, with no engine running; the old files are kept beside it.
 
-    Every message that the backup shows open, due and in an active campaign becomes uncertain, unless the old
-    store's attempts can still be read.
+    Every message that the backup shows open, due (or waiting for approval) and in an active campaign becomes
+    uncertain, unless the old store's attempts can still be read. So does a background job that must not run twice;
+    others that were due wait for a retry. Schedules count from now on and make up for nothing.
     """
     import asyncio
 
@@ -73,6 +74,8 @@ def restore(session: Session, source: Path) -> None:
                 "attempts_read": done.evidence,
                 "sent": done.sent,
                 "uncertain": done.uncertain,
+                "jobs": {"done": done.work.done, "uncertain": done.work.uncertain, "held": done.work.held},
+                "schedules": done.schedules,
             }
         )
         return
@@ -80,6 +83,13 @@ def restore(session: Session, source: Path) -> None:
         out(f"the old store is kept as {done.kept}")
     known = "the old store's attempts were read" if done.evidence else "the old store's attempts could not be read"
     out(f"restored {source}: {known}; {done.sent:,} found sent, {done.uncertain:,} uncertain")
+    if done.work.done or done.work.uncertain or done.work.held:
+        out(
+            f"background jobs: {done.work.done:,} found done, {done.work.uncertain:,} uncertain, "
+            f"{done.work.held:,} held until you retry them"
+        )
+    if done.schedules:
+        out(f"schedules: {done.schedules:,} may have fired since the backup; none makes up for it")
 
 
 @click.command("check", cls=Verb)
