@@ -187,7 +187,9 @@ def test_stages_of_a_file_wait_for_one_another_and_a_blocked_one_needs_a_person(
         home, "jobs.jsonl", {"kind": "echo", "stage": 2}, {"kind": "echo", "stage": 1, "payload": {"end": "failed"}}
     )
     batch = home("job", "add", "--from-file", path, "--json").json["batch_id"]
-    assert work(home)["failed"] == 1
+    done = home("job", "work", "--json")
+    assert done.json["jobs"]["failed"] == 1
+    assert f"batch {batch} needs you" in done.err
     found = home("batch", "show", batch, "--json").json
     assert found["stages"] == {
         "current": 1, "go_on": False, "waiting": 1, "failed": 1, "uncertain": 0, "blocked": True

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.config import Config
 from engine.service import Engine
-from storage import kind_facts
+from storage import kind_facts, work_facts
 from storage.reader import STATES, Reader
 from tui.cli.narration import LogLines, Narrator
 from tui.cli.output import Json
@@ -154,6 +154,9 @@ class Headless:
             if queue["state"] in ("needs_attention", "restricted"):
                 name, reason = safe_text(queue["name"]), safe_text(queue["reason"])
                 self._say(f"queue {name} needs you: {reason} - mend it, then: paceline queue resume {name}")
+        for batch in work_facts.blocked(reader):
+            waits = f"{batch['waiting']:,} of its jobs wait, since something of an earlier stage ended badly"
+            self._say(f"batch {batch['id']} needs you: {waits} - paceline batch show {batch['id']}")
 
 
 def _progress_line(reader: Reader) -> str:
