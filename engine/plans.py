@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from engine.planning.windows import Window
     from engine.routes import Route
 
+MOST_KNOWN = 1_000
+"""Different texts of fields whose windows are remembered: where only a zone is read there are few."""
 ENDLESS = 1 << 40
 """More slots than any campaign has: the plan is lazy, its user takes what it needs."""
 
@@ -89,18 +91,28 @@ def windows_of(campaign: Campaign, limits: Limits) -> list[Window]:
     return [window for window in (own, limits.window) if window is not None]
 
 
-def _asks_people(windows: Sequence[Window]) -> bool:
-    """Whether one of them is that of each person's own clock."""
-    return any(window.recipient_zone for window in windows)
+def _asked(windows: Sequence[Window]) -> set[str]:
+    """The fields that say which clock is a person's own."""
+    return {window.recipient_zone for window in windows if window.recipient_zone}
 
 
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
     zone where a window names a field for it."""
     windows = windows_of(campaign, limits)
-    if not _asks_people(windows):
+    if not _asked(windows):
         return lambda due, fields: due
-    return lambda due, fields: opens([of_person(window, fields) for window in windows], due)
+    known: dict[str, list[Window]] = {}
+
+    def own(due: int, fields: str) -> int:
+        theirs = known.get(fields)
+        if theirs is None:
+            theirs = [of_person(window, fields) for window in windows]
+            if len(known) < MOST_KNOWN:
+                known[fields] = theirs
+        return opens(theirs, due)
+
+    return own
 
 
 async def plan_people(
@@ -252,8 +264,8 @@ async def replan(
     try:
         jobs: list[Waiting] = []
         after = (-1, 0)
-        asks = any(_asks_people(windows_of(campaign, one)) for one in limits.values())
-        while rows := await store.waiting(campaign.id, after, fields=asks):
+        asked = sorted(set[str]().union(*(_asked(windows_of(campaign, one)) for one in limits.values())))
+        while rows := await store.waiting(campaign.id, after, fields=asked):
             jobs += rows
             after = (rows[-1].due_at, rows[-1].id)
         anews = {queue: Anew(campaign, one, now, now + place) for place, (queue, one) in enumerate(limits.items())}

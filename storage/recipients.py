@@ -323,16 +323,22 @@ def unfinished(tx: Tx) -> tuple[list[int], list[int], list[int], list[int]]:
     )
 
 
-def waiting(tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: bool = True) -> list[Waiting]:
-    """The next slice of a campaign's pending jobs in plan order after (due_at, id)."""
-    column, people = (
-        ("COALESCE(r.fields, '{}')", "LEFT JOIN recipients r ON r.id = j.recipient_id") if fields else ("'{}'", "")
-    )
+def waiting(tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: Sequence[str]) -> list[Waiting]:
+    """The next slice of a campaign's pending jobs in plan order after (due_at, id), with these fields of their people
+    only: taken out by the database, which costs a third of reading all of them here."""
+    column, people, wanted = "'{}'", "", list[str]()
+    if fields:
+        people = "LEFT JOIN recipients r ON r.id = j.recipient_id"
+        column = "COALESCE(r.fields, '{}')"
+        # A path cannot name a field with a quote or a backslash in it: then all of them are read.
+        if not any(mark in name for name in fields for mark in '"\\'):
+            column = f"json_object({', '.join(['?, json_extract(r.fields, ?)'] * len(fields))})"
+            wanted = [part for name in fields for part in (name, f'$."{name}"')]
     rows = tx.all(
         f"SELECT j.id, j.due_at, j.error_key, {column}, j.queue_id, j.step_id, j.gap FROM jobs j {people} "
         "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
         "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
-        (campaign_id, *after, SLICE),
+        (*wanted, campaign_id, *after, SLICE),
     )
     return [Waiting(*row) for row in rows]
 

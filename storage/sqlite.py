@@ -336,7 +336,7 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
         return await self.writer.submit(recipients.unfinished)
 
     async def waiting(
-        self, campaign_id: int, after: tuple[int, int], *, fields: bool = True
+        self, campaign_id: int, after: tuple[int, int], *, fields: Sequence[str] = ()
     ) -> list[recipients.Waiting]:
         return await self.writer.submit(lambda tx: recipients.waiting(tx, campaign_id, after, fields=fields))
 
