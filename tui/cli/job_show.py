@@ -18,6 +18,8 @@ from tui.cli.times import now_us
 from tui.cli.verbs import ID, Verb
 from tui.safe_text import safe_text
 
+ITEM = 80
+"""Characters that are shown of an item's value; `--json` has all of it."""
 ITEMS = 10
 """Items that are shown of those that failed, and of those that are done."""
 
@@ -187,7 +189,12 @@ def _show_items(row: Json) -> None:
     items = [*row["items_failed"], *row["items_done"]]
     if items:
         shown = [
-            (i["list"], i["key"], "done" if i["done"] else "failed", _short(i["value"]) if i["done"] else i["value"])
+            (
+                i["list"],
+                i["key"],
+                "done" if i["done"] else "failed",
+                _short(i["value"], ITEM) if i["done"] else i["value"],
+            )
             for i in items
         ]
         table(("list", "item", "state", "value or error"), shown)
@@ -215,5 +222,7 @@ def took(row: Json) -> str:
     return format_duration(max(0, row["finished_at"] - row["started_at"]))
 
 
-def _short(value: Any) -> str:
-    return "" if value in (None, {}, "") else json.dumps(value, ensure_ascii=False)
+def _short(value: Any, most: int = 2_000) -> str:
+    """A value as JSON, at most so many characters of it."""
+    text = "" if value in (None, {}, "") else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
