@@ -139,6 +139,21 @@ def test_a_firing_that_can_make_no_job_is_told_by_list_show_and_doctor_until_it_
     assert home("schedule", "list", "--json").json["schedules"][0]["trouble"] == ""
 
 
+def test_after_a_clock_that_was_ahead_it_says_from_when_it_fires_again_and_how_to_begin_anew(home: Home) -> None:
+    home(*NIGHTLY)
+    ahead = (int(time.time()) + 1_000 * 86_400) * 1_000_000
+    with sqlite3.connect(home.database) as books:
+        books.execute("UPDATE schedules SET decided_at = ?, next_at = ?", (ahead, ahead + 1))
+    books.close()
+    assert "the clock was set back" in home("schedule", "show", "nightly").out
+    first = home("schedule", "next", "nightly", "--json").json["next"][0]["at"]
+    assert int(first[:4]) >= time.gmtime().tm_year + 2
+    home("schedule", "disable", "nightly")
+    home("schedule", "enable", "nightly")
+    assert "the clock was set back" not in home("schedule", "show", "nightly").out
+    assert home("schedule", "next", "nightly", "--json").json["next"][0]["at"] < first
+
+
 def test_a_file_of_schedules_is_checked_whole_and_taken_once(home: Home) -> None:
     path = home.write(
         "schedules.toml",
