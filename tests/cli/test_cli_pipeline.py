@@ -78,6 +78,13 @@ def test_the_result_has_the_names_and_figures_that_were_promised(ready: Home) ->
     assert (events.count("daily_queue_completed"), events.count("email_queued_for_approval")) == (1, 50)
 
 
+def test_the_log_tells_every_stage(ready: Home) -> None:
+    ran(ready)
+    told = [line["text"] for line in ready("events", "--kind", "pipeline.stage", "--json").lines]
+    assert [text.partition(":")[0] for text in told] == [f"{DAILY} {n}/6 {name}" for n, name in enumerate(STAGES, 1)]
+    assert told[2].endswith("scored 120, high priority 75, uncontacted 75, selected 50")
+
+
 def test_a_run_without_a_payload_takes_the_last_ones_and_history_tells_both(ready: Home) -> None:
     assert ready("pipeline", "run", DAILY).code == 2, "there is none yet"
     first = ran(ready)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_world import EXAMPLE, PipelineWorld, Resting, Scripted
+from pipeline_world import DAILY, EXAMPLE, PipelineWorld, Resting, Scripted
 
 from engine.processors import daily_prospects
 from engine.processors.daily_prospects import DailyProspects
@@ -15,13 +15,16 @@ from engine.prospects.scoring import rank
 from engine.prospects.settings import ProspectSettings
 from engine.prospects.source import read_prospects
 from storage.model import DAY, HOUR, MINUTE, SECOND
-from tests.support.simulated import SimulatedClock
+from storage.pipeline_facts import runs
+from tests.support.simulated import NOON, SimulatedClock
 from tests.support.webhook_server import WebhookServer, answer
 
 FIGURES = {
     "discovered": 150, "checked": 150, "scored": 120, "high_priority": 75, "uncontacted": 75, "selected": 50,
     "generated": 50, "queued": 50,
 }  # fmt: skip
+
+EIGHT_IN_NEW_YORK = NOON + HOUR
 
 
 @pytest.fixture
@@ -94,6 +97,19 @@ async def test_the_next_days_bring_the_others_and_then_nobody(lab: PipelineWorld
         await lab.clock.run(DAY)
     assert queued == [(50, ""), (25, ""), (0, "empty: nobody is left who fits and was never written to")]
     assert len({job["address"] for job in lab.waiting()}) == 75
+
+
+async def test_its_schedule_runs_it_at_eight_in_new_york_day_by_day(lab: PipelineWorld) -> None:
+    await lab.prospects()
+    await lab.call(
+        "schedule.add", name="daily-prospects", cron="0 8 * * *", zone="America/New_York", kind=DAILY,
+        payload=lab.settings,
+    )  # fmt: skip
+    await lab.clock.run(3 * DAY)
+    history = lab.read(lambda reader: runs(reader, DAILY))
+    assert [run["result"]["prospectsQueued"] for run in reversed(history)] == [50, 25, 0]
+    assert {run["origin"] for run in history} == {"schedule daily-prospects"}
+    assert {(run["started_at"] - EIGHT_IN_NEW_YORK) % DAY for run in history} == {0}
 
 
 async def test_the_quota_is_of_the_configured_zones_day(lab: PipelineWorld) -> None:
