@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.errors import PacelineError, StoreError
 from storage.reader import Reader
+from storage.task_facts import task
 from tui.actions import Action, Row, Target, action, for_key
 from tui.keynames import shown_key
 from tui.names import load_names
@@ -61,6 +62,8 @@ class Acting(TypingAhead):
         try:
             if action.id == "undo":
                 await self._take_back(row.get("undo"))
+            elif action.id == "job.add" and (more or {}).get("kind"):
+                await self._act(action, row, more or {})
             elif action.id in TUNINGS and more:
                 await tune(self, action.id, {**action.args(row), **more})
             elif action.id == "approval.edit":
@@ -132,6 +135,9 @@ class Acting(TypingAhead):
         if action.id == "job.resolve":
             job: Row = await self.read_once(lambda reader, now: reader.job(row["id"]))
             return job
+        if action.id == "job.again":
+            known: Row = await self.read_once(lambda reader, now: task(reader, row["id"]) or {"effect": ""})
+            return known
         if action.id == "campaign.start":
             plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
             facts: Row = await asyncio.wrap_future(self.link.call("campaign.start", plan))

@@ -18,7 +18,7 @@ from tui import refusals
 Row = dict[str, Any]
 NAMED = (
     "campaign", "letter", "queue", "alarm", "job", "approval", "person", "suppression", "suppressions",
-    "schedule", "schedules", "pipeline", "engine",
+    "jobs", "schedule", "schedules", "pipeline", "engine",
 )  # fmt: skip
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -304,6 +304,14 @@ ACTIONS: tuple[Action, ...] = (
         danger=True, reversible=True,
     ),
     Action(
+        "job.end", "ask to end", "X", "job", "job.end", lambda row: {"ids": [row["id"]]}, "paceline job cancel {id}",
+        refusals.end_job,
+    ),
+    Action(
+        "job.again", "run again", "R", "job", "job.again", lambda row: {"job": row["id"]}, "paceline job again {id}",
+        refusals.again,
+    ),
+    Action(
         "job.resolve", "was it sent?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
         "paceline campaign resolve {campaign} {id} --sent", refusals.resolve, danger=True,
     ),
@@ -367,6 +375,7 @@ ACTIONS: tuple[Action, ...] = (
         "schedule.remove", "remove", "X", "schedule", "schedule.remove", _named_version,
         "paceline schedule remove {name}", danger=True,
     ),
+    Action("job.add", "new job", "A", "jobs", "job.add", _no_args, "paceline job add KIND", opens=True),
     Action("schedule.add", "new schedule", "A", "schedules", "", _no_args, "paceline schedule add NAME", opens=True),
     Action(
         "pipeline.run", "run now", "R", "pipeline", "job.add", _run_again, "paceline pipeline run {name}",
@@ -395,6 +404,12 @@ ACTIONS: tuple[Action, ...] = (
         "paceline engine reload",
     ),
 )  # fmt: skip
+
+
+def meant(wanted: Action, row: Row, situation: Situation) -> Action:
+    """The action that a line's words mean for this row: of those that share them the one that is on, else the first."""
+    same = [one for one in ACTIONS if one.scope == wanted.scope and one.words == wanted.words and one.words]
+    return next((one for one in same if not one.off(row, situation)), wanted)
 
 
 def job_targets(row: Row) -> list[Target]:

@@ -8,7 +8,7 @@ from storage.alarm_facts import alarm
 from storage.errors import NotFoundError, PacelineError, UsageError
 from storage.reader import Reader
 from tui.acting import Acting
-from tui.actions import Row
+from tui.actions import Row, meant
 from tui.going import Going
 from tui.looks import Look
 
@@ -80,6 +80,7 @@ class Commanding(Acting, Going):
         row = await self._row(action.scope, wanted.name, str(wanted.more.get("campaign", "")))
         if action.id == "campaign.live" and row["live"] == (not wanted.more.get("off", False)):
             raise UsageError(f"{row['name']} is {'live' if row['live'] else 'not live'} already")
+        action = meant(action, row, self.situation())
         if off := action.off(row, self.situation()):
             self.say(f"{action.title} is off: {off}", "warn")
             return
@@ -135,7 +136,7 @@ class Commanding(Acting, Going):
                 raise NotFoundError(f"there is no queue '{name}'", hint=":queues lists them")
             return row
 
-        if scope in ("engine", "suppressions", "schedules"):
+        if scope in ("engine", "suppressions", "schedules", "jobs"):
             return {"value": name} if scope == "suppressions" else {}
         found: Row = await self.read_once(load)
         return found

@@ -46,7 +46,7 @@ SHOWS = {
     ("inbox", "show"): "inbox",
     ("schedule", "show"): "schedule",
 }
-MAKE = (("campaign", "new"), ("schedule", "add"))
+MAKE = (("campaign", "new"), ("schedule", "add"), ("job", "add"))
 """Here the name alone is enough, or nothing at all: the rest is asked for."""
 PAGES = {("suppression", "list"): "suppressions", ("inbox", "list"): "inbox"}
 """Lists that are pages over any view, by the word of their key."""
@@ -167,6 +167,8 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
 }
 """Options that mean the same here, by action: what they add to its arguments."""
 
+ONLY_SHELL = ("payload_file", "wait", "file", "name", "skip_bad", "rejects", "go_on")
+"""Options of `job add` that a console does not take: it reads no file, and the list of jobs watches."""
 TOGETHER = {"queue.tune": "tui.cli.queue_tune", "campaign.tune": "tui.cli.campaign_tune"}
 """Actions whose options are read together, by the module that reads them for the command line (`asked`)."""
 
@@ -285,6 +287,8 @@ def _read(words: Sequence[str]) -> tuple[tuple[str, ...], click.Context]:
 
 
 def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int) -> Do | DoMany:
+    if action.id == "job.add":
+        return Do(action, "", _job(context, now))
     if action.id in TOGETHER:
         return Do(action, str(context.params["name"]), _together(action, context))
     name, ids = "", tuple[int, ...]()
@@ -317,6 +321,21 @@ def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int)
     return Do(action, name, more)
 
 
+def _job(context: click.Context, now: int) -> dict[str, Any]:
+    """A background job as its options say it."""
+    from datetime import UTC
+
+    from tui.cli.job_add import asked
+
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in ONLY_SHELL and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{max(parameter.opts, key=len)} is for the command line", hint="paceline job add --help")
+    if not context.params["kind"]:
+        raise UsageError("which kind?", hint=":job add KIND")
+    return {"kind": context.params["kind"], **asked(context.params, UTC, now)}
+
+
 def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     """What a line could become; `names` holds the names of each scope (`campaign`, `queue`)."""
     *done, part = line.split(" ")
@@ -332,6 +351,8 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
         found = []
     elif done[0] == "recipients" and done[-1] in ("-c", "--campaign"):
         found = [shlex.quote(name) for name in names.get("campaign", ())]
+    elif done[:2] == ["job", "add"] and done[-1] == "--set" and len(done) > 3:
+        found = _fields(done[2])
     elif len(done) == 2:
         found = [shlex.quote(name) for name in names.get(_scope((done[0], done[1])), ())]
     else:
@@ -340,7 +361,19 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     return [" ".join([*done, word]) for word in found if word.startswith(part) and word != part]
 
 
+def _fields(kind: str) -> list[str]:
+    """The fields of a kind's payload."""
+    from tui.screens.enqueue import about
+
+    return [f"{one['name']}=" for one in about(kind)[1]]
+
+
 def _options(action: Action) -> list[str]:
+    if action.id == "job.add":
+        from tui.cli.job_add import add
+
+        every = [option for option in add.params if isinstance(option, click.Option) and option.expose_value]
+        return [max(option.opts, key=len) for option in every if option.name not in ONLY_SHELL]
     if action.id not in TOGETHER:
         return [f"--{option}" for option in OPTIONS.get(action.id, ())]
     command: click.Command = importlib.import_module(TOGETHER[action.id]).tune

@@ -12,7 +12,10 @@ MOST = 1_000
 
 
 def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
-    """The names there are, by what they name: `campaign`, `queue`, `schedule`, `kind` of a job, `alarm`."""
+    """The names there are, by what they name: `campaign`, `queue`, `schedule`, `kind` of a job, `alarm`; `jobs`: the
+    kinds that can be made."""
+    from engine.processors.registry import Registry  # only now: the first picture waits for nothing of the engine
+
     campaigns = reader.rows("SELECT name FROM campaigns ORDER BY updated_at DESC LIMIT ?", (MOST,))
     schedules = reader.rows("SELECT name FROM schedules ORDER BY name LIMIT ?", (MOST,))
     queues = reader.rows("SELECT name FROM queues ORDER BY name LIMIT ?", (MOST,))
@@ -20,6 +23,7 @@ def load_names(reader: Reader, now: int) -> dict[str, list[str]]:
         "campaign": [row["name"] for row in campaigns],
         "queue": [row["name"] for row in queues],
         "schedule": [row["name"] for row in schedules],
+        "jobs": Registry().kinds(),
         "kind": [SEND, *totals(reader)],
         "alarm": [str(row["id"]) for row in open_alarms(reader) if not row["acknowledged_by"]],
     }

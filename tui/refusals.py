@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from storage.model import SEND
+
 if TYPE_CHECKING:
     from tui.actions import Row, Situation
 
@@ -91,13 +93,37 @@ def retry_group(row: Row, situation: Situation) -> str:
 
 def retry_job(row: Row, situation: Situation) -> str:
     if row["state"] == "uncertain":
-        return f"uncertain: it may have been sent. {situation.named('job.resolve')} decides"
+        return f"uncertain: it may have been {_done(row)}. {situation.named('job.resolve')} decides"
     if row["state"] == "held" and row.get("reason") == "approval":
         return f"it waits for approval: {situation.named('approval.approve')} in view 5 approves it"
     if row["state"] == "held" and row.get("reason") == "cancelled":
         return f"it is being cancelled: {situation.named('undo')} takes it back"
     if row["state"] not in ("failed", "held"):
         return f"job {row['id']} is {row['state']}: only failed or held ones are retried"
+    return ""
+
+
+def _done(row: Row) -> str:
+    return "done" if _is_work(row) else "sent"
+
+
+def _is_work(row: Row) -> bool:
+    return str(row.get("kind") or SEND) != SEND
+
+
+def end_job(row: Row, situation: Situation) -> str:
+    if not _is_work(row):
+        return f"job {row['id']} is a message: what is in flight is never cut off"
+    return "" if row["state"] == "processing" else f"job {row['id']} is {row['state']}: it does not run"
+
+
+def again(row: Row, situation: Situation) -> str:
+    if not _is_work(row):
+        return f"job {row['id']} is a message: nothing sends it a second time"
+    if row["state"] == "failed":
+        return f"job {row['id']} failed: {situation.named('job.retry')} tries it again"
+    if row["state"] not in ("completed", "skipped"):
+        return f"job {row['id']} is {row['state']}: only one that is over is run again"
     return ""
 
 

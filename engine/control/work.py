@@ -14,8 +14,10 @@ from engine.priority import priority_of
 from engine.processors.registry import check_payload
 from storage.errors import PacelineError, RefusedError, UsageError
 from storage.model import SEND, Actor, JobState
+from storage.task_facts import task
 from storage.tasks import CHANNEL, NewTask
 
+OPEN = (JobState.HELD, JobState.PENDING, JobState.PROCESSING)
 MOST_ROWS = 1_000
 """Jobs of one call; more are made in several, under one batch."""
 LONGEST_ERROR = 300
@@ -102,6 +104,30 @@ async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
         "statusUrl": f"paceline job show {made.id}",
         "meta": {"trigger": trigger, "timestamp": context.clock.now()},
     }
+
+
+@action("job.again", JobArgs)
+async def again(context: Context, args: JobArgs, actor: Actor) -> Result:
+    """Make a background job like one that is over: of its kind, given the same, by its own limits, due now."""
+    before = await context.store.read(lambda reader: reader.job(args.job))
+    if before["kind"] == SEND:
+        raise RefusedError(f"job {args.job} is a message: nothing sends it a second time")
+    if before["state"] in OPEN:
+        raise RefusedError(f"job {args.job} is {before['state']}: only one that is over is run again")
+    if before["state"] == JobState.UNCERTAIN:
+        raise RefusedError(f"job {args.job} is uncertain: it may have been done", hint=_instead(before))
+    known = await context.store.read(lambda reader: task(reader, args.job)) or {}
+    spec = AddArgs(
+        kind=before["kind"],
+        payload=known["payload"] or {},
+        queue=before["queue"],
+        priority=before["priority"],
+        retries=known["retries"],
+        timeout=known["timeout"],
+        unique=known["unique_key"],
+        origin=f"job {args.job}",
+    )
+    return await add(context, spec, actor)
 
 
 @action("job.begin", BeginArgs)

@@ -53,7 +53,7 @@ def test_the_words_are_those_of_the_command_line() -> None:
 
 def test_every_action_for_a_thing_with_a_name_can_be_asked_for() -> None:
     named = {one for one in ACTIONS if one.twin and one.scope in NAMED}
-    assert set(BY_WORDS.values()) == named
+    assert {one.words for one in BY_WORDS.values()} == {one.words for one in named}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,11 @@ def test_every_action_calls_a_control_action_with_arguments_that_it_takes() -> N
 
 def _more(action: Action) -> dict[str, str]:
     """What is asked for before it is done."""
-    given = {"job.resolve": {"verdict": "sent"}, "campaign.test": {"to": "ana@example.com"}}
+    given: dict[str, dict[str, str]] = {
+        "job.add": {"kind": "cleanup_old_data"},
+        "job.resolve": {"verdict": "sent"},
+        "campaign.test": {"to": "ana@example.com"},
+    }
     return {**given, **{id: {"reason": "wrong tone"} for id in REJECTS}}.get(action.id, {})
 
 

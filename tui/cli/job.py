@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         "retry": Lazy("tui.cli.job_acts:retry", "Try these jobs again, by id, filter or reason."),
         "cancel": Lazy("tui.cli.job_acts:cancel", "Cancel jobs that wait, end background jobs that run."),
         "undo": Lazy("tui.cli.job_acts:undo", "Take a retry, a cancel or an approval back."),
+        "again": Lazy("tui.cli.job_fix:again", "Make a background job once more, given the same."),
         "reset": Lazy("tui.cli.job_fix:reset", "Take a background job back that nobody runs any more."),
         "resolve": Lazy("tui.cli.job_fix:resolve", "Say what became of an uncertain background job."),
         "sent": Lazy("tui.cli.job_sent:sent", "Say of uncertain messages that they were sent."),

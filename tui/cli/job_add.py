@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import tzinfo
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,15 +52,16 @@ def add(
     `retries`, `timeout`, `unique` and `stage`. All of the file is made, or nothing; jobs of a stage wait for the
     stages before it.
     """
-    from tui.cli.payloads import payload_of
     from tui.cli.times import now_us
 
-    given: Json = {
-        "priority": priority, "urgency": urgency, "tier": tier, "value": value, "queue": queue, "retries": retries,
-        "unique": unique, "due_at": _due(session, at, after, now_us()), "timeout": _timeout(timeout),
-        "payload": payload_of(text, payload_file, fields, kind=kind or ""),
-    }  # fmt: skip
-    given = {name: one for name, one in given.items() if one not in (None, "")}
+    given = asked(
+        {
+            "kind": kind, "priority": priority, "urgency": urgency, "tier": tier, "value": value, "queue": queue,
+            "retries": retries, "unique": unique, "at": at, "after": after, "timeout": timeout, "text": text,
+            "payload_file": payload_file, "fields": fields,
+        },
+        session.zone, now_us(),
+    )  # fmt: skip
     if file is not None:
         from tui.cli.job_file import Source, add_file
 
@@ -77,7 +81,22 @@ def add(
     return 0
 
 
-def _due(session: Session, at: str | None, after: str | None, now: int) -> int | None:
+def asked(params: Mapping[str, Any], zone: tzinfo, now: int) -> Json:
+    """The options of one job as `job.add` takes them, its kind left aside. Raises UsageError."""
+    from tui.cli.payloads import payload_of
+
+    given: Json = {
+        name: params[name] for name in ("priority", "urgency", "tier", "value", "queue", "retries", "unique")
+    }
+    given |= {
+        "due_at": _due(zone, params["at"], params["after"], now),
+        "timeout": _timeout(params["timeout"]),
+        "payload": payload_of(params["text"], params["payload_file"], params["fields"], kind=params["kind"] or ""),
+    }
+    return {name: one for name, one in given.items() if one not in (None, "")}
+
+
+def _due(zone: tzinfo, at: str | None, after: str | None, now: int) -> int | None:
     from engine.planning.durations import parse_duration
     from tui.cli.times import parse_time
 
@@ -85,7 +104,7 @@ def _due(session: Session, at: str | None, after: str | None, now: int) -> int |
         raise UsageError("--at and --in exclude each other")
     if after is not None:
         return now + parse_duration(after.removeprefix("+"), field="--in")
-    return parse_time(at, session.zone, now=now) if at is not None else None
+    return parse_time(at, zone, now=now) if at is not None else None
 
 
 def _timeout(text: str | None) -> int | None:

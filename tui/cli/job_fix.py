@@ -1,11 +1,11 @@
-"""`paceline job reset` and `job resolve`: a person's word on a background job that is stuck or uncertain."""
+"""`paceline job reset`, `again` and `resolve`: a person's word on a background job that is stuck, over or uncertain."""
 
 from __future__ import annotations
 
 import click
 
 from storage.errors import RefusedError, UsageError
-from storage.model import SEND
+from storage.model import SEND, Effect
 from tui.cli.campaign_run import tell
 from tui.cli.session import Session
 from tui.cli.verbs import ID, Change
@@ -33,6 +33,21 @@ def reset(session: Session, job_id: int) -> None:
         else:
             result = control.call("job.reset", {"job": job_id})
     tell(session, result)
+
+
+@click.command("again", cls=Change)
+@click.argument("job_id", metavar="ID", type=ID)
+@click.pass_obj
+def again(session: Session, job_id: int) -> None:
+    """Make a new background job like one that is over: of its kind, with the same payload, due now."""
+    from storage.task_facts import task
+
+    with session.reader() as reader:
+        row = reader.job(job_id)
+        known = task(reader, job_id)
+    if known is not None and known["effect"] == Effect.UNREPEATABLE and row["state"] == "completed":
+        session.confirm(f"Job {job_id} ({row['kind']}) was done. Do it a second time?", always=True)
+    tell(session, session.call("job.again", {"job": job_id}))
 
 
 @click.command("resolve", cls=Change)

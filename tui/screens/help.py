@@ -27,6 +27,7 @@ SCOPES = {
     "asked": "marked messages that wait for approval",
     "approval": "a message that waits for approval",
     "job": "a job",
+    "jobs": "the list of jobs",
     "person": "a person",
     "suppressions": "the suppressions",
     "suppression": "a suppression",

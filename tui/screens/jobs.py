@@ -300,7 +300,7 @@ class AllJobsScreen(FilteredScreen):
                 "query": self._query, "marks": self.marks, **off,
             }  # fmt: skip
             found.append(Target("marked", marked))
-        return [*found, *job_targets({**row, **off})] if row else found
+        return [*found, *(job_targets({**row, **off}) if row else []), Target("jobs", {})]
 
     def opens(self) -> ViewScreen | None:
         from tui.screens.job import JobScreen

@@ -92,6 +92,12 @@ def _schedule(row: Row) -> ViewScreen:
     return ScheduleFormScreen(row.get("name", ""), row.get("wanted", ""))
 
 
+def _job(row: Row) -> ViewScreen:
+    from tui.screens.enqueue import EnqueueScreen
+
+    return EnqueueScreen(row.get("wanted", ""))
+
+
 OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.new": lambda row: step_screen("name", Making(wanted=row.get("wanted", ""))),
     "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
@@ -109,6 +115,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "queue.explain": _why("queue"),
     "queue.tune": _limits,
     "job.explain": _why("job"),
+    "job.add": _job,
     "schedule.add": _schedule,
     "schedule.edit": _schedule,
 }

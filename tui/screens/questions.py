@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.model import HOUR, MINUTE
+from storage.model import HOUR, MINUTE, SEND
 from tui.actions import Row, Situation
 from tui.format import clock, count, plural, span
 
@@ -209,11 +209,27 @@ def approve_campaign(row: Row, facts: Row, situation: Situation) -> Question | N
     return Question(f"Approve {row['name']} as a whole{where(situation)}?", lines, typed=typed)
 
 
+def _what(row: Row) -> str:
+    """Of a background job what it is, of a message whom it is for."""
+    if str(row.get("kind") or SEND) != SEND:
+        return f"kind      {row['kind']}   {row.get('subject', '')}".rstrip()
+    return f"to        {row.get('address') or '-'}"
+
+
+def again(row: Row, facts: Row, situation: Situation) -> Question | None:
+    """`facts`: `effect`, what a second run would do."""
+    if facts["effect"] != "unrepeatable" or row["state"] != "completed":
+        return None
+    lines = (_what(row), "It was done, and is of a kind that must not be done twice by itself.", "undo      none")
+    return Question(f"Do job {row['id']} a second time{where(situation)}?", lines)
+
+
 def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
+    work = str(row.get("kind") or SEND) != SEND
     lines = (
-        f"to        {row.get('address') or '-'}",
-        f"of        {row.get('campaign') or '-'}",
-        "effect    it is skipped and will not be sent",
+        _what(row),
+        f"of        batch {row.get('batch_id', '-')}" if work else f"of        {row.get('campaign') or '-'}",
+        f"effect    it is skipped and will not be {'run' if work else 'sent'}",
         _undo_cancel(situation),
     )
     return Question(f"Cancel job {row['id']}{where(situation)}?", lines)
@@ -222,6 +238,8 @@ def cancel_job(row: Row, facts: Row, situation: Situation) -> Question | None:
 def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
     """`facts`: the job with its `attempts_log`, the last of which is the one in doubt."""
     last = (facts.get("attempts_log") or [{}])[-1]
+    if str(row.get("kind") or SEND) != SEND:
+        return _resolve_work(row, last, situation)
     lines = (
         f"to        {facts.get('address') or row.get('address') or '-'}",
         f"id        {facts.get('message_id') or row.get('message_id') or '-'}",
@@ -238,6 +256,20 @@ def resolve(row: Row, facts: Row, situation: Situation) -> Question | None:
         Reply("a", "send it again (may be a duplicate)", {"verdict": "again"}),
     )
     return Question(f"Job {row['id']}: was it sent?", lines, replies, no="leave it")
+
+
+def _resolve_work(row: Row, last: Row, situation: Situation) -> Question:
+    lines = (
+        _what(row),
+        f"begun     {clock(last.get('intent_at'), situation.now, seconds=True)}",
+        f"heard     {last.get('reply') or 'nothing'}",
+        "It may have been done. Look where it would have left a trace, then decide.",
+    )
+    replies = (
+        Reply("s", "it was done", {"verdict": "sent"}),
+        Reply("a", "run it again (may do it twice)", {"verdict": "again"}),
+    )
+    return Question(f"Job {row['id']}: was it done?", lines, replies, no="leave it")
 
 
 def sent_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
@@ -348,6 +380,7 @@ QUESTIONS: dict[str, Build] = {
     "jobs.retry": retry_marked,
     "jobs.cancel": cancel_marked,
     "job.cancel": cancel_job,
+    "job.again": again,
     "job.resolve": resolve,
     "jobs.sent": sent_marked,
     "recipients.forget": forget_import,
