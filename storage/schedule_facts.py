@@ -68,8 +68,8 @@ def troubled(reader: Reader) -> list[Row]:
     """Schedules whose last firing could make no job: `{id, name, version, enabled, trouble, at}`, `at` when that was
     (us)."""
     return reader.rows(
-        "SELECT s.id, s.name, s.version, s.enabled, s.trouble, (SELECT max(f.fired_at) FROM firings f WHERE f.schedule_id = s.id "
-        "AND f.outcome = 'refused') AS at FROM schedules s INDEXED BY schedules_troubled WHERE s.trouble <> '' "
+        "SELECT s.id, s.name, s.version, s.enabled, s.trouble, (SELECT max(f.fired_at) FROM firings f "
+        "WHERE f.schedule_id = s.id AND f.outcome = 'refused') AS at FROM schedules s INDEXED BY schedules_troubled WHERE s.trouble <> '' "
         "ORDER BY s.id LIMIT 100"
     )
 
