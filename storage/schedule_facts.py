@@ -69,8 +69,8 @@ def troubled(reader: Reader) -> list[Row]:
     (us)."""
     return reader.rows(
         "SELECT s.id, s.name, s.version, s.enabled, s.trouble, (SELECT max(f.fired_at) FROM firings f "
-        "WHERE f.schedule_id = s.id AND f.outcome = 'refused') AS at FROM schedules s INDEXED BY schedules_troubled WHERE s.trouble <> '' "
-        "ORDER BY s.id LIMIT 100"
+        "WHERE f.schedule_id = s.id AND f.outcome = 'refused') AS at FROM schedules s "
+        "INDEXED BY schedules_troubled WHERE s.trouble <> '' ORDER BY s.id LIMIT 100"
     )
 
 
