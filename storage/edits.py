@@ -101,6 +101,9 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         _set_steps(tx, campaign, edit.steps, now)
     if edit.of_message:
         _edit_message(tx, campaign_id, edit, now)
+    if edit.settings is not None or edit.list_name is not None or edit.queue_id is not None:
+        # From whom it comes is a part of what people look at before they approve it (`deciding.Awaiting.written_at`).
+        tx.execute("UPDATE steps SET updated_at = ? WHERE campaign_id = ?", (now, campaign_id))
     tx.execute("UPDATE campaigns SET updated_at = ?, version = version + 1 WHERE id = ?", (now, campaign_id))
     approvals.hold_campaigns(tx, now)
     add_event(tx, with_campaign(event, campaign_id), now)

@@ -80,6 +80,21 @@ async def test_the_message_under_the_cursor_is_shown_as_it_will_be_sent(fresh: W
         assert "expires in 6d" in operator.screen or "expires in 7d" in operator.screen
 
 
+async def test_a_template_written_anew_is_shown_and_a_yes_is_to_what_was_shown(fresh: World) -> None:
+    async with operating(fresh, slow) as operator:
+        view = await operator.open(ApprovalsScreen, "5")
+        await operator.sees("Dear Ada,")
+        shown = view._message
+        [target] = [target for target in view.targets() if target.scope == "approval"]
+        assert target.row["looked_at"] == shown["looked_at"]
+        for action, args in (("pause", {}), ("edit", {"text": "Quite another text."})):
+            await asyncio.wrap_future(operator.app.link.call(f"campaign.{action}", {"name": "letters", **args}))
+        await operator.sees("Quite another text.")
+        assert "Dear Ada," not in operator.screen
+        [target] = [target for target in view.targets() if target.scope == "approval"]
+        assert target.row["looked_at"] > shown["looked_at"]
+
+
 async def test_after_a_yes_the_cursor_is_on_the_next_one(fresh: World) -> None:
     async with operating(fresh, slow) as operator:
         await operator.open(ApprovalsScreen, "5")

@@ -153,6 +153,17 @@ async def test_a_template_written_anew_after_the_look_keeps_an_approval_from_pas
     assert (answer["done"], answer["changed"]) == (0, 1)
 
 
+async def test_another_sender_after_the_look_keeps_an_approval_from_passing(world: World) -> None:
+    jobs = await asked(world, 1)
+    looked_at = world.clock.now()
+    await world.clock.run(MINUTE)
+    await world.call("campaign.pause", name="c")
+    await world.call("campaign.edit", name="c", settings={"reply_to": "someone-else@example.com"})
+    answer = await world.call("approval.approve", ids=jobs, looked_at=looked_at)
+    assert answer["done"] == 0
+    assert approval(world, jobs[0])["decision"] == ""
+
+
 async def test_an_edit_of_the_template_takes_the_approval_of_what_was_not_sent_back(world: World) -> None:
     jobs = await asked(world, 3, pacing={"mode": "human", "gap_min": "10m", "gap_max": "20m"})
     own, plain, sent = jobs[2], jobs[1], jobs[0]

@@ -38,20 +38,27 @@ TEXT_LINES = 60
 def with_approvals(reader: Reader, now: int, data: Row) -> Row:
     """What was read of a window of jobs, each row with what was asked and said about it, and the time of the look."""
     said = beside(reader, [row["id"] for row in data["rows"]])
+    campaigns = reader.campaigns()
     whole = [
-        row["name"] for row in reader.campaigns()
+        row["name"] for row in campaigns
         if row["approval"] == "campaign" and row["approved_at"] is None and row["state"] == "paused"
     ]  # fmt: skip
-    rows = [{**row, **said.get(row["id"], {}), "looked_at": now} for row in data["rows"]]
+    versions = {row["name"]: row["version"] for row in campaigns}
+    rows = [
+        {**row, **said.get(row["id"], {}), "looked_at": now, "campaign_version": versions.get(row["campaign"])}
+        for row in data["rows"]
+    ]
     return {**data, "rows": rows, "whole": whole}
 
 
 def load_preview(reader: Reader, now: int, job_id: int, config: Callable[[], Config]) -> Row:
-    """The message of one job: `{id, lease, subject, text (its first lines)}`, or `why` it cannot be made."""
+    """The message of one job: `{id, lease, campaign_version, looked_at, subject, text (its first lines)}`, or `why` it
+    cannot be made."""
     job = reader.job(job_id)
-    found = {"id": job_id, "lease": job["lease"]}
+    campaign = reader.campaign(job["campaign"])
+    found = {"id": job_id, "lease": job["lease"], "campaign_version": campaign["version"], "looked_at": now}
     try:
-        shown = preview_of_job(reader.campaign(job["campaign"]), job, letter(reader, job_id), config(), now=now)
+        shown = preview_of_job(campaign, job, letter(reader, job_id), config(), now=now)
     except PacelineError as error:
         return {**found, "why": f"{error.message}{f' - {error.hint}' if error.hint else ''}"}
     subject = next((value for name, value in shown.headers if name.lower() == "subject"), "")
@@ -90,6 +97,13 @@ def _expires(row: Row, now: int) -> tuple[str, str]:
     return soon(at, now), "warn" if at - now < 24 * 3_600_000_000 else ""
 
 
+def shows(message: Row | None, row: Row) -> bool:
+    """Whether a message that was made is that of this row as it stands: another text of its own raises the job's lease,
+    another template or sender the campaign's version."""
+    same = ("id", "lease", "campaign_version")
+    return message is not None and all(message.get(name) == row.get(name) for name in same)
+
+
 def preview_lines(row: Row | None, shown: Row | None, now: int, width: int, height: int) -> list[Line]:
     """The message under the cursor, as much of it as there is room for."""
     if row is None:
@@ -98,7 +112,7 @@ def preview_lines(row: Row | None, shown: Row | None, now: int, width: int, heig
     if said := standing(row, now):
         lines.append(((" APPROVAL ", "head"), (fit(said, width - 11), "")))
     lines.append(((" TO       ", "head"), (fit(row["address"] or "-", width - 11), "")))
-    if shown is None or (shown["id"], shown["lease"]) != (row["id"], row["lease"]):
+    if shown is None or not shows(shown, row):
         return [*lines, (("          the message is being made ...", "dim"),)]
     if "why" in shown:
         why = wrap(f"cannot be made: {shown['why']}", width - 11)
@@ -159,8 +173,7 @@ class ApprovalsScreen(AllJobsScreen):
 
     def follow(self, row: Row | None) -> None:
         self._draw_preview()
-        known = self._message is not None and row is not None
-        if row is None or (known and (self._message["id"], self._message["lease"]) == (row["id"], row["lease"])):  # type: ignore[index]
+        if row is None or shows(self._message, row):
             return
         if self._rest is not None:
             self._rest.stop()
@@ -201,7 +214,11 @@ class ApprovalsScreen(AllJobsScreen):
         off = {"off": self.filter_off()} if self.broken else {}
         found = [Target("asked", target.row) for target in super().targets() if target.scope == "marked"]
         found += [target for target in super().targets() if target.scope == "marked"]
-        return [*found, *approval_targets({**row, **off})] if row else found
+        if row is None:
+            return found
+        # A yes is to the message that stands there, made when it was made, and not to the list, which is read again.
+        seen = {"looked_at": self._message["looked_at"]} if self._message and shows(self._message, row) else {}
+        return [*found, *approval_targets({**row, **seen, **off})]
 
     def opens(self) -> ViewScreen | None:
         row = self.query_one(Grid).current
