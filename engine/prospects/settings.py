@@ -51,6 +51,8 @@ def _path_or_url(value: object) -> object:
 
 Flag = Annotated[bool, Field(strict=True)]
 Some = Annotated[int, whole(1, 100_000)]
+Messages = Annotated[int, whole(1, 10_000)]
+"""As many as one run may lay before people: their events are written in one transaction, with the end of its stage."""
 
 
 class SourceTable(Table):
@@ -139,8 +141,8 @@ class ProspectSettings(Table):
     source: Annotated[SourceTable, BeforeValidator(_path_or_url)]
     columns: dict[str, Text] = Field(default_factory=dict)
     criteria: Criteria = Criteria()
-    per_day: Some = 50
-    per_run: Some = 50
+    per_day: Messages = 50
+    per_run: Messages = 50
     generator: Annotated[Text, Field(min_length=1, max_length=100)] = TEMPLATE
     template: LocalPath | None = None
     html: LocalPath | None = None

@@ -73,7 +73,7 @@ def test_an_address_is_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"source": "https://me:secret@x.example/"}, "source.url: must not hold a user name or password"),
         ({"source": {"url": "https://x.example/", "token": "s3cret"}}, "a secret may not stand here in clear"),
         ({"source": {"url": "https://x.example/", "token_header": "Host"}}, "the header Host is written by Paceline"),
-        ({"per_run": 0}, "per_run: must be between 1 and 100000"),
+        ({"per_run": 0}, "per_run: must be between 1 and 10000"),
         ({"per_day": "50"}, "per_day: must be a whole number without quotes"),
         ({"per_dya": 50}, "per_dya: is not a key of this table: did you mean per_day?"),
         ({"criteria": {"weights": {"industry": 41}}}, "criteria.weights: the weights must add up to 100"),

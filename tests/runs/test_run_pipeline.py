@@ -294,6 +294,17 @@ async def test_a_cancelled_run_ends_before_its_next_stage(lab: PipelineWorld) ->
     assert lab.stages(job_id) == {"first": "done", "second": "waiting", "third": "waiting"}
 
 
+async def test_a_stage_that_was_cut_short_says_so_while_its_run_waits_and_when_it_failed(lab: PipelineWorld) -> None:
+    made = await lab.call("job.add", kind=Scripted.kind, payload={}, timeout=5 * SECOND, retries=1)
+    for state, attempts, stage in (("pending", 1, "waiting"), ("failed", 2, "failed")):
+        await lab.clock.until(lambda attempts=attempts: lab.run_of(made["job_id"])["attempts"] == attempts)
+        run = lab.run_of(made["job_id"])
+        assert (run["state"], run["last_error"]) == (state, "timed out after 5s")
+        assert [(one["state"], one["note"]) for one in run["stages"]] == [
+            (stage, "cut short"), ("waiting", ""), ("waiting", ""),
+        ]  # fmt: skip
+
+
 async def test_a_run_without_its_campaign_waits_for_a_person_and_goes_on_when_there_is_one(lab: PipelineWorld) -> None:
     run = await lab.run()
     assert (run["state"], run["reason"]) == ("held", "configuration")
