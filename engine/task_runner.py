@@ -235,20 +235,18 @@ class TaskRunner:
                 timed_out = run.ending == "timeout"
                 end = ended_early(run.context, timed_out=timed_out, backoff=backoff, rng=self._rng)
         finally:
-            self._leave(run)
+            del self._running[task.id]
         if run.ending == "lost":
+            self._wake.set()
             return
         if end is None or (run.ending == "back" and run.again and end.state is not JobState.COMPLETED):
             if run.again:
                 self._back.append(task)
+            self._wake.set()
             return
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._record)
         self._ended.append(end)
-
-    def _leave(self, run: _Run) -> None:
-        del self._running[run.task.id]
-        self._wake.set()
 
     # outcomes
 
@@ -267,7 +265,8 @@ class TaskRunner:
 
     def _recorded(self, recording: asyncio.Future[list[bool]]) -> None:
         ends = self._recording.pop(recording)
-        self._wake.set()
+        if self._draining:
+            self._wake.set()
         if recording.cancelled():
             return
         if (error := recording.exception()) is not None:
@@ -361,5 +360,6 @@ class TaskRunner:
         """What no worker has begun goes back, even what must not run twice."""
         while self._claimed:
             run = self._claimed.popleft()
-            self._leave(run)
+            del self._running[run.task.id]
             self._back.append(run.task)
+            self._wake.set()
