@@ -32,6 +32,11 @@ _AHEAD = (
     "AND priority = ? AND state = 'pending' AND ready = 1 AND due_at <= ? AND (due_at <= ? OR (due_at, id) < (?, ?)) "
     "LIMIT ?)"
 )
+_OLDEST = (
+    "SELECT min((SELECT j.due_at FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = ?1 AND j.campaign_id IS NULL "
+    "AND j.priority = p.column1 AND j.state = 'pending' AND j.ready = 1 ORDER BY j.due_at LIMIT 1)) AS due_at "
+    f"FROM (VALUES {', '.join(f'({priority})' for priority in range(LOWEST, HIGHEST + 1))}) p"
+)
 _BLOCKED = (
     "SELECT b.id, b.name, b.stage FROM batches b INDEXED BY batches_staged WHERE b.stage > 0 AND b.state = 'ready' "
     "AND b.go_on = 0"
@@ -67,6 +72,12 @@ def blocked(reader: Reader) -> list[Row]:
     return [
         row for row in found if row["failed"] + row["uncertain"] and row["waiting"] and not row["open"] + row["held"]
     ]
+
+
+def oldest_waiting(reader: Reader, queue_id: int) -> int | None:
+    """The due time (us) of the job that stands longest in the line of a queue of background jobs; None without one."""
+    row = reader.one(_OLDEST, (queue_id,))
+    return row["due_at"] if row else None
 
 
 def ahead(reader: Reader, job: Row, now: int, ageing: int) -> int | None:

@@ -350,8 +350,8 @@ ACTIONS: tuple[Action, ...] = (
         refusals.queue_probe,
     ),
     Action(
-        "queue.tune", "tune limits", "e", "queue", "queue.tune", _name, "paceline queue tune {name}", opens=True,
-        reversible=True,
+        "queue.tune", "tune limits", "e", "queue", "queue.tune", _name, "paceline queue tune {name}",
+        refusals.queue_tune, opens=True, reversible=True,
     ),
     Action(
         "queue.explain", "why it waits", "x", "queue", "", _name, "paceline queue explain {name}", opens=True,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storage.model import SEND
+from storage.tasks import CHANNEL
 
 if TYPE_CHECKING:
     from tui.actions import Row, Situation
@@ -214,6 +215,13 @@ def pipeline_run(row: Row, situation: Situation) -> str:
 
 def queue_pause(row: Row, situation: Situation) -> str:
     return f"queue {row['name']} is paused already" if row["state"] == "paused" else ""
+
+
+def queue_tune(row: Row, situation: Situation) -> str:
+    if row.get("channel") != CHANNEL:
+        return ""
+    where = "[jobs]" if row["name"] == "default" else f"[jobs.queues.{row['name']}]"
+    return f"{row['name']} holds background jobs: its concurrency stands in {where} of the configuration"
 
 
 def queue_resume(row: Row, situation: Situation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.planning.caps import Cap
 from engine.planning.durations import format_duration
 from storage.model import SECOND
+from storage.tasks import CHANNEL
 from tui.actions import KeyOf, Row, own_key
 from tui.format import ago, clock, count, fit, soon
 from tui.limit_words import LABELS
@@ -17,6 +18,11 @@ from tui.widgets.lines import Line
 
 def mark_of(row: Row) -> Mark:
     return QUEUES.get(row["state"], Mark(" ", row["state"], ""))
+
+
+def is_of_work(row: Row) -> bool:
+    """Whether the queue holds background jobs: no account stands behind it, and it has neither caps nor gaps."""
+    return bool(row["channel"] == CHANNEL)
 
 
 def cap_text(cap: Row) -> str:
@@ -66,6 +72,8 @@ def latency_text(row: Row) -> str:
 
 def breaker(row: Row) -> str:
     """`step 2` of the ladder, or how slow it still is after trouble: `rate 1/4`."""
+    if is_of_work(row):
+        return "-"
     step, throttle = row["cooling_step"], row["throttle"]
     return f"step {step}" if step else f"rate 1/{2**throttle}" if throttle else "closed"
 
@@ -73,6 +81,8 @@ def breaker(row: Row) -> str:
 def fullest(row: Row) -> str:
     """The caps of a row of the list, the one that is nearest to full first: a narrow column cuts the others. A queue
     that was tuned live says so before them."""
+    if is_of_work(row):
+        return "background jobs"
     caps = sorted(row["caps"], key=lambda cap: -cap["used"] / cap["n"])
     return " ".join(["tuned"] * bool(row["tuning"]) + [cap_text(cap) for cap in caps]) or "-"
 
@@ -101,6 +111,8 @@ def columns_at(now: int) -> list[Column]:
 
 def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Line]:
     """Everything about one queue, in six lines."""
+    if is_of_work(row):
+        return _work_of(row, now, width, named)
     mark, engine, timed = mark_of(row), row["engine"], row["latency"]
     caps = "   ".join(cap_text(cap) for cap in row["caps"])
     if not engine and not row["limits"]:
@@ -131,6 +143,26 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
         ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}{tuned}", width - 10), "")),
         ((" SLOT    ", "head"), (fit(slot, width - 10), "")),
         ((f" {pace[0]} ", "head"), (fit(pace[1], width - 10), "warn" if is_slowed(row) else "")),
+        ((" ERROR   ", "head"), (fit(words, width - 10), "")),
+    ]  # fmt: skip
+
+
+def _work_of(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
+    """The same of a queue of background jobs."""
+    mark, counts, failure = mark_of(row), row["counts"], row["last_failure"]
+    head = f"   {row['name']} (background jobs)   running {busy(row)}   waiting {count(counts['pending'])}"
+    ends = " ".join(f"{state} {count(counts[state])}" for state in ("completed", "failed", "uncertain", "held"))
+    oldest = f"due since {ago(row['oldest'], now)}" if row["oldest"] is not None else "nothing is due"
+    places = f"{row['engine']['concurrency']} at once" if row["engine"] else "unknown: no engine tells its places"
+    words = f"{clock(failure['last_at'], now)} {failure['sample']}" if failure else "none in 24 hours"
+    trouble = row["engine"].get("trouble") or "none"
+    return [
+        ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
+         (fit(head, width - 12 - len(mark.word)), "")),
+        ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
+        ((" LINE    ", "head"), (fit(f"{oldest}   {ends}", width - 10), "")),
+        ((" PLACES  ", "head"), (fit(places, width - 10), "")),
+        ((" TROUBLE ", "head"), (fit(trouble, width - 10), "" if trouble == "none" else "warn")),
         ((" ERROR   ", "head"), (fit(words, width - 10), "")),
     ]  # fmt: skip
 

@@ -13,12 +13,13 @@ from storage.errors import NotFoundError
 from storage.model import DAY
 from storage.queue_facts import caps_used, last_attempts, last_failures, latency
 from storage.reader import Reader
+from storage.work_facts import oldest_waiting
 from tui.actions import Row, Target
 from tui.explaining import asked_by
 from tui.format import plural
 from tui.link import LinkState
 from tui.pace import limits_of
-from tui.screens.queue_words import attempt_line, columns_at, facts_of, reason_line
+from tui.screens.queue_words import attempt_line, columns_at, facts_of, is_of_work, reason_line
 from tui.screens.view import ViewScreen
 from tui.widgets.columns import Item, Sections, Table, blank, header, heading
 from tui.widgets.grid import Grid
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
 
 def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking) -> Row:
     """A queue's row with its caps, latency, what the engine says of it (`engine`, {} where none told) and what holds
-    it (`why`)."""
+    it (`why`); of a queue of background jobs `oldest`, the due time of what waits longest, in place of caps."""
+    if is_of_work(row):
+        told: Row = next((one for one in link.status.get("work", ()) if one["queue"] == row["name"]), {})
+        return {
+            **row,
+            "engine": told,
+            "caps": [],
+            "latency": {"n": 0, "p50": None, "p95": None},
+            "oldest": oldest_waiting(reader, row["id"]),
+            "why": questions.queue(row["name"]).brief(),
+        }
     engine = limits_of(link.status).get(row["name"], {})
     # Without an engine that tells, what the last one wrote.
     caps = engine["caps"] if engine else Limits.from_dict(row["limits"]).ceilings(now) if row["limits"] else ()
@@ -134,9 +145,10 @@ class QueueScreen(ViewScreen):
 
     def _items(self, data: Row, now: int) -> list[Item]:
         failures, attempts = data["failures"], data["attempts_log"]
+        runs = "RUNS" if is_of_work(data) else "ATTEMPTS"
         items = [blank(), heading("FAILURES of 24 hours" if failures else "FAILURES    none in 24 hours")]
         items += [Item(partial(reason_line, row, now), ("reason", row["raw_key"]), ("reason", row)) for row in failures]
-        items += [blank(), heading("LAST ATTEMPTS" if attempts else "LAST ATTEMPTS    none among the newest of all")]
+        items += [blank(), heading(f"LAST {runs}" if attempts else f"LAST {runs}    none among the newest of all")]
         items += [Item(partial(attempt_line, row, now), ("attempt", row["id"]), ("attempt", row)) for row in attempts]
         return items
 
