@@ -232,3 +232,16 @@ async def test_a_storm_of_progress_is_written_seldom_and_its_last_word_always(wo
     job = work.job(job_id)
     assert (job["done"], job["total"]) == (5, 10)
     assert work.engine.store.writer.commits - before < 50
+
+
+@pytest.mark.parametrize("jump", [3 * HOUR, -3 * HOUR])
+async def test_a_clock_that_jumps_neither_loses_nor_repeats_what_runs(work: WorkWorld, jump: int) -> None:
+    running = await work.add("running", takes=10 * 60, job={"timeout": HOUR})
+    await work.clock.run(MINUTE)
+    work.clock.step_wall(jump)
+    after = await work.add("after", takes=1)
+    await work.clock.run(5 * MINUTE)
+    assert work.job(after)["state"] == "completed"
+    await work.finish()
+    assert work.job(running)["state"] == "completed"
+    assert Scripted.ledger.count("running") == 1
