@@ -30,13 +30,13 @@ crash: $(VENV)/.dev ## Kill it in every way and count at the receiver; PROVE=1 t
 	@$(PYTHON) -m compileall -q tui engine storage
 	@$(PLAIN) $(PYTHON) -m tests.crash.crash_table $(if $(PROVE),--prove)
 
-bench: $(VENV)/.dev ## Measure pipeline and intent (needs smtp-sink), planning, forecast, and the console on BENCH_JOBS jobs (200,000)
+bench: $(VENV)/.dev ## Measure pipeline and intent (needs smtp-sink), planning, forecast, background jobs, and the console on BENCH_JOBS jobs (200,000)
 	@$(PYTHON) -m benchmarks.pipeline
 	@$(PYTHON) -m benchmarks.intent
 	@$(PYTHON) -m benchmarks.planning
 	@$(PYTHON) -m benchmarks.gate
 	@$(PYTHON) -m benchmarks.forecast
-	@$(PYTHON) -m benchmarks.forecast
+	@$(PYTHON) -m benchmarks.jobs --jobs 20000 --concurrency 10 100
 	@$(PYTHON) -m benchmarks.console --jobs $(BENCH_JOBS)
 
 check: $(VENV)/.dev ## Lint, format, types, the three floors, the locks
