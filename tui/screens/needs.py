@@ -54,6 +54,11 @@ def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
             text = f"failed: {group['error_key']}"
             what = plural(group["failed"], "job")
             found.append(Need(5, "!", "bad", what, text, group["last_at"], ("group", group["raw_key"]), "group", group))
+    return in_order(found)
+
+
+def in_order(found: list[Need]) -> list[Need]:
+    """The most urgent first; of equals the newest first."""
     return sorted(found, key=lambda need: (need.urgency, -(need.at or 0)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,18 +15,19 @@ from storage.approval_facts import waiting
 from storage.event_pages import last_actions
 from storage.filter_terms import quoted
 from storage.health_facts import last_stopped, oldest_due, sizes
-from storage.model import MINUTE
+from storage.model import HOUR, MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
 from storage.schedule_facts import troubled
 from tui.actions import Row, Target
+from tui.cli.times import midnight
 from tui.failure_groups import grouped
 from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
-from tui.screens import health_words
-from tui.screens.needs import Need, need_line, needs
+from tui.screens import health_words, work_today
+from tui.screens.needs import Need, in_order, need_line, needs
 from tui.screens.queue_words import full_cap
 from tui.screens.view import ViewScreen
 from tui.theme import JOBS
@@ -43,8 +45,8 @@ RUNNING_SEEN, LEAST_NEEDS = 3, 3
 MORE_NEEDS = Need(8, "", "", "", "", None, "more needs", "", {})
 
 
-def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
-    """`status` is what the engine tells of itself, {} without one."""
+def load(reader: Reader, now: int, status: Row, zone: tzinfo = UTC) -> dict[str, Any]:
+    """`status` is what the engine tells of itself, {} without one; today began in `zone`."""
     campaigns = reader.campaigns()
     limits = limits_of(status)
     running = under_way(campaigns)
@@ -70,6 +72,7 @@ def load(reader: Reader, now: int, status: Row) -> dict[str, Any]:
         "sizes": sizes(reader),
         "oldest": oldest_due(reader, now),
         "actions": last_actions(reader),
+        "work": work_today.load(reader, now, midnight(zone, now) // HOUR * HOUR),
     }
 
 
@@ -138,7 +141,7 @@ def summary(data: dict[str, Any], link: LinkState, now: int, width: int) -> list
         campaigns_line(data, now),
         jobs_line(data["counts"], width),
         health_words.summary(data["oldest"], data["sizes"], link, now),
-        (),
+        work_today.today(data["work"], now, width),
         ((" sent/min   ", "head"), (spark(sent), "good"), (f"  now {reached}", "")),
         ((" fail/min   ", "head"), (spark(fail, max([*sent, *fail])), "bad"), (f"  now {fail[-1]}", "")),
         (),
@@ -175,8 +178,8 @@ class OverviewScreen(ViewScreen):
         """Whether every need is shown, however low the screen is."""
 
     def reads(self) -> Any:
-        link = self.console.link
-        return self._foresight.adding("campaigns", lambda reader, now: load(reader, now, link.state.status))
+        link, zone = self.console.link, self.console.zone
+        return self._foresight.adding("campaigns", lambda reader, now: load(reader, now, link.state.status, zone))
 
     def crumb(self) -> str:
         return "Overview"
@@ -193,7 +196,8 @@ class OverviewScreen(ViewScreen):
         self.query_one("#last", Lines).show([last_line(data["actions"], now, width)])
 
     def _items(self, data: dict[str, Any], now: int) -> list[Item]:
-        found, running = needs(data, now, self.named), under_way(data["campaigns"])
+        found = in_order([*needs(data, now, self.named), *work_today.needs(data["work"], now)])
+        running = under_way(data["campaigns"])
         title = f" NEEDS YOU ({len(found)})" if found else " NEEDS YOU   nothing"
         opens = ((f"{self.named('view.open')}: open it ", "dim"),) if found else ()
         items = [Item(lambda width: spread(((title, "head"),), opens, width))]
@@ -235,7 +239,7 @@ class OverviewScreen(ViewScreen):
 
     def targets(self) -> list[Target]:
         need = self._need()
-        if need is None or not need.scope:
+        if need is None or need.scope in ("", work_today.WORK):
             return []
         if need.scope in ("uncertain", "held", "approvals"):
             return [Target("campaign", need.row)]
@@ -246,12 +250,15 @@ class OverviewScreen(ViewScreen):
         from tui.screens.approvals import ApprovalsScreen
         from tui.screens.campaign import CampaignScreen
         from tui.screens.failures import JobsScreen
+        from tui.screens.jobs import AllJobsScreen
         from tui.screens.queues import QueueScreen
         from tui.screens.schedule_form import ScheduleFormScreen
 
         need = self._need()
         if need is None:
             return None
+        if need.scope == work_today.WORK:
+            return AllJobsScreen(need.row["filter"])
         if need.scope == "approvals":
             return ApprovalsScreen(f"campaign:{quoted(need.row['name'])}")
         if need.scope == "schedule":
