@@ -112,7 +112,8 @@ class TaskRunner:
 
     @property
     def in_flight(self) -> int:
-        return len(self._running)
+        """Jobs under way, and those whose outcome is not in the books yet."""
+        return len(self._running) + len(self._ended) + sum(map(len, self._recording.values()))
 
     @property
     def concurrency(self) -> int:
