@@ -22,6 +22,7 @@ _HOURS = (
     "SELECT hour, outcome, SUM(n) AS n, SUM(duration) AS duration FROM kind_hours WHERE kind = ? AND hour >= ? "
     "GROUP BY hour, outcome"
 )
+_HOURLY = "SELECT hour, bucket, outcome, n, duration, shortest, longest FROM kind_hours WHERE kind = ? AND hour >= ?"
 _QUEUES = (
     "SELECT q.id, q.name AS queue, q.state, q.reason, "
     "COALESCE(SUM(CASE WHEN k.state = 'pending' THEN k.n END), 0) AS pending, "
@@ -129,6 +130,34 @@ def hours(reader: Reader, kinds: Sequence[str], since: int) -> list[Row]:
             hour[row["outcome"]] += row["n"]
             hour["duration"] += row["duration"] if row["outcome"] == "completed" else 0
     return [found[hour] for hour in sorted(found)]
+
+
+def hourly(reader: Reader, kinds: Sequence[str], now: int, hours: int) -> list[Row]:
+    """The last `hours` hours, oldest first and the present one last, each named whether or not something ended in it:
+    `{hour (us), sent, failed, done, duration, p50, p95}`. `sent` are jobs that completed, `failed` those that failed
+    for good, `done` both; times (us) are those of completed runs, `duration` summed up, quantiles None without any."""
+    present = now // HOUR
+    found: dict[int, list[Row]] = {hour: [] for hour in range(present - hours + 1, present + 1)}
+    for kind in kinds:
+        for row in reader.rows(_HOURLY, (kind, present - hours + 1)):
+            if row["hour"] in found:
+                found[row["hour"]].append(row)
+    return [_hour(hour, rows) for hour, rows in found.items()]
+
+
+def _hour(hour: int, rows: Sequence[Row]) -> Row:
+    ended = {outcome: sum(row["n"] for row in rows if row["outcome"] == outcome) for outcome in OUTCOMES}
+    completed = [row for row in rows if row["outcome"] == "completed"]
+    times = times_of(completed)
+    return {
+        "hour": hour * HOUR,
+        "sent": ended["completed"],
+        "failed": ended["failed"],
+        "done": ended["completed"] + ended["failed"],
+        "duration": sum(row["duration"] for row in completed),
+        "p50": times and times.p50,
+        "p95": times and times.p95,
+    }
 
 
 def times_of(rows: Iterable[Row]) -> Times | None:

@@ -3,7 +3,7 @@ engine fares."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any, ClassVar
@@ -11,18 +11,21 @@ from typing import Any, ClassVar
 from rich.cells import cell_len
 from textual.widget import Widget
 
+from storage import kind_facts
 from storage.health_facts import due_by_destination, oldest_due, sizes
-from storage.model import SECOND
+from storage.kind_facts import Times
+from storage.model import HOUR, SECOND
 from storage.reader import Reader
 from storage.trends import HourlyOutcomes
 from tui.actions import Row, Target
 from tui.format import ago, clock, count, fit
 from tui.plots import Plot, columns
 from tui.screens.health_words import engine_lines
-from tui.screens.view import ViewScreen
+from tui.screens.view import ViewScreen, look_bindings
 from tui.widgets.columns import Item, Sections, blank, heading
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines, Span, width_of
+from tui.work_words import span_of
 
 HOURS = 24
 TALL = 34
@@ -32,9 +35,19 @@ WIDE = 160
 AGE_TITLES = ("<5m", "<1h", "<1d", "older")
 
 
-def load(reader: Reader, now: int, trend: HourlyOutcomes) -> Row:
+MESSAGES, EVERY = "messages", "background jobs"
+"""What the trends are of, beside each kind of background job."""
+
+
+def load(reader: Reader, now: int, trend: HourlyOutcomes, of: str = MESSAGES) -> Row:
+    """`of`: what the trends are of; `kinds`: the kinds of background jobs that they can be of."""
+    kinds = kind_facts.kinds(reader)
+    chosen = kinds if of == EVERY else [of]
     return {
-        "hours": trend.read(reader, now, HOURS),
+        "of": of,
+        "kinds": kinds,
+        "hours": trend.read(reader, now, HOURS) if of == MESSAGES else kind_facts.hourly(reader, chosen, now, HOURS),
+        "times": kind_facts.runs(reader, chosen, now - HOURS * HOUR).times if of != MESSAGES else None,
         "due": due_by_destination(reader, now),
         "oldest": oldest_due(reader, now),
         "sizes": sizes(reader),
@@ -58,6 +71,28 @@ def plots_of(hours: Sequence[Row]) -> list[Plot]:
         Plot(f"PROCESSING TIME   mean, s   {mean} from intent to reply in 24 h", took,
              lambda value: f"{value:.2g} s", 0.1, "run"),
         Plot(f"FAILURE RATE      not accepted, %   {share} of the attempts in 24 h", failed,
+             lambda value: f"{value:.2g} %" if value < 100 else "100 %", 5, "bad"),
+    ]  # fmt: skip
+
+
+def work_plots(hours: Sequence[Row], times: Times | None, *, both: bool) -> list[Plot]:
+    """The same of background jobs; the time that half of the runs did not exceed, and with `both` that of 95 %."""
+    done = [row["sent"] for row in hours]
+    failed = [row["failed"] * 100 / row["done"] if row["done"] else None for row in hours]
+    total, lost = sum(row["done"] for row in hours), sum(row["failed"] for row in hours)
+    share = f"{lost * 100 / total:.1f} % of {count(total)}" if total else "-"
+    took = f"p50 {span_of(times.p50)}, p95 {span_of(times.p95)}" if times else "-"
+    quantiles = ("p50", "p95") if both else ("p50",)
+    return [
+        Plot(f"JOBS PER HOUR     done, 1/h   {count(sum(done))} in 24 h, {count(done[-1])} in this hour", done,
+             lambda value: f"{count(round(value))}/h", 10, "good"),
+        *(
+            Plot(f"PROCESSING TIME   {name}, s   {took} of what was done in 24 h",
+                 [None if row[name] is None else row[name] / SECOND for row in hours],
+                 lambda value: f"{value:.2g} s" if value < 100 else f"{value:,.0f} s", 0.1, "run")
+            for name in quantiles
+        ),
+        Plot(f"FAILURE RATE      failed, %   {share} that ended in 24 h", failed,
              lambda value: f"{value:.2g} %" if value < 100 else "100 %", 5, "bad"),
     ]  # fmt: skip
 
@@ -130,19 +165,24 @@ class PerformanceScreen(ViewScreen):
     CSS_PATH: ClassVar = ["view.tcss", "performance.tcss"]
     MODE = "performance"
     HINTS: ClassVar = ("view.open", "view.tab")
+    BINDINGS: ClassVar = look_bindings("columns", only=("view.aside_left", "view.aside_right"))
 
     def __init__(self) -> None:
         super().__init__()
         self._trend = HourlyOutcomes()
+        self._of = MESSAGES
         self._lists = False
         """Whether a screen that is too low for both shows the lists instead of the trends."""
 
     def reads(self) -> Any:
-        trend = self._trend
-        return lambda reader, now: load(reader, now, trend)
+        trend, of = self._trend, self._of
+        return lambda reader, now: load(reader, now, trend, of)
+
+    def token(self) -> Hashable:
+        return ("performance", self._of)
 
     def crumb(self) -> str:
-        return "Performance"
+        return f"Performance of {self._of}" if self._of != MESSAGES else "Performance"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="health")
@@ -164,19 +204,35 @@ class PerformanceScreen(ViewScreen):
             plots.styles.height = len(lines)
             plots.show(lines)
         here, other = ("lists", "trends") if self._lists else ("trends", "lists")
-        self.crumb_right = "" if self._both else f"[{here}] {self.named('view.tab')}: {other}"
+        ways = f"{self.named('view.aside_left')} {self.named('view.aside_right')}: of what  " if data["kinds"] else ""
+        self.crumb_right = ways + ("" if self._both else f"[{here}] {self.named('view.tab')}: {other}")
         self.query_one(Grid).show(Sections(lists(data, link.status, now)))
 
     def _plots(self, data: Row, now: int) -> list[Line]:
         width = self.size.width
         height = self.query_one("#content").size.height - self.query_one("#health").size.height
-        drawn = plots_of(data["hours"])
+        if data["of"] == MESSAGES:
+            drawn = plots_of(data["hours"])
+        else:
+            drawn = work_plots(data["hours"], data["times"], both=self._both or width >= WIDE)
         marks = time_marks(data["hours"], now)
         if width >= WIDE:
             each = width // len(drawn)
             return side_by_side([columns(plot, marks, each - 1, 10) for plot in drawn], each)
         rows = 4 if self._both else max(1, height // len(drawn) - 2)
         return [line for plot in drawn for line in columns(plot, marks, width, rows)]
+
+    def action_aside(self, by: int) -> None:
+        """Show the trends of messages, of all background jobs, or of the next kind of them."""
+        kinds = self.data["kinds"] if self.data else []
+        every = [MESSAGES, EVERY, *kinds] if kinds else [MESSAGES]
+        if len(every) == 1:
+            self.console.say("there is no background job yet: the trends are of messages")
+            return
+        place = every.index(self._of) if self._of in every else 0
+        self._of = every[(place + by) % len(every)]
+        self.watch_data()
+        self.draw_frame()
 
     def action_next_tab(self) -> None:
         if self._both:
