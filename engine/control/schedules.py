@@ -132,7 +132,7 @@ async def run(context: Context, args: RunArgs, actor: Actor) -> Result:
         "message": f"schedule {seen.name}: job {job_id} queued",
         "schedule": seen.name,
         "job_id": job_id,
-        "jobId": str(job_id),
+        "jobId": job_id,
         "statusUrl": f"paceline job show {job_id}",
         "meta": {"trigger": "manual", "timestamp": context.clock.now()},
     }

@@ -11,7 +11,7 @@ import click
 
 from storage.errors import UsageError
 from tui.cli.campaign_run import tell
-from tui.cli.output import Json, iso, say
+from tui.cli.output import Json, say
 from tui.cli.session import Session
 from tui.cli.verbs import Change
 
@@ -73,7 +73,6 @@ def add(
     if name or skip_bad or rejects is not None or go_on:
         raise UsageError("--name, --skip-bad, --rejects and --go-on go with --from-file")
     result = session.call("job.add", {"kind": kind, **given})
-    result = {**result, "meta": {**result["meta"], "timestamp": iso(result["meta"]["timestamp"])}}
     if wait:
         say(result["message"])
         return _waited(session, result)

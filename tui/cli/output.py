@@ -18,7 +18,19 @@ from tui.terminal import cells
 Json = dict[str, Any]
 
 _TIMES = frozenset(
-    ("at", "first", "last", "until", "eta", "first_due", "last_due", "estimated_completion", "heartbeat", "hour")
+    (
+        "at",
+        "first",
+        "last",
+        "until",
+        "eta",
+        "first_due",
+        "last_due",
+        "estimated_completion",
+        "heartbeat",
+        "hour",
+        "timestamp",
+    )
 )
 
 

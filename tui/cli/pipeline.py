@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storage.errors import NotFoundError, UsageError
-from tui.cli.output import dated, emit, iso, local, say, table
+from tui.cli.output import dated, emit, local, say, table
 from tui.cli.pipeline_show import run_json, tell_history, tell_run
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
@@ -83,7 +83,7 @@ def run(session: Session, name: str, text: str, payload_file: Path | None, wait:
     if wait:
         return _watched(session, int(result["job_id"]))
     if session.json:
-        emit(dated({**result, "meta": {**result["meta"], "timestamp": iso(result["meta"]["timestamp"])}}))
+        emit(dated(result))
     else:
         say(f"{result['message']}: paceline pipeline show {result['job_id']}")
     return 0
