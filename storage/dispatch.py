@@ -345,7 +345,8 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
             decision, digest = decided.get(job_id, (None, ""))
             tx.claimed[job_id] = {
                 **shared, "id": job_id, "lease": lease + 1, "attempts": attempts, "queue_id": queue_id,
-                "decision": decision, "approved_digest": digest, "campaign_id": campaign_id, "batch_id": batch_id, "gap": gap, "error_key": error_key,
+                "decision": decision, "approved_digest": digest,
+                "campaign_id": campaign_id, "batch_id": batch_id, "gap": gap, "error_key": error_key,
                 "stopped": stopped, "address": address, "address_key": address_key, "profile": profile,
                 "recipient_id": recipient_id,
             }  # fmt: skip
