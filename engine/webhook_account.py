@@ -33,6 +33,11 @@ def _token_header(value: str) -> str:
     return value if value.lower() == "authorization" else check_header(value, "-")[0]
 
 
+EndpointUrl = Annotated[str, AfterValidator(_url)]
+TokenHeader = Annotated[str, AfterValidator(_token_header)]
+"""The header that carries a token: Authorization, or one of the receiver's own."""
+
+
 def _statuses(value: object) -> tuple[str, ...]:
     from engine.channels.webhook.success import parse_statuses
 
@@ -75,11 +80,11 @@ class Receiver(Table):
     reference. `allow_private` opens addresses that are not public, and plain http to them.
     """
 
-    url: Annotated[str, AfterValidator(_url), Field(repr=False)]
+    url: Annotated[EndpointUrl, Field(repr=False)]
     method: Literal["POST", "PUT"] = "POST"
     secret: SecretRef | None = None
     token: SecretRef | None = None
-    token_header: Annotated[str, AfterValidator(_token_header)] = _AUTHORIZATION
+    token_header: TokenHeader = _AUTHORIZATION
     success: SuccessTable = SuccessTable()
     allow_private: Flag = False
     ca_file: LocalPath | None = None

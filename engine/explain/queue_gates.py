@@ -107,6 +107,11 @@ def engine(facts: EngineFacts, account: str) -> Gate:
         return shut(
             "engine", "the engine that runs does background jobs only", person=True, remedy="paceline engine run"
         )
+    return going(facts, (facts.queues or {}).get(account, {}).get("trouble") or "")
+
+
+def going(facts: EngineFacts, trouble: str) -> Gate:
+    """Whether an engine that runs begins anything now; `trouble` is the last one of the queue."""
     if facts.paused:
         return shut(
             "engine", "everything is paused", person=True, action="engine.resume", remedy="paceline engine resume"
@@ -115,5 +120,4 @@ def engine(facts: EngineFacts, account: str) -> Gate:
         return shut("engine", "the engine drains and ends", person=True, remedy="paceline engine run")
     if facts.trouble:
         return shut("engine", f"the store cannot be written: {facts.trouble}")
-    trouble = (facts.queues or {}).get(account, {}).get("trouble") or ""
     return Gate("engine", f"an engine runs; its last trouble: {trouble}" if trouble else "an engine runs")

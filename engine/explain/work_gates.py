@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.explain.facts import EngineFacts, QueueFacts, Row
 from engine.explain.model import Gate, shut
+from engine.explain.queue_gates import going
 from storage.model import JobState
 
 
@@ -113,13 +114,4 @@ def engine(facts: EngineFacts, queue: str) -> Gate:
             "engine", f"queue {queue} is no longer in the configuration", person=True,
             remedy=f"put [jobs.queues.{queue}] back, then paceline engine reload",
         )  # fmt: skip
-    if facts.paused:
-        return shut(
-            "engine", "everything is paused", person=True, action="engine.resume", remedy="paceline engine resume"
-        )
-    if facts.draining:
-        return shut("engine", "the engine drains and ends", person=True, remedy="paceline engine run")
-    if facts.trouble:
-        return shut("engine", f"the store cannot be written: {facts.trouble}")
-    trouble = (facts.work or {}).get(queue, {}).get("trouble") or ""
-    return Gate("engine", f"an engine runs; its last trouble: {trouble}" if trouble else "an engine runs")
+    return going(facts, (facts.work or {}).get(queue, {}).get("trouble") or "")

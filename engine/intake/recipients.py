@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,8 +210,11 @@ def _size(fields: Mapping[str, str]) -> int:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file in hex, read in chunks. Raises UsageError when it cannot be read."""
+    """The SHA-256 of a file in hex, read in chunks. Raises UsageError when it cannot be read, or is no file with an end
+    (a pipe, a device)."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{path.name}: this is not a regular file.", hint="Name one CSV, XLSX or JSONL file.")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

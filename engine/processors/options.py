@@ -28,8 +28,10 @@ def options_of(context: RunContext, model: type[O], kind: str = "") -> O:
 
 def output(context: RunContext, name: str) -> Path:
     """Where a job writes a file: below `[jobs] folder` and nowhere else, in a folder that is made where it is missing.
-    Raises Permanent for a path that leads out of it, Held when the folder cannot be made."""
+    Raises Permanent for a path that leads out of it or is none, Held when the folder cannot be made."""
     folder = context.config.jobs.folder.absolute()
+    if "\0" in name:
+        raise Permanent("a file's name cannot hold a zero character")
     target = (folder / name).resolve()
     if not target.is_relative_to(folder.resolve()) or target == folder.resolve():
         raise Permanent(f"{name[:200]} leads out of [jobs] folder: a job writes nowhere else")

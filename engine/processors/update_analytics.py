@@ -103,6 +103,8 @@ def _update(target: Path, name: str, first: date, counted: list[dict[str, Any]])
 def _read(target: Path) -> list[dict[str, Any]]:
     if not target.exists():
         return []
+    if not target.is_file():
+        raise Permanent(f"{target.name} is no file: name another one")
     try:
         if target.suffix == ".json":
             found = json.loads(target.read_text())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from engine.account_base import LocalPath, Seconds, Text
 from engine.config_errors import sentences
@@ -14,6 +14,7 @@ from engine.prospects.criteria import Criteria, Weights
 from engine.prospects.expectations import Expectations
 from engine.secrets import Secret, SecretRef
 from engine.tables import Table, whole
+from engine.webhook_account import EndpointUrl, TokenHeader
 from storage.errors import UsageError
 from storage.model import MINUTE, SECOND
 
@@ -27,19 +28,6 @@ TEMPLATE: Final = "template"
 
 # What only a run needs (an HTTP client, the template engine, a reader of workbooks) is imported where it is used:
 # commands that run nothing check settings too.
-
-
-def _url(value: str) -> str:
-    from engine.channels.webhook.endpoint import parse_endpoint
-
-    parse_endpoint(value)
-    return value
-
-
-def _token_header(value: str) -> str:
-    from engine.channels.webhook.headers import check_header
-
-    return value if value.lower() == "authorization" else check_header(value, "-")[0]
 
 
 def _path_or_url(value: object) -> object:
@@ -64,9 +52,9 @@ class SourceTable(Table):
 
     file: LocalPath | None = None
     sheet: Text = ""
-    url: Annotated[Annotated[str, AfterValidator(_url)] | None, Field(repr=False)] = None
+    url: Annotated[EndpointUrl | None, Field(repr=False)] = None
     token: SecretRef | None = None
-    token_header: Annotated[str, AfterValidator(_token_header)] = "Authorization"  # noqa: S105 - a header's name
+    token_header: TokenHeader = "Authorization"  # noqa: S105 - a header's name
     allow_private: Flag = False
     ca_file: LocalPath | None = None
     connect_timeout: Seconds = 30 * SECOND
