@@ -278,6 +278,12 @@ def test_a_corrected_rejects_file_can_be_imported_and_rejected_again(tmp_path: P
     assert open_table(second).columns == open_table(first).columns
 
 
+@pytest.mark.parametrize("name", ["null", "zero"])
+def test_what_has_no_end_has_no_digest(name: str) -> None:
+    with pytest.raises(UsageError, match="not a regular file"):
+        file_digest(Path("/dev") / name)
+
+
 def test_the_digest_is_the_sha_256_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 300_000)
     assert file_digest(tmp_path / "a") == hashlib.sha256(b"x" * 300_000).hexdigest()

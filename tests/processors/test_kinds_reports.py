@@ -236,3 +236,13 @@ async def test_a_file_of_something_else_is_left_alone(kinds: KindsWorld, name: s
     job = await kinds.run_job("update_analytics", {"file": name})
     assert job["state"] == "failed"
     assert (kinds.work / name).read_text() == text
+
+
+async def test_what_is_no_file_is_not_read_as_days(kinds: KindsWorld) -> None:
+    (kinds.work / "days.csv").mkdir(parents=True)
+    await kinds.start()
+    await kinds.campaign("spring", 1)
+    await kinds.clock.run(MINUTE)
+    for name, why in (("days.csv", "days.csv is no file"), ("a\0.csv", "zero character")):
+        job = await kinds.run_job("update_analytics", {"file": name})
+        assert (job["state"], why in job["last_error"], job["attempts"]) == ("failed", True, 1)
