@@ -30,7 +30,8 @@ STAGED = 3
 @dataclass(frozen=True, slots=True)
 class NewTask:
     """One background job to be made. `due_at`, `timeout` in microseconds; `retries` after the first try. `stage`: its
-    place in a batch of stages (0: none). With a `unique_key` it is made only when no open job has that key."""
+    place in a batch of stages (0: none). With a `unique_key` it is made only when no job that is open or uncertain
+    has that key."""
 
     kind: str
     queue_id: int
@@ -119,9 +120,10 @@ class TaskEnd:
     asked: bool = False
 
 
+# What is uncertain may have been done: a second one of its key would do it again.
 _OPEN_WITH_KEY = (
     "SELECT t.job_id FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.unique_key = ? "
-    "AND j.state IN ('held', 'pending', 'processing') LIMIT 1"
+    "AND j.state IN ('held', 'pending', 'processing', 'uncertain') LIMIT 1"
 )
 _LAST_ID = "SELECT COALESCE(max(id), 0) FROM jobs"
 _NEW_JOBS = (

@@ -25,8 +25,8 @@ LONGEST_ERROR = 300
 
 class JobSpec(Args):
     """A background job to be made. `priority` 1 to 10, or what it follows from: `urgency`, `tier`, `value`. `due_at`
-    and `timeout` in microseconds. `unique`: it is made only when no open job has this key. `stage`: its place in a
-    batch of stages, from 1 on."""
+    and `timeout` in microseconds. `unique`: it is made only when no job that is open or uncertain has this key.
+    `stage`: its place in a batch of stages, from 1 on."""
 
     kind: str = Field(min_length=1, max_length=100)
     payload: dict[str, Any] = Field(default_factory=dict)
@@ -85,12 +85,13 @@ class JobArgs(Args):
 
 @action("job.add", AddArgs)
 async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
-    """Make one background job. With a unique key that an open job has, that one is answered instead."""
+    """Make one background job. With a unique key that a job has which is open or uncertain, that one is answered
+    instead."""
     task = new_task(context, args, await queues_of(context), origin=args.origin)
     batch_id, [made] = await context.store.enqueue([task], name=args.kind, actor=actor.user)
     context.hooks.wake()
     trigger = "manual" if args.origin == "manual" else args.origin
-    said = f"job {made.id} queued" if made.new else f"job {made.id} has this key and is open: nothing was made"
+    said = f"job {made.id} queued" if made.new else f"job {made.id} has this key and is not over: nothing was made"
     return {
         "success": True,
         "message": said,

@@ -108,6 +108,13 @@ async def test_a_delayed_job_is_claimed_once_it_is_promoted(desk: Desk) -> None:
 # making
 
 
+async def test_a_job_of_which_nobody_knows_keeps_its_unique_key_until_a_person_says(desk: Desk) -> None:
+    [first] = await make(desk, {"unique_key": "order 7", "effect": Effect.UNREPEATABLE.value})
+    [task] = await claim(desk)
+    await desk.store.finish_tasks([end(desk, task, JobState.UNCERTAIN)])
+    assert await make(desk, {"unique_key": "order 7"}) == [Made(first.id, False)]
+
+
 async def test_an_open_job_keeps_its_unique_key(desk: Desk) -> None:
     [first, twin] = await make(desk, {"unique_key": "a"}, {"unique_key": "a"})
     assert twin == Made(first.id, False)
