@@ -106,8 +106,13 @@ def approve(tx: Tx, given: Sequence[Approved], by: str, tell: Tell, now: int) ->
     change = Change(rows_of(tx, [one.seen.id for one in given]))
     expired = _expired(tx, [one.seen.id for one in given], now)
 
+    # What did not wait when it was looked at has no digest: what came to wait since was seen by nobody.
+    unseen = {one.seen.id for one in given if not one.digest}
+
     def why_not(row: Any) -> str:
-        return "its time for approval is over" if row["id"] in expired else _why_not_decided(row)
+        if row["id"] in expired:
+            return "its time for approval is over"
+        return _why_not_decided(row) or ("it was changed meanwhile" if row["id"] in unseen else "")
 
     for one in given:
         row = change.compare(one.seen, why_not)

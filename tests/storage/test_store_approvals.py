@@ -47,6 +47,14 @@ async def test_an_approved_job_is_claimed_and_passes_the_gate_as_it_was_approved
     assert await desk.intent(job, digest=GIVEN)
 
 
+async def test_what_came_to_wait_after_the_look_is_left_and_the_others_are_approved(desk: Desk) -> None:
+    batch = await asked(desk)
+    given = [Approved(Seen(job), desk.clock(), 0, digest) for job, digest in zip(batch.jobs, ("", GIVEN), strict=True)]
+    acted = await desk.store.approve_jobs(given, "ada", lambda n: said("approval.approved", n=n))
+    assert (acted.n, [entry.why for entry in acted.left]) == (1, ["it was changed meanwhile"])
+    assert [approval(desk, job)["decision"] for job in batch.jobs] == ["", "approved"]
+
+
 async def test_a_message_that_is_not_the_approved_one_is_held_at_the_gate(desk: Desk) -> None:
     batch = await asked(desk)
     await approve(desk, *batch.jobs)
