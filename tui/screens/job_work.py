@@ -188,7 +188,8 @@ def _value(title: str, value: Any, job_id: int, width: int) -> Iterator[Item]:
     shown = 0
     for i, line in enumerate(lines):
         if shown >= MOST_LINES:
-            yield heading(f"   and {count(len(lines) - i)} more lines: paceline job show {job_id} --json", "dim")
+            more = f"   and {count(len(lines) - i)} more lines: paceline job show {job_id} --json"
+            yield fixed(((more, "dim"),), (title, "more"))
             return
         indent = " " * (len(line) - len(line.lstrip()))
         for part in wrap(line, max(20, width - 6 - len(indent))):
