@@ -62,15 +62,22 @@ class Book:
             raise self._unusable(error) from None
 
     def _check(self) -> None:
-        found = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        if self._is_book():
+            return
+        # Looked at again under the lock: several jobs may open a new book at the same moment, and one of them makes it.
+        self._connection.execute("BEGIN IMMEDIATE")
         empty = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
         if empty:
-            self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA application_id = {IDENTITY}")
             self._connection.execute(_TABLE)
-        elif found != IDENTITY:
+        is_book = self._is_book()
+        self._connection.execute("COMMIT")
+        if not is_book:
             self._connection.close()
             raise UsageError(f"{self.path.name} is a database of something else", hint="name another file")
+
+    def _is_book(self) -> bool:
+        return bool(self._connection.execute("PRAGMA application_id").fetchone()[0] == IDENTITY)
 
     def _unusable(self, error: Exception) -> UsageError:
         reason = (getattr(error, "strerror", None) or str(error)).lower()

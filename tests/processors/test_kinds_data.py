@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -262,3 +265,19 @@ async def test_a_cleanup_says_which_field_is_wrong(kinds: KindsWorld, payload: d
     await kinds.start()
     with pytest.raises(UsageError, match=f"payload.{next(iter(payload))}"):
         await kinds.call("job.add", kind="cleanup_old_data", payload=payload)
+
+
+def test_many_jobs_may_open_a_new_book_at_the_same_moment(tmp_path: Path) -> None:
+    """Each time one makes it, and nobody takes what it is making for something else."""
+    for place in range(20):
+        path, begin = tmp_path / f"{place}.db", threading.Barrier(8)
+
+        def add(name: int, path: Path = path, begin: threading.Barrier = begin) -> int:
+            begin.wait()
+            with Book(path, create=True) as book:
+                return book.put([(f"{name}", {"name": "x"})], 1).added
+
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(add, range(8))) == [1] * 8
+        with Book(path) as book:
+            assert len(list(book.all())) == 8
