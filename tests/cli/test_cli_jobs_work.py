@@ -396,3 +396,15 @@ def test_a_kind_whose_processor_is_gone_is_named_by_doctor(home: Home, monkeypat
     found = [f for f in home("doctor", "--json").json["findings"] if f["check"] == "jobs"]
     assert found[0]["level"] == "problem"
     assert "1 job of kind echo" in found[0]["message"]
+
+
+def test_a_job_that_is_over_is_made_once_more_and_one_that_must_not_run_twice_only_with_a_yes(home: Home) -> None:
+    add(home, "echo", "--set", "text=hello")
+    assert home("job", "again", 1).code == 4  # it has not run yet
+    add(home, "pay", "--unique", "A-17")
+    work(home)
+    made = home("job", "again", 1, "--json").json
+    assert home("job", "show", made["job_id"], "--json").json["payload"] == {"text": "hello"}
+    refused = home("job", "again", 2)
+    assert refused.code != 0
+    assert len(home("job", "list", "--json").json["jobs"]) == 3
