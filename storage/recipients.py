@@ -282,9 +282,18 @@ _BESIDE = ("tasks", "task_items", "stages", "approvals", "letters", "attempts")
 """The tables whose rows belong to a job."""
 
 
+_KINDS = (
+    "SELECT kind, state, count(*) AS n FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND kind <> 'send' "
+    "GROUP BY kind, state"
+)
+
+
 def remove_jobs(tx: Tx, rows: Sequence[Any]) -> None:
     """Remove jobs (rows with id, scope, state and error key) with all that belongs to them."""
     ids = [(row["id"],) for row in rows]
+    if any(row["campaign_id"] is None for row in rows):
+        for kind in tx.all(_KINDS, (json.dumps([row["id"] for row in rows]),)):
+            tx.kinds[kind["kind"], kind["state"]] -= kind["n"]
     for table in _BESIDE:
         tx.executemany(f"DELETE FROM {table} WHERE job_id = ?", ids)
     tx.executemany("DELETE FROM jobs WHERE id = ?", ids)

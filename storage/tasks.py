@@ -149,6 +149,7 @@ def add(tx: Tx, batch_id: int, tasks: Sequence[NewTask], now: int, *, loading: b
             continue
         job_id += 1
         state = JobState.HELD if task.held else JobState.PENDING
+        tx.kinds[task.kind, state.value] += 1
         key = f"held: {task.held}"[:100] if task.held else ""
         ready = 2 if loading else STAGED if task.stage > 1 else 1 if task.due_at <= now and not task.held else 0
         jobs.append(

@@ -87,6 +87,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         "INSERT INTO counters SELECT COALESCE(campaign_id, 0), batch_id, queue_id, state, error_key, count(*) "
         "FROM jobs GROUP BY 1, 2, 3, 4, 5"
     )
+    raw.execute("DELETE FROM kind_counters")
+    raw.execute("INSERT INTO kind_counters SELECT kind, state, count(*) FROM jobs WHERE kind <> 'send' GROUP BY 1, 2")
     raw.close()
     with Reader(path) as made:
         yield made
