@@ -98,9 +98,8 @@ async def test_a_job_that_got_the_id_of_another_one_has_a_key_of_its_own(till: T
     with sqlite3.connect(till.world.database) as store:
         for table in ("attempts", "tasks"):
             store.execute(f"DELETE FROM {table}")
-        store.execute("DELETE FROM jobs")
-        store.execute("DELETE FROM counters")
-        store.execute("DELETE FROM batches")
+        for table in ("jobs", "counters", "kind_counters", "batches"):
+            store.execute(f"DELETE FROM {table}")
     await till.world.start()
     second = await till.pay(order_id="A-2")
     assert second["id"] == first["id"]
