@@ -24,6 +24,7 @@ from pathlib import Path
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from engine.config import load_config
 from tui.client import this_actor
 from tui.console import PacelineApp
 from tui.demo.setup import CAMPAIGNS, Place, make_place, running_servers, write_config
@@ -46,6 +47,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "campaigns": ("2",),
     "campaign": ("2", "enter"),
     "failures": ("4",),
+    "approvals": ("5",),
+    "schedules": ("7",),
     "performance": ("8",),
     "help": ("2", "question_mark"),
     "confirm": ("2", "X"),
@@ -61,10 +64,8 @@ def paceline(place: Place, *words: str) -> None:
 
 
 def set_up(place: Place) -> None:
-    """A campaign that runs, one that is paused, one that writes slowly, and a draft."""
-    paceline(
-        place, "account", "add", "outbox", "--channel", "outbox", "--folder", "outbox", "--from", "ana@example.com"
-    )
+    """A campaign that runs, one that is paused, one that writes slowly, a draft, and one whose messages wait for
+    approval: a pipeline fills it. Three schedules."""
     paceline(place, "init")
     template, people = str(DATA / "welcome.txt"), str(DATA / "people.csv")
     for name, pacing in (
@@ -79,6 +80,10 @@ def set_up(place: Place) -> None:
     for name in ("spring-fair", "reminder", "welcome"):
         paceline(place, "campaign", "start", name)
     paceline(place, "campaign", "pause", "spring-fair")
+    prospects = EXAMPLES / "prospects"
+    paceline(place, "campaign", "apply", str(prospects))
+    paceline(place, "pipeline", "run", "daily_prospect_queue", "--payload-file", str(prospects / "pipeline.toml"))
+    paceline(place, "schedule", "import", str(EXAMPLES / "schedules" / "schedules.toml"), "--yes")
 
 
 async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
@@ -105,6 +110,9 @@ async def take(app: PacelineApp, folder: Path) -> list[Path]:
                 for key in keys:
                     await pilot.press(key)
                     await until(pilot, lambda: app.view is not None and app.view.data is not None)
+                if view == "approvals":
+                    # The message under the cursor is made when the cursor has rested.
+                    await pilot.pause(1)
                 if view == "confirm":
                     await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
                     await until(pilot, lambda: "waiting" in str(app.message_line()))
@@ -171,7 +179,9 @@ def main() -> None:
             engine.start()
             try:
                 link = EngineLink(place.database, this_actor("console"), embedded=engine)
-                app = PacelineApp(place.database, link, environment="demo", host="mail-1")
+                app = PacelineApp(
+                    place.database, link, environment="demo", host="mail-1", config=lambda: load_config(place.config)
+                )
                 made = asyncio.run(take(app, folder))
             finally:
                 engine.drain("the pictures are taken")
