@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -41,10 +42,10 @@ class OrderProcessor(Processor[O]):
         self._orders = LocalRows("order")
         self._customers = LocalRows("customer")
 
+    @abstractmethod
     def why_not(self, payload: O, status: str) -> str:
         """Why there is nothing to write about an order of this status (small letters, "" for none); "" when there
         is."""
-        raise NotImplementedError
 
     async def run(self, context: RunContext, payload: O) -> Outcome:
         order = await self._orders.get(context, payload.orders, payload.order_id)

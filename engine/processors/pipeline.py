@@ -7,6 +7,7 @@ the stages before it have given.
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -65,9 +66,9 @@ class Pipeline(Processor[P]):
     funnel: ClassVar[tuple[str, ...]] = ()
     """The counters that tell how many were left after each step, the widest first."""
 
+    @abstractmethod
     def steps(self) -> tuple[StageCode, ...]:
         """The code of each stage, in order."""
-        raise NotImplementedError
 
     def result(self, payload: P, course: Course) -> dict[str, Any]:
         """What is kept of a run, also of one that a stage stopped."""

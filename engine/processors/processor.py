@@ -6,6 +6,7 @@ kind, the value a class): `engine.processors.registry` finds it there, and so it
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -81,7 +82,7 @@ class CancelledByPerson(RunError):
     """Raised by `RunContext.check` when somebody asked the job to end."""
 
 
-class Processor(Generic[P]):
+class Processor(ABC, Generic[P]):
     """The code of one kind. One object serves all runs of an engine: what belongs to a run stands in its context.
 
     `effect` says what a second run would do; `timeout` (us) and `retries` hold unless configuration or job say
@@ -101,6 +102,6 @@ class Processor(Generic[P]):
     stages: ClassVar[tuple[str, ...]] = ()
     """The names of its stages, when it is a pipeline."""
 
+    @abstractmethod
     async def run(self, context: RunContext, payload: P) -> Outcome:
         """Do it. Raises a RunError, or anything else for a fault that may pass."""
-        raise NotImplementedError

@@ -36,12 +36,12 @@ class Registry:
     def get(self, kind: str) -> Processor[Any]:
         """The processor of a kind. Raises UsageError when none is installed, or what is installed cannot be loaded."""
         if kind not in self._loaded:
-            self._loaded[kind] = self._load(kind)()
+            self._loaded[kind] = self._load(kind)
         return self._loaded[kind]
 
-    def _load(self, kind: str) -> type[Processor[Any]]:
+    def _load(self, kind: str) -> Processor[Any]:
         if kind in self._extra:
-            return self._extra[kind]
+            return self._extra[kind]()
         point = _installed().get(kind)
         if point is None:
             raise UsageError(
@@ -49,14 +49,14 @@ class Registry:
             )
         try:
             found = point.load()
+            if isinstance(found, type) and issubclass(found, Processor):
+                return found()
         except Exception as error:  # another package's code, which may fail in any way
             raise UsageError(
                 f"the processor of {kind} cannot be loaded: {type(error).__name__}: {error}",
                 hint=f"it is {point.value}: mend or remove the package that installs it",
             ) from error
-        if not (isinstance(found, type) and issubclass(found, Processor)):
-            raise UsageError(f"the processor of {kind} is no Processor: {point.value}")
-        return found
+        raise UsageError(f"the processor of {kind} is no Processor: {point.value}")
 
 
 @lru_cache(maxsize=1)
