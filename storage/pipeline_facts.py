@@ -36,10 +36,10 @@ def runs(reader: Reader, kind: str, *, before: int = NEWEST, limit: int = 20) ->
 
 
 def counters(run: Row) -> dict[str, int]:
-    """The figures of all stages of a run together, later ones over earlier ones of the same name."""
+    """The whole numbers of all stages of a run together, later ones over earlier ones of the same name."""
     found: dict[str, int] = {}
     for stage in run["stages"]:
-        found |= stage["counters"] or {}
+        found |= {name: n for name, n in (stage["counters"] or {}).items() if isinstance(n, int)}
     return found
 
 

@@ -4,7 +4,7 @@ the Writer's transaction."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,12 @@ def ladder(tx: Tx, job_id: int, names: tuple[str, ...]) -> list[Stage]:
         "UPDATE stages SET state = 'waiting' WHERE job_id = ? AND state IN ('running', 'failed', 'skipped')", (job_id,)
     )
     return stages_of(tx.all("SELECT * FROM stages WHERE job_id = ? ORDER BY position", (job_id,)))
+
+
+def figures_of(counters: Mapping[str, Any] | None) -> str:
+    """Counters in words: "queued today 0, remaining 50". Whoever wrote a pipeline may have put anything there."""
+    found = ((name.replace("_", " "), n) for name, n in (counters or {}).items())
+    return ", ".join(f"{name} {n:,}" if isinstance(n, int) else f"{name} {n}" for name, n in found)
 
 
 def stages_of(rows: list[Any]) -> list[Stage]:

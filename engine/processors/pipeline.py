@@ -16,7 +16,7 @@ from engine.processors.context import RunContext
 from engine.processors.processor import Again, Done, Empty, Outcome, P, Permanent, Processor
 from storage.events import Event
 from storage.model import StageState
-from storage.stages import Stage
+from storage.stages import Stage, figures_of
 
 log = logging.getLogger("paceline.jobs")
 
@@ -115,10 +115,9 @@ class Pipeline(Processor[P]):
             failed = replace(running, state=StageState.FAILED, finished_at=context.now(), note=words[:500])
             await _keep(context, failed)
             raise
-        figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in end.counters.items())
         told = Event(
             "pipeline.stage",
-            f"{self.kind} {stage.position}/{of} {stage.name}: {end.stop or figures or 'done'}",
+            f"{self.kind} {stage.position}/{of} {stage.name}: {end.stop or figures_of(end.counters) or 'done'}",
             level="warning" if end.flag else "info",
             job_id=context.job_id,
             data={"stage": stage.name, **end.counters},

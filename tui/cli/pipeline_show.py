@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 from storage.pipeline_facts import counters
 from storage.reader import Row
+from storage.stages import figures_of
 from tui.cli.output import Json, dated, local, out, pairs, say, span
 from tui.safe_text import safe_text
 
@@ -54,7 +55,7 @@ def _ladder(stages: Sequence[Row], zone: tzinfo) -> None:
         at = local(began, zone)[11:19] if began is not None else ""
         place = f"{stage['position']}/{len(stages)}"
         head = f"{place}  {stage['name']:<{name_width}}  {stage['state']:<7}  {at:<8}  {took:>6}  "
-        words = [", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in (stage["counters"] or {}).items())]
+        words = [figures_of(stage["counters"])]
         # All that a stop has skipped have its reason: it is told once.
         words += [stage["note"] if stage["note"] != said else "", stage["flag"] and f"! {stage['flag']}"]
         said = stage["note"]

@@ -14,6 +14,7 @@ from storage.model import DAY
 from storage.pipeline_facts import counters
 from storage.reader import Reader
 from storage.schedule_facts import of_job
+from storage.stages import figures_of
 from tui.actions import KeyOf, Row
 from tui.format import clock, count, fit, plural, soon, span, wrap
 from tui.screens.why import why
@@ -140,10 +141,9 @@ def _ladder(row: Row, now: int, width: int) -> Iterator[Item]:
         if stage["state"] == "running" and began is not None:
             lasted = span(now - began)
         at = clock(began, now, seconds=True, dated=False) if began is not None else ""
-        figures = ", ".join(f"{name.replace('_', ' ')} {_figure(n)}" for name, n in (stage["counters"] or {}).items())
         left = f"   {stage['position']} {fit(stage['name'], 10)} "
         middle = f" {fit(at, 9)} {fit(lasted, 6, right=True)}  "
-        words = "; ".join(part for part in (figures, stage["note"]) if part)
+        words = "; ".join(part for part in (figures_of(stage["counters"]), stage["note"]) if part)
         state = f"{mark.glyph} {fit(mark.word, 8)}"
         indent = len(left) + len(state) + len(middle)
         parts = wrap(words, max(20, width - indent - 3))
@@ -153,10 +153,6 @@ def _ladder(row: Row, now: int, width: int) -> Iterator[Item]:
             yield fixed(((" " * indent + part, ""),))
         if stage["flag"]:
             yield fixed(((" " * 6 + fit(f"! {stage['flag']}", width - 9), "warn"),))
-
-
-def _figure(value: Any) -> str:
-    return count(value) if isinstance(value, int) else str(value)
 
 
 def _funnel(steps: list[tuple[str, int]], width: int) -> Iterator[Item]:

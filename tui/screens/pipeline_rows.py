@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from storage.pipeline_facts import counters
+from storage.stages import figures_of
 from tui.actions import Row
 from tui.format import clock, count, fit, span
 from tui.safe_text import safe_text
@@ -53,7 +54,8 @@ def _told(row: Row, room: int) -> tuple[str, str]:
     if row["flag"]:
         return f"! {safe_text(row['flag'])}", "warn"
     found = counters(row)
-    names = [next(iter(stage["counters"])) for stage in row["stages"][1:] if stage["counters"]]
+    first = (next((name for name in stage["counters"] or {} if name in found), "") for stage in row["stages"][1:])
+    names = [name for name in first if name]
     named = " > ".join(f"{safe_text(name.replace('_', ' '))} {count(found[name])}" for name in names)
     # Their names stand below, with the stages.
     return (named if len(named) <= room else " > ".join(count(found[name]) for name in names)), ""
@@ -72,11 +74,10 @@ def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
         head = f"{place}{fit(safe_text(stage['name']), 10)} "
         began, ended = stage["started_at"], stage["finished_at"]
         took = span(ended - began) if began is not None and ended is not None else ""
-        figures = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in (stage["counters"] or {}).items())
         note = stage["note"] if stage["note"] != said else ""
         said = stage["note"]
         flagged = f"! {stage['flag']}" if stage["flag"] else ""
-        words = "; ".join(word for word in (flagged, figures, note) if word)
+        words = "; ".join(word for word in (flagged, figures_of(stage["counters"]), note) if word)
         room = max(0, width - len(place) - 11 - 8 - 10)
         style = "warn" if stage["flag"] else "bad" if stage["state"] == "failed" else ""
         lines.append((
