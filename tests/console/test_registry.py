@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import click
 import pytest
 
 from engine.control import actions as control
 from engine.control import all_actions
 from tests.console.world import NOON
+from tests.support.commands import check_command
 from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
 from tui.approving import REJECTS
 from tui.looks import LOOKS
@@ -95,26 +95,12 @@ def test_read_only_every_change_is_off_with_one_sentence_and_every_look_is_on() 
 @pytest.mark.parametrize("action", [a for a in ACTIONS if a.twin], ids=lambda action: action.id)
 def test_the_command_line_twin_of_an_action_exists(action: Action) -> None:
     words = re.sub(r"\{\w+\}|\".*?\"", "X", action.twin).split()[1:]
-    _walk(words)
+    check_command(words)
 
 
 @pytest.mark.parametrize("twin", [look.twin for look in LOOKS if look.twin and "--help" not in look.twin])
 def test_the_command_line_twin_of_a_view_exists(twin: str) -> None:
-    _walk(twin.split()[1:])
-
-
-def _walk(words: list[str]) -> None:
-    from tui.cli.root import cli
-
-    command: click.Command = cli
-    context = click.Context(cli)
-    while isinstance(command, click.Group):
-        name, *words = words
-        found = command.get_command(context, name)
-        assert found is not None, name
-        command = found
-    options = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in words if word.startswith("-")} <= options
+    check_command(twin.split()[1:])
 
 
 def test_the_key_tables_of_the_docs_are_the_registry() -> None:

@@ -9,7 +9,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from engine.config import load_config
@@ -18,7 +17,7 @@ from engine.processors.processor import Processor
 from engine.processors.registry import Registry, check_payload
 from engine.webhook_account import Receiver
 from tests.processors.kinds_world import KindsWorld
-from tui.cli.root import cli
+from tests.support.commands import check_command
 
 TEXT = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
@@ -56,16 +55,7 @@ def _commands() -> list[str]:
 
 @pytest.mark.parametrize("line", _commands())
 def test_every_command_exists_with_its_options(line: str) -> None:
-    words = shlex.split(line)[1:]
-    command: click.Command = cli
-    context = click.Context(cli)
-    while isinstance(command, click.Group):
-        name, *words = words
-        found = command.get_command(context, name)
-        assert found is not None, name
-        command = found
-    options = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in words if word.startswith("--")} <= options
+    check_command(shlex.split(line)[1:])
 
 
 async def test_the_processor_of_the_page_runs(kinds: KindsWorld) -> None:
