@@ -12,9 +12,22 @@ from tests.support.child import ROOT
 BY_TEST = [proof for proof in PROOFS if proof.test]
 
 
+ALL_OFF = """\
+import sqlite3
+from storage import dispatch, migrate
+from tests.support.guards import GUARDS, switch_off
+for guard in GUARDS:
+    switch_off(guard)
+store = sqlite3.connect(":memory:", isolation_level=None)
+migrate.apply(store, 0)
+for sql in (dispatch._LANES, dispatch._QUEUE, dispatch._HEADS):
+    store.execute("EXPLAIN " + sql, (None,) * sql.count("?"))
+"""
+"""A statement that is no SQL any more without its guard stops the engine: that would prove anything."""
+
+
 def test_every_guard_can_still_be_taken_out() -> None:
-    off = "from tests.support.guards import GUARDS, switch_off\nfor guard in GUARDS: switch_off(guard)"
-    done = subprocess.run([sys.executable, "-c", off], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", ALL_OFF], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

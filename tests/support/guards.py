@@ -86,7 +86,9 @@ def _no_epoch_check() -> None:
 
 
 def _no_claim_check() -> None:
-    dispatch._LANES = _without(dispatch._LANES, "state = 'active' AND ")
+    lanes = _without(dispatch._LANES, "c.state = 'active' AND ")
+    # The index holds active campaigns only.
+    dispatch._LANES = _without(lanes, "INDEXED BY campaigns_active ")
 
 
 def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dispatch.IntentRequest]]) -> None:
