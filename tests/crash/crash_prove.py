@@ -35,6 +35,7 @@ _APPROVAL = "tests/storage/test_store_approvals.py::test_"
 _CLAIM = "tests/storage/test_store_claim.py::test_"
 _GATE = "tests/storage/test_store_gate.py::test_"
 _LIMITS = "tests/storage/test_store_limits.py::test_"
+_TASKS = "tests/storage/test_store_tasks.py::test_"
 _SCHEMA = "tests/storage/test_transitions.py::test_"
 _PACING = "tests/planning/test_planning_pacing.py::test_"
 _RETRY = "tests/runs/test_run_retry.py::test_"
@@ -64,6 +65,7 @@ PROOFS = (
         "tests/runs/test_run_retry.py::test_addresses_added_later_to_a_campaign_that_is_not_live_are_held",
     ),
     Proof(3, "intent gate"),
+    Proof(3, "intent of a background job", _TASKS + "one_that_must_not_run_twice_has_its_intent_with_its_claim"),
     Proof(4, "campaign check of the gate"),
     Proof(4, "engine pause at the claim", _CLAIM + "a_paused_engine_takes_nothing"),
     Proof(4, "engine pause at the gate", _GATE + "a_paused_engine_stops_the_send"),
@@ -83,6 +85,7 @@ PROOFS = (
     Proof(8, "seeded plan", _PACING + "a_plan_has_its_length_in_order_in_whole_microseconds_and_repeats"),
     Proof(9, "lease fence of a completion"),
     Proof(9, "lease fence of the gate"),
+    Proof(9, "lease fence of a background job", _TASKS + "an_end_with_an_old_lease_changes_nothing"),
     Proof(10, "epoch check"),
     Proof(10, "owner's lock", "tests/storage/test_store_file.py::test_a_second_engine_is_told_who_holds_the_store"),
     Proof(

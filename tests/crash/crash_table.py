@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.crash import crash_guards, crash_postfix, crash_power, crash_sink, crash_store
+from tests.crash.crash_beside import beside
 from tests.crash.crash_cut import cut_at
 from tests.crash.crash_kills import Start, random_kills, sending_again
 from tests.crash.crash_prove import LATENCY, prove
@@ -154,6 +155,7 @@ def rows(folder: Path, relay: RelayProcess, given: argparse.Namespace, starts: l
         "points": lambda: points(folder, relay),
         "cuts": lambda: proxy_cuts(folder, relay),
         "signals": lambda: signals(folder, relay),
+        "beside": lambda: beside(folder, relay, max(1, given.kills // 5)),
         "takeover": lambda: [takeover(folder, relay, given.frozen)],
         "power": lambda: power(folder, relay),
         "store": lambda: store(folder, relay),
@@ -204,7 +206,7 @@ def main() -> int:
     parser.add_argument("--prove", action="store_true", help="switch the guards off one by one")
     parser.add_argument("--kills", type=int, default=200, help="random kills over campaigns of 1,000 recipients")
     parser.add_argument("--frozen", type=float, default=60.0, help="seconds that the stopped engine is frozen")
-    sections = "points, cuts, signals, takeover, power, store, sink, postfix or kills"
+    sections = "points, cuts, signals, beside, takeover, power, store, sink, postfix or kills"
     parser.add_argument("--only", default="", help=sections)
     given = parser.parse_args()
     return prove() if given.prove else table(given)

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,32 +210,44 @@ async def _run(database: Path, config: Path, until_idle: bool = True) -> None:
     await engine.run(until_idle=until_idle)
 
 
+_RUNNING = "SELECT j.kind FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.state = 'processing'"
+_KEPT = (
+    "SELECT json_extract(t.payload, '$.name') AS name, i.key FROM task_items i JOIN tasks t ON t.job_id = i.job_id "
+    "WHERE i.done = 1"
+)
+
+
 @dataclass
 class WorkWorld:
     """One store with background jobs, and the record of what was done of them."""
 
     folder: Path
+    settings: str = CONFIG
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = self.folder / "paceline.db"
         self.config = self.folder / "paceline.toml"
         self.record = self.folder / "record"
-        self.config.write_text(CONFIG)
+        self.config.write_text(self.settings)
         self.record.touch()
 
     def add(self, kind: str, n: int) -> None:
         """Make `n` jobs of a kind, named after it."""
-        asyncio.run(self._add(kind, n))
+        self.add_named([(kind, f"{kind}-{place}") for place in range(n)])
 
-    async def _add(self, kind: str, n: int) -> None:
+    def add_named(self, jobs: Sequence[tuple[str, str]]) -> None:
+        """Make jobs, (kind, name) each, that are begun in this order."""
+        asyncio.run(self._add(jobs))
+
+    async def _add(self, jobs: Sequence[tuple[str, str]]) -> None:
         store = await SqliteStore.open(self.database, role="command", now=_now, create=not self.database.exists())
         queue = await store.ensure_queue("default", CHANNEL)
         new = [
-            NewTask(kind, queue.id, 0, json.dumps({"name": f"{kind}-{place}"}), effect=KINDS[kind].effect.value)
-            for place in range(n)
+            NewTask(kind, queue.id, 0, json.dumps({"name": name}), effect=KINDS[kind].effect.value)
+            for kind, name in jobs
         ]
-        await store.enqueue(new, name=kind, actor="test")
+        await store.enqueue(new, name="jobs", actor="test")
         await store.close()
 
     def start(self, *more: str) -> subprocess.Popen[str]:
@@ -263,6 +275,14 @@ class WorkWorld:
             "SELECT json_extract(t.payload, '$.name') AS name, j.state FROM jobs j JOIN tasks t ON t.job_id = j.id"
         )
         return {row["name"]: row["state"] for row in rows}
+
+    def running(self) -> Counter[str]:
+        """How many of each kind were under way when the engine died."""
+        return Counter(row["kind"] for row in self.rows(_RUNNING))
+
+    def kept_items(self) -> frozenset[str]:
+        """Items whose end is in the store, as the record names them."""
+        return frozenset(f"item {row['name']} {row['key']}" for row in self.rows(_KEPT))
 
     def open_intents(self) -> frozenset[str]:
         """Jobs that must not run twice and may have run: a durable intent without an outcome."""

@@ -16,8 +16,9 @@ from engine import service
 from engine.control import starting
 from engine.explain import answer
 from engine.planning import pacing
-from storage import approvals, dispatch, endings, gate, lock, migrate
+from storage import approvals, dispatch, endings, gate, lock, migrate, task_endings, tasks
 from storage.limits import GateLimits
+from storage.model import Effect
 from storage.tx import Tx
 from storage.writer import Writer
 
@@ -73,6 +74,27 @@ def _no_completion_fence() -> None:
     """Every completion counts."""
     endings._FINISH = _without(endings._FINISH, " AND jobs.lease = ended.lease AND jobs.state = 'processing'")
     _as_if_held(endings, "finish_attempts")
+
+
+def _no_intent_of_a_job() -> None:
+    """A background job that must not run twice is claimed as one that may."""
+    claimed = tasks._claimed
+    tasks._claimed = lambda row, request: replace(claimed(row, request), effect=Effect.REPEATABLE.value)
+
+
+def _no_fence_of_a_job() -> None:
+    """Every end of a background job counts."""
+    finish = task_endings.finish
+    task_endings._HELD_BY = _without(task_endings._HELD_BY, "state = 'processing' AND ")
+    task_endings._DONE = _without(task_endings._DONE, "state = 'processing' AND lease = ?2 AND ")
+    task_endings._FINISH = _without(task_endings._FINISH, " AND jobs.lease = ended.lease AND jobs.state = 'processing'")
+
+    def wrapped(tx: Tx, groups: Any) -> Any:
+        for task in (end.task for ends, _ in groups for end in ends):
+            task.lease = tx.one("SELECT lease FROM jobs WHERE id = ?", (task.id,))["lease"]
+        return finish(tx, groups)
+
+    task_endings.finish = wrapped
 
 
 def _no_epoch_check() -> None:
@@ -223,6 +245,8 @@ GUARDS: dict[str, Callable[[], None]] = {
     "intent gate": _no_intent_gate,
     "lease fence of the gate": _no_lease_fence,
     "lease fence of a completion": _no_completion_fence,
+    "intent of a background job": _no_intent_of_a_job,
+    "lease fence of a background job": _no_fence_of_a_job,
     "epoch check": _no_epoch_check,
     "campaign check of the claim": _no_claim_check,
     "campaign check of the gate": _gate_reading(campaign_state="active"),
