@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from storage.model import DAY, Campaign
-from storage.overlaps import Overlap, overlaps
+from storage.model import Campaign
+from storage.overlaps import AFTER, Overlap, overlaps
 from storage.store import Store
-
-AFTER = 3 * DAY
-"""Distance that a campaign with `overlap = "wait"` keeps from another one's message to the same person."""
 
 
 def overlap_of(settings: Mapping[str, Any], channel: str) -> str:

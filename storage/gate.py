@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from storage import approvals, dispatch, domains
+from storage import approvals, dispatch, domains, overlaps
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
 from storage.limits import Ceiling, frees_at, throttled, warmed
 from storage.model import Approval
@@ -82,6 +82,7 @@ class _Grants:
         self._tx = tx
         self.suppressed = suppressed
         """Why the people of these recipient ids must not be contacted."""
+        self._minds: dict[int, bool] = {}
         self._rows: list[tuple[Any, ...]] = []
         self._next = 0
 
@@ -98,6 +99,17 @@ class _Grants:
             )
         )  # fmt: skip
         return attempt
+
+    def other_campaign(self, row: Any, now: int) -> int:
+        """When another campaign's message to the same person lets this one go; 0 where its campaign minds none."""
+        campaign_id = row["campaign_id"]
+        if campaign_id not in self._minds:
+            self._minds[campaign_id] = overlaps.minds(self._tx, campaign_id)
+        if not self._minds[campaign_id]:
+            return 0
+        self.write()
+        left = overlaps.just_left(self._tx, campaign_id, row["address_key"] or "", row["profile"] or "", now)
+        return min(left.at, now) + overlaps.AFTER if left is not None else 0
 
     def write(self) -> None:
         if self._rows:
@@ -176,6 +188,7 @@ def _not_yet(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> Itera
     if limits.domain_gap:
         last = domains.last_start(tx, row["queue_id"], row["address"] or "")
         yield domains.WAITS, after(last, limits.domain_gap << throttle, now)
+    yield overlaps.WAITS, grants.other_campaign(row, now)
 
 
 def _cap_opens(tx: Tx, grants: _Grants, queue_id: int, cap: Ceiling, now: int) -> int:
@@ -212,11 +225,11 @@ def _return(
         )
         tx.count(*scope, "skipped", row["error_key"], +1)
         return
-    if refused == domains.WAITS and retry_at is not None:
+    if refused in (domains.WAITS, overlaps.WAITS) and retry_at is not None:
         tx.execute(
             "UPDATE jobs SET state = 'pending', lease_until = NULL, ready = 0, due_at = ?, reason = ?, updated_at = ? "
             "WHERE id = ?",
-            (retry_at, domains.WAITS, request.now, request.job_id),
+            (retry_at, refused, request.now, request.job_id),
         )
     else:
         tx.execute(

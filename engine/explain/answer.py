@@ -125,6 +125,7 @@ def _limits(facts: Facts, job: JobFacts | None, now: int) -> list[Gate]:
         timed += [
             job_gates.pacing_gap(queue, facts.campaign, job.row, now),
             job_gates.domain_gap(queue, job, now),
+            job_gates.other_campaign(job, now),
         ]
         earliest = max(now, job.row["due_at"])
     breaker = queue_gates.breaker(queue, now)

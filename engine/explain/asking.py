@@ -10,9 +10,10 @@ from engine.explain.model import Explanation
 from engine.explain.work_gates import WorkFacts
 from engine.job_settings import JobsTable
 from engine.planning.limits import Limits
-from storage import pace_facts, suppression_pages, work_facts
+from storage import overlaps, pace_facts, suppression_pages, work_facts
 from storage.limits import throttled, warmed
 from storage.model import SEND, JobState
+from storage.overlaps import Overlap
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
 from storage.tasks import CHANNEL, STAGED
@@ -83,8 +84,16 @@ class Asking:
             if queue.gate.domain_gap:
                 domain = pace_facts.domain_start(self._reader, queue.row["id"], job["address"] or "")
         others = answer.others_first(queue, campaign, self._now)
-        job_facts = JobFacts(job, ahead, domain, self._suppression(campaign, job))
+        job_facts = JobFacts(job, ahead, domain, self._suppression(campaign, job), self._beside(job))
         return Facts(self._engine, queue, campaign, job_facts, others)
+
+    def _beside(self, job: Row) -> Overlap | None:
+        """What another campaign has just sent to the person of a pending job whose own campaign minds that."""
+        if job["state"] != "pending" or job["address_key"] is None:
+            return None
+        if not overlaps.minds(self._reader, job["campaign_id"]):
+            return None
+        return overlaps.just_left(self._reader, job["campaign_id"], job["address_key"], job["profile"] or "", self._now)
 
     def _suppression(self, campaign: Row, job: Row) -> Row | None:
         """What stands against the person of a job that is open, or was skipped."""

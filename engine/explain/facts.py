@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.planning.limits import Limits
 from storage.limits import GateLimits
+from storage.overlaps import Overlap
 
 Row = Mapping[str, Any]
 
@@ -69,12 +70,14 @@ class QueueFacts:
 class JobFacts:
     """`row` as `pace_facts.job` gives it; `ahead`: due jobs of its campaign that go before it (None: not known);
     `domain`: `pace_facts.domain_start` of its address where the queue keeps a gap per domain; `suppression`: the entry
-    of `suppression_pages.standing` that stands against its person, None without one."""
+    of `suppression_pages.standing` that stands against its person, None without one; `beside`: what another campaign
+    has just sent to that person, where its own minds that."""
 
     row: Row
     ahead: int | None = None
     domain: Row | None = None
     suppression: Row | None = None
+    beside: Overlap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from engine.explain.model import Gate, shut, until
 from engine.planning.durations import format_duration
 from engine.planning.opening import NEVER, opens, parsed, persons
 from engine.planning.windows import Window
+from storage import overlaps
 from storage.dispatch import after
 from storage.domains import WAITS, domain_of, place_in_line
 from storage.model import SECOND
@@ -87,6 +88,8 @@ def due(job: Row, now: int) -> Gate:
     """Its own time, and what gave it that: the plan, a retry, a window, its place behind others."""
     if job["reason"] == WAITS:
         words = f"waits for its place behind others to {domain_of(job['address'] or '')}"
+    elif job["reason"] == overlaps.WAITS:
+        words = "keeps its distance from another campaign's message to the same person"
     elif job["reason"] == "window":
         words = "waits for the window of its person"
     elif job["error_key"] and job["tries"]:
@@ -153,6 +156,15 @@ def domain_gap(queue: QueueFacts, job: JobFacts, now: int) -> Gate:
         keeps_place = job.row["reason"] == WAITS
         opens_at = place_in_line(line["last_start"], line["reserved"], gap, now, keeps_place=keeps_place)
     return until("domain gap", opens_at, now, words, words, then="next slot", numbers={"gap_us": gap})
+
+
+def other_campaign(job: JobFacts, now: int) -> Gate:
+    """The distance to what another campaign has sent to the same person, where its own keeps one."""
+    if job.beside is None:
+        return Gate(overlaps.WAITS, "no other campaign has just written to its person")
+    words = f"campaign {job.beside.campaign} wrote to the same person"
+    opens_at = min(job.beside.at, now) + overlaps.AFTER
+    return until(overlaps.WAITS, opens_at, now, words, words, numbers={"left_at": job.beside.at})
 
 
 ENDS = {

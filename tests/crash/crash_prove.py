@@ -61,6 +61,11 @@ PROOFS = (
     Proof(2, "approval at the claim", _APPROVAL + "nothing_is_claimed_of_a_campaign_whose_approval_is_void"),
     Proof(
         2,
+        "another campaign",
+        "tests/runs/test_run_overlaps.py::test_a_resume_that_plans_anew_does_not_bring_two_messages_within_three_days",
+    ),
+    Proof(
+        2,
         "allow-list",
         "tests/runs/test_run_retry.py::test_addresses_added_later_to_a_campaign_that_is_not_live_are_held",
     ),

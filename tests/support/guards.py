@@ -199,6 +199,10 @@ def _no_suppression_at_the_gate() -> None:
     gate.among = lambda tx, rows, now: {}
 
 
+def _nothing_of_other_campaigns() -> None:
+    gate._Grants.other_campaign = lambda self, row, now: 0  # type: ignore[method-assign]
+
+
 def _no_allow_list() -> None:
     service.Engine._may_reach = lambda self, account: lambda address: True  # type: ignore[method-assign]
 
@@ -277,6 +281,7 @@ GUARDS: dict[str, Callable[[], None]] = {
     "queue check of the gate": _gate_reading(queue_state="ready"),
     "engine pause at the claim": _no_engine_pause_at_the_claim,
     "engine pause at the gate": _gate_reading(paused=0),
+    "another campaign": _nothing_of_other_campaigns,
     "allow-list": _no_allow_list,
     "counters by delta": _one_sided_counters,
     "seeded plan": _no_seed,
