@@ -7,14 +7,17 @@ gate lets only that message out. `recheck` says early what the gate would say la
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.channels.channel import Message
 from engine.routes import make_ready
+from engine.senders import senders_of
+from storage.approvals import sender_change
 from storage.deciding import Awaiting
 from storage.errors import PacelineError
 from storage.letters import Letter
@@ -57,6 +60,41 @@ def _part(read: EmailMessage, kind: str) -> str:
     if part is None or part.get_content_subtype() != kind:
         return ""
     return str(part.get_content()).replace("\r\n", "\n")
+
+
+class Sender(NamedTuple):
+    """Who a campaign sends as through one queue (`engine.senders.sender_text`)."""
+
+    account: str
+    text: str
+
+
+async def senders(context: Context, campaign: Campaign) -> dict[int, Sender]:
+    """Who a campaign sends as now, by queue; without accounts that the configuration lacks."""
+    lanes = await context.store.get_lanes(campaign.id)
+    found = senders_of(campaign.settings, (name for _, name, _ in lanes), context.config)
+    return {queue_id: Sender(name, found[name]) for queue_id, name, _ in lanes if name in found}
+
+
+def differs(sender: Sender | None, shown: Mapping[str, str] | None) -> str:
+    """How a sender differs from the one that was `shown` for its account, in words; "" where it does not, or none was
+    shown."""
+    if sender is None or shown is None or shown.get(sender.account) == sender.text:
+        return ""
+    return f"{sender.account}: {sender_change(shown.get(sender.account, ''), sender.text)}"
+
+
+async def recheck_senders(context: Context) -> None:
+    """Take the yes to whole campaigns back that would be sent as somebody else than was approved: the configuration
+    was read anew. The gate would say so at the next message."""
+    lanes = await context.store.approved_lanes()
+    for campaign_id, mine in groupby(lanes, key=lambda lane: lane.campaign_id):
+        now = await senders(context, await context.store.get_campaign(campaign_id))
+        changes = [
+            change for lane in mine if (change := differs(now.get(lane.queue_id), {lane.account: lane.approved_as}))
+        ]
+        if changes:
+            await context.store.void_campaign(campaign_id, "; ".join(changes))
 
 
 async def recheck(context: Context, campaign: Campaign) -> int:

@@ -18,10 +18,11 @@ from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe
 from engine.compose.message import MessageFactory
 from engine.compose.template import Compile, compile_template, literal_template
 from engine.inbound.tokens import token_for
+from engine.senders import sender_text
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import WebhookAccount
 from storage.letters import Letter
-from storage.model import Campaign, ClaimedJob, Step
+from storage.model import Approval, Campaign, ClaimedJob, Step
 
 
 def make_factory(campaign: Campaign, step: Step, account: Account, *, compile: Compile = compile_template) -> Factory:
@@ -78,6 +79,7 @@ class Composer:
         self._factories: dict[int, dict[tuple[int, int], Factory]] = {}
         self._sources: dict[int, tuple[Campaign, dict[int, Step], Mapping[int, Account]]] = {}
         self._lists: dict[int, str] = {}
+        self._senders: dict[tuple[int, int], str] = {}
         self._secret = b""
 
     def add(
@@ -88,6 +90,8 @@ class Composer:
         self._secret = secret
         self._lists[campaign.id] = campaign.list_name
         self._sources[campaign.id] = (campaign, {step.id: step for step in steps}, dict(accounts))
+        for queue_id, account in accounts.items():
+            self._senders[campaign.id, queue_id] = sender_text(campaign.settings, account)
         first = accounts.get(campaign.queue_id)
         self._factories[campaign.id] = {
             (step.id, queue_id): make_factory(campaign, step, account)
@@ -134,6 +138,10 @@ class Composer:
             return replace(message, sender=factory.return_path.replace("{token}", token))
         return message
 
+    def sender(self, campaign_id: int, queue_id: int) -> str:
+        """Who a campaign's messages through this queue come from (`engine.senders`)."""
+        return self._senders[campaign_id, queue_id]
+
     def digest(self, job: ClaimedJob, campaign_id: int, step_id: int) -> str:
         """What tells this job's message from every other one, whenever it is composed. Raises as `build`."""
         return digest_of(self.build(job, campaign_id, step_id, 0))
@@ -179,6 +187,9 @@ class Letters:
 
     def _build(self, job: ClaimedJob, campaign_id: int, step_id: int) -> Message:
         message = self._composer.build(job, campaign_id, step_id, self._clock.now())
-        if not job.by_approval:
-            return message
-        return replace(message, digest=self._composer.digest(job, campaign_id, step_id))
+        match job.approval:
+            case Approval.MESSAGE:
+                return replace(message, digest=self._composer.digest(job, campaign_id, step_id))
+            case Approval.CAMPAIGN:
+                return replace(message, digest=self._composer.sender(campaign_id, job.queue_id))
+        return message

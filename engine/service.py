@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine import approving
 from engine.accounts import Account
 from engine.channels.channel import Channel
 from engine.channels.make import make_channel
@@ -145,6 +146,7 @@ class Engine:
             raise
         self.running = True
         self._lag.start()
+        await approving.recheck_senders(self.context)
         await self._set_runners()
         await self._set_work()
         await self._mailboxes.set(self.config.inbox if self._sends else {})
@@ -356,6 +358,7 @@ class Engine:
         config = self._load_config()
         self.config = self.context.config = config
         self.composer.forget()
+        await approving.recheck_senders(self.context)
         await self._set_runners()
         await self._set_work()
         await self._mailboxes.set(config.inbox if self._sends else {})

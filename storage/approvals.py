@@ -4,13 +4,15 @@ Nothing here is a promise that the callers must keep. A job of a campaign that a
 where jobs are made (`recipients.add_jobs`, `sequences.follow`), every act that makes one pending again hands it to
 `ask`, and the gate lets it through only while its approval stands and is of the very message that is about to leave
 (`closed`). A campaign that is approved as a whole loses that by triggers on all that it says and whom it reaches
-(`0007_work.sql`); without it no lane of it is claimed, and `hold_campaigns` pauses it.
+(`0007_work.sql`), and at the gate when a queue of it sends as somebody else than was approved (`void_campaign`);
+without it no lane of it is claimed, and `hold_campaigns` pauses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -37,6 +39,11 @@ _UNASKED = (
     "JOIN campaigns c ON c.id = j.campaign_id AND c.approval = 'message' LEFT JOIN approvals a ON a.job_id = j.id "
     "WHERE j.state = 'pending' AND ({void} = 1 OR a.decision IS NOT 'approved') AND j.id IN ({ids})"
 )
+_APPROVED = (
+    "SELECT c.id, l.queue_id, q.name, l.approved_as FROM campaigns c JOIN lanes l ON l.campaign_id = c.id "
+    "JOIN queues q ON q.id = l.queue_id WHERE c.approval = 'campaign' AND c.approved_at IS NOT NULL "
+    "AND c.state IN ('active', 'paused') ORDER BY c.id, l.position, l.queue_id"
+)
 _TO_EXPIRE = (
     "SELECT a.job_id AS id, j.state, j.reason, j.queue_id, j.campaign_id, j.batch_id, j.error_key FROM approvals a "
     "INDEXED BY approvals_expiring JOIN jobs j ON j.id = a.job_id WHERE a.decision = '' AND a.expires_at IS NOT NULL "
@@ -47,6 +54,15 @@ _NEXT_EXPIRY = (
     "SELECT a.expires_at AS at FROM approvals a INDEXED BY approvals_expiring WHERE a.decision = '' "
     "AND a.expires_at IS NOT NULL AND a.expires_at > ? ORDER BY a.expires_at LIMIT 1"
 )
+
+
+class ApprovedLane(NamedTuple):
+    """One queue of a campaign that was approved as a whole, and the sender that the yes covered there."""
+
+    campaign_id: int
+    queue_id: int
+    account: str
+    approved_as: str
 
 
 def open_new(tx: Tx, after: int, now: int) -> None:
@@ -103,18 +119,18 @@ def expiry(approval_time: int, now: int) -> int | None:
 
 
 def closed(row: Any, digest: str) -> bool:
-    """Whether the gate is closed for a job: `row` has its campaign's `approval` and `approved_at` and its own
-    `decision` and `approved_digest`; `digest` is of the message that is about to leave."""
+    """Whether the gate is closed for a job: `row` has its campaign's `approval` and `approved_at`, its lane's
+    `approved_as` and its own `decision` and `approved_digest`; `digest` is what `IntentRequest` says."""
     match row["approval"]:
         case Approval.MESSAGE:
             return row["decision"] != "approved" or not digest or row["approved_digest"] != digest
         case Approval.CAMPAIGN:
-            return row["approved_at"] is None
+            return row["approved_at"] is None or row["approved_as"] != digest
     return False
 
 
 def hold_at_gate(tx: Tx, row: Any, now: int) -> None:
-    """A claimed job that may not leave: back to the people who approve."""
+    """A claimed message that may not leave: back to the people who approve."""
     more = tx.one("SELECT approval_time FROM campaigns WHERE id = ?", (row["campaign_id"],))
     whole = {**{key: row[key] for key in ("id", "queue_id", "campaign_id", "batch_id", "error_key")}, **dict(more)}
     _hold(tx, {**whole, "state": "processing"}, CHANGED if row["decision"] == "approved" else "", now)
@@ -153,6 +169,44 @@ def expire(tx: Tx, now: int, limit: int = SLICE) -> tuple[int, int | None]:
     return len(rows), None if upcoming is None else int(upcoming["at"])
 
 
+def sender_change(before: str, after: str) -> str:
+    """What differs between two senders (`lanes.approved_as`), in words; secrets are in neither."""
+    if not before:
+        return "nobody was asked about this sender"
+    was, now = json.loads(before), json.loads(after or "{}")
+    names = sorted(name for name in {**was, **now} if was.get(name) != now.get(name))
+    return ", ".join(f"{name} {was.get(name, '(none)')} -> {now.get(name, '(none)')}" for name in names)
+
+
+def void_at_gate(tx: Tx, row: Any, sender: str, now: int) -> None:
+    """A claimed message of a campaign that is approved as a whole may not leave as this `sender`: nothing of it may."""
+    if row["approved_at"] is not None:
+        queue = tx.one("SELECT name FROM queues WHERE id = ?", (row["queue_id"],))
+        void_campaign(
+            tx, row["campaign_id"], f"{queue['name']}: {sender_change(row['approved_as'] or '', sender)}", now
+        )
+
+
+def void_campaign(tx: Tx, campaign_id: int, why: str, now: int) -> bool:
+    """Take the yes to a whole campaign back, because a queue of it sends as somebody else; False without one."""
+    row = tx.one(
+        "UPDATE campaigns SET approved_at = NULL, approved_by = '', approval_note = ?, updated_at = ?, "
+        "version = version + 1 WHERE id = ? AND approved_at IS NOT NULL RETURNING name",
+        (why, now, campaign_id),
+    )
+    if row is None:
+        return False
+    text = f"the approval of campaign {row['name']} is void, its sender changed: {why}"
+    add_event(tx, Event("approval.void", text, "warning", campaign_id=campaign_id), now)
+    hold_campaigns(tx, now)
+    return True
+
+
+def approved_lanes(tx: Tx) -> list[ApprovedLane]:
+    """The queues of unfinished campaigns that were approved as a whole, a campaign's together."""
+    return [ApprovedLane(*row) for row in tx.all(_APPROVED)]
+
+
 def hold_campaigns(tx: Tx, now: int) -> list[str]:
     """Pause active campaigns that must be approved and are not (any more); their names."""
     rows = tx.all(
@@ -176,9 +230,12 @@ def check_resumable(campaign: Any) -> None:
         )
 
 
-def approve_campaign(tx: Tx, campaign_id: int, version: int | None, by: str, event: Event, now: int) -> bool:
-    """Approve a campaign as a whole; whether it was waiting for that (its pause has that reason). Raises RefusedError:
-    it does not ask for it, is approved, is a draft or cancelled, or has another `version` than was looked at."""
+def approve_campaign(
+    tx: Tx, campaign_id: int, version: int | None, by: str, event: Event, now: int, senders: Mapping[int, str]
+) -> bool:
+    """Approve a campaign as a whole, to be sent as these `senders` by queue; whether it was waiting for that (its pause
+    has that reason). Raises RefusedError: it does not ask for it, is approved, is a draft or cancelled, or has another
+    `version` than was looked at."""
     row = tx.one("SELECT * FROM campaigns WHERE id = ?", (campaign_id,))
     if row["approval"] != Approval.CAMPAIGN:
         raise RefusedError(f"campaign '{row['name']}' is not approved as a whole")
@@ -194,8 +251,14 @@ def approve_campaign(tx: Tx, campaign_id: int, version: int | None, by: str, eve
     if row["state"] == CampaignState.CANCELLED.value:
         raise RefusedError(f"campaign '{row['name']}' is cancelled: nothing of it will be sent")
     tx.execute(
-        "UPDATE campaigns SET approved_at = ?, approved_by = ?, updated_at = ?, version = version + 1 WHERE id = ?",
+        "UPDATE campaigns SET approved_at = ?, approved_by = ?, approval_note = '', updated_at = ?, "
+        "version = version + 1 WHERE id = ?",
         (now, by, now, campaign_id),
+    )
+    tx.execute("UPDATE lanes SET approved_as = '' WHERE campaign_id = ?", (campaign_id,))
+    tx.executemany(
+        "UPDATE lanes SET approved_as = ? WHERE campaign_id = ? AND queue_id = ?",
+        [(sender, campaign_id, queue_id) for queue_id, sender in senders.items()],
     )
     add_event(tx, event, now)
     return bool(row["state"] == CampaignState.PAUSED.value and row["pause_reason"] == PauseReason.APPROVAL.value)

@@ -92,6 +92,7 @@ def row_to_campaign(row: Any) -> Campaign:
         approval_time=row["approval_time"],
         approved_at=row["approved_at"],
         approved_by=row["approved_by"],
+        approval_note=row["approval_note"],
     )
 
 

@@ -17,7 +17,7 @@ from storage.approvals import WAITS
 from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.letters import Letter
-from storage.model import SEND, ClaimedJob, JobState
+from storage.model import SEND, Approval, ClaimedJob, JobState
 from storage.recipients import PlannedJob, add_jobs
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _awaiting(row: Any, letter: Letter | None) -> Awaiting:
     job = ClaimedJob(
         row["id"], row["lease"], SEND, row["queue_id"], row["campaign_id"], row["step_id"], row["batch_id"],
         row["recipient_id"], row["address"], row["fields"] or "{}", row["message_id"], row["tries"], row["budget_at"],
-        row["due_at"], bool(row["live"]), row["hours"], row["profile"], letter, True,
+        row["due_at"], bool(row["live"]), row["hours"], row["profile"], letter, Approval.MESSAGE,
     )  # fmt: skip
     return Awaiting(
         job, row["state"], row["reason"], row["due_at"], row["position"] == 1, row["gap"], row["decision"] or "",

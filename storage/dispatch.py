@@ -94,7 +94,8 @@ class IntentRequest:
     server: str = ""
     """Where the content will go: kept with the intent, so that an engine that dies leaves it known."""
     digest: str = ""
-    """Of what is about to leave, where only what was approved may."""
+    """Of what is about to leave, where only what was approved may: of the message, or who it comes from
+    (`lanes.approved_as`) where its campaign was approved as a whole."""
 
 
 @dataclass(slots=True)
@@ -144,7 +145,8 @@ _QUEUE = (
 )
 _LANES = (
     "SELECT c.id, c.state, c.concurrency, l.last_start, c.live, c.priority, c.weight, l.turn, c.hours, c.spacing, "
-    f"c.replanning, c.started_at, c.approval, c.approved_at, c.letters {ACTIVE_LANES} AND c.replanning = 0 "
+    f"c.replanning, c.started_at, c.approval, c.approved_at, l.approved_as, c.letters "
+    f"{ACTIVE_LANES} AND c.replanning = 0 "
     f"AND {approvals.APPROVED_LANES} ORDER BY c.priority DESC, l.last_start, c.id"
 )
 _HEADS = (
@@ -323,10 +325,10 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
     tx.move((row, "pending", row["error_key"], "processing", "") for row in rows)
     shared = _shared_facts(lane, queue, state)
     live, hours = bool(lane["live"]), lane["hours"]
-    by_approval = lane["approval"] == Approval.MESSAGE
+    approval = lane["approval"]
     ids = [row["id"] for row in rows]
     own = letters.of_jobs(tx, ids) if lane["letters"] else {}
-    decided = approvals.of_claim(tx, ids) if by_approval else {}
+    decided = approvals.of_claim(tx, ids) if approval == Approval.MESSAGE else {}
     jobs = []
     for row in rows:
         # Taken apart in the order of _HEADS: a column by its name is looked for among all names, 20 times a message.
@@ -338,7 +340,7 @@ def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, req
             ClaimedJob(
                 job_id, lease + 1, kind, queue_id, campaign_id, step_id, batch_id, recipient_id, address or "",
                 fields or "{}", message_id, tries, budget_at, due_at, live, hours,
-                profile or "", own.get(job_id), by_approval,
+                profile or "", own.get(job_id), approval,
             )
         )  # fmt: skip
         if request.begin is not None:
@@ -360,7 +362,7 @@ def _shared_facts(lane: Any, queue: Any, state: QueueState) -> dict[str, Any]:
         "spaced_start": queue["spaced_start"], "throttle": queue["throttle"], "warm_days": queue["warm_days"],
         "warm_on": queue["warm_on"], "paused": queue["paused"], "campaign_state": lane["state"],
         "last_start": lane["last_start"], "spacing": lane["spacing"], "replanning": lane["replanning"],
-        "approval": lane["approval"], "approved_at": lane["approved_at"],
+        "approval": lane["approval"], "approved_at": lane["approved_at"], "approved_as": lane["approved_as"],
     }  # fmt: skip
 
 

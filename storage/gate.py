@@ -21,7 +21,7 @@ _GATE = (
     "q.state AS queue_state, q.last_start AS queue_start, q.spaced_start, q.throttle, q.warm_days, q.warm_on, "
     "c.state AS campaign_state, COALESCE(l.last_start, 0) AS last_start, c.spacing, c.replanning, r.stopped, "
     "r.address, r.address_key, r.profile, j.recipient_id, COALESCE(c.approval, '') AS approval, c.approved_at, "
-    "ap.decision, ap.digest AS approved_digest, "
+    "l.approved_as, ap.decision, ap.digest AS approved_digest, "
     "EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.id AND a.lease = j.lease) AS granted "
     "FROM jobs j JOIN queues q ON q.id = j.queue_id "
     "LEFT JOIN lanes l ON l.queue_id = j.queue_id AND l.campaign_id = j.campaign_id "
@@ -209,6 +209,8 @@ def _return(
     if refused == NOT_APPROVED and row["approval"] == Approval.MESSAGE:
         approvals.hold_at_gate(tx, row, request.now)
         return
+    if refused == NOT_APPROVED:
+        approvals.void_at_gate(tx, row, request.digest, request.now)
     scope = (row["queue_id"], row["campaign_id"], row["batch_id"])
     tx.count(*scope, "processing", "", -1)
     stopped = row["stopped"]

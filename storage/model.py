@@ -167,6 +167,8 @@ class Campaign:
     approved_at: int | None = None
     """When it was approved as a whole; None also once what it says or whom it reaches was changed."""
     approved_by: str = ""
+    approval_note: str = ""
+    """What took the last yes to it back, where nobody changed the campaign itself."""
 
     @property
     def unapproved(self) -> bool:
@@ -237,8 +239,8 @@ class ClaimedJob:
     """The recipient's social profile, cleaned; "" for none."""
     letter: Letter | None = None
     """Its own text instead of its step's."""
-    by_approval: bool = False
-    """It leaves only as it was approved: the gate asks for its digest."""
+    approval: str = ""
+    """An `Approval`: it leaves only as it was approved, and the gate asks for its digest."""
 
 
 @dataclass(frozen=True, slots=True)

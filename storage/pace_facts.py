@@ -26,9 +26,9 @@ _QUEUE = (
 )
 _CAMPAIGN = (
     "SELECT c.id, c.name, c.queue_id, q.name AS queue, q.channel, c.state, c.pause_reason, c.pause_detail, "
-    "c.before_cancel, c.priority, c.weight, c.concurrency, c.live, c.replanning, c.hours, c.spacing, c.last_start, "
-    "c.updated_at, c.started_at, c.completed_at, c.cancelled_at FROM campaigns c JOIN queues q ON q.id = c.queue_id "
-    "WHERE "
+    "c.approval_note, c.before_cancel, c.priority, c.weight, c.concurrency, c.live, c.replanning, c.hours, c.spacing, "
+    "c.last_start, c.updated_at, c.started_at, c.completed_at, c.cancelled_at FROM campaigns c "
+    "JOIN queues q ON q.id = c.queue_id WHERE "
 )
 _JOB = (
     "SELECT j.id, j.kind, j.state, j.reason, j.ready, j.priority, j.due_at, j.gap, j.attempts, j.tries, j.outcome, "

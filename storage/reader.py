@@ -156,7 +156,8 @@ class Reader:
             "c.updated_at, c.started_at, "
             "c.completed_at, c.cancelled_at, c.before_cancel, c.last_start, c.seed, c.version, q.id AS queue_id, "
             "q.state AS queue_state, q.reason AS queue_reason, q.until_at AS queue_until, c.approval, c.approval_time, "
-            "c.approved_at, c.approved_by, c.letters FROM campaigns c JOIN queues q ON q.id = c.queue_id "
+            "c.approved_at, c.approved_by, c.approval_note, c.letters "
+            "FROM campaigns c JOIN queues q ON q.id = c.queue_id "
             "ORDER BY CASE c.state WHEN 'active' THEN 0 WHEN 'paused' THEN 1 WHEN 'draft' THEN 2 ELSE 3 END, "
             "c.updated_at DESC, c.id DESC"
         )

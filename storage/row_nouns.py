@@ -15,6 +15,7 @@ def campaign_of(row: Row) -> Campaign:
         row["live"], row["seed"], row["created_at"], row["started_at"], row["completed_at"], row["cancelled_at"],
         row["last_start"], row["version"], row["weight"], row["hours"],
         row["list"] or row["name"], row["approval"], row["approval_time"], row["approved_at"], row["approved_by"],
+        row["approval_note"],
     )  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from storage import approvals, deciding
 from storage.acts import Acted, Seen, Tell
+from storage.approvals import ApprovedLane
 from storage.deciding import Approved, Awaiting, Draft, Known
 from storage.events import Event
 from storage.letters import Letter
@@ -37,10 +38,18 @@ class SqliteApprovals:
     async def void_approvals(self, ids: Sequence[int]) -> int:
         return await self.writer.submit(lambda tx: approvals.ask(tx, ids, self._now(), void=True))
 
-    async def approve_campaign(self, campaign_id: int, version: int | None, by: str, event: Event) -> bool:
+    async def approve_campaign(
+        self, campaign_id: int, version: int | None, by: str, event: Event, senders: Mapping[int, str]
+    ) -> bool:
         return await self.writer.submit(
-            lambda tx: approvals.approve_campaign(tx, campaign_id, version, by, event, self._now())
+            lambda tx: approvals.approve_campaign(tx, campaign_id, version, by, event, self._now(), senders)
         )
+
+    async def approved_lanes(self) -> list[ApprovedLane]:
+        return await self.writer.submit(approvals.approved_lanes)
+
+    async def void_campaign(self, campaign_id: int, why: str) -> bool:
+        return await self.writer.submit(lambda tx: approvals.void_campaign(tx, campaign_id, why, self._now()))
 
     async def write_letter(self, seen: Seen, letter: Letter, by: str, event: Event) -> None:
         await self.writer.submit(lambda tx: deciding.write_letter(tx, seen, letter, by, event, self._now()))

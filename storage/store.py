@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from storage.acts import Acted, Seen, Tell
 from storage.alarms import Alarm, Answer, Overdue
+from storage.approvals import ApprovedLane
 from storage.campaigns import CampaignSpec
 from storage.deciding import Approved, Awaiting, Draft, Known
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
@@ -298,8 +299,18 @@ class Store(Protocol):
         """These pending messages say something else than was approved: they are held again. How many."""
         ...
 
-    async def approve_campaign(self, campaign_id: int, version: int | None, by: str, event: Event) -> bool:
-        """Approve a campaign as a whole; whether its pause waited for that."""
+    async def approve_campaign(
+        self, campaign_id: int, version: int | None, by: str, event: Event, senders: Mapping[int, str]
+    ) -> bool:
+        """Approve a campaign as a whole, sent as these `senders` by queue; whether its pause waited for that."""
+        ...
+
+    async def approved_lanes(self) -> list[ApprovedLane]:
+        """The queues of unfinished campaigns that were approved as a whole."""
+        ...
+
+    async def void_campaign(self, campaign_id: int, why: str) -> bool:
+        """Take the yes to a whole campaign back, because its sender changed; False without one."""
         ...
 
     async def write_letter(self, seen: Seen, letter: Letter, by: str, event: Event) -> None: ...

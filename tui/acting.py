@@ -114,6 +114,9 @@ class Acting(TypingAhead):
                     self.say(f"{action.title}: nothing was changed")
                     return
                 args = {**args, **more}
+            if action.id == "campaign.approve":
+                # The yes is to who was shown, whatever the configuration says by then.
+                args["senders"] = facts["senders"]
         self.say(f"{action.title} {row.get('name', '')} ...")
         result = await asyncio.wrap_future(self.link.call(action.control, args))
         self._tell(action, row, result)
@@ -138,6 +141,9 @@ class Acting(TypingAhead):
         if action.id == "job.again":
             known: Row = await self.read_once(lambda reader, now: task(reader, row["id"]) or {"effect": ""})
             return known
+        if action.id == "campaign.approve":
+            shown: Row = await asyncio.wrap_future(self.link.call("approval.senders", action.args(row)))
+            return shown
         if action.id == "campaign.start":
             plan = {"name": row["name"], "version": row["version"], "dry_run": True, **given}
             facts: Row = await asyncio.wrap_future(self.link.call("campaign.start", plan))

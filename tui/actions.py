@@ -145,8 +145,9 @@ def _as_seen(row: Row) -> dict[str, Any]:
 
 
 def _as_looked_at(row: Row) -> dict[str, Any]:
-    """The same, and when the message was read: one that was written anew since is left."""
-    return {**_as_seen(row), "looked_at": row.get("looked_at")}
+    """The same, when the message was read, and who it was shown to come from: one that was written anew since, or comes
+    from somebody else, is left."""
+    return {**_as_seen(row), "looked_at": row.get("looked_at"), "senders": row.get("senders")}
 
 
 def _fixed_set(row: Row) -> dict[str, Any]:

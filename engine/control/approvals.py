@@ -15,9 +15,10 @@ from engine.control.common import Named, described, find
 from engine.control.jobs import SLICE, SetArgs, SetResult, by_campaign, event_of
 from engine.planning.limits import Limits
 from engine.planning.pacing import Slot
+from engine.senders import in_words
 from storage.acts import Left, Seen
 from storage.deciding import Approved, Awaiting
-from storage.errors import NotFoundError, PacelineError, UsageError
+from storage.errors import NotFoundError, PacelineError, RefusedError, UsageError
 from storage.events import Event
 from storage.letters import Letter
 from storage.model import Actor, Campaign, CampaignState, Step
@@ -27,9 +28,18 @@ LONGEST = 1_000_000
 
 
 class ApproveArgs(SetArgs):
-    """`looked_at` (us): when the messages were shown; one whose step was written anew since is left."""
+    """`looked_at` (us): when the messages were shown; one whose step was written anew since is left. `senders`: by
+    account who they were shown to come from (`engine.senders.sender_text`); one that comes from somebody else is left.
+    """
 
     looked_at: int | None = None
+    senders: dict[str, str] | None = None
+
+
+class WholeArgs(Named):
+    """`senders`: as they were shown by `approval.senders`; None: whoever they are."""
+
+    senders: dict[str, str] | None = None
 
 
 class RejectArgs(SetArgs):
@@ -67,7 +77,7 @@ async def approve(context: Context, args: ApproveArgs, actor: Actor) -> Result:
             slots = _Slots(context, campaign)
             before = result.n
             for at in range(0, len(mine), SLICE):
-                given = await _given(context, mine[at : at + SLICE], args.looked_at, slots, result)
+                given = await _given(context, mine[at : at + SLICE], args, slots, result)
                 if given:
                     result.add(await context.store.approve_jobs(given, actor.user, tell))
             if result.n > before:
@@ -79,7 +89,7 @@ async def approve(context: Context, args: ApproveArgs, actor: Actor) -> Result:
 
 
 async def _given(
-    context: Context, jobs: Sequence[Seen], looked_at: int | None, slots: _Slots, result: SetResult
+    context: Context, jobs: Sequence[Seen], args: ApproveArgs, slots: _Slots, result: SetResult
 ) -> list[Approved]:
     """The yes to each of these that can be composed, in the order of their plan."""
     found = await context.store.awaiting([job.id for job in jobs])
@@ -92,7 +102,7 @@ async def _given(
         if one is None:
             result.refuse([job], "its campaign does not ask for approval of each message")
             continue
-        if looked_at is not None and one.written_at > looked_at:
+        if args.looked_at is not None and one.written_at > args.looked_at:
             result.left.append(Left(job.id, True, "its message was written anew since it was shown"))
             continue
         if one.state != "held" or one.reason != "approval":
@@ -103,6 +113,9 @@ async def _given(
             digest = await approving.digest(context, one)
         except PacelineError as error:
             result.refuse([job], f"it cannot be made: {error.message}")
+            continue
+        if other := await slots.other_sender(one, args.senders):
+            result.left.append(Left(job.id, True, f"its sender changed since it was shown: {other}"))
             continue
         due_at, gap = await slots.of(one)
         given.append(Approved(job, due_at, gap, digest))
@@ -119,6 +132,16 @@ class _Slots:
         self._limits: dict[int, Limits] = {}
         self._plans: dict[tuple[int, int], Iterator[Slot]] = {}
         self._steps: dict[int, Step] = {}
+        self._senders: dict[int, approving.Sender] | None = None
+
+    async def other_sender(self, one: Awaiting, shown: dict[str, str] | None) -> str:
+        """How who a message comes from differs from what was `shown` by account; "" where it does not."""
+        if shown is None:
+            return ""
+        if self._senders is None:
+            self._senders = await approving.senders(self._context, self._campaign)
+        sender = self._senders.get(one.job.queue_id)
+        return approving.differs(sender, shown) if sender is not None and sender.account in shown else ""
 
     async def of(self, one: Awaiting) -> tuple[int, int]:
         """Due time (us) and gap of one message."""
@@ -204,12 +227,32 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
     return {"success": True, "job": args.job, "message": f"job {args.job} has its own text now: it waits for approval"}
 
 
-@action("approval.approve_campaign", Named)
-async def approve_campaign(context: Context, args: Named, actor: Actor) -> Result:
+@action("approval.senders", Named, reads=True)
+async def show_senders(context: Context, args: Named, actor: Actor) -> Result:
+    """Who a campaign sends as by each of its accounts, as this engine has read the configuration: `words` for people,
+    `senders` for the yes that follows."""
+    found = dict((await approving.senders(context, await find(context, args))).values())
+    return {
+        "success": True,
+        "campaign": args.name,
+        "senders": found,
+        "words": {name: in_words(text) for name, text in found.items()},
+    }
+
+
+@action("approval.approve_campaign", WholeArgs)
+async def approve_campaign(context: Context, args: WholeArgs, actor: Actor) -> Result:
     """Approve a campaign as a whole, and let it go on where its pause waited for that: by its pacing, as a resume."""
-    campaign = await find(context, args)
+    campaign = await find(context, Named(name=args.name, version=args.version))
+    senders = await approving.senders(context, campaign)
+    as_texts = {queue_id: one.text for queue_id, one in senders.items()}
+    if changes := [change for one in senders.values() if (change := approving.differs(one, args.senders))]:
+        raise RefusedError(
+            f"campaign '{args.name}' changed its sender since it was shown: {'; '.join(changes)}",
+            hint="look again, then decide",
+        )
     event = audit("approval.approved", f"approved campaign {campaign.name}", actor, campaign_id=campaign.id)
-    waited = await context.store.approve_campaign(campaign.id, args.version, actor.user, event)
+    waited = await context.store.approve_campaign(campaign.id, args.version, actor.user, event, as_texts)
     if waited:
         resumed = await campaigns.resume(context, Named(name=campaign.name), actor)
         return {**resumed, "approved": True, "message": f"approved {campaign.name}: {resumed['message']}"}

@@ -22,7 +22,7 @@ def state(row: Row, now: int) -> Gate:
             why, detail = row["pause_reason"], row["pause_detail"]
             if why == "approval":
                 return shut(
-                    "campaign", f"waits for approval as a whole, {unsent:,} unsent", since=row["updated_at"],
+                    "campaign", f"{waits_for_approval(row)}, {unsent:,} unsent", since=row["updated_at"],
                     person=True, action="campaign.approve", remedy=f"paceline campaign approve {name}",
                     numbers={"unsent": unsent, "reason": why},
                 )  # fmt: skip
@@ -40,6 +40,13 @@ def state(row: Row, now: int) -> Gate:
             )  # fmt: skip
         case _:
             return shut("campaign", "completed: it goes on when the books are settled", since=row["completed_at"])
+
+
+def waits_for_approval(row: Row) -> str:
+    """That a campaign waits for a yes as a whole, and what took the last one back where nobody changed it."""
+    if note := row["approval_note"]:
+        return f"waits for approval again, its sender changed: {note}"
+    return "waits for approval as a whole"
 
 
 def in_grace(row: Row) -> bool:

@@ -210,7 +210,9 @@ async def test_a_campaign_as_a_whole_is_approved_by_the_key_that_lets_it_go_on(f
         await operator.sees("As a whole: letters")
         await operator.on_campaign()
         await operator.press("P")
-        assert "Approve letters as a whole" in await operator.answer("y")
+        question = await operator.answer("y")
+        assert "Approve letters as a whole" in question
+        assert "as        Ana <ana@example.com> by smtp-eu-1" in question, question
         await operator.until(lambda: len(operator.relay.deliveries) == 3)
 
 

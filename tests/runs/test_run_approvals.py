@@ -419,3 +419,111 @@ async def test_explain_says_of_a_campaign_that_it_waits_as_a_whole(world: World)
     held = world.read(lambda reader: Asking(reader, world.clock.now(), EngineFacts(runs=True)).campaign("c")).holding
     assert held.words == "waits for approval as a whole, 2 unsent"
     assert held.remedy == "paceline campaign approve c"
+
+
+HUMAN = {"mode": "human", "gap_min": "10m", "gap_max": "20m"}
+
+
+async def approved_as_a_whole(world: World, **more: Any) -> None:
+    """A running campaign that was approved as a whole, with an hour until its first message."""
+    await world.start()
+    await world.campaign(people=2, approval="campaign", pacing=HUMAN, **more)
+    await world.call("approval.approve_campaign", name="c")
+    await world.call("campaign.pause", name="c")
+    await world.call("campaign.resume", name="c")
+
+
+def reconfigure(world: World, **account: Any) -> None:
+    world.accounts["one"] = account
+    world.write_config()
+
+
+async def test_another_sender_in_the_configuration_takes_the_yes_to_a_campaign_back(world: World) -> None:
+    await approved_as_a_whole(world)
+    before = len(world.channel.begun)
+    reconfigure(world, from_address="them@example.com")
+    await world.call("engine.reload")
+    assert (world.state(), world.row()["pause_reason"]) == ("paused", "approval")
+    assert world.row()["approval_note"] == "one: from_address us@example.com -> them@example.com"
+    assert world.events("approval.void")[0]["level"] == "warning"
+    await world.clock.run(DAY)
+    assert len(world.channel.begun) == before
+    with pytest.raises(RefusedError, match="waits for approval"):
+        await world.call("campaign.resume", name="c")
+    await world.call("approval.approve_campaign", name="c")
+    assert world.row()["approval_note"] == ""
+    await world.sent(2)
+
+
+async def test_another_sender_is_noticed_after_a_restart_too(world: World) -> None:
+    await approved_as_a_whole(world)
+    await world.stop()
+    before = len(world.channel.begun)
+    reconfigure(world, reply_to="them@example.com")
+    await world.start()
+    assert world.row()["pause_reason"] == "approval"
+    assert world.row()["approval_note"] == "one: reply_to (none) -> them@example.com"
+    await world.clock.run(DAY)
+    assert len(world.channel.begun) == before
+
+
+async def test_a_sender_that_the_campaign_sets_itself_is_not_the_configurations(world: World) -> None:
+    await approved_as_a_whole(world, settings={"from_name": "Ana"})
+    reconfigure(world, from_name="Somebody else", host="another.example")
+    await world.call("engine.reload")
+    assert world.state() == "active"
+    await world.sent(2)
+
+
+async def test_an_account_that_is_gone_for_a_while_comes_back_with_its_approval(world: World) -> None:
+    world.accounts["two"] = {}
+    await approved_as_a_whole(world, also=["two"])
+    del world.accounts["two"]
+    world.write_config()
+    await world.call("engine.reload")
+    assert world.state() == "active"
+    world.accounts["two"] = {"from_address": "two@example.com"}
+    world.write_config()
+    await world.call("engine.reload")
+    assert world.row()["approval_note"] == "two: from_address us@example.com -> two@example.com"
+
+
+async def test_a_yes_to_a_campaign_is_to_the_senders_that_were_shown(world: World) -> None:
+    await world.start()
+    await world.campaign(people=2, approval="campaign", pacing=HUMAN)
+    seen = await world.call("approval.senders", name="c")
+    assert seen["words"] == {"one": "us@example.com"}
+    reconfigure(world, from_name="Eve", from_address="them@example.com")
+    await world.call("engine.reload")
+    with pytest.raises(RefusedError, match=r"from_address us@example\.com -> them@example\.com"):
+        await world.call("approval.approve_campaign", name="c", senders=seen["senders"])
+    assert world.row()["approved_at"] is None
+    seen = await world.call("approval.senders", name="c")
+    assert seen["words"] == {"one": "Eve <them@example.com>"}
+    await world.call("approval.approve_campaign", name="c", senders=seen["senders"])
+    await world.sent(2)
+
+
+async def test_a_yes_to_a_message_is_to_the_sender_that_was_shown(world: World) -> None:
+    jobs = await asked(world, 2)
+    shown = (await world.call("approval.senders", name="c"))["senders"]
+    reconfigure(world, from_address="them@example.com")
+    await world.call("engine.reload")
+    answer = await world.call("approval.approve", ids=jobs[:1], senders=shown)
+    assert (answer["done"], answer["changed"]) == (0, 1)
+    assert answer["left"][0]["why"] == (
+        "its sender changed since it was shown: one: from_address us@example.com -> them@example.com"
+    )
+    shown = (await world.call("approval.senders", name="c"))["senders"]
+    await world.call("approval.approve", ids=jobs, senders=shown)
+    await world.sent(2)
+
+
+async def test_explain_says_what_took_the_approval_of_a_campaign(world: World) -> None:
+    await approved_as_a_whole(world)
+    reconfigure(world, from_address="them@example.com")
+    await world.call("engine.reload")
+    held = world.read(lambda reader: Asking(reader, world.clock.now(), EngineFacts(runs=True)).campaign("c")).holding
+    assert held.words == (
+        "waits for approval again, its sender changed: one: from_address us@example.com -> them@example.com, 2 unsent"
+    )

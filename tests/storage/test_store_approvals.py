@@ -43,7 +43,7 @@ async def test_an_approved_job_is_claimed_and_passes_the_gate_as_it_was_approved
     batch = await asked(desk)
     assert await approve(desk, *batch.jobs) == 2
     job = await desk.claim_one()
-    assert job.by_approval
+    assert job.approval == "message"
     assert await desk.intent(job, digest=GIVEN)
 
 
@@ -87,7 +87,7 @@ async def test_a_job_without_any_question_is_held_at_the_gate_too(desk: Desk) ->
 
 async def test_nothing_is_claimed_of_a_campaign_whose_approval_is_void(desk: Desk) -> None:
     batch = await desk.campaign(2, approval="campaign")
-    await desk.store.approve_campaign(batch.id, None, "ada", said("approval.approved"))
+    await desk.store.approve_campaign(batch.id, None, "ada", said("approval.approved"), {})
     await desk.store.activate_campaign(batch.id, said("campaign.resumed"), execution="resume")
     await force(desk, "UPDATE campaigns SET approved_at = NULL")
     assert (await desk.claim()).jobs == ()
@@ -96,7 +96,7 @@ async def test_nothing_is_claimed_of_a_campaign_whose_approval_is_void(desk: Des
 async def test_a_campaign_is_paused_until_it_is_approved(desk: Desk) -> None:
     batch = await desk.campaign(2, approval="campaign")
     assert (batch.campaign.state, batch.campaign.pause_reason) == ("paused", "approval")
-    assert await desk.store.approve_campaign(batch.id, batch.campaign.version, "ada", said("approval.approved"))
+    assert await desk.store.approve_campaign(batch.id, batch.campaign.version, "ada", said("approval.approved"), {})
     await desk.store.activate_campaign(batch.id, said("campaign.resumed"), execution="resume")
     job = await desk.claim_one()
     assert await desk.intent(job)
@@ -119,7 +119,7 @@ async def test_whatever_changes_what_it_says_or_whom_it_reaches_takes_its_approv
         'UPDATE campaigns SET settings = \'{"from_name": "Bea"}\'',
     )
     for change in changes:
-        await desk.store.approve_campaign(batch.id, None, "ada", said("approval.approved"))
+        await desk.store.approve_campaign(batch.id, None, "ada", said("approval.approved"), {})
         assert desk.campaign_row()["approved_by"] == "ada"
         await force(desk, change)
         assert desk.campaign_row()["approved_at"] is None, change
@@ -196,3 +196,41 @@ async def test_a_cancel_that_is_undone_asks_again_where_the_approval_is_void(des
     await force(desk, "DELETE FROM approvals WHERE job_id = ?", batch.jobs[0])
     await desk.store.undo_act(acted.event, lambda n: said("job.undone"), HOUR)
     assert [desk.state(job) for job in batch.jobs] == ["held", "pending"]
+
+
+SENDER = '{"from_address": "us@example.com"}'
+
+
+async def released(desk: Desk, sender: str = SENDER) -> Batch:
+    """A running campaign that was approved as a whole, to be sent as `sender`."""
+    batch = await desk.campaign(2, approval="campaign")
+    await desk.store.approve_campaign(batch.id, None, "ada", said("approval.approved"), {desk.queue.id: sender})
+    await desk.store.activate_campaign(batch.id, said("campaign.resumed"), execution="resume")
+    return batch
+
+
+async def test_a_campaign_leaves_as_the_sender_that_was_approved(desk: Desk) -> None:
+    await released(desk)
+    job = await desk.claim_one()
+    assert job.approval == "campaign"
+    assert await desk.intent(job, digest=SENDER)
+
+
+async def test_another_sender_closes_the_gate_for_the_whole_campaign_and_says_why(desk: Desk) -> None:
+    await released(desk)
+    first, second = await desk.claim_one(), await desk.claim_one()
+    answer = await desk.ask(first, digest='{"from_address": "them@example.com", "from_name": "Eve"}')
+    assert (answer.attempt_id, answer.refused, desk.state(first.id)) == (None, "approval", "pending")
+    row = desk.campaign_row()
+    assert (row["state"], row["pause_reason"], row["approved_at"]) == ("paused", "approval", None)
+    assert row["approval_note"] == "mail: from_address us@example.com -> them@example.com, from_name (none) -> Eve"
+    assert (await desk.ask(second, digest=SENDER)).attempt_id is None, "the yes is gone for everything of it"
+    assert (await desk.claim()).jobs == ()
+    assert len(desk.look.rows("SELECT 1 FROM events WHERE kind = 'approval.void'")) == 1
+
+
+async def test_a_yes_from_before_senders_were_kept_does_not_cover_any(desk: Desk) -> None:
+    await released(desk, "")
+    job = await desk.claim_one()
+    assert (await desk.ask(job, digest=SENDER)).attempt_id is None
+    assert desk.campaign_row()["approval_note"] == "mail: nobody was asked about this sender"

@@ -188,8 +188,11 @@ def approve(session: Session, ids: tuple[int, ...], text: str, campaign: str, ev
 
 
 def _approve_whole(session: Session, row: Json) -> None:
-    session.confirm(f"Approve {safe_text(row['name'])}: {row['counts']['pending']:,} messages?")
-    args = {"name": row["name"], "version": row["version"]}
+    seen = {"name": row["name"], "version": row["version"]}
+    shown = session.call("approval.senders", seen)
+    senders = ", ".join(f"{safe_text(words)} by {safe_text(name)}" for name, words in shown["words"].items())
+    session.confirm(f"Approve {safe_text(row['name'])}: {row['counts']['pending']:,} messages, as {senders}?")
+    args = {**seen, "senders": shown["senders"]}
     tell(session, session.call("approval.approve_campaign", args))
 
 

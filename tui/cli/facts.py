@@ -122,6 +122,7 @@ def campaign_json(row: Json, now: int) -> Json:
         "approval_time_seconds": row["approval_time"] // SECOND,
         "approved_at": iso(row["approved_at"]),
         "approved_by": row["approved_by"],
+        "approval_note": row["approval_note"],
         "recipients": row["recipients"],
         "total": row["total"],
         "counts": by_state(counts),

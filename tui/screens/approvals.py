@@ -14,6 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from engine.config import Config
+from engine.senders import senders_of
 from storage.approval_facts import beside, letter
 from storage.errors import PacelineError
 from storage.filter_terms import Filter, States
@@ -52,16 +53,18 @@ def with_approvals(reader: Reader, now: int, data: Row) -> Row:
 
 
 def load_preview(reader: Reader, now: int, job_id: int, config: Callable[[], Config]) -> Row:
-    """The message of one job: `{id, lease, campaign_version, looked_at, subject, text (its first lines)}`, or `why` it
-    cannot be made."""
+    """The message of one job: `{id, lease, campaign_version, looked_at, senders (by account), subject, text (its first
+    lines)}`, or `why` it cannot be made."""
     job = reader.job(job_id)
     campaign = reader.campaign(job["campaign"])
     found = {"id": job_id, "lease": job["lease"], "campaign_version": campaign["version"], "looked_at": now}
     try:
-        shown = preview_of_job(campaign, job, letter(reader, job_id), config(), now=now)
+        read = config()
+        shown = preview_of_job(campaign, job, letter(reader, job_id), read, now=now)
     except PacelineError as error:
         return {**found, "why": f"{error.message}{f' - {error.hint}' if error.hint else ''}"}
     subject = next((value for name, value in shown.headers if name.lower() == "subject"), "")
+    found["senders"] = senders_of(campaign["settings"], [job["queue"]], read)
     return {**found, "subject": subject, "text": (shown.text or shown.html_text).rstrip().split("\n")[:TEXT_LINES]}
 
 
@@ -217,7 +220,9 @@ class ApprovalsScreen(AllJobsScreen):
         if row is None:
             return found
         # A yes is to the message that stands there, made when it was made, and not to the list, which is read again.
-        seen = {"looked_at": self._message["looked_at"]} if self._message and shows(self._message, row) else {}
+        seen = {}
+        if self._message and shows(self._message, row):
+            seen = {"looked_at": self._message["looked_at"], "senders": self._message.get("senders")}
         return [*found, *approval_targets({**row, **seen, **off})]
 
     def opens(self) -> ViewScreen | None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from engine.senders import senders_of
 from storage.approval_facts import beside, letter
 from storage.errors import PacelineError
 from storage.reader import Reader
@@ -89,10 +90,12 @@ def load(reader: Reader, now: int, job_id: int, config: Any) -> Row:
     said = beside(reader, [job_id]).get(job_id, {})
     row = {**job, **said, "looked_at": now, "lines": [], "why": ""}
     try:
-        shown = preview_of_job(reader.campaign(job["campaign"]), job, letter(reader, job_id), config(), now=now)
+        campaign, known = reader.campaign(job["campaign"]), config()
+        shown = preview_of_job(campaign, job, letter(reader, job_id), known, now=now)
     except PacelineError as error:
         return {**row, "why": f"This message cannot be made: {in_words(error)}"}
     lines = [f"{name}: {value}" for name, value in shown.headers if name.lower() in FIRST]
+    row["senders"] = senders_of(campaign["settings"], [job["queue"]], known)
     body = (shown.text or shown.html_text).split("\n")
     return {**row, "lines": [safe_text(line, LONGEST) for line in (*lines, "", *body)]}
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.explain.campaign_gates import waits_for_approval
 from storage.alarm_facts import STOPPED
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
@@ -143,7 +144,7 @@ def _of_campaign(row: Row, now: int, *, told: bool, named: KeyOf) -> list[Need]:
     """`told`: an alarm stands for what paused it."""
     found = []
     if row["state"] == "paused" and row["pause_reason"] == "approval":
-        text = f"waits for approval as a whole: {named('campaign.approve')} approves it"
+        text = f"{waits_for_approval(row)}: {named('campaign.approve')} approves it"
         key = ("paused", row["id"])
         found.append(Need(2, "o", "warn", row["name"], text, row["updated_at"], key, "campaign", row))
     elif row["state"] == "paused" and row["pause_reason"] != "operator" and not told:

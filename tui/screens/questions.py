@@ -9,8 +9,11 @@ from typing import Any
 from storage.model import HOUR, MINUTE, SEND
 from tui.actions import Row, Situation
 from tui.format import clock, count, plural, span
+from tui.safe_text import safe_text
 
 MANY = 100
+MOST_SENDERS = 4
+"""Accounts of a campaign that its question names."""
 SMALL_RESUME = 1_000
 
 SPREADS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -200,10 +203,15 @@ def approve_campaign(row: Row, facts: Row, situation: Situation) -> Question | N
     n = row["counts"]["pending"]
     why = row["pause_detail"] or row["pause_reason"]
     after = "it goes on by its pacing" if row["pause_reason"] == "approval" else f"it stays paused: {why}"
+    senders = [f"as        {safe_text(words)} by {safe_text(name)}" for name, words in facts["words"].items()]
+    shown = senders[:MOST_SENDERS]
+    if rest := len(senders) - len(shown):
+        shown.append(f"          and {plural(rest, 'more account')}")
     lines = (
         f"messages  {count(n)} that were not sent yet, and what its sequence adds to them",
+        *shown,
         f"then      {after}",
-        "care      a change of its message or of its people takes the approval back",
+        "care      another message, person or sender takes the approval back",
     )
     typed = str(n) if n > MANY and situation.production else ""
     return Question(f"Approve {row['name']} as a whole{where(situation)}?", lines, typed=typed)
