@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage import approvals
@@ -35,8 +35,7 @@ class ImportSums:
     grouped: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
+class PlannedJob(NamedTuple):
     """One job to be made: a message (`recipient_id`, `step_id`) with its slot in the plan."""
 
     recipient_id: int
@@ -155,7 +154,7 @@ UNPLANNED = (
 
 def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[Unplanned]:
     """The next slice of recipients without a job for this step."""
-    return [Unplanned(*row) for row in tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))]
+    return list(map(Unplanned._make, tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))))
 
 
 def begin_batch(tx: Tx, campaign_id: int | None, kind: str, name: str, actor: str, now: int) -> int:
@@ -164,6 +163,13 @@ def begin_batch(tx: Tx, campaign_id: int | None, kind: str, name: str, actor: st
         "VALUES (?, ?, ?, 'loading', ?, ?)",
         (campaign_id, kind, name, actor, now),
     )
+
+
+_SKIPPED, _HELD, _PENDING = JobState.SKIPPED.value, JobState.HELD.value, JobState.PENDING.value
+_NEW_MESSAGES = (
+    "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, priority, "
+    "due_at, gap, last_error, error_key, message_id, follow, created_at, updated_at) VALUES "
+)
 
 
 def add_jobs(
@@ -185,55 +191,35 @@ def add_jobs(
     campaign = tx.one("SELECT state, approval FROM campaigns WHERE id = ?", (campaign_id,))
     draft = campaign["state"] == "draft"
     if asks := campaign["approval"] == Approval.MESSAGE:
-        jobs = [job if job.held or job.skipped else replace(job, held=approvals.WAITS) for job in jobs]
+        jobs = [job if job.held or job.skipped else job._replace(held=approvals.WAITS) for job in jobs]
     newest = tx.one("SELECT COALESCE(max(id), 0) AS id FROM jobs")["id"] if asks else 0
     more = tx.one(
         "SELECT EXISTS (SELECT 1 FROM steps s JOIN steps own ON own.id = ? WHERE s.campaign_id = ? "
         "AND s.position > own.position) AS more",
         (step_id, campaign_id),
     )["more"]
-    tx.executemany(
-        "INSERT INTO jobs (kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, reason, ready, "
-        "priority, due_at, gap, last_error, error_key, message_id, follow, created_at, updated_at) "
-        "VALUES ('send', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                job.queue_id or queue_id,
-                campaign_id,
-                step_id,
-                job.recipient_id,
-                batch_id,
-                _state(job),
-                job.skipped or job.held,
-                0 if job.skipped else (1 if job.due_at <= now and not job.held else 0) if draft else 2,
-                priority,
-                job.due_at,
-                job.gap,
-                job.detail,
-                _held_key(job),
-                job.message_id,
-                more,
-                now,
-                now,
-            )
-            for job in jobs
-        ],
-    )
+    rows, made = [], Counter[tuple[int, str, str]]()
+    for recipient_id, due_at, gap, message_id, held, detail, queue, skipped in jobs:
+        state = _SKIPPED if skipped else _HELD if held else _PENDING
+        key = _held_key(held, detail) if held else ""
+        ready = 0 if skipped else (1 if due_at <= now and not held else 0) if draft else 2
+        queue = queue or queue_id
+        made[queue, state, key] += 1
+        rows.append((
+            "send", queue, campaign_id, step_id, recipient_id, batch_id, state, skipped or held, ready, priority,
+            due_at, gap, detail, key, message_id, more, now, now,
+        ))  # fmt: skip
+    tx.insert_many(_NEW_MESSAGES, 18, rows)
     tx.execute("UPDATE batches SET total = total + ? WHERE id = ?", (len(jobs), batch_id))
-    made = Counter((job.queue_id or queue_id, _state(job), _held_key(job)) for job in jobs)
     if asks:
         approvals.open_new(tx, newest, now)
     for (queue, state, held), n in made.items():
         tx.count(queue, campaign_id, batch_id, state, held, n)
 
 
-def _held_key(job: PlannedJob) -> str:
+def _held_key(held: str, detail: str) -> str:
     """The error key of a held job: what is to be mended; "" when only a person's yes is missing."""
-    return f"held: {job.detail}"[:100] if job.held and (job.detail or job.held != approvals.WAITS) else ""
-
-
-def _state(job: PlannedJob) -> str:
-    return (JobState.SKIPPED if job.skipped else JobState.HELD if job.held else JobState.PENDING).value
+    return f"held: {detail}"[:100] if detail or held != approvals.WAITS else ""
 
 
 def finish_batch(tx: Tx, batch_id: int) -> None:

@@ -163,12 +163,19 @@ class Tx:
         self.minutes.clear()
 
 
-CHUNK = 64
-"""Rows of one statement at most. Its text is compiled anew for each number of rows that it was not run with lately."""
+CHUNKS = (250, 50)
+"""Rows of one statement: as many of the first as go, then of the second, then the rest. A text is compiled for each
+number of rows, and kept: so there are few of them. SQLite takes 32,766 values at once."""
 
 
 def _chunks(rows: list[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
-    return [rows] if len(rows) <= CHUNK else (rows[place : place + CHUNK] for place in range(0, len(rows), CHUNK))
+    place = 0
+    for size in CHUNKS:
+        while len(rows) - place >= size:
+            yield rows[place : place + size]
+            place += size
+    if place < len(rows):
+        yield rows[place:]
 
 
 @lru_cache(maxsize=256)
