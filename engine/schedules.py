@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.control.work import JobSpec, new_task, queues_of
@@ -38,6 +39,8 @@ class Schedules:
         self._context = context
         self._store, self._clock = context.store, context.clock
         self._changed = True
+        self._seen: int | None = None
+        """The time of the last look (us); None: nobody has looked, the clock may have been set back before."""
         self.next_at: int | None = None
         """When the next of them fires (us); None: none does."""
 
@@ -48,6 +51,9 @@ class Schedules:
     async def fire(self) -> int:
         """Decide what is due by now; returns how many jobs it made."""
         now = self._clock.now()
+        if self._seen is None or now < self._seen - TOLERANCE:
+            await self._count_anew(now)
+        self._seen = now
         if not self._changed and (self.next_at is None or now < self.next_at):
             return 0
         # Before the store is read: a change that comes meanwhile is looked at again.
@@ -57,6 +63,24 @@ class Schedules:
         except PacelineError:
             self._changed = True
             raise
+
+    async def _count_anew(self, now: int) -> None:
+        """The clock was set back: let what has dealt with times that are still to come go on with the next one that has
+        not fired, not only when its false future is over."""
+        for one in await self._store.schedules_set_back():
+            seen = one.seen
+            try:
+                decided_at, next_at = following_unfired(Cron(seen.cron, seen.zone), one.fired, now)
+                if next_at is None or (seen.next_at is not None and next_at >= seen.next_at):
+                    continue
+                times = local(next_at, seen.zone), local(seen.next_at, seen.zone) if seen.next_at else "never"
+            except PacelineError:
+                # Its zone is not known here: what it would fire next says so.
+                continue
+            text = f"the clock was set back: schedule {seen.name} fires next {times[0]} instead of {times[1]}"
+            event = Event("schedule.counts_anew", text, level="warning", data={"schedule": seen.name})
+            await self._store.count_anew(seen, decided_at, next_at, event)
+        self._changed = True
 
     async def _fire_due(self, now: int) -> int:
         made = 0
@@ -119,6 +143,15 @@ def decision_on(context: Context, schedule: Schedule, queues: dict[str, int], no
         next_at=verdict.next_at,
         event=_missed_event(schedule, verdict) if verdict.missed else None,
     )
+
+
+def following_unfired(cron: Cron, fired: Sequence[int], now: int) -> tuple[int, int | None]:
+    """The first time after now that has not fired (None: there is none), and the one that is dealt with before it.
+    `fired`: the times after now that have."""
+    known, decided_at = frozenset(fired), now
+    while (following := cron.next_after(decided_at)) in known:
+        decided_at = following
+    return decided_at, following
 
 
 def _task(context: Context, schedule: Schedule, queues: dict[str, int]) -> tuple[NewTask | None, str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from storage.errors import NotFoundError
 from storage.last_run import FINISHED, STARTED
+from storage.model import MINUTE
 from storage.reader import Reader
 from storage.schedules import COLUMNS
+from storage.set_back import AHEAD, KNOWN
 
 Row = dict[str, Any]
 
@@ -71,6 +73,16 @@ def troubled(reader: Reader) -> list[Row]:
         "SELECT s.id, s.name, s.version, s.enabled, s.trouble, (SELECT max(f.fired_at) FROM firings f "
         "WHERE f.schedule_id = s.id AND f.outcome = 'refused') AS at FROM schedules s "
         "INDEXED BY schedules_troubled WHERE s.trouble <> '' ORDER BY s.id LIMIT 100"
+    )
+
+
+def silent(reader: Reader, now: int) -> list[Row]:
+    """Enabled schedules that fire nothing for a while because the clock was ahead, and that no engine puts right by
+    itself: which of their times have fired is no longer known. `{id, name, version, enabled, decided_at, next_at}`."""
+    return reader.rows(
+        "SELECT s.id, s.name, s.version, s.enabled, s.decided_at, s.next_at FROM schedules s "
+        f"WHERE {AHEAD} AND NOT {KNOWN} ORDER BY s.id LIMIT 100",
+        (now + MINUTE, now),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from storage import firings, schedules
+from storage import firings, schedules, set_back
 from storage.events import Event
 from storage.firings import Decision
 from storage.schedules import Schedule, ScheduleSpec
+from storage.set_back import SetBack
 from storage.tasks import NewTask
 from storage.writer import Writer
 
@@ -37,6 +38,14 @@ class SqliteSchedules:
 
     async def due_schedules(self, now: int, most: int) -> tuple[list[Schedule], int | None]:
         return await self.writer.submit(lambda tx: schedules.due(tx, now, most))
+
+    async def schedules_set_back(self) -> list[SetBack]:
+        return await self.writer.submit(lambda tx: set_back.set_back(tx, self._now()))
+
+    async def count_anew(self, seen: Schedule, decided_at: int, next_at: int, event: Event) -> bool:
+        return await self.writer.submit(
+            lambda tx: set_back.count_anew(tx, seen, decided_at, next_at, event, self._now())
+        )
 
     async def decide_firings(self, decision: Decision) -> int | None:
         return await self.writer.submit(lambda tx: firings.decide(tx, decision, self._now()))

@@ -33,6 +33,7 @@ from storage.recipients import ImportSums, PlannedJob, Unplanned, Waiting
 from storage.reputation import Reputation
 from storage.schedules import Schedule, ScheduleSpec
 from storage.sequences import Ended, Following
+from storage.set_back import SetBack
 from storage.stages import Stage
 from storage.suppressions import Entry
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
@@ -260,6 +261,14 @@ class Store(Protocol):
 
     async def due_schedules(self, now: int, most: int) -> tuple[list[Schedule], int | None]:
         """Those that fire now, at most so many, and when the first of the others does."""
+        ...
+
+    async def schedules_set_back(self) -> list[SetBack]:
+        """Those that have dealt with times that are still to come: the clock was set back."""
+        ...
+
+    async def count_anew(self, seen: Schedule, decided_at: int, next_at: int, event: Event) -> bool:
+        """Let such a schedule go on with an earlier time (us); False when it changed meanwhile."""
         ...
 
     async def decide_firings(self, decision: Decision) -> int | None:

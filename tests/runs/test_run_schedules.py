@@ -15,7 +15,7 @@ from work_world import Scripted, WorkWorld
 from engine.processors.context import RunContext
 from engine.processors.processor import Outcome, Payload, Processor
 from engine.processors.registry import Registry
-from storage import schedule_facts
+from storage import firings, schedule_facts
 from storage.errors import RefusedError, UsageError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
@@ -220,7 +220,7 @@ async def test_set_forward_it_judges_what_was_passed_over_as_missed(world: WorkW
     assert fired(world)[1:] == ["05-02 08:00 missed", "05-03 08:00 missed", "05-04 08:00 missed"]
 
 
-async def test_set_far_forward_by_mistake_and_back_it_begins_anew_once_enabled_again(world: WorkWorld) -> None:
+async def test_set_far_forward_by_mistake_and_back_it_goes_on_by_itself(world: WorkWorld) -> None:
     world.set_clock("2026-05-01T07:59:00+00:00")
     await world.start()
     await schedule(world, "0 8 * * *", missed="skip")
@@ -228,14 +228,60 @@ async def test_set_far_forward_by_mistake_and_back_it_begins_anew_once_enabled_a
     world.clock.step_wall(1_000 * DAY)
     await world.clock.run(HOUR)
     world.clock.step_wall(-1_000 * DAY)
+    await world.clock.run(HOUR)
+    [event] = world.events("schedule.counts_anew")
+    assert event["text"] == (
+        "the clock was set back: schedule s fires next Sat 2026-05-02 08:00 UTC instead of Fri 2029-01-26 08:00 UTC"
+    )
     await pass_days(world, 2)
-    before = [at for at in fired(world) if at[-1].isdigit()]
-    assert before == ["05-01 08:00"]
-    await world.call("schedule.disable", name="s")
-    answer = await world.call("schedule.enable", name="s")
-    assert answer["message"] == "schedule s is enabled; next Mon 2026-05-04 08:00 UTC"
+    assert [at for at in fired(world) if at[-1].isdigit()] == ["05-01 08:00", "05-02 08:00", "05-03 08:00"]
+    assert Scripted.ledger == ["s"] * 3
+
+
+async def test_a_clock_that_was_mended_while_the_engine_was_off_is_noticed_at_its_start(world: WorkWorld) -> None:
+    world.set_clock("2026-05-01T07:59:00+00:00")
+    await world.start()
+    await schedule(world, "0 8 * * *", missed="skip")
+    world.clock.step_wall(400 * DAY)
+    await world.clock.run(2 * HOUR)
+    await world.stop()
+    world.clock.step_wall(-400 * DAY)
+    await world.start()
     await pass_days(world, 1)
-    assert Scripted.ledger == ["s", "s"]
+    assert next(at for at in fired(world) if at[-1].isdigit()) == "05-02 08:00"
+
+
+async def test_a_time_that_fired_while_the_clock_was_ahead_does_not_fire_again(world: WorkWorld) -> None:
+    world.set_clock("2026-05-01T07:59:00+00:00")
+    await world.start()
+    await schedule(world, "0 * * * *", missed="skip")
+    await world.clock.run(MINUTE)
+    world.clock.step_wall(5 * HOUR)
+    await world.clock.run(HOUR)
+    assert [at for at in fired(world) if at[-1].isdigit()] == ["05-01 08:00", "05-01 14:00"]
+    world.clock.step_wall(-5 * HOUR)
+    await world.clock.run(8 * HOUR)
+    hours = [f"05-01 {hour:02}:00" for hour in (8, 10, 11, 12, 13, 14, 15, 16, 17)]
+    assert [at for at in fired(world) if at[-1].isdigit()] == hours
+    assert len(Scripted.ledger) == len(hours)
+
+
+async def test_what_has_lost_its_early_rows_stays_silent_and_says_so(
+    world: WorkWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firings, "KEPT", 120)
+    world.set_clock("2026-05-01T07:59:30+00:00")
+    await world.start()
+    await schedule(world, "* * * * *", missed="skip", overlap="allow")
+    await world.clock.run(3 * HOUR)
+    world.clock.step_wall(-3 * HOUR)
+    await world.clock.run(MINUTE)
+    assert len(Scripted.ledger) == 180, "which of these times have fired is no longer known"
+    [row] = world.read(lambda reader: schedule_facts.silent(reader, world.clock.now()))
+    assert row["name"] == "s"
+    await world.clock.run(3 * HOUR)
+    assert world.read(lambda reader: schedule_facts.silent(reader, world.clock.now())) == []
+    assert len(Scripted.ledger) == 181
 
 
 # overlap

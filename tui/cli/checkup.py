@@ -18,10 +18,11 @@ from storage.kind_facts import totals
 from storage.lock import read_holder
 from storage.model import MINUTE
 from storage.reader import Reader
-from storage.schedule_facts import troubled
+from storage.schedule_facts import silent, troubled
 from storage.tasks import CHANNEL
 from tui.cli.checkup_work import examine_work
 from tui.cli.findings import Finding
+from tui.cli.output import iso
 from tui.cli.session import Session
 from tui.cli.times import now_us
 from tui.keymap import keys_path, load_keymap
@@ -141,6 +142,10 @@ def _inside(reader: Reader, path: Path) -> Iterator[Finding]:
     for row in troubled(reader):
         message = f"{row['name']} fired without a job: {row['trouble']}"
         yield Finding("schedule", "problem", message, f"mend it: paceline schedule edit {row['name']}")
+    for row in silent(reader, now_us()):
+        message = f"{row['name']} fires nothing before {iso(row['decided_at'])}: the clock was ahead"
+        remedy = f"paceline schedule disable {row['name']}, then enable it: it counts from now"
+        yield Finding("schedule", "problem", message, remedy)
     newest = max((event["at"] for event in reader.events(limit=1)), default=0)
     if newest > now_us() + MINUTE:
         yield Finding("clock", "problem", "the store holds events from the future", "set this machine's clock")

@@ -126,7 +126,7 @@ def show(session: Session, name: str, history: int) -> None:
 
 
 def _waits(row: Json, now: int, session: Session) -> str:
-    """Of a clock that was set back: from when on it fires again."""
+    """Of a clock that was set back: which times are dealt with, until an engine has looked."""
     if not row["enabled"] or row["decided_at"] <= now + 60_000_000:
         return ""
     return (

@@ -50,6 +50,7 @@ def needs(data: dict[str, Any], now: int, named: KeyOf = own_key) -> list[Need]:
         found += _of_campaign(row, now, told=row["id"] in campaigns or stopped_with_queue, named=named)
         found += _of_held(row, data["approvals"].get(row["id"]))
     found += [_of_schedule(row) for row in data["schedules"]]
+    found += [_of_silent(row, now) for row in data["silent"]]
     for group in data["failures"]:
         if group["failed"]:
             text = f"failed: {group['error_key']}"
@@ -99,6 +100,12 @@ def _of_schedule(row: Row) -> Need:
     """A schedule whose last firing could make no job (`schedule_facts.troubled`)."""
     text = f"fired without a job: {row['trouble']}"
     return Need(1, "!", "bad", row["name"], text, row["at"], ("schedule", row["id"]), "schedule", row)
+
+
+def _of_silent(row: Row, now: int) -> Need:
+    """A schedule that a clock which was ahead keeps silent (`schedule_facts.silent`)."""
+    text = f"silent until {clock(row['decided_at'], now)}, the clock was ahead: disable, then enable"
+    return Need(1, "!", "bad", row["name"], text, None, ("silent", row["id"]), "schedule", row)
 
 
 _WORDS_OF = {"campaign": "paused by guard: ", "queue": "stopped: "}

@@ -18,7 +18,7 @@ from storage.health_facts import last_stopped, oldest_due, sizes
 from storage.model import HOUR, MINUTE
 from storage.queue_facts import add_limits
 from storage.reader import Reader
-from storage.schedule_facts import troubled
+from storage.schedule_facts import silent, troubled
 from tui.actions import Row, Target
 from tui.cli.times import midnight
 from tui.failure_groups import grouped
@@ -65,6 +65,7 @@ def load(reader: Reader, now: int, status: Row, zone: tzinfo = UTC) -> dict[str,
         "rates": reader.rates(now - (SPARK_MINUTES + 1) * MINUTE),
         "queues": reader.queues(),
         "schedules": troubled(reader),
+        "silent": silent(reader, now),
         "failures": grouped(reader.failures()),
         "engine": reader.engine(),
         "status": {"store_trouble": status.get("store_trouble", "")},
