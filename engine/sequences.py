@@ -21,6 +21,7 @@ from storage.errors import PacelineError
 from storage.events import Event
 from storage.model import DAY, Campaign, CampaignState, HeldReason, JobState, Step
 from storage.sequences import ACCEPT_WITHIN, SLICE, Ended, Following
+from storage.step_edits import Replanned, StepEdit
 
 if TYPE_CHECKING:
     from engine.control.actions import Context
@@ -40,7 +41,7 @@ CONNECTED = ("already connected", "already invited")
 
 
 @dataclass(frozen=True, slots=True)
-class _Sequence:
+class CampaignSteps:
     """A campaign as its sequence needs it: its steps, and the routes of those that follow one."""
 
     campaign: Campaign
@@ -58,22 +59,25 @@ class Sequences:
         self._context = context
         self._troubles: dict[int, str] = {}
         self._blocked: set[int] = set()
+        self._left_over = True
+        """An edit of steps may not be done for all messages: an engine died with it, or the store was in trouble."""
 
     async def advance(self) -> int:
         """Deal with messages that are over and have a step behind them, at most a slice; how many there were."""
         store = self._context.store
+        if self._left_over:
+            self._left_over = False
+            await self._finish_edits()
         ended = await store.ended(without=frozenset(self._blocked))
-        known: dict[int, _Sequence] = {}
+        known: dict[int, CampaignSteps] = {}
         following: list[Following] = []
         for one in ended:
             if one.campaign_id in self._blocked:
                 continue
             try:
                 if one.campaign_id not in known:
-                    known[one.campaign_id] = await _sequence(self._context, one.campaign_id)
-                zone, now = self._context.config.zone, self._context.clock.now()
-                what = after(one, known[one.campaign_id], zone, now)
-                following.append(replace(await self._beside(what, one, known[one.campaign_id], now), seen=one))
+                    known[one.campaign_id] = await steps_of(self._context, one.campaign_id)
+                following.append(await decide(self._context, one, known[one.campaign_id]))
                 self._troubles.pop(one.campaign_id, None)
             except PacelineError as error:
                 await self._block(one.campaign_id, error.message)
@@ -88,22 +92,21 @@ class Sequences:
         """The campaigns whose next step waits for a person."""
         return frozenset(self._blocked)
 
-    async def _beside(self, what: Following, one: Ended, sequence: _Sequence, now: int) -> Following:
-        """The same, unless another campaign writes to this person and the campaign's rule minds."""
-        if what.step_id is None:
-            return what
-        campaign, ids = sequence.campaign, [one.recipient_id]
-        other = (await others_of(self._context.store, campaign, sequence.channel, ids, now)).get(one.recipient_id)
-        if skipped := left_out(campaign, sequence.channel, other):
-            return replace(what, skipped=skipped, held="", detail="", more=False)
-        if (earliest := not_before(other)) <= what.due_at:
-            return what
-        way = next(way for way in sequence.ways[what.step_id] if way.queue_id == what.queue_id)
-        return replace(what, due_at=plans.open_at(plans.windows_of(campaign, way.limits), earliest, one.fields))
-
     def look_again(self) -> None:
         """Try those again that could not be planned."""
         self._blocked.clear()
+        self._left_over = True
+
+    async def _finish_edits(self) -> None:
+        for edit in await self._context.store.unfinished_step_edits():
+            if self._context.planning(edit.campaign_id).locked():
+                # Whoever edits it now brings it to its end.
+                continue
+            async with self._context.planning(edit.campaign_id):
+                try:
+                    await follow_edit(self._context, edit)
+                except PacelineError as error:
+                    await self._block(edit.campaign_id, error.message)
 
     async def _block(self, campaign_id: int, trouble: str) -> None:
         self._blocked.add(campaign_id)
@@ -113,14 +116,51 @@ class Sequences:
             await self._context.store.add_event(Event("sequence.stuck", text[:400], "error", campaign_id=campaign_id))
 
 
-async def _sequence(context: Context, campaign_id: int) -> _Sequence:
+async def steps_of(context: Context, campaign_id: int) -> CampaignSteps:
+    """Raises what `routes.routes_of` raises."""
     campaign = await context.store.get_campaign(campaign_id)
     steps = await context.store.get_steps(campaign_id)
     ways = {step.id: await routes.routes_of(context, campaign, step) for step in steps[1:]}
-    return _Sequence(campaign, tuple(steps), ways, context.config.account(campaign.account).channel)
+    return CampaignSteps(campaign, tuple(steps), ways, context.config.account(campaign.account).channel)
 
 
-async def _wake_completed(context: Context, known: dict[int, _Sequence]) -> None:
+async def decide(context: Context, one: Ended, sequence: CampaignSteps) -> Following:
+    """What comes after one message, with an eye on the other campaigns that write to its person."""
+    now = context.clock.now()
+    what = await _beside(context, after(one, sequence, context.config.zone, now), one, sequence, now)
+    return replace(what, seen=one, version=sequence.campaign.version)
+
+
+async def _beside(context: Context, what: Following, one: Ended, sequence: CampaignSteps, now: int) -> Following:
+    """The same, unless another campaign writes to this person and the campaign's rule minds."""
+    if what.step_id is None:
+        return what
+    campaign, ids = sequence.campaign, [one.recipient_id]
+    other = (await others_of(context.store, campaign, sequence.channel, ids, now)).get(one.recipient_id)
+    if skipped := left_out(campaign, sequence.channel, other):
+        return replace(what, skipped=skipped, held="", detail="", more=False)
+    if (earliest := not_before(other)) <= what.due_at:
+        return what
+    way = next(way for way in sequence.ways[what.step_id] if way.queue_id == what.queue_id)
+    return replace(what, due_at=plans.open_at(plans.windows_of(campaign, way.limits), earliest, one.fields))
+
+
+async def follow_edit(context: Context, edit: StepEdit) -> Replanned:
+    """Let the messages of a campaign follow an edit of its steps: what is planned by its new wait and conditions, what
+    was over by the steps that there are now. Call it under the campaign's planning lock. Raises PacelineError; then it
+    is tried again every minute."""
+    store, total = context.store, Replanned()
+    sequence = await steps_of(context, edit.campaign_id)
+    last: int | None = 0
+    while last is not None:
+        last, planned = await store.look_again(edit, last)
+        decided = [(one.job_id, await decide(context, one.before, sequence)) for one in planned]
+        if decided:
+            total = total.plus(await store.replan_steps(decided))
+    return total
+
+
+async def _wake_completed(context: Context, known: dict[int, CampaignSteps]) -> None:
     """A word on an uncertain message may come after its campaign was completed: what follows it is still sent."""
     for sequence in known.values():
         if sequence.campaign.state is CampaignState.COMPLETED:
@@ -129,24 +169,36 @@ async def _wake_completed(context: Context, known: dict[int, _Sequence]) -> None
             await context.store.activate_campaign(sequence.campaign.id, event, execution="resume")
 
 
-def after(one: Ended, sequence: _Sequence, zone: str, now: int) -> Following:
-    """What comes after one message. Pure but for the sequence it is given."""
+def after(one: Ended, sequence: CampaignSteps, zone: str, now: int) -> Following:
+    """What comes after one message; where nothing does, `skipped` says why. Pure but for the sequence it is given."""
     step = next((step for step in sequence.steps if step.position == one.position + 1), None)
-    if step is None or one.stopped or not _goes_on(one, sequence.campaign):
+    if step is None:
         return Following(one.job_id)
-    if "no_reply" in step.conditions and one.replied_at is not None:
-        return Following(one.job_id)
-    if "no_bounce" in step.conditions and one.state is JobState.BOUNCED:
-        return Following(one.job_id)
-    if "not_accepted" in step.conditions and one.accepted_at is not None:
-        return Following(one.job_id)
+    if why := _ends(one, sequence.campaign, step):
+        return Following(one.job_id, skipped=why)
     began = one.sent_at if one.sent_at is not None else one.ended_at
     if "accepted" in step.conditions:
         if one.accepted_at is None:
             within = int(sequence.campaign.settings.get("accept_within_days", ACCEPT_WITHIN)) * DAY
-            return Following(one.job_id, waits=now < began + within)
+            waits = now < began + within
+            return Following(one.job_id, waits=waits, skipped="" if waits else "not accepted")
         began = max(began, one.accepted_at)
     return _planned(one, sequence, step, began, zone)
+
+
+def _ends(one: Ended, campaign: Campaign, step: Step) -> str:
+    """Why a person's sequence ends before a step ("" when it does not): told as a message that is skipped tells it."""
+    if one.stopped:
+        return one.stopped
+    if not _goes_on(one, campaign):
+        return "the message before it was not sent"
+    if "no_reply" in step.conditions and one.replied_at is not None:
+        return "replied"
+    if "no_bounce" in step.conditions and one.state is JobState.BOUNCED:
+        return "bounced"
+    if "not_accepted" in step.conditions and one.accepted_at is not None:
+        return "accepted"
+    return ""
 
 
 def _goes_on(one: Ended, campaign: Campaign) -> bool:
@@ -160,7 +212,7 @@ def _goes_on(one: Ended, campaign: Campaign) -> bool:
     return bool(campaign.settings.get("after_failure", "stop") == "next")
 
 
-def _planned(one: Ended, sequence: _Sequence, step: Step, began: int, zone: str) -> Following:
+def _planned(one: Ended, sequence: CampaignSteps, step: Step, began: int, zone: str) -> Following:
     campaign, ways = sequence.campaign, sequence.ways[step.id]
     # Who was written to through one account is written to through it again.
     own = one.queues.get(ways[0].account.channel)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage import approvals
+from storage import approvals, step_edits
 from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, set_lanes, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
@@ -153,10 +154,8 @@ def _set_steps(tx: Tx, campaign: Campaign, steps: tuple[StepSpec, ...], now: int
     have = get_steps(tx, campaign.id)
     for step in have[1:]:
         _check_place(tx, campaign, step, steps)
-    # Whoever waits for an acceptance may not have to any more.
-    tx.execute("UPDATE jobs SET follow = 1 WHERE campaign_id = ? AND follow > 0 AND follow = 2", (campaign.id,))
-    if len(steps) + 1 > len(have) and campaign.state is not CampaignState.DRAFT:
-        _follow_last(tx, campaign, have[-1].id)
+    if campaign.state is not CampaignState.DRAFT:
+        _note_for_messages(tx, campaign, have, steps)
     for position, wanted in enumerate(steps, start=2):
         if position > len(have):
             insert_step(tx, campaign.id, position, wanted, now)
@@ -211,16 +210,25 @@ def _check_unsent(tx: Tx, campaign: Campaign, step: Step) -> None:
         )
 
 
-def _follow_last(tx: Tx, campaign: Campaign, step_id: int) -> None:
-    """A step comes behind what was the last one: whoever has a message of that one is looked at again."""
-    if campaign.state is CampaignState.COMPLETED:
+def _note_for_messages(tx: Tx, campaign: Campaign, have: Sequence[Step], steps: Sequence[StepSpec]) -> None:
+    """Whoever has the message behind which a step comes now is looked at again, as is who waits for an acceptance; what
+    is planned already follows its new wait and conditions (`step_edits.look_again`, in slices)."""
+    behind = have[-1].id if len(steps) + 1 > len(have) else 0
+    if behind and campaign.state is CampaignState.COMPLETED:
         raise RefusedError(
             f"campaign '{campaign.name}' is completed: a further step would begin at once",
             hint="make a new campaign for those people",
         )
-    tx.execute(
-        "UPDATE jobs SET follow = 1 WHERE campaign_id = ? AND step_id = ? AND follow = 0", (campaign.id, step_id)
+    changed = tuple(
+        step.id for step, wanted in zip(have[1:], steps, strict=False) if _when(_spec_of(step)) != _when(wanted)
     )
+    if behind or changed or len(steps) + 1 < len(have):
+        step_edits.note(tx, step_edits.StepEdit(campaign.id, behind, changed))
+
+
+def _when(spec: StepSpec) -> tuple[Any, ...]:
+    """What tells when a step begins, for whom, and through what."""
+    return spec.wait, spec.conditions, spec.channel, spec.pacing
 
 
 def tune_campaign(tx: Tx, campaign_id: int, tuning: Tuning, event: Event, now: int) -> Campaign:

@@ -78,8 +78,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What comes after a message: a job of `step_id` due at `due_at`; without a step nothing comes any more, or
-    (`waits`) not before the invitation is accepted."""
+    """What comes after a message: a job of `step_id` due at `due_at`; without a step nothing comes any more
+    (`skipped` says why), or (`waits`) not before the invitation is accepted."""
 
     job_id: int
     step_id: int | None = None
@@ -97,6 +97,8 @@ class Following:
     """Why it is not sent at all ("" when it is)."""
     seen: Ended | None = None
     """The message as it was when that was decided; what became otherwise since is asked about again."""
+    version: int = 0
+    """Of the campaign when that was decided (0: not told): what was edited since may want something else."""
 
 
 def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) -> list[Ended]:
@@ -106,7 +108,7 @@ def ended(tx: Tx, limit: int = SLICE, *, without: frozenset[int] = frozenset()) 
         if campaign["id"] in without:
             continue
         rows = tx.all(f"{_ROWS} LIMIT ?", (campaign["id"], 1, limit - len(found)))
-        found += _with_queues(tx, campaign["id"], rows)
+        found += with_queues(tx, campaign["id"], rows)
         if len(found) >= limit:
             break
     return found
@@ -132,13 +134,14 @@ def too_late(tx: Tx, now: int, limit: int = SLICE, *, without: frozenset[int] = 
             f"{_ROWS} AND COALESCE(j.sent_at, j.updated_at) < ? LIMIT ?",
             (campaign["id"], 2, now - campaign["days"] * DAY, limit - len(found)),
         )
-        found += _with_queues(tx, campaign["id"], rows)
+        found += with_queues(tx, campaign["id"], rows)
         if len(found) >= limit:
             break
     return found
 
 
-def _with_queues(tx: Tx, campaign_id: int, rows: list[Any]) -> list[Ended]:
+def with_queues(tx: Tx, campaign_id: int, rows: Sequence[Any]) -> list[Ended]:
+    """Rows of messages that are over (their columns as in `_ROWS`), with the queues of their people."""
     queues: dict[int, dict[str, int]] = {}
     if rows:
         for row in tx.all(_QUEUES, (json.dumps([row["recipient_id"] for row in rows]),)):
@@ -173,7 +176,8 @@ _ASKS = "SELECT 1 FROM jobs j JOIN campaigns c ON c.id = j.campaign_id WHERE j.i
 _AS_SEEN = (
     "SELECT 1 FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN campaigns c ON c.id = j.campaign_id "
     "WHERE j.id = ? AND j.state = ? AND r.stopped = ? AND r.accepted_at IS ? AND r.replied_at IS ? "
-    "AND c.state <> 'cancelled' AND (? IS NULL OR EXISTS (SELECT 1 FROM steps s WHERE s.id = ?))"
+    "AND c.state <> 'cancelled' AND (? IS NULL OR EXISTS (SELECT 1 FROM steps s WHERE s.id = ?)) "
+    "AND ? IN (0, c.version)"
 )
 
 
@@ -192,8 +196,8 @@ def follow(tx: Tx, what: Sequence[Following], now: int) -> int:
 
 
 def _is_as_seen(tx: Tx, one: Following, seen: Ended) -> bool:
-    facts = (one.job_id, seen.state.value, seen.stopped, seen.accepted_at, seen.replied_at, one.step_id, one.step_id)
-    return tx.one(_AS_SEEN, facts) is not None
+    facts = (seen.state.value, seen.stopped, seen.accepted_at, seen.replied_at)
+    return tx.one(_AS_SEEN, (one.job_id, *facts, one.step_id, one.step_id, one.version)) is not None
 
 
 def note_restored(tx: Tx, at: int) -> None:

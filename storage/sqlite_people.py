@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from storage import campaigns, inbox, lanes, profiles, sequences, suppressions
+from storage import campaigns, inbox, lanes, profiles, sequences, step_edits, suppressions
 from storage.events import Event, add_event
 from storage.tx import Tx
 from storage.writer import Writer
@@ -34,6 +34,15 @@ class SqlitePeople:
 
     async def follow(self, what: Sequence[sequences.Following]) -> int:
         return await self.writer.submit(lambda tx: sequences.follow(tx, what, self._now()))
+
+    async def unfinished_step_edits(self) -> list[step_edits.StepEdit]:
+        return await self.writer.submit(step_edits.unfinished)
+
+    async def look_again(self, edit: step_edits.StepEdit, after: int) -> step_edits.Looked:
+        return await self.writer.submit(lambda tx: step_edits.look_again(tx, edit, after))
+
+    async def replan_steps(self, what: Sequence[tuple[int, sequences.Following]]) -> step_edits.Replanned:
+        return await self.writer.submit(lambda tx: step_edits.replan(tx, what, self._now()))
 
     async def note_accepted(self, queue_id: int, profiles: Sequence[str], at: int) -> int:
         return await self.writer.submit(lambda tx: sequences.note_accepted(tx, queue_id, profiles, at, self._now()))

@@ -35,6 +35,7 @@ from storage.schedules import Schedule, ScheduleSpec
 from storage.sequences import Ended, Following
 from storage.set_back import SetBack
 from storage.stages import Stage
+from storage.step_edits import Looked, Replanned, StepEdit
 from storage.suppressions import Entry
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
 from storage.upkeep import Settled
@@ -380,6 +381,12 @@ class Store(Protocol):
         ...
 
     async def follow(self, what: Sequence[Following]) -> int: ...
+
+    async def unfinished_step_edits(self) -> list[StepEdit]: ...
+
+    async def look_again(self, edit: StepEdit, after: int) -> Looked: ...
+
+    async def replan_steps(self, what: Sequence[tuple[int, Following]]) -> Replanned: ...
 
     async def note_accepted(self, queue_id: int, profiles: Sequence[str], at: int) -> int: ...
 

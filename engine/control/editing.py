@@ -17,9 +17,11 @@ from engine.control.suppressions import check_list
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
+from engine.sequences import follow_edit
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
 from storage.errors import RefusedError, UsageError
 from storage.model import Actor, Approval, Campaign, CampaignState, Step
+from storage.step_edits import Replanned
 
 
 class EditArgs(Named):
@@ -107,14 +109,34 @@ async def edit(context: Context, args: EditArgs, actor: Actor) -> Result:
         )
         context.composer.forget(campaign.id)
         void = await approving.recheck(context, changed)
+        planned = await _for_messages(context, campaign)
     context.hooks.wake()
     again = f"; {void:,} approved before wait for approval again" if void else ""
     if campaign.approved_at is not None and changed.unapproved:
         again = "; it has to be approved again"
+    became = f"; {words}" if (words := _replanned_words(planned)) else ""
     return described(
-        changed, f"changed {what} of {changed.name}{again}", void=void, fields=fields, steps=len(steps),
+        changed, f"changed {what} of {changed.name}{again}{became}", void=void, fields=fields, steps=len(steps),
         accounts=[one.name for one in accounts], unused=unused(accounts, steps),
+        replanned=planned.moved, left_out=planned.left_out, waiting=planned.waiting,
     )  # fmt: skip
+
+
+async def _for_messages(context: Context, campaign: Campaign) -> Replanned:
+    """Let what exists of a campaign follow an edit of its steps."""
+    for left in await context.store.unfinished_step_edits():
+        if left.campaign_id == campaign.id:
+            return await follow_edit(context, left)
+    return Replanned()
+
+
+def _replanned_words(done: Replanned) -> str:
+    parts = (
+        (done.moved, "planned message is due anew", "planned messages are due anew"),
+        (done.left_out, "will not be sent", "will not be sent"),
+        (done.waiting, "waits for the invitation to be accepted", "wait for the invitation to be accepted"),
+    )
+    return ", ".join(f"{n:,} {one if n == 1 else several}" for n, one, several in parts if n)
 
 
 async def _accounts_after(context: Context, campaign: Campaign, args: EditArgs) -> list[Account]:

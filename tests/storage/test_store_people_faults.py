@@ -149,6 +149,8 @@ async def test_who_waits_for_an_acceptance_is_asked_again_when_the_steps_change(
     assert await desk.store.ended() == []
     await pause(desk, batch)
     await desk.store.edit_campaign(batch.id, Edit(steps=(PLAIN,)), said())
+    [edit] = await desk.store.unfinished_step_edits()
+    await desk.store.look_again(edit, 0)
     assert [one.job_id for one in await desk.store.ended()] == [job]
 
 
