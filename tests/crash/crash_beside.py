@@ -113,7 +113,9 @@ def beside(folder: Path, relay: RelayProcess, kills: int) -> Iterator[Row]:
 
 
 def _rows(fault: str) -> tuple[Row, Row]:
-    return Row(fault, "<= 10 a kill, those in the window"), Row("  the jobs", "<= 10 a kill, those under way")
+    return Row(fault, "<= 10 a kill, those in the window"), Row(
+        "  the jobs", "<= 10 a kill, those under way", of_jobs=True
+    )
 
 
 def _end(world: Beside, mail: Row, work: Row, runs: int) -> None:

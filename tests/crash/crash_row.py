@@ -23,6 +23,8 @@ class Row:
     twice: int = 0
     uncertain: int = 0
     problems: list[str] = field(default_factory=list)
+    of_jobs: bool = False
+    """Its people are background jobs."""
 
     def add(self, verdict: Verdict, *, runs: int = 1) -> None:
         self.runs += runs

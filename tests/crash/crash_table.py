@@ -26,6 +26,8 @@ from tests.support.child import end_child, start_child
 from tests.support.crashpoints import ALONE, POINTS, RECOVERY
 from tests.support.proxy import BEFORE_CONTENT, PHASES
 
+SUMS = ("runs", "people", "accepted", "lost", "twice", "uncertain")
+
 
 def points(folder: Path, relay: RelayProcess) -> Iterator[Row]:
     """SIGKILL to itself at every point: ten connections busy, then one alone."""
@@ -187,7 +189,7 @@ def table(given: argparse.Namespace) -> int:
         for row in rows(Path(name), relay, given, starts):
             print(line(row.cells()), flush=True)
             broken += [f"{row.fault}: {problem}" for problem in row.problems]
-            for key in ("runs", "people", "accepted", "lost", "twice", "uncertain"):
+            for key in ("lost", "twice") if row.of_jobs else SUMS:
                 setattr(total, key, getattr(total, key) + getattr(row, key))
     print(line(tuple("-" * width for width in WIDTHS)))
     print(line(total.cells()))
