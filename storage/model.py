@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from storage.letters import Letter
@@ -198,8 +198,7 @@ class Step:
     """Its own pacing; empty: the campaign's."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientRow:
+class RecipientRow(NamedTuple):
     """One checked row of intake, ready to be stored: what `recipients.rows` carries over the socket."""
 
     row: int

@@ -60,16 +60,9 @@ class Unplanned(NamedTuple):
     profile: str
 
 
-class Waiting(NamedTuple):
-    """A pending job; `fields` of its person as JSON text ("{}" when nobody asked for them)."""
-
-    id: int
-    due_at: int
-    error_key: str
-    fields: str
-    queue_id: int
-    step_id: int
-    gap: int
+Waiting = tuple[int, int, str, str, int, int, int]
+"""A pending job: id, due time (us), error key, the fields of its person as JSON text ("{}" when nobody asked for them),
+queue, step, gap (us). Plain: with a name for each value 100,000 of them took twice as long to read."""
 
 
 def begin_import(tx: Tx, campaign_id: int, source: str, sha256: str, actor: str, now: int) -> int:
@@ -80,31 +73,25 @@ def begin_import(tx: Tx, campaign_id: int, source: str, sha256: str, actor: str,
     )
 
 
+_NEW_RECIPIENTS = (
+    "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, fields, profile, created_at) "
+    "VALUES "
+)
+_UNLESS_THERE = " ON CONFLICT DO NOTHING RETURNING row_number"
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def add_recipients(tx: Tx, import_id: int, rows: Sequence[RecipientRow], now: int) -> list[int]:
     """Store one slice; returns the row numbers that the campaign already has (duplicates)."""
     owner = tx.one("SELECT campaign_id, state FROM imports WHERE id = ?", (import_id,))
     if owner is None or owner["state"] != "loading":
         raise RefusedError("this import is over", hint="begin the import again")
-    duplicates = []
-    for row in rows:
-        added = tx.execute(
-            "INSERT INTO recipients (campaign_id, import_id, row_number, address, address_key, fields, profile, "
-            "created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                owner["campaign_id"],
-                import_id,
-                row.row,
-                row.address,
-                row.key,
-                json.dumps(row.fields, ensure_ascii=False),
-                row.profile,
-                now,
-            ),
-        ).rowcount
-        if not added:
-            duplicates.append(row.row)
-    return duplicates
+    values = [
+        (owner["campaign_id"], import_id, row.row, row.address, row.key, _as_json(row.fields), row.profile, now)
+        for row in rows
+    ]
+    added = {new["row_number"] for new in tx.insert_many(_NEW_RECIPIENTS, 8, values, then=_UNLESS_THERE)}
+    return [row.row for row in rows if row.row not in added]
 
 
 def finish_import(tx: Tx, import_id: int, sums: ImportSums, event: Event, now: int) -> None:
@@ -329,18 +316,17 @@ def waiting(tx: Tx, campaign_id: int, after: tuple[int, int], *, fields: Sequenc
         if not any(mark in name for name in fields for mark in '"\\'):
             column = f"json_object({', '.join(['?, json_extract(r.fields, ?)'] * len(fields))})"
             wanted = [part for name in fields for part in (name, f'$."{name}"')]
-    rows = tx.all(
+    return tx.tuples(
         f"SELECT j.id, j.due_at, j.error_key, {column}, j.queue_id, j.step_id, j.gap FROM jobs j {people} "
         "WHERE j.campaign_id = ? AND j.state = 'pending' AND j.ready <> 2 "
         "AND (j.due_at, j.id) > (?, ?) ORDER BY j.due_at, j.id LIMIT ?",
         (*wanted, campaign_id, *after, SLICE),
     )
-    return [Waiting(*row) for row in rows]
 
 
 _MOVE = (
-    "UPDATE jobs SET due_at = moved.due_at, gap = moved.gap, reason = '', ready = moved.ready, updated_at = moved.at "
-    "FROM (WITH given (id, due_at, gap, ready, at) AS (VALUES {rows}) SELECT * FROM given) AS moved "
+    "UPDATE jobs SET due_at = moved.due_at, gap = moved.gap, reason = '', ready = moved.due_at <= ?, updated_at = ? "
+    "FROM (WITH given (id, due_at, gap) AS (VALUES {rows}) SELECT * FROM given) AS moved "
     "WHERE jobs.id = moved.id AND jobs.state = 'pending'"
 )
 
@@ -348,5 +334,4 @@ _MOVE = (
 def move(tx: Tx, rows: Sequence[tuple[int, int, int]], now: int) -> None:
     """Give jobs a new slot: (id, due_at, gap) each."""
     if rows:
-        moved = [(job_id, due_at, gap, 1 if due_at <= now else 0, now) for job_id, due_at, gap in rows]
-        tx.update_many(_MOVE, 5, moved)
+        tx.update_many(_MOVE, 3, rows, (now, now))

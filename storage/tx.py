@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from storage.cap_room import CapRoom
@@ -50,18 +51,22 @@ class Tx:
         """Run one INSERT; returns the new row's id."""
         return int(self._connection.execute(sql, parameters).lastrowid or 0)
 
-    def insert_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> None:
+    def insert_many(self, sql: str, width: int, rows: list[tuple[Any, ...]], *, then: str = "") -> list[Any]:
         """Run one INSERT that ends in `VALUES `, for rows of `width` values: one step for all of them, where a step
-        gives the interpreter's lock away and has to get it back."""
+        gives the interpreter's lock away and has to get it back. `then` follows the rows; what it returns is given."""
+        given: list[Any] = []
         for some in _chunks(rows):
-            self._connection.execute(sql + _marks(width, len(some)), [value for row in some for value in row])
+            text = sql + _marks(width, len(some)) + then
+            given += self._connection.execute(text, [value for row in some for value in row]).fetchall()
+        return given
 
-    def update_many(self, sql: str, width: int, rows: list[tuple[Any, ...]]) -> int:
-        """Run one UPDATE whose text has `{rows}` where its rows of `width` values belong; how many it changed."""
+    def update_many(self, sql: str, width: int, rows: Sequence[tuple[Any, ...]], before: tuple[Any, ...] = ()) -> int:
+        """Run one UPDATE whose text has `{rows}` where its rows of `width` values belong, and marks for the values
+        `before` them; how many it changed."""
         changed = 0
         for some in _chunks(rows):
             marks = sql.format(rows=_marks(width, len(some)))
-            changed += self._connection.execute(marks, [value for row in some for value in row]).rowcount
+            changed += self._connection.execute(marks, [*before, *chain.from_iterable(some)]).rowcount
         return changed
 
     def one(self, sql: str, parameters: Any = ()) -> Any:
@@ -70,6 +75,12 @@ class Tx:
 
     def all(self, sql: str, parameters: Any = ()) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()
+
+    def tuples(self, sql: str, parameters: Any = ()) -> list[Any]:
+        """Rows as plain tuples, for reads of many: half the time of `all`, and nothing that the collector follows."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, parameters).fetchall()
 
     def by_id(self, select: str, ids: list[int]) -> dict[int, Any]:
         """Rows by `id` for a SELECT that ends in `IN `; they hold until the commit, since only the Writer writes."""
@@ -168,7 +179,7 @@ CHUNKS = (250, 50)
 number of rows, and kept: so there are few of them. SQLite takes 32,766 values at once."""
 
 
-def _chunks(rows: list[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
+def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...]]]:
     place = 0
     for size in CHUNKS:
         while len(rows) - place >= size:

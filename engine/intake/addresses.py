@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from storage.errors import UsageError
 
@@ -26,8 +26,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _OUTER_SPACE = " \t\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An accepted address.
 
     `address` goes into the envelope: as given when it is ASCII, otherwise with a normalised (NFC) local part

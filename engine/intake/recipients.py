@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ class RecipientReader:
                 yield found
         for group in groups.values():
             fields = {**group.recipient.fields, GROUPED_ROWS: group.rows}
-            yield replace(group.recipient, fields=fields)
+            yield group.recipient._replace(fields=fields)
 
     def _judge(self, row: TableRow, first_rows: dict[str, int]) -> RecipientRow | Rejected | Duplicate:
         cells = row.cells

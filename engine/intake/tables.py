@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from engine.intake.jsonlines import read_json_lines
 from engine.intake.records import BLOCK, ORDINARY, Contents, Limits, TableError, too_long
@@ -20,8 +19,7 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """One row: its `number` as the operator's editor or spreadsheet shows it, and text by column name.
 
     A row that cannot be used (too many cells, an oversized cell, a broken quote or JSON value) has a sentence in
