@@ -325,6 +325,7 @@ class Engine:
                 }
                 for name, runner in sorted(self._runners.items())
             ],
+            "kinds": self._registry.kinds(),
             "work": [
                 {
                     "queue": name,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from storage import kind_facts
-from storage.model import DAY, HOUR, MINUTE, SECOND
+from storage.model import DAY, HOUR, MINUTE, SECOND, JobState, OutcomeClass
 from storage.reader import Reader
-from tests.console.jobs_world import Jobs, working
+from tests.console.jobs_world import PROSPECTS, Jobs, working
 from tests.console.looking import SIZES, Compare, answered, asked, console, looking, message, shown, until, walk
 from tests.console.world import NOON, RecordingLink, World
 from tui.screens import work_today
@@ -291,12 +291,45 @@ async def test_a_line_makes_a_job_as_the_command_line_does(day: World, link: Rec
 
 async def test_the_overview_tells_the_day_and_opens_what_needs_a_person(day: World, link: RecordingLink) -> None:
     async with looking(day, link) as (app, pilot):
-        assert "TODAY      + done 14  ! failed 2  empty 1" in text_of(app)
+        assert "TODAY      > running 2  + done 14  ! failed 2  empty 1" in text_of(app)
+        assert "> sending 0" in text_of(app), "what runs in the background sends nothing"
         assert "uncertain: done or not?" in text_of(app)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, AllJobsScreen) and app.screen.data is not None)
         assert isinstance(app.screen, AllJobsScreen)
         assert [row["id"] for row in app.screen.data["rows"]] == [UNCERTAIN]
+
+
+@pytest.fixture
+def plants(tmp_path: Path) -> Iterator[World]:
+    """Two jobs of a kind that is not installed: one that was tried, and one that still waits."""
+    world = World(tmp_path)
+    jobs = Jobs(world)
+    jobs.add("water_plants")
+    jobs.end(
+        jobs.claim()[0], JobState.HELD, OutcomeClass.CONFIGURATION, reason="configuration",
+        error="there is no job kind 'water_plants'", counts_try=False,
+    )  # fmt: skip
+    jobs.add("water_plants")
+    yield world
+    world.close()
+
+
+async def test_jobs_that_nothing_installed_can_run_need_a_person_who_opens_them(plants: World) -> None:
+    async with looking(plants, RecordingLink()) as (app, pilot):
+        found = text_of(app)
+        assert "NEEDS YOU (1)" in found, "what is held for the same reason is told once"
+        assert "! 2 work jobs     no processor for water_plants: install it, or cancel them" in found
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AllJobsScreen) and app.screen.data is not None)
+        assert isinstance(app.screen, AllJobsScreen)
+        assert sorted(row["state"] for row in app.screen.data["rows"]) == ["held", "pending"]
+
+
+def test_what_the_engine_runs_counts_and_not_what_this_program_has(day: World) -> None:
+    with Reader(day.database) as reader:
+        found = work_today.load(reader, NOON, NOON - HOUR, ["send_reminder", PROSPECTS])
+    assert [(row["kind"], row["n"]) for row in found["strange"]] == [("update_analytics", 1)]
 
 
 def test_without_background_jobs_the_overview_says_nothing_of_them(world: World) -> None:

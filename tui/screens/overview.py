@@ -73,7 +73,7 @@ def load(reader: Reader, now: int, status: Row, zone: tzinfo = UTC) -> dict[str,
         "sizes": sizes(reader),
         "oldest": oldest_due(reader, now),
         "actions": last_actions(reader),
-        "work": work_today.load(reader, now, midnight(zone, now) // HOUR * HOUR),
+        "work": work_today.load(reader, now, midnight(zone, now) // HOUR * HOUR, status.get("kinds")),
     }
 
 
@@ -121,7 +121,9 @@ def campaigns_line(data: dict[str, Any], now: int) -> Line:
     return ((" CAMPAIGNS  ", "head"), (text, ""))
 
 
-def jobs_line(counts: dict[str, int], width: int) -> Line:
+def jobs_line(counts: dict[str, int], working: int, width: int) -> Line:
+    """Every job by its state; `working` of those in flight are background jobs, which send nothing."""
+    counts = {**counts, "processing": counts["processing"] - working}
     wide = width >= 120
     gap = ("   " if width >= 140 else "  ", "")
     spans: list[Span] = [(" JOBS       ", "head"), (f". waiting {short(counts['pending'] - counts['retry'])}", "")]
@@ -140,7 +142,7 @@ def summary(data: dict[str, Any], link: LinkState, now: int, width: int) -> list
     reached = pace_text(per_minute(data["rates"], now, over=MINUTE), data["planned"])
     return [
         campaigns_line(data, now),
-        jobs_line(data["counts"], width),
+        jobs_line(data["counts"], data["work"]["totals"]["processing"] if data["work"] else 0, width),
         health_words.summary(data["oldest"], data["sizes"], link, now),
         work_today.today(data["work"], now, width),
         ((" sent/min   ", "head"), (spark(sent), "good"), (f"  now {reached}", "")),

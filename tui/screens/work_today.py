@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from storage import kind_facts, work_facts
+from storage.filter_sql import exactly
+from storage.filter_terms import Filter, States, render
 from storage.pipeline_facts import counters, last_runs
 from storage.reader import STATES, Reader
 from storage.schedule_facts import schedules
 from tui.actions import Row
 from tui.format import clock, count, plural
 from tui.screens.needs import Need
+from tui.theme import WORK as WORK_MARKS
 from tui.widgets.lines import BLANK, Line, Span, width_of
 
 WORK = "work"
 """The scope of a need that is a list of background jobs; its row has the `filter` of that list."""
 
 
-def load(reader: Reader, now: int, since: int) -> Row:
+def load(reader: Reader, now: int, since: int, runs: Sequence[str] | None = None) -> Row:
     """`ended`: runs since a time (us) by outcome; `empty`: how many of them did nothing; `totals` by state; `run`: the
-    last one of a pipeline, `next`: the schedule that fires next (None without); `blocked` batches.
-    {} where there never was a background job or a schedule."""
+    last one of a pipeline, `next`: the schedule that fires next (None without); `blocked` batches; `strange`: kinds
+    with open jobs that nothing here can run, `{kind, n, held}`. `runs`: the kinds that the engine runs, None without
+    an engine. {} where there never was a background job or a schedule."""
     kinds, set_up = kind_facts.kinds(reader), schedules(reader)
     if not kinds and not set_up:
         return {}
@@ -32,15 +38,33 @@ def load(reader: Reader, now: int, since: int) -> Row:
         "run": last and {**last, "payload": None, "result": None, "figures": counters(last)},
         "next": next((row for row in set_up if row["enabled"] and row["next_at"] is not None), None),
         "blocked": work_facts.blocked(reader),
+        "strange": _strange(known, runs),
     }
 
 
+def _strange(known: dict[str, dict[str, int]], runs: Sequence[str] | None) -> list[Row]:
+    found = [
+        {"kind": kind, "n": n, "held": counts["held"]}
+        for kind, counts in known.items()
+        if (n := sum(counts[state] for state in ("pending", "processing", "held")))
+    ]
+    if found and runs is None:
+        from engine.processors.registry import Registry  # not for the first picture of a console that only sends
+
+        runs = Registry().kinds()
+    return [row for row in found if row["kind"] not in (runs or ())]
+
+
 def today(work: Row, now: int, width: int) -> Line:
-    """Jobs of today, the last run of a pipeline with its figures, the next schedule: as much as there is room for."""
+    """Jobs that run now, those of today, the last run of a pipeline with its figures, the next schedule: as much as
+    there is room for."""
     if not work:
         return BLANK
-    ended = work["ended"]
-    spans: list[Span] = [(" TODAY      ", "head"), (f"+ done {count(ended['completed'])}", "")]
+    ended, mark = work["ended"], WORK_MARKS["processing"]
+    spans: list[Span] = [(" TODAY      ", "head")]
+    if n := work["totals"]["processing"]:
+        spans.append((f"{mark.glyph} {mark.word} {count(n)}  ", mark.style))
+    spans.append((f"+ done {count(ended['completed'])}", ""))
     spans.append((f"  ! failed {count(ended['failed'])}", "bad" if ended["failed"] else "dim"))
     if work["empty"]:
         spans.append((f"  empty {count(work['empty'])}", "warn"))
@@ -74,7 +98,12 @@ def needs(work: Row, now: int) -> list[Need]:
         text = "uncertain: done or not?"
         row = {"filter": f"state:uncertain {ours}"}
         found.append(Need(2, "?", "ask", plural(n, "work job"), text, None, (WORK, "uncertain"), WORK, row))
-    if n := totals["held"]:
+    for strange in work["strange"]:
+        kind, n = strange["kind"], strange["n"]
+        text = f"no processor for {kind}: install it, or cancel {'it' if n == 1 else 'them'}"
+        row = {"filter": render(Filter((exactly("kind", kind), States(("pending", "processing", "held")))))}
+        found.append(Need(1, "!", "bad", plural(n, "work job"), text, None, (WORK, "kind", kind), WORK, row))
+    if n := totals["held"] - sum(strange["held"] for strange in work["strange"]):
         text = f"{'waits' if n == 1 else 'wait'} for a person: something is to be put right first"
         row = {"filter": f"state:held {ours}"}
         found.append(Need(3, "o", "warn", plural(n, "work job"), text, None, (WORK, "held"), WORK, row))
