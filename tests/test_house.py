@@ -66,6 +66,12 @@ def test_no_other_lock_or_index_file_stands_beside_the_requirements() -> None:
     assert [str(name) for name in tracked() if name.name in foreign] == []
 
 
+def test_every_csv_file_is_written_by_one_door() -> None:
+    writes = re.compile(r"csv\.(writer|DictWriter)\(")
+    code = [name for name in tracked() if name.suffix == ".py" and name.parts[0] in FLOORS]
+    assert [str(name) for name in code if writes.search((ROOT / name).read_text())] == ["engine/sheets.py"]
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
 def test_a_lock_names_no_index_address(lock: Path) -> None:
     options = re.compile(r"://|^\s*-+(i|f|index-url|extra-index-url|find-links|trusted-host)\b", re.IGNORECASE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from engine.sheets import csv_rows
 from storage.errors import UsageError
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _REJECT_COLUMNS = ("reject_row", "reject_reason", "reject_field")
 
 
@@ -45,8 +44,8 @@ class Duplicate:
 class RejectsWriter:
     """A CSV (UTF-8 with mark, for spreadsheets) of what was not imported, made with the first such row.
 
-    Columns: reject_row, reject_reason, reject_field, then the file's own. Cells that a spreadsheet would take for
-    a formula get a leading apostrophe. The file is readable by its owner only (0600), and every row is written out
+    Columns: reject_row, reject_reason, reject_field, then the file's own; cells are made harmless (`engine.sheets`).
+    The file is readable by its owner only (0600), and every row is written out
     whole, so that a crash leaves a file that opens. A context manager; `written` counts its rows.
 
     Raises UsageError when `path` exists (unless `overwrite`), or cannot be written.
@@ -98,5 +97,5 @@ class RejectsWriter:
 
     def _put(self, cells: Sequence[str]) -> None:
         assert self._file is not None  # noqa: S101
-        csv.writer(self._file).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        csv_rows(self._file)(cells)
         self._file.flush()

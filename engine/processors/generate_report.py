@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from engine.processors.context import RunContext
 from engine.processors.customers import CampaignName, FileName
 from engine.processors.options import output
 from engine.processors.processor import Done, Empty, Held, Outcome, Payload, Processor
+from engine.sheets import csv_rows
 from engine.whole_files import whole_file
 from storage.errors import NotFoundError
 from storage.kind_facts import runs, totals
@@ -141,9 +141,10 @@ def _as_json(title: str, rows: Sequence[Row]) -> str:
 
 def _as_csv(title: str, rows: Sequence[Row]) -> str:
     text = StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    put, names = csv_rows(text, lineterminator="\n"), list(rows[0])
+    put(names)
+    for row in rows:
+        put(row[name] for name in names)
     return text.getvalue()
 
 

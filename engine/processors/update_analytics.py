@@ -20,6 +20,7 @@ from engine.processors.context import RunContext
 from engine.processors.customers import FileName
 from engine.processors.options import output
 from engine.processors.processor import Done, Empty, Outcome, Payload, Permanent, Processor
+from engine.sheets import csv_rows
 from engine.whole_files import whole_file
 from storage.kind_facts import hours, totals
 from storage.model import SECOND
@@ -93,9 +94,10 @@ def _update(target: Path, name: str, first: date, counted: list[dict[str, Any]])
         if target.suffix == ".json":
             json.dump(rows, file, ensure_ascii=False, indent=1)
         else:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+            put = csv_rows(file, lineterminator="\n")
+            put(COLUMNS)
+            for row in rows:
+                put(row[name] for name in COLUMNS)
     kept = len(rows) - len(counted)
     return Done({"file": name, "rows": len(rows), "counted": len(counted), "kept": kept})
 

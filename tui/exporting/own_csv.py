@@ -12,8 +12,8 @@ from pathlib import Path
 
 from engine.intake.records import TableError
 from engine.intake.tables import Table
+from engine.sheets import csv_rows
 from tui.exporting.own_columns import COLUMNS, Beside, Said, places
-from tui.sheets import csv_cell
 
 _MARKED = {
     "utf-8-sig": ((codecs.BOM_UTF8, "utf-8"),),
@@ -40,7 +40,7 @@ def write(table: Table, target: Path, said: Iterable[tuple[int, Said | None]], d
             hashed.update(raw.encode(codec))
             own = COLUMNS if number == table.header else beside.of(number)
             if own is not None and cells is not None:
-                placed = dict(zip(own_places, map(csv_cell, own), strict=True))
+                placed = dict(zip(own_places, own, strict=True))
                 line = _with(raw, len(cells), placed, width, table.delimiter)
                 wider += line is None
                 raw = line or raw
@@ -118,5 +118,5 @@ def _quoted(text: str, delimiter: str) -> str:
     if not text:
         return ""
     file = io.StringIO(newline="")
-    csv.writer(file, delimiter=delimiter, lineterminator="").writerow([text])
+    csv_rows(file, delimiter=delimiter, lineterminator="")([text])
     return file.getvalue()

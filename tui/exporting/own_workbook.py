@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape
 
 from engine.intake.records import BLOCK, TableError
 from engine.intake.tables import Table
+from engine.sheets import cell_text
 from tui.exporting.own_columns import COLUMNS, Beside, Said, places
-from tui.sheets import cell_text
 
 _SPANS = re.compile(rb"""\sspans\s*=\s*(?:"[^"]*"|'[^']*')""")
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)", re.IGNORECASE)

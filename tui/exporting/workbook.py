@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import xlsxwriter
 
-from tui.sheets import cell_text
+from engine.sheets import cell_text
 
 ROWS = 1_048_576
 """Rows of a worksheet (ECMA-376, and Excel's own limit); what goes beyond stands on the next one."""

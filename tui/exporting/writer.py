@@ -1,12 +1,11 @@
 """The one writer of rows: CSV, JSONL or XLSX, row by row in constant memory, private, and whole or not at all.
 
 Cells are text to a spreadsheet: what begins like a formula gets an apostrophe in CSV, and in XLSX stands in a cell of
-the type text. Control characters become `?`.
+the type text. Control characters become `?` (`engine.sheets`).
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.sheets import csv_rows
 from engine.whole_files import whole_file, whole_path
 from storage.errors import RefusedError, UsageError
-from tui.sheets import csv_cell
 
 Row = dict[str, Any]
 Put = Callable[[Row], None]
@@ -108,8 +107,7 @@ def _opened(target: Path, format: Format, columns: Sequence[str]) -> Iterator[Pu
 def _lines(file: TextIO, format: Format, columns: Sequence[str]) -> Put:
     if format is Format.JSONL:
         return lambda row: print(json.dumps(row, ensure_ascii=True, default=str), file=file)
-    writer = csv.writer(file)
-    return _flat(lambda cells: writer.writerow(map(csv_cell, cells)), columns)
+    return _flat(csv_rows(file), columns)
 
 
 def _flat(put_cells: Callable[[Iterable[Any]], object], columns: Sequence[str]) -> Put:
