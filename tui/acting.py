@@ -135,7 +135,7 @@ class Acting(TypingAhead):
 
     async def _facts(self, action: Action, row: Row, given: Row) -> Row:
         """What a question must know beyond the row: the plan of a start, the last attempt of an uncertain job."""
-        if action.id == "job.resolve":
+        if action.id in ("job.resolve", "work.resolve"):
             job: Row = await self.read_once(lambda reader, now: reader.job(row["id"]))
             return job
         if action.id == "job.again":

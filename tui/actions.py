@@ -317,6 +317,10 @@ ACTIONS: tuple[Action, ...] = (
         "paceline campaign resolve {campaign} {id} --sent", refusals.resolve, danger=True,
     ),
     Action(
+        "work.resolve", "was it done?", "U", "job", "job.resolve", lambda row: {"job": row["id"]},
+        "paceline job resolve {id} --done", refusals.resolve_work, danger=True,
+    ),
+    Action(
         "job.explain", "why it waits", "x", "job", "", lambda row: {"id": row["id"]}, "paceline job explain {id}",
         opens=True, reads=True,
     ),

@@ -306,7 +306,7 @@ def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int)
         option = max(parameter.opts, key=len)
         if (add := OPTIONS.get(action.id, {}).get(option.removeprefix("--"))) is not None:
             more |= add(value, now)
-        elif not (action.id == "job.resolve" and key == "verdict"):
+        elif not (action.id in ("job.resolve", "work.resolve") and key == "verdict"):
             raise UsageError(f"{option} is for the command line", hint=f"paceline {' '.join(path)} --help")
     if action.id in FOR_MANY and (len(ids) > 1 or "filter" in more):
         chosen = str(more.pop("filter", "")).strip()

@@ -94,7 +94,8 @@ def retry_group(row: Row, situation: Situation) -> str:
 
 def retry_job(row: Row, situation: Situation) -> str:
     if row["state"] == "uncertain":
-        return f"uncertain: it may have been {_done(row)}. {situation.named('job.resolve')} decides"
+        decides = situation.named("work.resolve" if _is_work(row) else "job.resolve")
+        return f"uncertain: it may have been {_done(row)}. {decides} decides"
     if row["state"] == "held" and row.get("reason") == "approval":
         return f"it waits for approval: {situation.named('approval.approve')} in view 5 approves it"
     if row["state"] == "held" and row.get("reason") == "cancelled":
@@ -137,7 +138,15 @@ def cancel_job(row: Row, situation: Situation) -> str:
 
 
 def resolve(row: Row, situation: Situation) -> str:
-    return "" if row["state"] == "uncertain" else f"job {row['id']} is {row['state']}, not uncertain"
+    if row["state"] != "uncertain":
+        return f"job {row['id']} is {row['state']}, not uncertain"
+    return f"job {row['id']} is no message: was it done?" if _is_work(row) else ""
+
+
+def resolve_work(row: Row, situation: Situation) -> str:
+    if row["state"] != "uncertain":
+        return f"job {row['id']} is {row['state']}, not uncertain"
+    return "" if _is_work(row) else f"job {row['id']} is a message: was it sent?"
 
 
 def person(row: Row, situation: Situation) -> str:

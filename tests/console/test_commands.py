@@ -31,6 +31,7 @@ def test_the_words_are_those_of_the_command_line() -> None:
     assert parse("campaign resolve letters 12 --sent", NOON) == Do(action("job.resolve"), "12")
     assert parse("campaign retry x --spread 2h", NOON) == Do(action("campaign.retry"), "x", {"spread": 2 * HOUR})
     assert parse("campaign start 'a b' --at +1h", NOON) == Do(action("campaign.start"), "a b", {"at": NOON + HOUR})
+    assert parse("job resolve 12 --done", NOON) == Do(action("work.resolve"), "12")
     assert parse("job cancel 7", NOON) == Do(action("job.cancel"), "7")
     assert parse("job retry 1 2", NOON) == DoMany(action("jobs.retry"), (1, 2))
     assert parse("job retry --filter 'state:failed since:1h' --spread 2h", NOON) == DoMany(

@@ -39,6 +39,7 @@ def _more(action: Action) -> dict[str, str]:
     given: dict[str, dict[str, str]] = {
         "job.add": {"kind": "cleanup_old_data"},
         "job.resolve": {"verdict": "sent"},
+        "work.resolve": {"verdict": "sent"},
         "campaign.test": {"to": "ana@example.com"},
     }
     return {**given, **{id: {"reason": "wrong tone"} for id in REJECTS}}.get(action.id, {})

@@ -15,6 +15,7 @@ from tests.console.jobs_world import PROSPECTS, Jobs, working
 from tests.console.looking import SIZES, Compare, answered, asked, console, looking, message, shown, until, walk
 from tests.console.world import NOON, RecordingLink, World
 from tui.screens import work_today
+from tui.screens.all_actions import ActionsScreen
 from tui.screens.enqueue import EnqueueScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import AllJobsScreen
@@ -218,6 +219,18 @@ async def test_an_uncertain_job_is_asked_about_as_something_that_was_done(day: W
         await answered(pilot)
         await until(pilot, lambda: bool(link.calls))
         assert link.calls[-1] == ("job.resolve", {"job": UNCERTAIN, "verdict": "sent"})
+
+
+async def test_all_actions_name_the_command_of_a_background_job_that_is_uncertain(
+    day: World, link: RecordingLink
+) -> None:
+    async with looking(day, link, "3", size=(120, 40)) as (app, pilot):
+        await opened(app, pilot, UNCERTAIN)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ActionsScreen))
+        found = text_of(app)
+    assert f"paceline job resolve {UNCERTAIN} --done" in found
+    assert "campaign resolve" not in found
 
 
 async def test_read_only_nothing_is_made_or_ended(day: World, link: RecordingLink) -> None:

@@ -390,6 +390,7 @@ QUESTIONS: dict[str, Build] = {
     "job.cancel": cancel_job,
     "job.again": again,
     "job.resolve": resolve,
+    "work.resolve": resolve,
     "jobs.sent": sent_marked,
     "recipients.forget": forget_import,
     "recipients.suppress": suppress,
