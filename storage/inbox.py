@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from storage import reputation, sequences
 from storage.events import Event, add_event
 from storage.model import DAY, HOUR
-from storage.suppressions import Entry, add
+from storage.suppressions import FULL, MAILBOX_FULL, Entry, add, by_answer
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -32,8 +32,9 @@ is never about what was sent later."""
 class Returned:
     """One thing that came back, parsed. `kind`: bounce, delayed, delivered, complaint, reply, auto_reply,
     out_of_office, unsubscribe, accepted, unknown, unparsable. `suppress`: the reason word under which its address is
-    to be suppressed ("" for none), for `suppress_for` microseconds (0: for ever), on the list `scope` ("": on all).
-    `recipient_id` and `step_id` as a token told them (0: none did). `at` in microseconds UTC."""
+    to be suppressed ("" for none; `full` only at the third message within 30 days), for `suppress_for` microseconds (0:
+    for ever), on the list `scope` ("": on all). `recipient_id` and `step_id` as a token told them (0: none did).
+    `at` in microseconds UTC."""
 
     digest: str
     kind: str
@@ -140,10 +141,13 @@ def _match(tx: Tx, item: Returned) -> tuple[Any, str]:
     return None, ""
 
 
+_COMPLAINED = "SELECT 1 FROM inbox WHERE job_id = ? AND kind = 'complaint' LIMIT 1"
+
+
 def _follows(tx: Tx, item: Returned, job: Any, now: int) -> str:
     # A bounce about no message of ours may be forged, or a stranger's; a wish to be left alone is honoured anyway.
     wished = item.kind in ("complaint", "unsubscribe") and bool(item.addresses)
-    if item.suppress and (job is not None or wished):
+    if item.suppress and item.suppress != FULL and (job is not None or wished):
         value = job["address_key"] if job is not None else item.addresses[0]
         add(
             tx,
@@ -163,6 +167,9 @@ def _follows(tx: Tx, item: Returned, job: Any, now: int) -> str:
         case "bounce":
             return _bounced(tx, item, job, now)
         case "complaint":
+            if tx.one(_COMPLAINED, (job["id"],)) is not None:
+                # Two feedback loops, or a report and a payload, about one complaint.
+                return "noted"
             reputation.note_feedback(tx, job["campaign_id"], job["queue_id"], bounced=0, complained=1, now=now)
             return _stopped(tx, item, job, "unsubscribed", now)
         case "unsubscribe":
@@ -181,14 +188,19 @@ def _bounced(tx: Tx, item: Returned, job: Any, now: int) -> str:
     if job["state"] not in ("completed", "uncertain"):
         return "noted"
     words = (item.diagnostic or item.subject)[:500]
-    key = f"bounced: {item.enhanced or item.code or 'no code'} {words}".strip()[:100]
+    full = item.suppress == FULL
+    key = f"bounced: {item.enhanced or item.code or 'no code'} {MAILBOX_FULL if full else words}".strip()[:100]
     tx.execute(
         "UPDATE jobs SET state = 'bounced', reason = 'bounced', error_key = ?, last_error = ?, updated_at = ? WHERE id "
         "= ?",
         (key, words, now, job["id"]),
     )
     tx.move([(job, job["state"], job["error_key"], "bounced", key)])
-    reputation.note_feedback(tx, job["campaign_id"], job["queue_id"], bounced=1, complained=0, now=now)
+    if full:
+        # It says nothing about the sender or the list, but an address that stays full is given up.
+        by_answer(tx, job["id"], FULL, item.suppress_for, words, now, source=item.source, by="inbox")
+    else:
+        reputation.note_feedback(tx, job["campaign_id"], job["queue_id"], bounced=1, complained=0, now=now)
     stops = _stop_on(tx, job["campaign_id"])
     if "bounce" in stops:
         sequences.stop_person(tx, job["recipient_id"], "bounced", now)

@@ -221,6 +221,10 @@ _FREE["domain"] = _FREED.format(
 )
 
 
+FULL = "full"
+"""The reason under which an address is suppressed whose mailbox stays full."""
+MAILBOX_FULL = "mailbox full"
+"""How the error key of a message ends that met one (docs/outcomes.md)."""
 FULL_MAILBOXES, FULL_WITHIN = 3, 30 * DAY
 """So many messages that could not be delivered to a full mailbox within this time (us) suppress its address."""
 _WHOM = (
@@ -229,24 +233,26 @@ _WHOM = (
 )
 _FULL = (
     "SELECT count(*) AS n FROM jobs j WHERE j.recipient_id IN (SELECT id FROM recipients WHERE address_key = ?) "
-    "AND j.state = 'failed' AND j.error_key LIKE '%mailbox full' AND j.updated_at > ?"
+    f"AND j.state IN ('failed', 'bounced') AND j.error_key LIKE '%{MAILBOX_FULL}' AND j.updated_at > ?"
 )
 
 
-def by_answer(tx: Tx, job_id: int, reason: str, lasts: int, words: str, now: int) -> None:
-    """Suppress whom a message was for, since the answer says so: `dead`, `disabled`, or `full` at the third message
-    within 30 days. For `lasts` microseconds (0: for ever). `words` are the server's own."""
+def by_answer(
+    tx: Tx, job_id: int, reason: str, lasts: int, words: str, now: int, *, source: str = "answer", by: str = "engine"
+) -> None:
+    """Suppress whom a message was for, since the answer says so, or what came back at `source`: `dead`, `disabled`, or
+    `full` at the third message within 30 days. For `lasts` microseconds (0: for ever). `words` are the server's own."""
     person = tx.one(_WHOM, (job_id,))
     if person is None:
         return
-    if reason == "full" and tx.one(_FULL, (person["address_key"], now - FULL_WITHIN))["n"] < FULL_MAILBOXES:
+    if reason == FULL and tx.one(_FULL, (person["address_key"], now - FULL_WITHIN))["n"] < FULL_MAILBOXES:
         return
     kind, value = ("address", person["address_key"]) if "@" in person["address_key"] else ("profile", person["profile"])
     if not value:
         return
     until = now + lasts if lasts else None
-    entry = Entry(kind, value, reason, "", words[:200], "answer", until, person["campaign_id"], job_id)
-    new, _ = add(tx, [entry], "engine", now)
+    entry = Entry(kind, value, reason, "", words[:200], source, until, person["campaign_id"], job_id)
+    new, _ = add(tx, [entry], by, now)
     if new:
         text = f"{person['address'] or value} is suppressed ({reason}): {words[:200]}"
         add_event(tx, Event("suppression.added", text, campaign_id=person["campaign_id"], job_id=job_id, n=1), now)

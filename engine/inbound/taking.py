@@ -9,7 +9,6 @@ from engine.inbound.model import Inbound, Kind
 from engine.inbound.replies import bounce_outcome
 from engine.inbound.tokens import Token, read_token
 from engine.intake.addresses import AddressError, parse_address
-from engine.outcomes import Action
 from engine.suppressing import scope_of, suppressed_by
 from storage.inbox import Effect, Returned
 from storage.model import JobState
@@ -73,10 +72,7 @@ def _suppression(event: Inbound) -> tuple[str, int]:
         case Kind.UNSUBSCRIBE:
             return "unsubscribed", 0
         case Kind.BOUNCE:
-            outcome = bounce_outcome(event)
-            # A full mailbox may be full for this hour only: who relays for us gives up on it at once.
-            if outcome.action != Action.SOFT:
-                return suppressed_by(outcome, JobState.FAILED)
+            return suppressed_by(bounce_outcome(event), JobState.FAILED)
     return "", 0
 
 
