@@ -98,7 +98,7 @@ def waiting_people(reader: Reader, campaign: Campaign, ways: Sequence[Way]) -> d
 
 def resumed(
     campaign: Campaign,
-    first: int,
+    first: Step,
     ways: Sequence[Way],
     waiting: Mapping[int, Sequence[Row]],
     *,
@@ -110,18 +110,28 @@ def resumed(
     person = _person(campaign, ways)
     jobs: dict[int, tuple[Waiting, ...]] = {}
     for place, way in enumerate(ways):
-        anew = plans.Anew(campaign, way.limits, begin, salt + place)
-        jobs[way.queue_id] = tuple(sorted(_anew(anew, person, row, first) for row in waiting[way.queue_id]))
+        rows = waiting[way.queue_id]
+        given = [
+            (
+                row["id"],
+                row["due_at"],
+                row["error_key"],
+                row["fields"] or "{}",
+                way.queue_id,
+                row["step_id"],
+                row["gap"],
+            )
+            for row in rows
+        ]
+        moves = plans.Anew(campaign, way.limits, begin, salt + place, first).moves(given)
+        jobs[way.queue_id] = tuple(sorted(
+            Waiting(
+                due, job_id, gap, *person.of(row["address"] or "", row["fields"] or "{}"), row["tries"],
+                row["budget_at"], person=row["recipient_id"] or 0, step=row["step_id"] or 0,
+            )
+            for row, (job_id, due, gap) in zip(rows, moves, strict=True)
+        ))  # fmt: skip
     return jobs
-
-
-def _anew(anew: plans.Anew, person: PersonFacts, row: Row, first: int) -> Waiting:
-    fields = row["fields"] or "{}"
-    due, gap = anew.slot(row["due_at"], row["gap"], fields, later=bool(row["error_key"]), first=row["step_id"] == first)
-    return Waiting(
-        due, row["id"], gap, *person.of(row["address"] or "", fields), row["tries"], row["budget_at"],
-        person=row["recipient_id"] or 0, step=row["step_id"] or 0,
-    )  # fmt: skip
 
 
 def _person(campaign: Campaign, ways: Sequence[Way]) -> PersonFacts:

@@ -132,7 +132,7 @@ def _own_jobs(
         return lambda draw: None
     ways = _ways(asked)
     waiting = waiting_people(reader, asked.campaign, ways)
-    first = asked.row["steps"][0]["id"]
+    first = step_of(asked.row)
     return lambda draw: resumed(asked.campaign, first, ways, waiting, begin=begin, salt=begin + draw)
 
 

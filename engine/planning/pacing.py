@@ -47,7 +47,7 @@ def plan(
     window: Window | None = None,
     spread: int = 0,
 ) -> Iterator[Slot]:
-    """Yield `n` slots of the one endless plan that pacing, start, seed and window define, from slot `offset` on.
+    """`n` slots of the one endless plan that pacing, start, seed and window define, from slot `offset` on.
 
     Lazy: a writer of slices takes `itertools.islice` of one iterator, or asks again with the same start and a
     larger `offset` (the skipped gaps are drawn again, about 0.3 us each). Due times never go back. `human` and
@@ -61,10 +61,7 @@ def plan(
     if n < 0 or offset < 0:
         raise ValueError("a plan needs n >= 0 and offset >= 0")
     slots = _slots(pacing, start, random.Random(seed), window, spread)  # noqa: S311 - a plan must repeat
-    for _ in range(offset):
-        next(slots)
-    for _ in range(n):
-        yield next(slots)
+    return itertools.starmap(Slot, itertools.islice(slots, offset, offset + n))
 
 
 def estimate(
@@ -107,24 +104,33 @@ def estimate(
     return Estimate(first, start + low, start + high, text)
 
 
-def _slots(pacing: Pacing, start: int, rng: random.Random, window: Window | None, spread: int) -> Iterator[Slot]:
+_Drawn = Iterator[tuple[int, int]]
+"""Due time and gap of an endless plan."""
+
+
+def _slots(pacing: Pacing, start: int, rng: random.Random, window: Window | None, spread: int) -> _Drawn:
     if pacing.spread:
-        return itertools.starmap(Slot, spread_slots(pacing.jitter, start, rng, window, spread))
+        return spread_slots(pacing.jitter, start, rng, window, spread)
     drawn = _MODES[pacing.mode](pacing, start, rng)
     return drawn if window is None else _in_open_time(drawn, start, window)
 
 
-def _in_open_time(drawn: Iterator[Slot], start: int, window: Window) -> Iterator[Slot]:
+def _in_open_time(drawn: _Drawn, start: int, window: Window) -> _Drawn:
     """A plan drawn without a window, its due times moved apart by what is closed between them."""
-    before, due = start, later(window, start, 0)
+    openings = window.openings(start)
+    opens, closes = next(openings)
+    before, due = start, max(opens, start)
     for drawn_due, gap in drawn:
-        if drawn_due > before:
-            due = later(window, due, drawn_due - before)
-            before = drawn_due
-        yield Slot(due, gap)
+        due += drawn_due - before
+        before = drawn_due
+        while due >= closes:
+            over = due - closes
+            opens, closes = next(openings)
+            due = opens + over
+        yield due, gap
 
 
-def _human(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
+def _human(pacing: Pacing, start: int, rng: random.Random) -> _Drawn:
     low, high, due, number = pacing.gap_min, pacing.gap_max, start, 0
     lognormal = pacing.distribution == "lognormal" and high > low
     middle = (math.log(max(low, 1)) + math.log(max(high, 1))) / 2
@@ -140,10 +146,10 @@ def _human(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
             gap += pacing.rest
         number += 1
         due += gap
-        yield Slot(due, gap)
+        yield due, gap
 
 
-def _steady(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
+def _steady(pacing: Pacing, start: int, rng: random.Random) -> _Drawn:
     n, period = pacing.rate.n, pacing.rate.period
     reach = pacing.jitter * period / n / 2
     due, tick = start, 0
@@ -152,15 +158,15 @@ def _steady(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
         moved = start + tick * period // n + int((2 * rng.random() - 1) * reach)
         gap = max(0, moved - due)
         due += gap
-        yield Slot(due, gap)
+        yield due, gap
 
 
-def _blast(pacing: Pacing, start: int, rng: random.Random) -> Iterator[Slot]:
+def _blast(pacing: Pacing, start: int, rng: random.Random) -> _Drawn:
     due = start
     while True:
-        yield Slot(due, pacing.batch_delay)
+        yield due, pacing.batch_delay
         for _ in range(pacing.concurrency - 1):
-            yield Slot(due, 0)
+            yield due, 0
         due += pacing.batch_delay
 
 

@@ -43,14 +43,27 @@ class Timeline:
         self._plain: dict[int, Intervals] = {}
         """By offset from UTC (s), the first week of 1970: a week without a change of it or days off is the same."""
         self._span = (0, 0, 0)
-        self.seen = (0, 0)
-        """An opening that a plan has come to: the next message mostly lies in it too."""
+        self._seen = (0, 0, 0)
+        """[since, opens, closes): the opening last looked up, and since when nothing else is open. The next message of
+        a plan mostly lies in it too."""
 
     def is_open(self, at: int) -> bool:
         """Whether `at` lies in open time."""
         opens, closes = self._week(at // WEEK)
         place = bisect_right(opens, at) - 1
         return place >= 0 and at < closes[place]
+
+    def next_open(self, at: int) -> int | None:
+        """`at` itself when it is open, else the next opening; None: none within 400 days."""
+        since, opens, closes = self._seen
+        if since <= at < closes:
+            return at if at > opens else opens
+        found = self._of_week(at) or next(self.following(at), None)
+        if found is None:
+            return None
+        opens, closes = found
+        self._seen = (min(at, opens), opens, closes)
+        return max(at, opens)
 
     def following(self, at: int) -> Iterator[tuple[int, int]]:
         """[opens, closes) from the one that holds `at`, or the next; it ends where nothing opens for 400 days.
@@ -95,6 +108,12 @@ class Timeline:
         # One that was followed only so far is good for as long as it still reaches 400 days ahead.
         self._span = (opens, closes, closes if closes - at <= FAR else closes - FAR)
         return opens, closes
+
+    def _of_week(self, at: int) -> tuple[int, int] | None:
+        """The first of `following` where it lies in the week of `at`, as most do: half its time."""
+        opens, closes = self._week(at // WEEK)
+        place = bisect_right(closes, at)
+        return (opens[place], closes[place]) if place < len(opens) else None
 
     def _week(self, number: int) -> Intervals:
         found = self._weeks.get(number)

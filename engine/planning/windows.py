@@ -8,7 +8,7 @@ open what the evening before has begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -114,21 +114,22 @@ class Window:
 
     def next_open(self, at: int) -> int | None:
         """`at` itself when it is open, else when the window opens next. None: not within 400 days."""
-        return self.advance(at, 0)
+        return self._timeline.next_open(at)
+
+    def openings(self, start: int) -> Iterator[tuple[int, int]]:
+        """[opens, closes) from the one that holds `start` (us), or the next, without end; one may come in parts that
+        touch. Raises UsageError where nothing opens for 400 days."""
+        yield from self._timeline.following(start)
+        raise _stops_to_open()
 
     def advance(self, at: int, duration: int) -> int | None:
         """`at` moved on by `duration` (us, 0 or more) of open time, into open time. None: there is not that much,
         because the window stops to open for 400 days. Raises ValueError for less than nothing."""
         if duration < 0:
             raise ValueError("open time goes forward only")
-        timeline = self._timeline
-        opens, closes = timeline.seen
-        if opens <= at and at + duration < closes:
-            return at + duration
-        for opens, closes in timeline.following(at):
+        for opens, closes in self._timeline.following(at):
             begin = max(opens, at)
             if duration < closes - begin:
-                timeline.seen = (opens, closes)
                 return begin + duration
             duration -= closes - begin
         return None
@@ -172,8 +173,12 @@ def later(window: Window | None, at: int, duration: int) -> int:
         return at + duration
     moved = window.advance(at, duration)
     if moved is None:
-        raise UsageError("window: it does not open within 400 days", hint="check its hours, holidays and closed dates")
+        raise _stops_to_open()
     return moved
+
+
+def _stops_to_open() -> UsageError:
+    return UsageError("window: it does not open within 400 days", hint="check its hours, holidays and closed dates")
 
 
 @lru_cache(maxsize=1_024)

@@ -206,3 +206,14 @@ async def test_a_plan_made_anew_keeps_a_retry_s_own_later_time(desk: Desk) -> No
     await desk.store.move([(batch.jobs[0], late, 0)])
     await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=desk.clock())
     assert desk.job(batch.jobs[0])["due_at"] == late
+
+
+async def test_a_plan_made_anew_keeps_the_first_step_s_own_pacing(desk: Desk) -> None:
+    batch = await desk.campaign(3, pacing={"mode": "steady", "rate": "60/min"})
+    own = '{"mode": "human", "gap_min": "2h", "gap_max": "2h"}'
+    await desk.store.writer.submit(lambda tx: tx.execute("UPDATE steps SET pacing = ?", (own,)))
+    now = desk.clock()
+    await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=now)
+    assert [due for _, due, *_ in await desk.store.waiting(batch.id, (-1, 0))] == [
+        now + n * 2 * HOUR for n in (1, 2, 3)
+    ]
