@@ -141,7 +141,7 @@ UNPLANNED = (
 
 def unplanned(tx: Tx, campaign_id: int, step_id: int, after: int) -> list[Unplanned]:
     """The next slice of recipients without a job for this step."""
-    return list(map(Unplanned._make, tx.all(UNPLANNED, (campaign_id, after, step_id, SLICE))))
+    return list(map(Unplanned._make, tx.tuples(UNPLANNED, (campaign_id, after, step_id, SLICE))))
 
 
 def begin_batch(tx: Tx, campaign_id: int | None, kind: str, name: str, actor: str, now: int) -> int:

@@ -57,7 +57,7 @@ class Tx:
         given: list[Any] = []
         for some in _chunks(rows):
             text = sql + _marks(width, len(some)) + then
-            given += self._connection.execute(text, [value for row in some for value in row]).fetchall()
+            given += self._connection.execute(text, [*chain.from_iterable(some)]).fetchall()
         return given
 
     def update_many(self, sql: str, width: int, rows: Sequence[tuple[Any, ...]], before: tuple[Any, ...] = ()) -> int:
