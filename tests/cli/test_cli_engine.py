@@ -247,10 +247,18 @@ def test_an_engine_that_only_waits_for_one_batch_says_whom_else_it_serves(home: 
     add_relay(home, relay.port)
     message = ("-t", home.folder / "message.txt", "-a", "relay", "--live")
     assert home("send", home.folder / "people.csv", *message, "--name", "before").code == 0
-    done = home.program("send", home.folder / "people.csv", *message, "--name", "now", "--wait")
+    work = ("cleanup_old_data", "--payload", "{}")
+    assert home("job", "add", *work, "--at", "2099-01-01T00:00:00Z").code == 0
+    daily = ("--cron", "0 3 * * *", "--kind", "cleanup_old_data", "--payload", "{}")
+    assert home("schedule", "add", "nightly", *daily).code == 0
+    done = home.program("send", home.folder / "people.csv", *message, "--name", "now", "--wait", "--json")
     assert done.code == 0, done.err
-    assert "this engine also sends what is due of before" in done.err
-    assert len(relay.accepted()) == 6
+    also = "sends what is due of before, runs 1 background job when due, fires 1 schedule"
+    assert f"this engine also {also}, until this batch is done" in done.err
+    assert done.json["beside"] == {"campaigns": ["before"], "jobs": 1, "schedules": 1}
+    # Its own are all that it waits for; what else was due had its turn beside them.
+    assert done.json["job"]["summary"]["success"] == 3
+    assert len(relay.accepted()) >= 3
 
 
 @pytest.mark.parametrize(

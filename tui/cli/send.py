@@ -21,6 +21,7 @@ from tui.cli.session import Session
 from tui.cli.times import now_us
 from tui.cli.tuning import window_options
 from tui.cli.verbs import Change
+from tui.format import plural
 from tui.safe_text import safe_text
 
 
@@ -65,7 +66,8 @@ def send(
     """Send a message to everybody in FILE: makes a campaign, imports, starts, and prints campaign and batch at once.
 
     Everything is checked first; what is refused makes nothing. Exit 1 with --wait when not all were sent.
-    With --wait and no engine, one runs meanwhile: what is due of other active campaigns leaves too, and it says so.
+    With --wait and no engine, one runs meanwhile, and it is everybody's: what is due of other active campaigns leaves
+    too, background jobs run and schedules fire. It says so before it begins. `campaign pause` keeps one out.
     """
     from tui.cli.importing import Source, import_file, parse_mapping
     from tui.cli.letters import read_letter
@@ -174,7 +176,8 @@ def _wait(session: Session, batch_id: int, result: Json) -> int:
     if holder is None:
         from tui.cli.headless import Headless
 
-        _tell_company(session, batch_id)
+        result["beside"] = _company(session, batch_id)
+        _tell_company(result["beside"])
         Headless(session.db, session.load_config, done=done).run(until_idle=True)
     else:
         from tui.cli.watching import watch_batch
@@ -194,15 +197,33 @@ def _wait(session: Session, batch_id: int, result: Json) -> int:
     return 0 if data["progress"]["sent"] == data["total"] else 1
 
 
-def _tell_company(session: Session, batch_id: int) -> None:
-    """An engine is an engine: what else is active has its turn as well, and that must not come as a surprise."""
+def _company(session: Session, batch_id: int) -> Json:
+    """What else an engine of this store has to do: other active `campaigns` with something to send, background `jobs`
+    that wait, `schedules` that fire."""
+    from storage import kind_facts, schedule_facts
+
     with session.reader() as reader:
         own = reader.batch(batch_id)["campaign_id"]
-        others = [
-            row["name"]
-            for row in reader.campaigns()
-            if row["state"] == "active" and row["id"] != own and row["counts"]["pending"]
-        ]
-    if others:
+        return {
+            "campaigns": [
+                row["name"]
+                for row in reader.campaigns()
+                if row["state"] == "active" and row["id"] != own and row["counts"]["pending"]
+            ],
+            "jobs": sum(queue["pending"] for queue in kind_facts.queues(reader)),
+            "schedules": sum(schedule["enabled"] for schedule in schedule_facts.schedules(reader)),
+        }
+
+
+def _tell_company(beside: Json) -> None:
+    """An engine is an engine: what else is active has its turn as well, and that must not come as a surprise."""
+    parts = []
+    if others := beside["campaigns"]:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        say(f"this engine also sends what is due of {', '.join(safe_text(name) for name in others[:5])}{more}")
+        parts.append(f"sends what is due of {', '.join(safe_text(name) for name in others[:5])}{more}")
+    if beside["jobs"]:
+        parts.append(f"runs {plural(beside['jobs'], 'background job')} when due")
+    if beside["schedules"]:
+        parts.append(f"fires {plural(beside['schedules'], 'schedule')}")
+    if parts:
+        say(f"this engine also {', '.join(parts)}, until this batch is done")
