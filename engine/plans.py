@@ -20,7 +20,7 @@ from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
 from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
-from storage.recipients import SLICE, PlannedJob, Waiting
+from storage.recipients import MOVED, PlannedJob, Waiting
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -287,9 +287,9 @@ async def replan(
             queue: Anew(campaign, one, now, now + place, first) for place, (queue, one) in enumerate(limits.items())
         }
         writing: Awaitable[None] | None = None
-        for place in range(0, len(jobs), SLICE):
+        for place in range(0, len(jobs), MOVED):
             by_queue: dict[int, list[Waiting]] = {}
-            for job in jobs[place : place + SLICE]:
+            for job in jobs[place : place + MOVED]:
                 by_queue.setdefault(job[4], []).append(job)
             moves = [move for queue, own in by_queue.items() if queue in anews for move in anews[queue].moves(own)]
             # One slice is written while the next one is planned, and sends and screens get their turn.
