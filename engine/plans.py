@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from engine.overlaps import left_out, not_before, others_of
 from engine.planning.limits import Limits
 from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
+from engine.write_behind import WriteBehind
 from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
-from storage.recipients import MOVED, PlannedJob, Waiting
+from storage.recipients import MOVED, PlannedJob, Unplanned, Waiting
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -181,11 +182,8 @@ async def _plan_slices(
     queued, held, elsewhere = 0, 0, 0
     first: int | None = None
     last: int | None = None
-    writing: Awaitable[None] | None = None
-    reading = asyncio.ensure_future(store.unplanned(campaign.id, step.id, 0))
-    while people := await reading:
-        # The next slice is asked for before this one is planned: behind what is written it would be waited for.
-        reading = asyncio.ensure_future(store.unplanned(campaign.id, step.id, people[-1].id))
+    writing = WriteBehind()
+    async for people in _slices_of_people(store, campaign.id, step.id):
         jobs = []
         others = await others_of(store, campaign, channel, [person.id for person in people], start)
         for number, (recipient_id, address, fields, profile) in enumerate(people):
@@ -210,14 +208,19 @@ async def _plan_slices(
             else:
                 first = due if first is None else min(first, due)
                 last = due if last is None else max(last, due)
-        # One slice is written while the next one is planned; at most one is under way.
-        if writing is not None:
-            await writing
-        writing = asyncio.ensure_future(store.add_jobs(batch_id, campaign, step.id, jobs))
+        await writing.begin(store.add_jobs(batch_id, campaign, step.id, jobs))
         queued += len(jobs)
-    if writing is not None:
-        await writing
+    await writing.done()
     return Planned(batch_id, queued, held, first, last, elsewhere=elsewhere)
+
+
+async def _slices_of_people(store: Store, campaign_id: int, step_id: int) -> AsyncIterator[list[Unplanned]]:
+    """Everybody without a message, slice by slice. The next slice is asked for before this one is planned: behind what
+    is written then it would be waited for."""
+    reading = asyncio.ensure_future(store.unplanned(campaign_id, step_id, 0))
+    while people := await reading:
+        reading = asyncio.ensure_future(store.unplanned(campaign_id, step_id, people[-1].id))
+        yield people
 
 
 def open_at(windows: Sequence[Window], at: int, fields: str) -> int:
@@ -286,21 +289,16 @@ async def replan(
         anews = {
             queue: Anew(campaign, one, now, now + place, first) for place, (queue, one) in enumerate(limits.items())
         }
-        writing: Awaitable[None] | None = None
+        writing = WriteBehind()
         for place in range(0, len(jobs), MOVED):
             by_queue: dict[int, list[Waiting]] = {}
             for job in jobs[place : place + MOVED]:
                 by_queue.setdefault(job[4], []).append(job)
             moves = [move for queue, own in by_queue.items() if queue in anews for move in anews[queue].moves(own)]
-            # One slice is written while the next one is planned, and sends and screens get their turn.
-            if writing is not None:
-                await writing
-            writing = asyncio.ensure_future(store.move(moves))
-            await asyncio.sleep(0)
+            await writing.begin(store.move(moves))
             planned += len(moves)
             dues += _ends(moves)
-        if writing is not None:
-            await writing
+        await writing.done()
     finally:
         await store.set_replanning(campaign.id, False)
     return planned, min(dues, default=None), max(dues, default=None)
