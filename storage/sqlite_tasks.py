@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from storage import pruning, stages, task_endings, tasks
-from storage.events import Event
+from storage.events import Event, add_event
 from storage.pruning import Pruned
 from storage.recipients import begin_batch, finish_batch
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
@@ -20,7 +20,9 @@ class SqliteTasks:
     _now: Callable[[], int]
     _epoch: int
 
-    async def enqueue(self, new: Sequence[NewTask], *, name: str, actor: str) -> tuple[int, list[Made]]:
+    async def enqueue(
+        self, new: Sequence[NewTask], *, name: str, actor: str, tell: Callable[[list[Made]], Event] | None = None
+    ) -> tuple[int, list[Made]]:
         def run(tx: Tx) -> tuple[int, list[Made]]:
             now = self._now()
             batch_id = begin_batch(tx, None, "enqueue", name, actor, now)
@@ -28,6 +30,8 @@ class SqliteTasks:
             if any(one.new for one in made):
                 stages.stage_batch(tx, batch_id, go_on=False)
                 finish_batch(tx, batch_id)
+                if tell is not None:
+                    add_event(tx, tell(made), now)
                 return batch_id, made
             tx.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
             return 0, made
@@ -37,13 +41,19 @@ class SqliteTasks:
     async def add_tasks(self, batch_id: int, new: Sequence[NewTask]) -> list[Made]:
         return await self.writer.submit(lambda tx: tasks.add(tx, batch_id, new, self._now(), loading=True))
 
-    async def finish_enqueue(self, batch_id: int, *, go_on: bool) -> None:
+    async def finish_enqueue(
+        self, batch_id: int, *, go_on: bool, tell: Callable[[int, str], Event] | None = None
+    ) -> None:
         def run(tx: Tx) -> None:
-            if not tx.one("SELECT total FROM batches WHERE id = ?", (batch_id,))["total"]:
+            row = tx.one("SELECT total, name, state FROM batches WHERE id = ?", (batch_id,))
+            if not row["total"]:
                 tx.execute("DELETE FROM batches WHERE id = ? AND state = 'loading'", (batch_id,))
                 return
             stages.stage_batch(tx, batch_id, go_on=go_on)
             finish_batch(tx, batch_id)
+            # A commit that is asked for twice is told once.
+            if tell is not None and row["state"] == "loading":
+                add_event(tx, tell(row["total"], row["name"]), self._now())
 
         await self.writer.submit(run)
 

@@ -212,8 +212,11 @@ class Store(Protocol):
     async def add_event(self, event: Event) -> None: ...
 
     # background jobs
-    async def enqueue(self, new: Sequence[NewTask], *, name: str, actor: str) -> tuple[int, list[Made]]:
-        """Make background jobs under a batch of their own (0: none is new), all or none of them."""
+    async def enqueue(
+        self, new: Sequence[NewTask], *, name: str, actor: str, tell: Callable[[list[Made]], Event] | None = None
+    ) -> tuple[int, list[Made]]:
+        """Make background jobs under a batch of their own (0: none is new), all or none of them. `tell`: the event of
+        those that were made, where one is."""
         ...
 
     async def add_tasks(self, batch_id: int, new: Sequence[NewTask]) -> list[Made]:
@@ -221,7 +224,11 @@ class Store(Protocol):
         `release_slice`."""
         ...
 
-    async def finish_enqueue(self, batch_id: int, *, go_on: bool) -> None: ...
+    async def finish_enqueue(
+        self, batch_id: int, *, go_on: bool, tell: Callable[[int, str], Event] | None = None
+    ) -> None:
+        """Let a batch be released; one with nothing in it is removed. `tell`: its event, by its jobs and its name."""
+        ...
 
     async def claim_tasks(self, ask: Callable[[], TaskClaim]) -> list[ClaimedTask]: ...
 

@@ -13,9 +13,10 @@ from engine.planning.durations import format_duration
 from engine.priority import priority_of
 from engine.processors.registry import check_payload
 from storage.errors import PacelineError, RefusedError, UsageError
+from storage.events import Event
 from storage.model import SEND, Actor, JobState
 from storage.task_facts import task
-from storage.tasks import CHANNEL, NewTask
+from storage.tasks import CHANNEL, Made, NewTask
 
 OPEN = (JobState.HELD, JobState.PENDING, JobState.PROCESSING)
 MOST_ROWS = 1_000
@@ -88,7 +89,12 @@ async def add(context: Context, args: AddArgs, actor: Actor) -> Result:
     """Make one background job. With a unique key that a job has which is open or uncertain, that one is answered
     instead."""
     task = new_task(context, args, await queues_of(context), origin=args.origin)
-    batch_id, [made] = await context.store.enqueue([task], name=args.kind, actor=actor.user)
+
+    def tell(made: list[Made]) -> Event:
+        text = f"made job {made[0].id}: {args.kind}"
+        return audit("job.added", text, actor, job_id=made[0].id, n=1, data={"kind": args.kind, "origin": args.origin})
+
+    batch_id, [made] = await context.store.enqueue([task], name=args.kind, actor=actor.user, tell=tell)
     context.hooks.wake()
     trigger = "manual" if args.origin == "manual" else args.origin
     said = f"job {made.id} queued" if made.new else f"job {made.id} has this key and is not over: nothing was made"
@@ -160,7 +166,12 @@ async def rows(context: Context, args: RowsArgs, actor: Actor) -> Result:
 @action("job.commit", CommitArgs)
 async def commit(context: Context, args: CommitArgs, actor: Actor) -> Result:
     """Let a whole batch run; one with nothing in it is removed."""
-    await context.store.finish_enqueue(args.batch_id, go_on=args.go_on)
+
+    def tell(n: int, name: str) -> Event:
+        text = f"made {n:,} {'job' if n == 1 else 'jobs'}{f' of {name}' if name else ''} (batch {args.batch_id})"
+        return audit("job.added", text, actor, n=n, data={"batch": args.batch_id})
+
+    await context.store.finish_enqueue(args.batch_id, go_on=args.go_on, tell=tell)
     await plans.release(context.store, args.batch_id)
     context.hooks.wake()
     return {"success": True, "batch_id": args.batch_id}

@@ -140,6 +140,29 @@ async def test_one_open_job_a_unique_key(work: WorkWorld) -> None:
     assert work.job(later)["state"] == "completed"
 
 
+async def test_it_is_written_down_who_made_a_job(work: WorkWorld) -> None:
+    first = await work.add("a", takes=60, job={"unique": "a"})
+    assert await work.add("a", job={"unique": "a"}) == first, "a known key makes nothing"
+    [event] = work.events("job.added")
+    assert (event["actor"], event["via"], event["job_id"], event["n"]) == ("ana", "cli", first, 1)
+    assert event["text"] == f"ana made job {first}: scripted"
+
+
+async def test_many_jobs_made_at_once_are_one_event_with_their_number(work: WorkWorld) -> None:
+    batch = (await work.call("job.begin", name="nightly"))["batch_id"]
+    rows = [{"kind": "scripted", "payload": {"name": f"{n}"}} for n in range(30)]
+    await work.call("job.rows", batch_id=batch, rows=rows)
+    assert work.events("job.added") == []
+    await work.call("job.commit", batch_id=batch)
+    await work.call("job.commit", batch_id=batch)
+    [event] = work.events("job.added")
+    assert (event["n"], event["actor"], event["via"]) == (30, "ana", "cli")
+    assert event["text"] == f"ana made 30 jobs of nightly (batch {batch})"
+    empty = (await work.call("job.begin"))["batch_id"]
+    await work.call("job.commit", batch_id=empty)
+    assert len(work.events("job.added")) == 1
+
+
 async def test_a_running_job_that_looks_ends_at_a_good_place(work: WorkWorld) -> None:
     job_id = await work.add(takes=60, looks=True)
     await work.clock.run(5 * SECOND)
