@@ -32,17 +32,23 @@ def failing(store: SqliteStore, name: str, turn: int, error: Exception) -> None:
     setattr(store, name, call)
 
 
-async def test_a_start_that_fails_half_way_is_taken_back_and_can_be_made_again(world: World) -> None:
+@pytest.mark.parametrize(
+    "where", [("add_jobs", 2), ("unplanned", 3), ("activate_campaign", 1)], ids=["writing", "reading on", "at the end"]
+)
+async def test_a_start_that_fails_half_way_is_taken_back_and_can_be_made_again(
+    world: World, where: tuple[str, int]
+) -> None:
     await world.start()
-    await world.campaign(people=1_500, start=False, pacing=BLAST)
-    failing(world.engine.store, "add_jobs", 2, StoreError("the store is locked"))
+    await world.campaign(people=2_500, start=False, pacing=BLAST)
+    failing(world.engine.store, *where, StoreError("the store is locked"))
     with pytest.raises(StoreError):
         await world.call("campaign.start", name="c")
     assert world.counts() == {}
+    assert world.rows("SELECT id FROM jobs UNION ALL SELECT id FROM batches") == []
     answer = await world.call("campaign.start", name="c")
-    assert answer["queued"] == 1_500
+    assert answer["queued"] == 2_500
     await world.restart()
-    assert sum(world.counts().values()) == 1_500
+    assert sum(world.counts().values()) == 2_500
 
 
 async def test_a_batch_that_a_dead_start_left_is_removed_before_the_next_one(world: World) -> None:
