@@ -14,11 +14,12 @@ from itertools import takewhile
 from typing import Any
 
 from tui import refusals
+from tui.sequence_steps import without_step
 
 Row = dict[str, Any]
 NAMED = (
-    "campaign", "letter", "queue", "alarm", "job", "approval", "person", "suppression", "suppressions",
-    "jobs", "schedule", "schedules", "pipeline", "engine",
+    "campaign", "letter", "sequence", "step", "queue", "alarm", "job", "approval", "person", "suppression",
+    "suppressions", "jobs", "schedule", "schedules", "pipeline", "engine",
 )  # fmt: skip
 """Scopes of what a line of `:` can name; a group of failures or a set of marks it cannot."""
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -174,6 +175,15 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "alarm.ack", "acknowledge", "d", "alarm", "alarm.ack", lambda row: {"id": row["id"]},
         "paceline alarm ack {id}", refusals.alarm_ack, reversible=True,
+    ),
+    Action(
+        "step.add", "one more message", "A", "sequence", "", _name, "paceline campaign step add {name}",
+        refusals.add_step, opens=True,
+    ),
+    Action(
+        "step.remove", "take it out", "X", "step", "campaign.edit",
+        lambda row: {**_named_version(row), "steps": without_step(row, row["step"])},
+        "paceline campaign step remove {name} {step}", refusals.remove_step, danger=True, reversible=True,
     ),
     Action(
         "campaign.pause", "pause", "p", "campaign", "campaign.pause", _name, "paceline campaign pause {name}",

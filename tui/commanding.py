@@ -84,7 +84,8 @@ class Commanding(Acting, Going):
         if off := action.off(row, self.situation()):
             self.say(f"{action.title} is off: {off}", "warn")
             return
-        await self._guarded(action, row, {key: value for key, value in wanted.more.items() if key != "off"})
+        of_row = ("off", "campaign") if action.scope == "step" else ("off",)
+        await self._guarded(action, row, {key: value for key, value in wanted.more.items() if key not in of_row})
 
     async def _do_many(self, wanted: DoMany) -> None:
         from storage.filters import parse as parse_filter
@@ -101,7 +102,7 @@ class Commanding(Acting, Going):
         await self._guarded(action, row, wanted.more)
 
     async def _row(self, scope: str, name: str, campaign: str = "") -> Row:
-        """What an action is for, by its name; `campaign` is the one that a person is in."""
+        """What an action is for, by its name; `campaign` is the one that a person or a step is in."""
 
         from engine.intake.keys import key_of
         from storage.people_page import by_key
@@ -110,8 +111,10 @@ class Commanding(Acting, Going):
         from tui.suppressing import entry_named
 
         def load(reader: Reader, now: int) -> Row:
-            if scope in ("campaign", "letter"):
+            if scope in ("campaign", "letter", "sequence"):
                 return reader.campaign(name)
+            if scope == "step":
+                return {**reader.campaign(campaign), "step": int(name)}
             if scope == "person":
                 return {
                     **by_key(reader, reader.campaign(campaign)["id"], key_of(name)),

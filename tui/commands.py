@@ -146,6 +146,7 @@ OPTIONS: dict[str, dict[str, Callable[[Any, int], dict[str, Any]]]] = {
     "campaign.live": {"off": lambda value, now: {"off": True}},
     "campaign.check": {"connect": lambda value, now: {"connect": True}},
     "campaign.test": {"to": lambda value, now: {"to": value}},
+    "step.add": {"at": lambda value, now: {"place": value}},
     "recipients.edit": {"campaign": lambda value, now: {"campaign": value}},
     "recipients.import": {"campaign": lambda value, now: {"campaign": value}},
     "job.retry": {
@@ -315,6 +316,8 @@ def _do(action: Action, path: tuple[str, ...], context: click.Context, now: int)
                 "name jobs by id, or some by --filter", hint='for example --filter "state:failed since:1h"'
             )
         return DoMany(action_of(FOR_MANY[action.id]), ids, chosen, more)
+    if action.id == "step.remove":
+        return Do(action, name, {**more, "campaign": context.params["name"]})
     if action.id == "recipients.import":
         # The file is what the command line names first; what is acted on is the campaign.
         return Do(action, more.get("campaign", ""), {"path": name})
@@ -345,7 +348,7 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
     elif done == ["theme"]:
         found = list(THEME_NAMES)
     elif len(done) == 1:
-        verbs = {path[1] for path in (*BY_WORDS, *SHOWS) if len(path) == 2 and path[0] == done[0]}
+        verbs = {path[1] for path in (*BY_WORDS, *SHOWS) if len(path) > 1 and path[0] == done[0]}
         found = [f"{verb} " if _scope((done[0], verb)) != "engine" else verb for verb in sorted(verbs)]
     elif tuple(done) in (("recipients", "import"), ("recipients", "edit")):
         found = []
@@ -353,10 +356,14 @@ def offers(line: str, names: Mapping[str, Sequence[str]]) -> list[str]:
         found = [shlex.quote(name) for name in names.get("campaign", ())]
     elif done[:2] == ["job", "add"] and done[-1] == "--set" and len(done) > 3:
         found = _fields(done[2])
+    elif verbs := {path[2] for path in BY_WORDS if len(path) == 3 and path[:2] == tuple(done)}:
+        found = [f"{verb} " for verb in sorted(verbs)]
+    elif tuple(done) in BY_WORDS and len(done) == 3:
+        found = [shlex.quote(name) for name in names.get("campaign", ())]
     elif len(done) == 2:
         found = [shlex.quote(name) for name in names.get(_scope((done[0], done[1])), ())]
     else:
-        action = BY_WORDS.get((done[0], done[1]))
+        action = BY_WORDS.get((done[0], done[1])) or BY_WORDS.get(tuple(done[:3]))
         found = _options(action) if action else []
     return [" ".join([*done, word]) for word in found if word.startswith(part) and word != part]
 

@@ -175,6 +175,20 @@ def message(row: Row, situation: Situation) -> str:
     return f"{row['name']} is cancelled" if row["state"] == "cancelled" else ""
 
 
+def add_step(row: Row, situation: Situation) -> str:
+    if row["state"] == "completed":
+        return f"{row['name']} is completed: a further message would begin at once"
+    return message(row, situation)
+
+
+def remove_step(row: Row, situation: Situation) -> str:
+    if row["step"] == 1:
+        return "the first message is the campaign's own: it is changed, not taken out"
+    if not 1 < row["step"] <= len(row["steps"]):
+        return f"{row['name']} has no step {row['step']}"
+    return message(row, situation)
+
+
 def pacing(row: Row, situation: Situation) -> str:
     return f"{row['name']} is {row['state']}" if row["state"] in ("completed", "cancelled") else ""
 

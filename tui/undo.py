@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.model import SECOND
 from tui.actions import Row
+from tui.sequence_steps import stored
 
 CANCEL_GRACE = 10 * SECOND
 KEPT = 10
@@ -25,6 +26,7 @@ REVERSE: dict[str, Reverse] = {
     "campaign.resume": ("campaign.pause", _name),
     "campaign.cancel": ("campaign.undo_cancel", _name),
     "campaign.live": ("campaign.live", lambda row: {"name": row["name"], "live": row["live"]}),
+    "step.remove": ("campaign.edit", lambda row: {"name": row["name"], "steps": stored(row)}),
     "alarm.ack": ("alarm.unack", lambda row: {"id": row["id"]}),
     "queue.pause": ("queue.resume", _name),
     "schedule.disable": ("schedule.enable", _name),

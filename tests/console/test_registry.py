@@ -19,11 +19,16 @@ from tui.screens.questions import QUESTIONS
 from tui.undo import BY_ANSWER, BY_EVENT, BY_RESULT, REVERSE
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
+SAID = {
+    "position": 1, "subject": "Hello", "text": "Hi", "html": "", "headers": {}, "attachments": [], "channel": "",
+    "wait": {}, "conditions": [], "pacing": {},
+}  # fmt: skip
 ROW = {
     "id": 7, "name": "letters", "state": "active", "version": 3, "live": True, "raw_key": "x", "error_key": "x",
     "only_campaign": "letters", "campaign": "letters", "failed": 1, "held": 0, "uncertain": 0, "reason": "",
     "counts": {"failed": 1, "held": 0}, "ids": [7], "filter": "state:failed",
     "lease": 1, "seen": [[7, "failed", 1]], "payload": {},
+    "step": 2, "channel": "smtp", "steps": [SAID, {**SAID, "position": 2}],
 }  # fmt: skip
 
 

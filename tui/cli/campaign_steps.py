@@ -14,11 +14,10 @@ from tui.cli.output import Json, emit, out, pairs, say, table
 from tui.cli.session import Session
 from tui.cli.verbs import Change, Lazy, LazyGroup, Verb
 from tui.safe_text import safe_text
+from tui.sequence_steps import PARTS, reaches_at_once, refuse_empty, stored, with_step, without_step
 
 CONDITIONS = ("no_reply", "no_bounce", "accepted", "not_accepted")
 """As `engine.sequences.CONDITIONS`, which a help page need not load; a test compares them."""
-_PARTS = ("subject", "text", "html", "headers", "attachments")
-_STORED = (*_PARTS, "channel", "wait", "conditions", "pacing")
 
 
 @click.command("steps", cls=Verb)
@@ -84,25 +83,20 @@ def add(session: Session, /, name: str, place: int | None, **options: Any) -> No
     step = _given(options)
     with session.reader() as reader:
         row = reader.campaign(name)
-    found = _stored(row)
-    place = place or len(found) + 2
-    if place > len(found) + 2:
-        raise UsageError(f"the next step is {len(found) + 2}, not {place}", hint=f"paceline campaign steps {name}")
-    _refuse_empty(row, step)
-    found.insert(place - 2, step)
-    if row["state"] != "draft" and place == len(found) + 1:
+    found, place = with_step(row, step, place)
+    if reaches_at_once(row, place):
         session.confirm(
             f"Add step {place} to {safe_text(name)}? Whoever has had step {place - 1} gets it too, at once where its "
             "wait is over when the campaign goes on."
         )
-    _change(session, row, found, f"step {place}")
+    _change(session, row, found)
 
 
 @click.command("edit", cls=Change)
 @click.argument("name")
 @click.argument("number", metavar="STEP", type=click.IntRange(1))
 @click.option("--always", is_flag=True, help="No condition any more.")
-@click.option("--drop", multiple=True, type=click.Choice(_PARTS[1:]), help="Take a part out of the message.")
+@click.option("--drop", multiple=True, type=click.Choice(PARTS[1:]), help="Take a part out of the message.")
 @_step_options
 @click.pass_obj
 def edit(session: Session, /, name: str, number: int, always: bool, drop: tuple[str, ...], **options: Any) -> None:
@@ -110,7 +104,7 @@ def edit(session: Session, /, name: str, number: int, always: bool, drop: tuple[
     changes = _given(options)
     with session.reader() as reader:
         row = reader.campaign(name)
-    found = _stored(row)
+    found = stored(row)
     step = found[_place(row, number) - 2]
     step.update(changes)
     for part in drop:
@@ -119,8 +113,8 @@ def edit(session: Session, /, name: str, number: int, always: bool, drop: tuple[
         step["conditions"] = []
     if not changes and not drop and not always:
         raise UsageError("nothing was given to change", hint="paceline campaign step edit --help")
-    _refuse_empty(row, step)
-    _change(session, row, found, f"step {number}")
+    refuse_empty(row, step)
+    _change(session, row, found)
 
 
 @click.command("remove", cls=Change)
@@ -131,10 +125,9 @@ def remove(session: Session, name: str, number: int) -> None:
     """Take a step out of the sequence of NAME; later ones move up. One that somebody has a message of stays."""
     with session.reader() as reader:
         row = reader.campaign(name)
-    found = _stored(row)
-    del found[_place(row, number) - 2]
+    found = without_step(row, _place(row, number))
     session.confirm(f"Take step {number} out of {safe_text(name)}?")
-    _change(session, row, found, f"step {number}")
+    _change(session, row, found)
 
 
 def _given(options: Json) -> Json:
@@ -149,7 +142,7 @@ def _given(options: Json) -> Json:
         headers=options.pop("headers"),
         attach=options.pop("attach"),
     )
-    step: Json = {part: getattr(letter, part) for part in _PARTS if getattr(letter, part)}
+    step: Json = {part: getattr(letter, part) for part in PARTS if getattr(letter, part)}
     if options.pop("subject") == "":
         step["subject"] = ""
     step |= {key: value for key in ("channel", "wait") if (value := options.pop(key)) is not None}
@@ -158,11 +151,6 @@ def _given(options: Json) -> Json:
     if pacing := pacing_of(**options):
         step["pacing"] = pacing
     return step
-
-
-def _stored(row: Json) -> list[Json]:
-    """The steps behind the first, as `campaign.edit` takes them."""
-    return [{key: step[key] for key in _STORED} for step in row["steps"][1:]]
 
 
 def _place(row: Json, number: int) -> int:
@@ -176,14 +164,7 @@ def _place(row: Json, number: int) -> int:
     return number
 
 
-def _refuse_empty(row: Json, step: Json) -> None:
-    """Only an invitation may come without words."""
-    channel = step.get("channel") or row["channel"]
-    if channel != "unipile" and not step.get("text", "").strip() and not step.get("html", "").strip():
-        raise UsageError("the message has no text", hint="give a template file with --template")
-
-
-def _change(session: Session, row: Json, steps: list[Json], what: str) -> None:
+def _change(session: Session, row: Json, steps: list[Json]) -> None:
     args = {"name": row["name"], "version": row["version"], "steps": steps}
     result = session.call("campaign.edit", args)
     tell(session, result)

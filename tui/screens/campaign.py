@@ -229,6 +229,9 @@ class CampaignScreen(ViewScreen):
             return [own]
         if self._tab == "failures":
             return [Target("group", row), own]
+        if self._tab == "steps":
+            campaign = self.data["campaign"]
+            return [Target("step", {**campaign, "step": row["step"]}), Target("sequence", campaign), own]
         if self._tab == "recipients":
             person = Target("person", {**row, "campaign": self._campaign})
             return [*([Target("job", {**row, "id": row["job_id"]})] if row["job_id"] is not None else []), person, own]

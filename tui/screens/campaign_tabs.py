@@ -21,12 +21,14 @@ TABS = {
     "recipients": "nobody imported yet",
     "steps": "",
 }
-"""The tabs in order, each with what stands there when it is empty; `steps` only where there is more than one."""
+"""The tabs in order, each with what stands there when it is empty; `steps` only of a draft, and where there is more
+than one."""
 
 
 def tabs_of(campaign: Row | None) -> list[str]:
     """The tabs of a campaign as `Reader.campaign` gives it (None: not read yet)."""
-    return [tab for tab in TABS if tab != "steps" or (campaign is not None and len(campaign["steps"]) > 1)]
+    steps = campaign is not None and (campaign["state"] == "draft" or len(campaign["steps"]) > 1)
+    return [tab for tab in TABS if tab != "steps" or steps]
 
 
 def done_in(row: Row) -> int:

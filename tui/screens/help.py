@@ -21,6 +21,8 @@ from tui.widgets.lines import Line
 SCOPES = {
     "campaign": "a campaign",
     "letter": "a message that is looked at",
+    "sequence": "the steps of a campaign",
+    "step": "a step behind the first",
     "import": "an import of a draft",
     "group": "a group of failures",
     "marked": "the marked jobs",
@@ -39,6 +41,8 @@ SCOPES = {
     "engine": "everywhere",
 }
 
+IN_PARTS = tuple(sorted(ACTIONS, key=lambda action: list(SCOPES).index(action.scope)))
+"""The actions by what they act on; the registry's own order is that of the hints."""
 PARTS = (
     ("shape", "Narrow"),
     ("columns", "Columns of a list"),
@@ -48,7 +52,7 @@ PARTS = (
 )
 PLACES = re.compile(r"\{(\w+)\}")
 WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
-    "filter": "FILTER", "address": "ADDRESS", "value": "VALUE",
+    "filter": "FILTER", "step": "STEP", "address": "ADDRESS", "value": "VALUE",
 }  # fmt: skip
 
 
@@ -58,7 +62,7 @@ def rows(keymap: Keymap | None = None) -> list[tuple[str, str, str, str]]:
     found = [
         ("Act everywhere" if action.scope == "engine" else f"Act on {SCOPES[action.scope]}",
          keys.shown(action.id) or ":", action.title, PLACES.sub(lambda place: WORDS[place[1]], action.shell))
-        for action in ACTIONS
+        for action in IN_PARTS
     ]  # fmt: skip
     for where, part in (("move", "Move"), *PARTS, ("app", "Go")):
         found += [
@@ -132,7 +136,7 @@ class HelpScreen(ViewScreen):
             if where != part:
                 items += [blank(), heading(where.upper())] if items else [heading(where.upper())]
                 part = where
-            reason = self._off(ACTIONS[i], situation) if i < len(ACTIONS) else ""
+            reason = self._off(IN_PARTS[i], situation) if i < len(IN_PARTS) else ""
             line: Line = (
                 (fit(key, 12), "key"),
                 (fit(title, 22) + " ", "dim" if reason else ""),

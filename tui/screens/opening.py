@@ -98,6 +98,12 @@ def _job(row: Row) -> ViewScreen:
     return EnqueueScreen(row.get("wanted", ""))
 
 
+def _step(row: Row) -> ViewScreen:
+    from tui.screens.step_new import NewStepScreen
+
+    return NewStepScreen(row, row.get("place"))
+
+
 OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.new": lambda row: step_screen("name", Making(wanted=row.get("wanted", ""))),
     "campaign.continue": lambda row: step_screen(first_open(row), Making(row["name"])),
@@ -105,6 +111,7 @@ OPENS: dict[str, Callable[[Row], ViewScreen]] = {
     "campaign.pace": _alone("pacing"),
     "campaign.tune": _alone("pacing"),
     "campaign.edit": _alone("letter"),
+    "step.add": _step,
     "recipients.import": _import,
     "recipients.edit": _person,
     "campaign.preview": _preview,

@@ -300,6 +300,15 @@ def forget_import(row: Row, facts: Row, situation: Situation) -> Question | None
     return Question(f"Take import #{row['id']} back{where(situation)}?", lines)
 
 
+def remove_step(row: Row, facts: Row, situation: Situation) -> Question | None:
+    step = row["steps"][row["step"] - 1]
+    says = step["subject"] or " ".join(step["text"].split())[:60]
+    later = len(row["steps"]) - row["step"]
+    becomes = f"{plural(later, 'later message')} move{'s' * (later == 1)} up" if later else "it is the last one"
+    lines = (f"it says   {safe_text(says)}", f"behind    {becomes}")
+    return Question(f"Take step {row['step']} out of {row['name']}{where(situation)}?", lines)
+
+
 def suppress(row: Row, facts: Row, situation: Situation) -> Question | None:
     """`facts`: the `kind` of what is named, and the `campaigns` that it concerns."""
     found = facts["campaigns"]
@@ -393,6 +402,7 @@ QUESTIONS: dict[str, Build] = {
     "work.resolve": resolve,
     "jobs.sent": sent_marked,
     "recipients.forget": forget_import,
+    "step.remove": remove_step,
     "recipients.suppress": suppress,
     "suppression.add": suppress,
     "suppression.remove": unsuppress,

@@ -13,13 +13,12 @@ from tui.cli.step_rows import step_rows
 from tui.format import count, plural
 from tui.screens.editor import EditorScreen
 from tui.screens.form import FormScreen, field, told
+from tui.sequence_steps import MAIL, stored
 from tui.undo import Undo
 from tui.widgets.columns import Item, blank, heading
 
 SHOWN = 40
 """Lines of the text that stand below the values."""
-STORED = ("subject", "text", "html", "headers", "attachments", "channel", "wait", "conditions", "pacing")
-"""What `campaign.edit` takes of a further step."""
 
 
 def load(reader: Reader, name: str, number: int) -> dict[str, Any]:
@@ -50,7 +49,11 @@ class SequenceStepScreen(FormScreen):
         return f"Campaigns > {self._campaign} > step {self._number}"
 
     def targets(self) -> list[Target]:
-        return [Target("campaign", self.data["campaign"])] if self.data else []
+        if self.data is None:
+            return []
+        campaign = self.data["campaign"]
+        step = Target("step", {**campaign, "step": self._number})
+        return [step, Target("sequence", campaign), Target("campaign", campaign)]
 
     # what is shown
 
@@ -88,7 +91,7 @@ class SequenceStepScreen(FormScreen):
         return items
 
     def _mail(self) -> bool:
-        return self.data is not None and self.data["row"]["channel"] in ("smtp", "outbox")
+        return self.data is not None and self.data["row"]["channel"] in MAIL
 
     # changing
 
@@ -120,7 +123,7 @@ class SequenceStepScreen(FormScreen):
             first = campaign["steps"][0]
             args, before = given, {part: first[part] for part in given}
         else:
-            steps = [{part: step[part] for part in STORED} for step in campaign["steps"][1:]]
+            steps = stored(campaign)
             before = {"steps": [dict(step) for step in steps]}
             steps[self._number - 2].update(given)
             args = {"steps": steps}
