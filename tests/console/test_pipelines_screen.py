@@ -84,10 +84,10 @@ def test_picture_of_a_pipeline(piped: World, link: RecordingLink, snap_compare: 
 async def test_the_last_run_tells_its_figures_and_its_stages(piped: World, link: RecordingLink) -> None:
     async with looking(piped, link, "7", size=(120, 40)) as (app, pilot):
         grid = await to_pipeline(app, pilot)
-        assert "discovered 150 > scored 120 > generated 50 > queued 50 > events 51" in grid.text
+        assert "discovered 150 > scored 120 > high priority 75 > selected 50" in grid.text
         text = str(app.screen.query_one("#detail", Lines).text)
         assert f"{DAILY}: done, job 1, manual" in text
-        assert "2/6 discover   done" in text and "checked 150" in text
+        assert "2 discover   + done" in text and "checked 150" in text
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
 

@@ -8,17 +8,15 @@ from typing import Any
 
 from engine.planning.durations import format_duration
 from storage import task_facts
-from storage.errors import PacelineError
 from storage.kind_facts import runs
 from storage.model import DAY
-from storage.pipeline_facts import counters
 from storage.reader import Reader
 from storage.schedule_facts import of_job
-from storage.stages import figures_of
 from tui.actions import KeyOf, Row
-from tui.format import clock, count, fit, plural, soon, span, wrap
+from tui.format import clock, count, fit, plural, soon, wrap
+from tui.screens.stage_ladder import funnel, stage_rows
 from tui.screens.why import why
-from tui.theme import STAGES, Mark, job_mark
+from tui.theme import job_mark
 from tui.widgets.columns import Item, blank, fixed, heading
 from tui.widgets.lines import Line
 from tui.work_words import progress, span_of, took
@@ -53,20 +51,6 @@ def load(reader: Reader, job: Row, now: int) -> Row:
         "usual": times and times.p50,
         "firing": of_job(reader, job["id"]),
     }
-
-
-def funnel(stages: list[Row], kind: str) -> list[tuple[str, int]]:
-    """How many were left after each step, the widest first, as its processor names them; [] where nobody can say."""
-    from engine.processors.pipeline import Pipeline
-    from engine.processors.registry import Registry
-
-    try:
-        processor = Registry().get(kind)
-    except PacelineError:  # its package was removed: the run is still there to be looked at
-        return []
-    found = counters({"stages": stages})
-    names = processor.funnel if isinstance(processor, Pipeline) else ()
-    return [(name, found[name]) for name in names if isinstance(found.get(name), int)]
 
 
 def facts(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
@@ -134,25 +118,9 @@ def _ladder(row: Row, now: int, width: int) -> Iterator[Item]:
     done = sum(stage["state"] == "done" for stage in row["stages"])
     yield blank()
     yield heading(f"STAGES ({done} of {len(row['stages'])})")
-    for stage in row["stages"]:
-        mark = STAGES.get(stage["state"], Mark(" ", stage["state"], ""))
-        began, ended = stage["started_at"], stage["finished_at"]
-        lasted = span(ended - began) if began is not None and ended is not None else ""
-        if stage["state"] == "running" and began is not None:
-            lasted = span(now - began)
-        at = clock(began, now, seconds=True, dated=False) if began is not None else ""
-        left = f"   {stage['position']} {fit(stage['name'], 10)} "
-        middle = f" {fit(at, 9)} {fit(lasted, 6, right=True)}  "
-        words = "; ".join(part for part in (figures_of(stage["counters"]), stage["note"]) if part)
-        state = f"{mark.glyph} {fit(mark.word, 8)}"
-        indent = len(left) + len(state) + len(middle)
-        parts = wrap(words, max(20, width - indent - 3))
-        head: Line = ((left, ""), (state, mark.style), (middle, ""), (parts[0] if parts else "", ""))
-        yield fixed(head, ("stage", stage["position"]), ("stage", stage))
-        for part in parts[1:]:
-            yield fixed(((" " * indent + part, ""),))
-        if stage["flag"]:
-            yield fixed(((" " * 6 + fit(f"! {stage['flag']}", width - 9), "warn"),))
+    for stage, lines in stage_rows(row["stages"], now, width):
+        yield fixed(lines[0], ("stage", stage["position"]), ("stage", stage))
+        yield from (fixed(line) for line in lines[1:])
 
 
 def _funnel(steps: list[tuple[str, int]], width: int) -> Iterator[Item]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from storage.pipeline_facts import counters
-from storage.stages import figures_of
 from tui.actions import Row
-from tui.format import clock, count, fit, span
+from tui.format import clock, fit, span
 from tui.safe_text import safe_text
+from tui.screens.stage_ladder import funnel_words, stage_rows
 from tui.widgets.columns import Item, blank, heading
 from tui.widgets.lines import Line
 
 _STYLES = {
     "pending": "warn", "processing": "run", "completed": "good", "failed": "bad", "held": "warn", "skipped": "dim",
 }  # fmt: skip
-_STAGE_STYLES = {"done": "good", "running": "run", "failed": "bad", "skipped": "dim", "waiting": "dim"}
 _LEFT = 22 + 1 + 10 + 1
 _WORDS = {"processing": "running", "pending": "queued", "completed": "done"}
 
@@ -53,12 +51,7 @@ def _told(row: Row, room: int) -> tuple[str, str]:
         return (f"{at['position']}/{len(row['stages'])} {safe_text(at['name'])}" if at else ""), "run"
     if row["flag"]:
         return f"! {safe_text(row['flag'])}", "warn"
-    found = counters(row)
-    first = (next((name for name in stage["counters"] or {} if name in found), "") for stage in row["stages"][1:])
-    names = [name for name in first if name]
-    named = " > ".join(f"{safe_text(name.replace('_', ' '))} {count(found[name])}" for name in names)
-    # Their names stand below, with the stages.
-    return (named if len(named) <= room else " > ".join(count(found[name]) for name in names)), ""
+    return funnel_words(row, room), ""
 
 
 def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
@@ -68,20 +61,4 @@ def ladder_lines(row: Row, now: int, width: int) -> list[Line]:
         f" {row['kind']}: {state}, job {row['id']}, {row['origin']}, {clock(row['started_at'] or row['due_at'], now)}"
     )
     lines: list[Line] = [((" " + "-" * (width - 2), "dim"),), ((fit(safe_text(title), width), "bold"),)]
-    said = ""
-    for stage in row["stages"]:
-        place = f" {stage['position']}/{len(row['stages'])} "
-        head = f"{place}{fit(safe_text(stage['name']), 10)} "
-        began, ended = stage["started_at"], stage["finished_at"]
-        took = span(ended - began) if began is not None and ended is not None else ""
-        note = stage["note"] if stage["note"] != said else ""
-        said = stage["note"]
-        flagged = f"! {stage['flag']}" if stage["flag"] else ""
-        words = "; ".join(word for word in (flagged, figures_of(stage["counters"]), note) if word)
-        room = max(0, width - len(place) - 11 - 8 - 10)
-        style = "warn" if stage["flag"] else "bad" if stage["state"] == "failed" else ""
-        lines.append((
-            (head, ""), (fit(stage["state"], 8), _STAGE_STYLES[stage["state"]]), (f" {fit(took, 7, right=True)}  ", ""),
-            (fit(safe_text(words), room), style),
-        ))  # fmt: skip
-    return lines
+    return [*lines, *(line for _, [line] in stage_rows(row["stages"], now, width, whole=False))]

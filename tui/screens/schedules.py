@@ -18,6 +18,7 @@ from tui.format import clock, count, fit, plural, soon, span
 from tui.schedule_words import outcome_of
 from tui.screens.pipeline_rows import ladder_lines, pipeline_items
 from tui.screens.schedule_rows import columns, detail
+from tui.screens.stage_ladder import with_funnel
 from tui.screens.view import ViewScreen, Written
 from tui.widgets.columns import Item, Sections, blank, header, heading, table_line
 from tui.widgets.grid import Grid
@@ -41,7 +42,7 @@ def load(reader: Reader, now: int) -> Row:
             later.append(row)
     later.sort(key=lambda row: row["due"]["first"])
     return {
-        "schedules": schedules(reader), "pipelines": last_runs(reader), "later": later,
+        "schedules": schedules(reader), "pipelines": with_funnel(last_runs(reader)), "later": later,
         "runs": reader.executions(limit=RUNS),
     }  # fmt: skip
 
