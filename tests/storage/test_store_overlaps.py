@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage.dispatch import Intent
+from storage.dispatch import Intent, IntentRequest
 from storage.model import DAY, HOUR, ClaimedJob, JobState, RecipientRow
 from storage.overlaps import AFTER, WAITS
 from storage.recipients import ImportSums
@@ -52,6 +52,18 @@ async def test_two_that_are_asked_in_one_commit_are_not_both_let_go(desk: Desk) 
     theirs = await campaign_to(desk, "too", settings={"overlap": "wait"})
     answers = await asyncio.gather(*(desk.ask(job) for job in await claimed(desk, theirs, mine)))
     assert sorted(bool(answer.attempt_id) for answer in answers) == [False, True]
+
+
+async def test_two_that_are_claimed_with_their_intents_are_not_both_let_go(desk: Desk) -> None:
+    """Near a server the intent is written in the commit of the claim."""
+    batches = [await campaign_to(desk, name, settings={"overlap": "wait"}) for name in ("one", "other")]
+
+    def begin(job: ClaimedJob) -> IntentRequest:
+        return IntentRequest(job.id, job.lease, desk.store.epoch, desk.clock())
+
+    claim = await desk.claim(begin=begin)
+    assert sorted(job.campaign_id for job in claim.jobs) == [batch.id for batch in batches]
+    assert sorted(intent.refused for intent in claim.intents.values()) == ["", WAITS]
 
 
 @pytest.mark.parametrize("state", [JobState.UNCERTAIN, JobState.COMPLETED])
