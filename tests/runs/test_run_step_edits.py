@@ -129,9 +129,10 @@ async def test_an_edit_that_was_cut_short_is_brought_to_its_end_by_the_next_engi
     async def cut(*given: Any) -> Any:
         raise StoreError("cut", hint="")
 
-    with monkeypatch.context() as patch, pytest.raises(StoreError):
+    with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "look_again", cut)
-        await edited(world, wait="1d")
+        with pytest.raises(StoreError):
+            await edited(world, wait="1d")
     assert {job["due_at"] - job["began"] for job in seconds(world)} == {3 * DAY}
     await world.cut()
     await world.start()
@@ -141,3 +142,23 @@ async def test_an_edit_that_was_cut_short_is_brought_to_its_end_by_the_next_engi
     await world.finish()
     world.fill(people)
     judge(people, [Rule(Wait(DAY))])
+
+
+async def test_a_message_that_waits_for_approval_is_due_anew_and_still_waits(world: SequenceWorld) -> None:
+    """Its own text, if somebody wrote one, stays with it."""
+    await world.start()
+    await world.sequence(1, steps=[{**AGAIN, "wait": "3d"}], pacing=FAST, approval="message")
+    await world.call("approval.approve", ids=[job["id"] for job in world.jobs("c")])
+    await world.clock.run(HOUR)
+    [planned] = seconds(world)
+    assert (planned["state"], planned["reason"]) == ("held", "approval")
+    await world.call("approval.edit", job=planned["id"], subject="For you", text="Only for you")
+    assert (await edited(world, wait="1d"))["replanned"] == 1
+    [moved] = seconds(world)
+    assert (moved["id"], moved["state"], moved["reason"]) == (planned["id"], "held", "approval")
+    assert moved["due_at"] == moved["began"] + DAY
+    await world.call("campaign.resume", name="c")
+    await world.call("approval.approve", ids=[moved["id"]])
+    await world.finish()
+    assert b"Only for you" in world.scripted("one").deliveries[-1].content
+    assert world.scripted("one").deliveries[-1].at >= moved["due_at"]
