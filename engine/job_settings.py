@@ -107,8 +107,9 @@ def from_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[s
 
 
 class RetentionTable(Table):
-    """`[retention]`: how long background jobs that are over, and events, are kept ("0s": for ever). Messages, their
-    attempts and the audit of people are kept."""
+    """`[retention]`: how long background jobs that are over, events and firings of schedules are kept ("0s": for
+    ever). Messages, their attempts and the audit of people are kept."""
 
     jobs: Annotated[int, duration("0s", "3650d")] = 30 * DAY
     logs: Annotated[int, duration("0s", "3650d")] = 30 * DAY
+    firings: Annotated[int, duration("0s", "3650d")] = 30 * DAY

@@ -1,5 +1,5 @@
-"""What is kept no longer: background jobs that are over, and events that no person made. Each function removes one
-slice inside the Writer's transaction.
+"""What is kept no longer: background jobs that are over, events that no person made, firings of schedules. Each
+function removes one slice inside the Writer's transaction.
 
 Never touched: messages with their attempts, suppressions, what came back, the audit of people, and the statistics of
 runs by the hour (`kind_hours`), which outlive the rows that they were counted from.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storage.recipients import remove_jobs
+from storage.set_back import FEW
 
 if TYPE_CHECKING:
     from storage.reader import Reader
@@ -124,6 +125,39 @@ def prune_events(tx: Tx, before: int, after: int) -> Pruned:
     tx.executemany("DELETE FROM events WHERE id = ?", old)
     over = len(window) < SLICE or all(event["at"] >= before for event in window)
     return Pruned(len(old), None if over else window[-1]["id"])
+
+
+_FIRED_SCHEDULES = "SELECT id FROM schedules WHERE id > ? ORDER BY id LIMIT ?"
+# The newest stay, however old: they tell how it goes, whether its job is over, and which times have fired.
+_OLD_FIRINGS = (
+    "FROM firings f WHERE {schedule} AND f.at < ? AND f.fired_at < ? AND f.outcome <> 'waiting' "
+    "AND f.at < COALESCE((SELECT n.at FROM firings n WHERE n.schedule_id = f.schedule_id ORDER BY n.at DESC "
+    f"LIMIT 1 OFFSET {FEW - 1}), 0) AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = f.job_id "
+    "AND j.state IN ('held', 'pending', 'processing', 'uncertain'))"
+)
+_TAKE_FIRINGS = (
+    "DELETE FROM firings WHERE schedule_id = ? AND at IN (SELECT f.at "
+    f"{_OLD_FIRINGS.format(schedule='f.schedule_id = ?')} ORDER BY f.at LIMIT ?)"
+)
+
+
+def prune_firings(tx: Tx, before: int, after: int) -> Pruned:
+    """Remove a slice of the firings from before a time (us), of schedules behind the id `after`: all but the newest
+    `FEW` of each, and those whose job is not over."""
+    removed = 0
+    window = [row["id"] for row in tx.all(_FIRED_SCHEDULES, (after, SLICE))]
+    for id in window:
+        room = SLICE - removed
+        removed += tx.execute(_TAKE_FIRINGS, (id, id, before, before, room)).rowcount
+        if removed >= SLICE:
+            return Pruned(removed, id - 1)
+    return Pruned(removed, window[-1] if len(window) == SLICE else None)
+
+
+def old_firings(reader: Reader, before: int) -> int:
+    """How many firings `prune_firings` would remove."""
+    row = reader.one(f"SELECT count(*) AS n {_OLD_FIRINGS.format(schedule='1')}", (before, before))
+    return int(row["n"]) if row else 0
 
 
 _OLD_JOBS = (

@@ -96,5 +96,8 @@ class SqliteTasks:
     async def prune_jobs(self, before: int, after: int) -> Pruned:
         return await self.writer.submit(lambda tx: pruning.prune_jobs(tx, before, after))
 
+    async def prune_firings(self, before: int, after: int) -> Pruned:
+        return await self.writer.submit(lambda tx: pruning.prune_firings(tx, before, after))
+
     async def prune_events(self, before: int, after: int) -> Pruned:
         return await self.writer.submit(lambda tx: pruning.prune_events(tx, before, after))

@@ -1,4 +1,5 @@
-"""`cleanup_old_data`: removes background jobs that are over and log entries that no person made, once they are old."""
+"""`cleanup_old_data`: removes background jobs that are over, log entries that no person made and firings of schedules,
+once they are old."""
 
 from __future__ import annotations
 
@@ -10,23 +11,23 @@ from pydantic import Field
 from engine.processors.context import RunContext
 from engine.processors.processor import Done, Empty, Outcome, Payload, Processor
 from storage.model import DAY
-from storage.pruning import old_events, old_jobs
+from storage.pruning import old_events, old_firings, old_jobs
 from storage.reader import Reader
 
-What = Literal["jobs", "logs"]
-COUNT: dict[What, Callable[[Reader, int], int]] = {"jobs": old_jobs, "logs": old_events}
+What = Literal["jobs", "logs", "firings"]
+COUNT: dict[What, Callable[[Reader, int], int]] = {"jobs": old_jobs, "logs": old_events, "firings": old_firings}
 
 
 class Cleanup(Payload):
     """What is removed, and from which age on."""
 
     days: int | None = Field(default=None, ge=1, le=3_650, description="how long it is kept; by default as [retention]")
-    what: tuple[What, ...] = Field(default=("jobs", "logs"), min_length=1)
+    what: tuple[What, ...] = Field(default=("jobs", "logs", "firings"), min_length=1)
 
 
 class CleanupOldData(Processor[Cleanup]):
     kind = "cleanup_old_data"
-    about = "removes old background jobs and log entries; messages and what people did are kept"
+    about = "removes old background jobs, log entries and firings; messages and what people did are kept"
     payload = Cleanup
     retries = 2
     priority = 3

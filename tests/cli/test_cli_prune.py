@@ -26,6 +26,8 @@ def aged(home: Home) -> Home:
         assert home("job", "add", "generate_report", "--yes").code == 0
     assert home("engine", "run", "--until-idle").code == 0
     assert home("job", "add", "generate_report", "--in", "2d").code == 0
+    nightly = ("--cron", "0 0 * * *", "--kind", "generate_report", "--disabled", "--yes")
+    assert home("schedule", "add", "nightly", *nightly).code == 0
     with books(home) as store:
         past = now_us() - 40 * DAY
         store.execute("UPDATE batches SET finished_at = ? WHERE state = 'done'", (past,))
@@ -36,6 +38,11 @@ def aged(home: Home) -> Home:
             "INSERT INTO events (at, level, kind, actor, via, text) VALUES (?, 'info', 'test', ?, ?, 'said')",
             machines + people,
         )
+        [(schedule,)] = store.execute("SELECT id FROM schedules")
+        store.executemany(
+            "INSERT INTO firings (schedule_id, at, fired_at, outcome) VALUES (?, ?, ?, ?)",
+            [(schedule, past + n, past, "waiting" if n == 7 else "missed") for n in range(251)],
+        )
     return home
 
 
@@ -45,6 +52,7 @@ def left(home: Home) -> dict[str, int]:
             "jobs": store.execute("SELECT count(*) FROM jobs").fetchone()[0],
             "machines": store.execute("SELECT count(*) FROM events WHERE via <> 'cli' AND at < ?",
                                     (now_us() - 30 * DAY,)).fetchone()[0],
+            "firings": store.execute("SELECT count(*) FROM firings").fetchone()[0],
             "people": store.execute("SELECT count(*) FROM events WHERE via = 'cli' AND at < ?",
                                     (now_us() - 30 * DAY,)).fetchone()[0],
         }  # fmt: skip
@@ -53,8 +61,8 @@ def left(home: Home) -> dict[str, int]:
 def test_a_dry_run_counts_what_would_go_and_changes_nothing(aged: Home) -> None:
     before = left(aged)
     told = aged("db", "prune", "--dry-run", "--json").json
-    assert told["found"] == {"jobs": 3, "logs": 710}
-    assert told["removed"] == {"jobs": 0, "logs": 0}
+    assert told["found"] == {"jobs": 3, "logs": 710, "firings": 150}
+    assert told["removed"] == {"jobs": 0, "logs": 0, "firings": 0}
     assert left(aged) == before
 
 
@@ -62,7 +70,7 @@ def test_what_is_old_goes_and_what_people_did_stays(aged: Home) -> None:
     done = aged("db", "prune", "--yes")
     assert done.code == 0, done.err
     assert done.out.startswith("removed 3 background jobs, ")
-    assert left(aged) == {"jobs": 1, "machines": 0, "people": 600}
+    assert left(aged) == {"jobs": 1, "machines": 0, "people": 600, "firings": 101}, "the newest 100, and what waits"
     assert aged("db", "check").code == 0
     assert aged("db", "prune", "--yes").out == "nothing is old enough\n"
 
@@ -71,6 +79,7 @@ def test_one_sort_can_be_named_and_an_age_given(aged: Home) -> None:
     assert aged("db", "prune", "--jobs", "--older-than", "41d", "--json").json["found"] == {"jobs": 0}
     assert aged("db", "prune", "--jobs", "--older-than", "39d", "--json", "--yes").json["removed"] == {"jobs": 3}
     assert left(aged)["machines"] == 710
+    assert aged("db", "prune", "--firings", "--json", "--yes").json["removed"] == {"firings": 150}
 
 
 def test_it_is_refused_where_nothing_may_change(aged: Home) -> None:

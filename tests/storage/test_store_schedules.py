@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage import firings, schedule_facts
+from storage import firings, pruning, schedule_facts
 from storage.errors import NotFoundError, RefusedError
 from storage.firings import Decision, Told
 from storage.model import DAY, HOUR, MINUTE, JobState, OutcomeClass
@@ -253,6 +253,33 @@ async def test_a_refused_firing_is_kept_and_its_trouble_stands_until_one_makes_i
     assert len([event for event in desk.look.events() if event["kind"] == "schedule.refused"]) == 1
     await decide(desk, await read_again(desk), EIGHT + 2 * DAY)
     assert schedule_facts.troubled(desk.look) == []
+
+
+# what is kept no longer
+
+
+async def test_old_firings_go_in_slices_but_for_the_newest_and_those_whose_job_is_open(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "SLICE", 40)
+    seen = await made(desk, overlap="allow")
+    await decide(desk, seen, EIGHT)
+    missed = tuple(EIGHT + n * MINUTE for n in range(1, 301))
+    await decide(desk, await read_again(desk), missed=missed)
+    before = EIGHT + 300 * DAY
+    assert pruning.old_firings(desk.look, before) == 200
+    removed, after, calls = 0, 0, 0
+    while after is not None:
+        slice_ = await desk.store.prune_firings(before, after)
+        removed, after, calls = removed + slice_.removed, slice_.after, calls + 1
+        assert slice_.removed <= 40
+    assert (removed, calls) == (200, 6)
+    left = outcomes(desk)
+    assert left[0] == (EIGHT, "started"), "its job is not over"
+    assert [at for at, _ in left[1:]] == list(missed[-100:])
+    await end_all(desk)
+    assert (await desk.store.prune_firings(before, 0)).removed == 1
+    assert (await desk.store.prune_firings(EIGHT, 0)).removed == 0
 
 
 # changes by people
