@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.model import DAY, HOUR, MINUTE
 from storage.reader import Reader
+from storage.tasks import CHANNEL
 
 Row = dict[str, Any]
 
@@ -47,6 +48,12 @@ def _rounded(n: int) -> int:
     return round(n, -digits) if digits > 0 else n
 
 
+_WORK_DUE = (
+    "SELECT due_at FROM jobs INDEXED BY jobs_claim WHERE queue_id = ? AND campaign_id IS NULL AND state = 'pending' "
+    "AND ready = 1 AND due_at <= ? ORDER BY priority DESC, due_at LIMIT ?"
+)
+
+
 def oldest_due(reader: Reader, now: int) -> int | None:
     """The due time of what is overdue longest in an active campaign; None when nothing is overdue."""
     row = reader.one(
@@ -68,11 +75,12 @@ def last_stopped(reader: Reader, campaign_id: int, state: str) -> int | None:
 
 
 def due_by_destination(reader: Reader, now: int, limit: int = 10) -> Row:
-    """What is overdue in active campaigns, by queue and by the recipient's domain, oldest first.
+    """What is overdue in active campaigns, by queue and by the recipient's domain, and in queues of background jobs,
+    oldest first.
 
     `{looked_at, whole, queues, domains}`; each row `{name, n, oldest, ages}` where `ages` counts by the columns of
-    `AGES` plus one. At most 5,000 messages are looked at (`whole` is false when there are more); of the domains the
-    `limit` with the oldest message are given.
+    `AGES` plus one. At most 5,000 messages and as many background jobs are looked at (`whole` is false when there are
+    more); of the domains the `limit` with the oldest message are given.
     """
     campaigns = reader.rows(
         "SELECT c.id, q.name AS queue FROM campaigns c JOIN queues q ON q.id = c.queue_id WHERE c.state = 'active'"
@@ -94,6 +102,14 @@ def due_by_destination(reader: Reader, now: int, limit: int = 10) -> Row:
             domain = row["address"].rpartition("@")[2].lower() or "-"
             _note(queues, campaign["queue"], row["due_at"], now)
             _note(domains, domain, row["due_at"], now)
+    work = reader.rows("SELECT id, name FROM queues WHERE channel = ?", (CHANNEL,))
+    share = LOOKED_AT // max(1, len(work))
+    for queue in work:
+        rows = reader.rows(_WORK_DUE, (queue["id"], now, share + 1))
+        whole = whole and len(rows) <= share
+        looked_at += len(rows[:share])
+        for row in rows[:share]:
+            _note(queues, queue["name"], row["due_at"], now)
     return {
         "looked_at": looked_at, "whole": whole, "queues": _oldest_first(queues),
         "domains": _oldest_first(domains)[:limit], "more_domains": max(0, len(domains) - limit),

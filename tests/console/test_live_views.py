@@ -16,6 +16,7 @@ from storage.health_facts import due_by_destination, last_stopped, oldest_due
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
 from storage.trends import HourlyOutcomes
+from tests.console.jobs_world import Jobs
 from tests.console.looking import SIZES, Compare, console, go, looking, message, until, walk
 from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
 from tui.link import LOST, LinkState
@@ -179,6 +180,23 @@ def test_overdue_work_is_told_by_queue_domain_and_age(day: World) -> None:
     assert [(row["name"], row["n"], row["ages"]) for row in found["queues"]] == [("smtp-eu-1", 4, [0, 4, 0, 0])]
     assert [row["name"] for row in found["domains"]] == ["example.org"]
     assert (found["whole"], found["looked_at"], found["more_domains"]) == (True, 4, 2)
+
+
+def test_overdue_background_jobs_stand_by_their_queue(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    try:
+        jobs = Jobs(world)
+        world.clock.at = NOON - 12 * MINUTE
+        jobs.add("send_reminder")
+        world.clock.at = NOON
+        jobs.add("send_reminder", priority=9)
+        world.run(world.store.promote())
+        with Reader(world.database) as reader:
+            found = due_by_destination(reader, NOON)
+    finally:
+        world.close()
+    assert [(row["name"], row["n"], row["ages"]) for row in found["queues"]] == [("default", 2, [1, 1, 0, 0])]
+    assert (found["queues"][0]["oldest"], found["domains"], found["looked_at"]) == (NOON - 12 * MINUTE, [], 2)
 
 
 def test_only_so_many_overdue_messages_are_looked_at(day: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from tui.screens.all_actions import ActionsScreen
 from tui.screens.enqueue import EnqueueScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import AllJobsScreen
+from tui.screens.raw import RawScreen
 from tui.screens.view import ViewScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -219,6 +220,28 @@ async def test_an_uncertain_job_is_asked_about_as_something_that_was_done(day: W
         await answered(pilot)
         await until(pilot, lambda: bool(link.calls))
         assert link.calls[-1] == ("job.resolve", {"job": UNCERTAIN, "verdict": "sent"})
+
+
+@pytest.fixture
+def secretive(tmp_path: Path) -> Iterator[World]:
+    """One job, which was given secrets."""
+    world = World(tmp_path)
+    given = {"city": "Rome", "api_key": "k-123", "gate": {"smtpPassword": "p-456", "token": ""}, "keys": ["door"]}
+    Jobs(world).add("water_plants", given)
+    yield world
+    world.close()
+
+
+async def test_the_record_of_a_background_job_has_what_it_was_given_without_secrets(secretive: World) -> None:
+    async with looking(secretive, RecordingLink(), "3", size=(120, 60)) as (app, pilot):
+        await opened(app, pilot, 1)
+        assert "k-123" not in text_of(app) and '"city": "Rome"' in text_of(app)
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, RawScreen) and "Rome" in text_of(app))
+        found = text_of(app)
+    assert "k-123" not in found and "p-456" not in found
+    assert found.count("(cut: the command line has it)") == 2
+    assert '"token": ""' in found and '"door"' in found
 
 
 async def test_all_actions_name_the_command_of_a_background_job_that_is_uncertain(

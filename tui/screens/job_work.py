@@ -16,6 +16,7 @@ from tui.actions import KeyOf, Row
 from tui.format import clock, count, fit, plural, soon, wrap
 from tui.screens.stage_ladder import funnel, stage_rows
 from tui.screens.why import why
+from tui.secret_words import without_secrets
 from tui.theme import job_mark
 from tui.widgets.columns import Item, blank, fixed, heading
 from tui.widgets.lines import Line
@@ -104,7 +105,7 @@ def items(row: Row, now: int, width: int) -> list[Item]:
         ]
         if (more := sums["failed"] - len(failed)) > 0:
             found.append(heading(f"   and {count(more)} more: paceline job show {row['id']} --items", "dim"))
-    found += [blank(), *_value("PAYLOAD", row["task"]["payload"], row["id"], width)]
+    found += [blank(), *_value("PAYLOAD", without_secrets(row["task"]["payload"]), row["id"], width)]
     if row["task"]["result"] is not None:
         found += [blank(), *_value("RESULT", row["task"]["result"], row["id"], width)]
     log = row["attempts_log"]

@@ -8,13 +8,23 @@ from typing import Any
 
 from storage.inbox_facts import inbox_one
 from storage.reader import Reader
+from storage.task_facts import task
 from tui.actions import Row, Target
 from tui.screens.page import Page
+from tui.secret_words import without_secrets
 from tui.widgets.columns import Item, fixed, heading
 from tui.widgets.lines import plain
 
+
+def _job(reader: Reader, row: Row) -> Row:
+    """A job; of a background job also what it was given and gave."""
+    job: Row = reader.job(row["id"])
+    work = task(reader, row["id"])
+    return job if work is None else {**job, "task": without_secrets(work)}
+
+
 READ: dict[str, Callable[[Reader, Row], Any]] = {
-    "job": lambda reader, row: reader.job(row["id"]),
+    "job": _job,
     "campaign": lambda reader, row: reader.campaign(row["name"]),
     "queue": lambda reader, row: next((queue for queue in reader.queues() if queue["name"] == row["name"]), row),
     "returned": lambda reader, row: inbox_one(reader, row["id"]) or row,
