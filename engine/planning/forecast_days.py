@@ -12,12 +12,10 @@ from zoneinfo import ZoneInfo
 from engine.planning.caps import Cap
 from engine.planning.lanes import Hold, Run
 from engine.planning.simulation import GAP, PLAN, WINDOW
-from storage.model import DAY, HOUR, MINUTE
+from storage.model import DAY, HOUR
 
 PACING = "pacing"
 """What binds a day on which the plan itself leaves the time between two."""
-_QUARTER = 15 * MINUTE
-"""Every zone's hours begin at a multiple of it."""
 _HOUR, _DAY = Cap(1, HOUR, calendar=True), Cap(1, DAY, calendar=True)
 
 
@@ -109,15 +107,21 @@ def _between(times: Sequence[int], bounds: tuple[int, int]) -> int:
     return bisect_left(times, bounds[1]) - bisect_left(times, bounds[0])
 
 
-def _until(run: Run, last: int) -> Iterable[int]:
-    return (at for lane in run.lanes for at in lane.sent if at <= last)
+def _until(run: Run, last: int) -> list[int]:
+    """When the messages of all its lanes were accepted (us), in order, up to a time."""
+    return sorted(at for lane in run.lanes for at in lane.sent if at <= last)
 
 
 def _by_hour(times: Iterable[int], zone: ZoneInfo) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for quarter, n in Counter(at // _QUARTER for at in times).items():
-        found[_HOUR.bounds(quarter * _QUARTER, zone)[0]] += n
-    return found
+    """How many of these times (us, in order) lie in each local hour, by when it begins."""
+    begins: list[int] = []
+    since = until = 0
+    for at in times:
+        if at >= until:
+            since, until = _DAY.bounds(at, zone)
+        # On a day of 24 hours the clock does not change: its hours are counted from midnight.
+        begins.append(at - (at - since) % HOUR if until - since == DAY else _HOUR.bounds(at, zone)[0])
+    return Counter(begins)
 
 
 def _longest(took: Counter[str]) -> str:

@@ -160,7 +160,12 @@ class Line:
 
     def take(self, head: Waiting) -> None:
         """Take `next` out; the one behind it comes up."""
-        if self.later and self.later[0] is head:
+        if not self.later:
+            # Most lanes have nothing put back: the next one is simply the one behind it.
+            self.at = at = self.at + 1
+            self.next = self.jobs[at] if at < len(self.jobs) else None
+            return
+        if self.later[0] is head:
             heapq.heappop(self.later)
         else:
             self.at += 1

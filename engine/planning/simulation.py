@@ -29,6 +29,8 @@ PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", 
 _DAY = Cap(1, DAY, calendar=True)
 FAR = 1 << 62
 """Later than anything happens."""
+_LAST = (0, FAR, FAR)
+"""Behind every lane in turn."""
 
 Hand = Callable[[Line, Waiting, int, bool], None]
 """Asked when a job of a line is over at a time (us), accepted or refused for good: it may let another one follow."""
@@ -53,9 +55,13 @@ class SimulatedQueue:
         self.openings = Openings(queue.limits.window)
         choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
         self.lines = [Line(lane, choosy) for lane in station.lanes]
+        self.in_own_time = any(line.choosy for line in self.lines)
+        """Whether any person may have a time of its own."""
         self.live = [line for line in self.lines if line.next is not None or line.lane.flying]
         self.now, self.rng, self.measured, self.policy = now, rng, measured, station.policy
         self.hand, self.relieve, self.relieve_at = hand, relieve, now
+        self.linked = hand is not None or relieve is not None
+        """Whether other queues may give it jobs, or it them."""
         self.wakes, self.held_by = now, ""
         """When it goes on by itself (us), and what holds it until then."""
         self.horizon = FAR
@@ -71,6 +77,8 @@ class SimulatedQueue:
         self.most = max((line.turn for line in self.live), default=0)
         """The largest share that a live lane has had."""
         self.holds: list[Hold] = []
+        self.holding = (now, "")
+        """Since when (us) it waits for what, beyond `holds`."""
         self.gate: GateLimits
         self.caps: list[tuple[Ceiling, str]]
         self.known_until = 0
@@ -91,7 +99,8 @@ class SimulatedQueue:
             line, opens, by = self._next()
             if line is None:
                 if ends and ends[0][0] < opens:
-                    opens = ends[0][0]
+                    # Behind a window the head may be another one by then, which is held by something else.
+                    opens = ends[0][0] if self.linked or by == WINDOW else self._ends_before(opens)
             elif len(ends) >= concurrency:
                 opens, by = ends[0][0], CONCURRENCY
             else:
@@ -122,6 +131,7 @@ class SimulatedQueue:
 
     def result(self) -> Run:
         """What became of its lanes so far."""
+        self._note_hold()
         return Run([line.run for line in self.lines], self.holds)
 
     def arrive(self, line: Line, job: Waiting) -> None:
@@ -147,36 +157,55 @@ class SimulatedQueue:
         return max(0, room - sum(line.count_before(ends, room) for line in self.live)), ends
 
     def _wait(self, until: int, by: str) -> None:
-        holds = self.holds
-        if holds and holds[-1][2] == by and holds[-1][1] == self.now:
-            holds[-1] = Hold(holds[-1][0], until, by)
-        else:
-            holds.append(Hold(self.now, until, by))
+        if by != self.holding[1]:
+            self._note_hold()
+            self.holding = (self.now, by)
         self.now = until
+
+    def _note_hold(self) -> None:
+        """Keep what held the queue last: time goes on by waits alone, so it held it until now."""
+        begin, by = self.holding
+        if self.now > begin:
+            self.holds.append(Hold(begin, self.now, by))
+        self.holding = (self.now, by)
+
+    def _ends_before(self, opens: int) -> int:
+        """What is in flight ends while nothing can begin before `opens` (us); when to look again."""
+        ends = self.ends
+        while ends and ends[0][0] < opens:
+            ended, line = ends[0][0], ends[0][2]
+            full = line.busy >= line.concurrency
+            if not self._end(*heapq.heappop(ends)) or full:
+                return ended
+        return opens
 
     # which campaign
 
     def _next(self) -> tuple[Line | None, int, str]:
         """The lane that begins now; else when the first one may, and what holds it."""
-        soonest, held_by = FAR, PLAN
-        for line in self.live if len(self.live) < 2 else self._in_turn():
+        now, soonest, held_by = self.now, FAR, PLAN
+        first: Line | None = None
+        best = _LAST
+        for line in sorted(self.live, key=self._rank) if self.in_own_time and len(self.live) > 1 else self.live:
             opens, by = self._opens(line)
-            if opens <= self.now:
+            if opens > now:
+                if opens < soonest:
+                    soonest, held_by = opens, by
+            elif self.in_own_time or len(self.live) < 2:
+                # To look at a lane whose people have times of their own moves them: nobody behind this one is asked.
                 return line, opens, by
-            if opens < soonest:
-                soonest, held_by = opens, by
-        return None, soonest, held_by
+            elif (rank := self._rank(line)) < best:
+                first, best = line, rank
+        return (first, now, "") if first is not None else (None, soonest, held_by)
 
-    def _in_turn(self) -> list[Line]:
-        """as `storage.shares` orders them."""
-        least, now = self.most - SAVED_ROUNDS * ROUND, self.now
-
-        def order(line: Line) -> tuple[int, int, int]:
-            waited, turn = now - (max(line.last_start, line.since) or now), line.turn
-            raised = line.priority + waited // AGEING if waited >= AGEING else line.priority
-            return -raised if raised < HIGHEST else -HIGHEST, turn if turn > least else least, line.last_start
-
-        return sorted(self.live, key=order)
+    def _rank(self, line: Line) -> tuple[int, int, int]:
+        """The least goes first, as `storage.shares` orders lanes."""
+        least, turn, now = self.most - SAVED_ROUNDS * ROUND, line.turn, self.now
+        last, since = line.last_start, line.since
+        waited, raised = now - ((last if last > since else since) or now), line.priority
+        if waited >= AGEING:
+            raised = min(raised + waited // AGEING, HIGHEST)
+        return -raised, turn if turn > least else least, last
 
     def _opens(self, line: Line) -> tuple[int, str]:
         """When the head of a lane may begin, as far as the lane itself is concerned."""
@@ -265,8 +294,10 @@ class SimulatedQueue:
         if job.domain and self.limits.domain_gap:
             self.domains[job.domain] = (now, max(now, self.domains.get(job.domain, (0, 0))[1]))
         if len(self.live) > 1:
-            line.turn = max(line.turn, self.most - SAVED_ROUNDS * ROUND) + ROUND // line.lane.weight
-            self.most = max(self.most, line.turn)
+            least, turn = self.most - SAVED_ROUNDS * ROUND, line.turn
+            line.turn = turn = (turn if turn > least else least) + ROUND // line.lane.weight
+            if turn > self.most:
+                self.most = turn
         self._occupy(line, job)
 
     def _occupy(self, line: Line, job: Waiting) -> None:
@@ -279,14 +310,15 @@ class SimulatedQueue:
         else:
             self._end(self.now, self.number, line, job, self.now)
 
-    def _end(self, ended: int, number: int, line: Line, job: Waiting, began: int) -> None:
+    def _end(self, ended: int, number: int, line: Line, job: Waiting, began: int) -> bool:
+        """True: nothing but its place changes by it."""
         line.busy -= 1
-        run = line.run
-        run.ended = ended
+        line.run.ended = ended
         chance = self.rng.random() if self.refused else 1.0
-        if chance >= self.refused:
-            run.sent.append(ended)
-            if self.throttle:
+        throttle = self.throttle
+        if accepted := chance >= self.refused:
+            line.run.sent.append(ended)
+            if throttle:
                 self._recover()
             if self.hand is not None:
                 self.hand(line, job, ended, True)
@@ -295,6 +327,8 @@ class SimulatedQueue:
         if line.next is None and not line.busy:
             self.live = [other for other in self.live if other is not line]
             self.most = max((other.turn for other in self.live), default=0)
+            return False
+        return accepted and self.throttle == throttle
 
     def _refuse(self, line: Line, job: Waiting, began: int, ended: int, *, for_ever: bool) -> None:
         if self.rng.random() < self.measured.unspent:
