@@ -213,7 +213,7 @@ def _check_unsent(tx: Tx, campaign: Campaign, step: Step) -> None:
 def _note_for_messages(tx: Tx, campaign: Campaign, have: Sequence[Step], steps: Sequence[StepSpec]) -> None:
     """Whoever has the message behind which a step comes now is looked at again, as is who waits for an acceptance; what
     is planned already follows its new wait and conditions (`step_edits.look_again`, in slices)."""
-    behind = have[-1].id if len(steps) + 1 > len(have) else 0
+    behind = (have[-1].id,) if len(steps) + 1 > len(have) else ()
     if behind and campaign.state is CampaignState.COMPLETED:
         raise RefusedError(
             f"campaign '{campaign.name}' is completed: a further step would begin at once",

@@ -21,12 +21,12 @@ _KEYS = (_KEY, _KEY[:-1] + "!")
 
 @dataclass(frozen=True, slots=True)
 class StepEdit:
-    """What is still to be done for a campaign: those who had the message `behind` which a step was added are looked at
-    again (0: none was added), as are those who wait for an acceptance; what is planned of the steps `changed` follows
-    their new wait and conditions."""
+    """What is still to be done for a campaign: those who had a message of the steps `behind` which one was added are
+    looked at again, as are those who wait for an acceptance; what is planned of the steps `changed` follows their new
+    wait and conditions."""
 
     campaign_id: int
-    behind: int = 0
+    behind: tuple[int, ...] = ()
     changed: tuple[int, ...] = ()
 
 
@@ -59,8 +59,8 @@ def note(tx: Tx, edit: StepEdit) -> None:
     """Keep what is to be done, in the transaction of the edit. What an earlier one left is done with it."""
     for left in unfinished(tx):
         if left.campaign_id == edit.campaign_id:
-            changed = tuple(sorted({*left.changed, *edit.changed}))
-            edit = replace(edit, behind=edit.behind or left.behind, changed=changed)
+            behind, changed = {*left.behind, *edit.behind}, {*left.changed, *edit.changed}
+            edit = replace(edit, behind=tuple(sorted(behind)), changed=tuple(sorted(changed)))
     tx.execute(
         "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (f"{_KEY}{edit.campaign_id}", json.dumps({"behind": edit.behind, "changed": edit.changed})),
@@ -72,14 +72,14 @@ def unfinished(tx: Tx) -> list[StepEdit]:
     found = []
     for row in tx.all("SELECT key, value FROM settings WHERE key >= ? AND key < ?", _KEYS):
         value = json.loads(row["value"])
-        found.append(StepEdit(int(row["key"].removeprefix(_KEY)), value["behind"], tuple(value["changed"])))
+        found.append(StepEdit(int(row["key"].removeprefix(_KEY)), tuple(value["behind"]), tuple(value["changed"])))
     return found
 
 
 _WINDOW = "SELECT id FROM jobs INDEXED BY jobs_campaign WHERE campaign_id = ? AND id > ? ORDER BY id LIMIT ?"
 _AGAIN = (
     "UPDATE jobs SET follow = 1 WHERE id IN (SELECT value FROM json_each(?)) "
-    "AND (follow = 2 OR (follow = 0 AND step_id = ?))"
+    "AND (follow = 2 OR (follow = 0 AND step_id IN (SELECT value FROM json_each(?))))"
 )
 _PLANNED = (
     "SELECT n.id AS planned_id, n.queue_id AS planned_queue, q.channel AS planned_channel, "
@@ -101,7 +101,7 @@ def look_again(tx: Tx, edit: StepEdit, after: int) -> Looked:
             tx.execute("DELETE FROM settings WHERE key = ?", (f"{_KEY}{edit.campaign_id}",))
         return Looked(None, [])
     some = json.dumps(ids)
-    tx.execute(_AGAIN, (some, edit.behind))
+    tx.execute(_AGAIN, (some, json.dumps(edit.behind)))
     rows = tx.all(_PLANNED, (some, json.dumps(edit.changed))) if edit.changed else []
     before = with_queues(tx, edit.campaign_id, rows)
     planned = [

@@ -37,7 +37,7 @@ async def test_a_step_that_is_added_is_told_to_its_people_slice_by_slice(desk: D
     await desk.store.edit_campaign(batch.id, Edit(steps=(AGAIN,)), said())
     assert looked_at(desk) == 0
     [edit] = await desk.store.unfinished_step_edits()
-    assert edit == StepEdit(batch.id, behind=batch.step_id)
+    assert edit == StepEdit(batch.id, behind=(batch.step_id,))
     last, _ = await desk.store.look_again(edit, 0)
     assert (last, looked_at(desk)) == (batch.jobs[SLICE - 1], SLICE)
     last, _ = await desk.store.look_again(edit, last or 0)
@@ -55,11 +55,7 @@ async def test_an_edit_before_the_last_one_was_done_takes_over_what_it_left(desk
     await desk.store.edit_campaign(batch.id, Edit(steps=further), said())
     second = (await desk.store.get_steps(batch.id))[1].id
     [both] = await desk.store.unfinished_step_edits()
-    assert both == StepEdit(
-        batch.id,
-        second,
-        (second,),
-    )
+    assert both == StepEdit(batch.id, (batch.step_id, second), (second,))
     # Who still had the older one in hand does not end the newer one.
     await desk.store.look_again(edit, batch.jobs[-1])
     assert await desk.store.unfinished_step_edits() == [both]
