@@ -421,6 +421,9 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 
+_BY_SCOPE = {scope: [one for one in ACTIONS if one.scope == scope] for scope in {one.scope for one in ACTIONS}}
+
+
 def meant(wanted: Action, row: Row, situation: Situation) -> Action:
     """The action that a line's words mean for this row: of those that share them the one that is on, else the first."""
     same = [one for one in ACTIONS if one.scope == wanted.scope and one.words == wanted.words and one.words]
@@ -446,7 +449,7 @@ def for_key(
     """What a key means here: the first target that has an action on it, and of its actions the one that is on (or
     else the one that answers for them), with why it is off."""
     for target in targets:
-        found = [a for a in ACTIONS if a.scope == target.scope and key_of(a.id) == key]
+        found = [a for a in _BY_SCOPE.get(target.scope, ()) if key_of(a.id) == key]
         if found:
             reasons = [(a, target, a.off(target.row, situation)) for a in found]
             return next((entry for entry in reasons if not entry[2]), None) or next(

@@ -127,6 +127,7 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
             return
         if (view := self.view) is not None and self.lets_in(view, message.snapshot):
             view.take(message.snapshot)
+            view.draw_now()
         self.begin_rest()
 
     def _tick(self) -> None:
@@ -143,6 +144,7 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
             view.draw_frame()
         else:
             view.redraw()
+        view.draw_now()
 
     def on_confirm_screen_opened(self) -> None:
         if (view := self.view) is not None:

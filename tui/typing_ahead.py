@@ -20,6 +20,7 @@ from textual.widget import Widget
 from tui.base import ConsoleBase
 from tui.safe_text import safe_text
 from tui.screens.view import ViewScreen
+from tui.widgets.grid import Grid
 
 LOOK = 0.02
 """Seconds between two looks at whether the first of the waiting keys may go on; nothing looks while none waits."""
@@ -98,9 +99,20 @@ class TypingAhead(ConsoleBase):
     async def _hand_over(self, event: Key | Paste) -> None:
         self._looks = 0
         receiver = self.focused or self.screen
+        if isinstance(event, Key) and isinstance(receiver, Grid) and await self._listed(event.key):
+            return
         await super().on_event(event)
         # A key of the whole program is answered by now, any other is on its way.
         self._answering = receiver if event.is_forwarded and receiver.post_message(Done()) else None
+
+    async def _listed(self, key: str) -> bool:
+        """Answer a key of a list at once, and draw it; false where nothing is bound to it. A list has no keys but the
+        bound ones, so nothing is lost when the key does not climb through every container first."""
+        if not (await self._check_bindings(key, priority=True) or await self._check_bindings(key)):
+            return False
+        if isinstance(self.screen, ViewScreen):
+            self.screen.draw_now()
+        return True
 
     def _must_wait(self) -> bool:
         if self._opening:

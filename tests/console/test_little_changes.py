@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyte
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
-from rich.style import Style
+from rich.color import ColorSystem
+from textual._context import visible_screen_stack
 from textual.app import App, ComposeResult
+from textual.containers import Horizontal
 from textual.geometry import Region
 from textual.strip import Strip
 
+from tui.redrawing import RowCompositor, Shown
 from tui.safe_rows import Cleaner, clean
 from tui.widgets.columns import Column, Table
-from tui.widgets.grid import Grid, changed_to
-from tui.widgets.lines import Line, to_strip
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Line, Lines, to_strip
 
 READ = st.dictionaries(
     st.sampled_from(["rows", "error_key", "count\x1b"]),
@@ -44,29 +47,75 @@ def test_what_is_remembered_is_as_safe_as_what_is_not(read: dict[str, Any], then
         assert cleaner.clean(reading) == clean(reading)
 
 
-CELLS = st.lists(st.tuples(st.text("ab é\u4e2d", max_size=6), st.sampled_from(["", "bold"])), max_size=6).map(tuple)
+CELLS = st.lists(st.tuples(st.text("ab é\u4e2d", max_size=6), st.sampled_from(["", "bold", "bad"])), max_size=6)
+FRAMES = st.lists(st.dictionaries(st.integers(0, 2), CELLS.map(tuple)), min_size=1, max_size=4)
+WIDTH, HEIGHT = 24, 3
 
 
-@given(CELLS, CELLS, st.integers(1, 30), st.integers(0, 6))
-def test_nothing_that_changed_is_left_out_of_what_is_drawn_again(old: Line, new: Line, width: int, shared: int) -> None:
-    """Also where the ends of both are the same, as those of two rows of one table."""
-    new = (*new, *old[len(old) - min(shared, len(old)) :])
-    end = changed_to((old, False), (new, False), width)
-    before, after = cells(to_strip(old, width)), cells(to_strip(new, width))
-    assert 0 <= end <= width
-    assert before[end:] == after[end:]
+@given(FRAMES, st.sets(st.integers(1, 3)))
+def test_a_terminal_shows_every_cell_of_every_frame(frames: list[dict[int, Line]], others: set[int]) -> None:
+    """Compared with a terminal that each row is written to whole; before some frames something else was drawn."""
+    shown, drawn = Shown(), pyte.Screen(WIDTH, HEIGHT)
+    stream = pyte.Stream(drawn)
+    whole: dict[int, Strip] = {}
+    for number, frame in enumerate(frames):
+        strips = {y: to_strip(line, WIDTH) for y, line in sorted(frame.items())}
+        if number in others:
+            stream.feed("\x1b[H" + "#" * WIDTH * HEIGHT)
+            shown.forget()
+            strips = {**whole, **strips}
+        whole |= strips
+        stream.feed(shown.update(strips, WIDTH, ColorSystem.STANDARD))
+    expected = pyte.Screen(WIDTH, HEIGHT)
+    pyte.Stream(expected).feed(Shown().update(whole, WIDTH, ColorSystem.STANDARD))
+    assert all(drawn.buffer[y] == expected.buffer[y] for y in whole)
 
 
-def cells(strip: Strip) -> list[tuple[str, Style | None]]:
-    """What each cell shows; the second one of a wide character is empty."""
-    found: list[tuple[str, Style | None]] = []
-    for segment in strip:
-        for char in segment.text:
-            found += [(char, segment.style), ("", segment.style)][: cell_len(char)]
-    return found
+def test_only_the_cells_that_differ_are_written() -> None:
+    shown = Shown()
+
+    def written(text: str, style: str = "") -> str:
+        return shown.update({4: to_strip(((text, style),), 30)}, 30, ColorSystem.STANDARD)
+
+    assert "first" in written("first                    one")
+    assert written("first                    one") == ""
+    assert written("FIRST                    two") == "\x1b[5;1HFIRST\x1b[20Ctwo"
+    assert written("FIRST                    two", "bold").startswith("\x1b[5;1H\x1b[1mFIRST ")
+    shown.forget()
+    assert "FIRST" in written("FIRST                    two", "bold")
 
 
-async def test_only_the_cells_up_to_the_last_change_are_drawn_again() -> None:
+async def test_what_stands_over_other_widgets_is_what_a_row_shows() -> None:
+    """The front one first, what it leaves open from behind it; as the toolkit itself composes a whole screen."""
+
+    class Beside(App[None]):
+        CSS = """
+        Screen { layers: below above; }
+        Horizontal { height: 3; }
+        #left { height: 3; }
+        #right { width: 6; height: 3; }
+        #over { layer: above; width: 5; offset: 3 1; }
+        """
+
+        def compose(self) -> ComposeResult:
+            yield Horizontal(Lines(id="left"), Lines(id="right"))
+            yield Lines(id="over")
+
+    app = Beside()
+    async with app.run_test(size=(20, 4)) as pilot:
+        app.query_one("#left", Lines).show([((letter * 14, ""),) for letter in "abc"])
+        app.query_one("#right", Lines).show([((letter * 6, ""),) for letter in "xyz"])
+        app.query_one("#over", Lines).show([(("OVER!", ""),)])
+        await pilot.pause()
+        compositor = RowCompositor()
+        compositor.reflow(app.screen, app.size)
+        visible_screen_stack.set([])
+        rows = [strip.text for strip in compositor.rows(range(4)).values()]
+        assert rows == [strip.text for strip in compositor.render_strips()]
+        assert rows[1] == "bbbOVER!bbbbbbyyyyyy"
+
+
+async def test_only_the_rows_that_changed_are_drawn_again() -> None:
     class Listing(App[None]):
         def compose(self) -> ComposeResult:
             yield Grid()
@@ -84,6 +133,6 @@ async def test_only_the_cells_up_to_the_last_change_are_drawn_again() -> None:
         refresh = grid.refresh
         grid.refresh = lambda *regions: asked.extend(regions) or refresh(*regions)  # type: ignore[method-assign]
         grid.show(table("other"))
-        assert asked == [Region(0, 1, len("  2        other"), 1)]
+        assert asked == [Region(0, 1, 40, 1)]
         await pilot.pause()
         assert grid.text.splitlines()[1].split() == ["2", "other"]

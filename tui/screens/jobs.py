@@ -189,7 +189,7 @@ class AllJobsScreen(FilteredScreen):
             return
         super().action_move(step)
 
-    def on_grid_moved(self) -> None:
+    def cursor_moved(self) -> None:
         grid = self.query_one(Grid)
         if self.data is not None:
             self.marks.reach(self.rows(), grid.cursor)
@@ -197,6 +197,7 @@ class AllJobsScreen(FilteredScreen):
                 self._read(around(grid.current, self._query.sort))
         self._show_marks()
         self.follow(grid.current)
+        super().cursor_moved()
 
     def _read(self, anchor: Anchor) -> None:
         if anchor != self._anchor:

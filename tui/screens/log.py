@@ -136,7 +136,7 @@ class LogScreen(ViewScreen):
             self.query_one(Grid).show(Events(self.rows, self.console.present(), self.words))
         super().action_move(step)
 
-    def on_grid_moved(self) -> None:
+    def cursor_moved(self) -> None:
         self.redraw()
 
     # what is shown

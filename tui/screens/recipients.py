@@ -103,11 +103,11 @@ class RecipientsScreen(FilteredScreen):
         else:
             super().action_move(step)
 
-    def on_grid_moved(self) -> None:
+    def cursor_moved(self) -> None:
         grid = self.query_one(Grid)
         if self.data is not None and grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
             self._read(grid.current["id"])
-        super().on_grid_moved()
+        super().cursor_moved()
 
     def _read(self, anchor: int) -> None:
         if anchor != self._anchor:

@@ -21,9 +21,10 @@ from tui.keymap import UNBOUND
 from tui.link import LOST
 from tui.looks import LOOKS, Look
 from tui.missed import Missed, differences, with_gone
+from tui.redrawing import RowCompositor
 from tui.widgets import frame
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Line, Lines
+from tui.widgets.lines import Line, Lines, Rows
 from tui.widgets.prompt import Prompt
 from tui.widgets.views import Views
 
@@ -80,10 +81,13 @@ class ViewScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = rows = RowCompositor()
+        self._on_terminal = rows.shown
         self.after: list[int] = [0]
         """Where each page that was turned to begins; the last one is shown."""
         self.data: Any = None
         self.crumb_right = ""
+        self._grid: Grid | None = None
         self._composed = False
         self._unreadable = False
 
@@ -156,7 +160,11 @@ class ViewScreen(Screen[None]):
 
     def grid(self) -> Grid | None:
         """The list that the cursor keys move in."""
-        return next((grid for grid in self.query(Grid) if grid.display), None)
+        grid = self._grid
+        if grid is None or not (grid.is_attached and grid.display):
+            # Kept, because it is asked for several times a key, and a query looks at every widget.
+            grid = self._grid = next((grid for grid in self.query(Grid) if grid.display), None)
+        return grid
 
     # composition
 
@@ -201,6 +209,9 @@ class ViewScreen(Screen[None]):
             # At once: what a screen asks for when it opens takes the focus from here.
             self.set_focus(grid, scroll_visible=False)
         self.redraw()
+
+    def on_screen_suspend(self) -> None:
+        self._on_terminal.forget()
 
     def on_screen_resume(self) -> None:
         self.watch_data()
@@ -247,6 +258,22 @@ class ViewScreen(Screen[None]):
             self.query_one("#lost", Lines).show(frame.lost_lines(state, self.console.keymap))
         self.query_one("#message", Lines).show([self.console.message_line()])
         self.query_one("#hints", Lines).show([self.hints(width)])
+
+    def draw_now(self) -> None:
+        """Write what has changed to the terminal, where the toolkit would first pass each change on from widget to
+        screen and then wait for its next frame. What changes the layout is left to it."""
+        if not self.is_current or self.app._batch_count:
+            return
+        if self._layout_required or self._scroll_required or self._repaint_required or self._recompose_required:
+            return
+        changed = {widget for widget in self._compositor.visible_widgets if widget._repaint_required}
+        if not changed or any(widget._layout_required or not isinstance(widget, Rows) for widget in changed):
+            return
+        for widget in changed:
+            widget._repaint_required = False
+        self._dirty_widgets |= changed
+        self._compositor.update_widgets(self._dirty_widgets)
+        self._compositor_refresh()
 
     def hints(self, width: int) -> Line:
         if self.console.held:
@@ -307,7 +334,8 @@ class ViewScreen(Screen[None]):
         keys = f"{self.named('view.next_page')} {self.named('view.previous_page')}"
         return f"{noun}s {first + 1:,}-{first + len(rows):,}{of}  {keys} page"
 
-    def on_grid_moved(self) -> None:
+    def cursor_moved(self) -> None:
+        """The list's cursor is on another row."""
         self.redraw_for_cursor()
         self.draw_frame()
 

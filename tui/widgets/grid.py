@@ -7,16 +7,14 @@ page through millions by key; cursor and view follow a row's key through changes
 from __future__ import annotations
 
 from collections.abc import Hashable, Set
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from textual.events import Click
 from textual.geometry import Region
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.themes import STYLES
-from tui.widgets.lines import BLANK, Line, to_strip, width_of
+from tui.widgets.lines import BLANK, Line, Rows, to_strip
 
 
 class Source(Protocol):
@@ -54,18 +52,18 @@ class Empty:
         return BLANK
 
 
-class Grid(Widget, can_focus=True):
-    """Shows a source. Posts `Moved` when the cursor rests on another row, `Opened` on enter."""
+@runtime_checkable
+class Follower(Protocol):
+    """A screen that shows more of the row under the cursor of its list."""
+
+    def cursor_moved(self) -> None: ...
+
+
+class Grid(Rows, can_focus=True):
+    """Shows a source, and tells its screen (`Follower`) when the cursor is on another row. It has neither border nor
+    padding: `outer_size`, which costs nothing, is its size."""
 
     DEFAULT_CSS = "Grid { height: 1fr; width: 1fr; }"
-
-    class Moved(Message):
-        pass
-
-    class Opened(Message):
-        def __init__(self, grid: Grid) -> None:
-            super().__init__()
-            self.grid = grid
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -97,13 +95,13 @@ class Grid(Widget, can_focus=True):
     @property
     def in_sight(self) -> list[Any]:
         """The rows that the screen shows now."""
-        end = min(self._source.count(), self._top + self.size.height)
+        end = min(self._source.count(), self._top + self.outer_size.height)
         return [self._source.row(i) for i in range(self._top, end) if self._source.key(i) is not None]
 
     @property
     def text(self) -> str:
         """The visible rows, for tests and for dumps to a file."""
-        return "\n".join(self.render_line(y).text.rstrip() for y in range(self.size.height)).rstrip()
+        return "\n".join(self.render_line(y).text.rstrip() for y in range(self.outer_size.height)).rstrip()
 
     def show(self, source: Source) -> None:
         """Put another state of the list on the screen; the cursor stays on its row, or where that row was."""
@@ -117,7 +115,13 @@ class Grid(Widget, can_focus=True):
         self._place(found if found is not None else max(0, self._cursor), +1)
         self._redraw()
         if self._key != before:
-            self.post_message(self.Moved())
+            # Not before the screen has shown the rest of what it was given.
+            self.call_later(self._moved)
+
+    def _moved(self) -> None:
+        # No message, which would climb through every container and be drawn a frame after the list.
+        if self.is_attached and isinstance(self.screen, Follower):
+            self.screen.cursor_moved()
 
     def open_on(self, key: Hashable) -> None:
         """Let the cursor begin on this row (for a list that is about to be shown)."""
@@ -148,21 +152,17 @@ class Grid(Widget, can_focus=True):
         self._place(index, direction)
         if self._cursor != before:
             self._redraw()
-            self.post_message(self.Moved())
+            self._moved()
 
     def action_move(self, step: str) -> None:
         """`down`, `up`, `half_down`, `half_up`, `page_down`, `page_up`, `top`, `end`."""
-        page = max(1, self.size.height - 1)
+        page = max(1, self.outer_size.height - 1)
         last = self._source.count() - 1
         by = {
             "down": 1, "up": -1, "half_down": page // 2 or 1, "half_up": -(page // 2 or 1),
             "page_down": page, "page_up": -page, "top": -last - 1, "end": last + 1,
         }[step]  # fmt: skip
         self.move_to(self._cursor + by, 1 if by > 0 else -1)
-
-    def action_open(self) -> None:
-        if self._cursor >= 0:
-            self.post_message(self.Opened(self))
 
     async def on_click(self, event: Click) -> None:
         """With the mouse taken: a click moves the cursor, another one on it opens."""
@@ -185,7 +185,7 @@ class Grid(Widget, can_focus=True):
     # drawing
 
     def _scroll_to_cursor(self) -> None:
-        height = max(1, self.size.height)
+        height = max(1, self.outer_size.height)
         total = self._source.count()
         at = max(0, self._cursor)
         # Headings above the first row stay in sight with it.
@@ -200,12 +200,10 @@ class Grid(Widget, can_focus=True):
     def _redraw(self) -> None:
         """Draw again exactly the lines that differ from what the screen holds."""
         self._scroll_to_cursor()
-        width, height = self.size
+        width, height = self.outer_size
         changed = [y for y in range(height) if self._shown.get(y) != self._content(y, width)]
         if changed:
-            # Nothing behind the last cell that changed is sent: of a server's words that is half of the row.
-            ends = {y: changed_to(self._shown[y], self._content(y, width), width) for y in changed if y in self._shown}
-            self.refresh(*(Region(0, y, ends.get(y, width), 1) for y in changed))
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def _content(self, y: int, width: int) -> tuple[Line, bool]:
         index = self._top + y
@@ -221,7 +219,7 @@ class Grid(Widget, can_focus=True):
         return ((f"{'>' if at_cursor else ' '}{'*' if key in self._marks else ' '}", ""), *line), at_cursor
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.outer_size.width
         content = self._content(y, width)
         strip = self._strips.get(y)
         if strip is None or self._shown.get(y) != content:
@@ -230,36 +228,8 @@ class Grid(Widget, can_focus=True):
         return strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Without the toolkit's way through border, padding, links and opacity, of which a list has none: that took
-        a third of a frame in which every row changes."""
-        drawn_for = (self.size, STYLES["cursor"], STYLES[""])
+        drawn_for = (self.outer_size, STYLES["cursor"], STYLES[""])
         if drawn_for != self._drawn_for:
             self._drawn_for = drawn_for
             self._strips.clear()
-        strips = [self.render_line(y) for y in crop.line_range]
-        background = self.background_colors[1]
-        for filter in self.get_line_filters():
-            strips = [strip.apply_filter(filter, background) for strip in strips]
-        start, end = crop.column_span
-        return strips if (start, end) == (0, self.size.width) else [strip.crop(start, end) for strip in strips]
-
-
-def changed_to(before: tuple[Line, bool], after: tuple[Line, bool], width: int) -> int:
-    """The cell behind the last one in which two contents of a row differ; at most `width`."""
-    (old, old_cursor), (new, new_cursor) = before, after
-    widths = width_of(old), width_of(new)
-    if old_cursor != new_cursor:
-        return width
-    if widths[0] == widths[1]:
-        same = 0
-        while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
-            same += 1
-        old, new = old[: len(old) - same], new[: len(new) - same]
-    return min(width, max(map(_inked, (old, new))))
-
-
-def _inked(line: Line) -> int:
-    """How many cells a line takes without the blanks at its end that look like nothing."""
-    if line and not line[-1][1]:
-        line = (*line[:-1], (line[-1][0].rstrip(" "), ""))
-    return width_of(line)
+        return super().render_lines(crop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -31,6 +30,19 @@ def width_of(line: Line) -> int:
     return len(whole) if whole.isascii() else sum(cell_len(text) for text, _ in line)
 
 
+def _in_pieces(line: Line) -> list[Span]:
+    """The same with neighbours of one style in one piece: half the work of drawing, and no escape codes between."""
+    pieces: list[Span] = []
+    last = None
+    for span in line:
+        if span[1] == last:
+            pieces[-1] = (pieces[-1][0] + span[0], last)
+        else:
+            pieces.append(span)
+            last = span[1]
+    return pieces
+
+
 def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
     """A row of exactly `width` cells, all in the style `over` where that is given (the cursor's row).
 
@@ -38,9 +50,7 @@ def to_strip(line: Line, width: int, over: Style | None = None) -> Strip:
     """
     segments = []
     cells = 0
-    # Neighbours of one style become one segment: half the work of drawing, and no escape codes between them.
-    for name, spans in groupby(line, key=lambda span: span[1] if over is None else ""):
-        text = "".join(text for text, _ in spans)
+    for text, name in _in_pieces(line) if over is None else [("".join([text for text, _ in line]), "")]:
         if not text.isprintable():
             text = safe_text(text, 2_000)
         cells += len(text) if text.isascii() else cell_len(text)
@@ -59,7 +69,23 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return (*left, (" " * free, ""), *right) if free > 0 else left
 
 
-class Lines(Widget):
+class Rows(Widget):
+    """A widget of rows that are drawn as they are. Without border and padding there is no need of the toolkit's way
+    through them, links and opacity, which took a third of a frame in which every row changes."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if any(self.styles.gutter):
+            return super().render_lines(crop)
+        strips = [self.render_line(y) for y in crop.line_range]
+        if filters := self.get_line_filters():
+            background = self.background_colors[1]
+            for filter in filters:
+                strips = [strip.apply_filter(filter, background) for strip in strips]
+        start, end = crop.column_span
+        return strips if (start, end) == (0, self.outer_size.width) else [strip.crop(start, end) for strip in strips]
+
+
+class Lines(Rows):
     """Fixed rows of text. `show` redraws the rows that differ; with `over` the whole widget carries a style."""
 
     DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"

@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from tui.history import History
 from tui.safe_text import safe_text
-from tui.widgets.lines import Line, Span, to_strip
+from tui.widgets.lines import Line, Rows, Span, to_strip
 
 LONGEST = 1_000
 Completer = Callable[[str], Sequence[str]]
@@ -36,7 +36,7 @@ def _common(texts: Sequence[str]) -> str:
     return first[:same]
 
 
-class Prompt(Widget, can_focus=True):
+class Prompt(Rows, can_focus=True):
     """Closed it takes no room. Posts `Changed` when what it shows has changed, also when it opens and closes."""
 
     DEFAULT_CSS = "Prompt { height: 1; width: 1fr; display: none; }"
