@@ -122,11 +122,17 @@ def off_plan(later: int | None) -> str:
 
 
 def ago(at: int | None, now: int) -> str:
-    """How long ago, in steps that let a screen rest: minutes once a minute has passed."""
+    """How long ago; once a minute has passed in whole minutes, which turn with the clock's, so that a screen may rest
+    between."""
     if at is None:
         return "-"
     passed = max(0, now - at)
-    return span(passed if passed < MINUTE else passed // MINUTE * MINUTE)
+    return span(passed if passed < MINUTE else max(MINUTE, (now // MINUTE * MINUTE - at) // MINUTE * MINUTE))
+
+
+def until(at: int, now: int) -> int:
+    """How much time is left, in whole minutes, which turn with the clock's."""
+    return max(MINUTE, (at + -now // MINUTE * MINUTE) // MINUTE * MINUTE)
 
 
 def soon(at: int | None, now: int) -> str:
@@ -136,7 +142,7 @@ def soon(at: int | None, now: int) -> str:
     left = at - now
     if left < SECOND:
         return "now"
-    return f"in {span(left if left < MINUTE else left // MINUTE * MINUTE)}"
+    return f"in {span(left if left < MINUTE else until(at, now))}"
 
 
 def spark(values: Sequence[int], top: int | None = None) -> str:

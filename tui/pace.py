@@ -10,7 +10,7 @@ from typing import Any
 from engine.planning.caps import Cap, least_time
 from engine.planning.pacing_settings import Pacing
 from storage.model import HOUR, MINUTE, SECOND
-from tui.format import per_minute, span
+from tui.format import per_minute, span, until
 
 Row = Mapping[str, Any]
 
@@ -140,7 +140,7 @@ def eta_text(at: int | None, now: int) -> str:
     if at is None:
         return "-"
     left = max(0, at - now)
-    return span(left if left < HOUR else left // MINUTE * MINUTE)
+    return span(left if left < HOUR else until(at, now))
 
 
 def _since(row: Row) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from textual._parser import ParseError
+from textual._time import get_time
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
@@ -35,9 +36,9 @@ log = logging.getLogger("paceline.terminal")
 OUT = 1
 POINTER = "\x1b]22;"
 """The mouse pointer's shape: of no use without a mouse, and shown as text by terminals that do not know it."""
-LOOK = 0.1
-"""Seconds between two looks at whether a lone escape was the key, or the begin of a sequence."""
 READ_SIZE = 4096
+END_FOLLOWS = 1.0
+"""Seconds in which the end of reading comes after it was called for."""
 RESIZE_EVERY = 0.1
 """Seconds between two sizes that are drawn while a window is being dragged: each costs a layout and a whole screen."""
 
@@ -58,6 +59,8 @@ class TerminalDriver(LinuxDriver):
         self._gone = gone
         self._encoding = terminal.encoding()
         self._output: TerminalOutput | None = None
+        self._called = self._call = -1
+        """A pipe by which reading, which waits for a key without a limit, is ended."""
         self._size_told = 0.0
         self._size_later: asyncio.TimerHandle | None = None
 
@@ -76,6 +79,7 @@ class TerminalDriver(LinuxDriver):
             gone=self._gone,
         )
         self._output.start()
+        self._called, self._call = os.pipe()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGWINCH, self._window_changed)
 
@@ -88,6 +92,10 @@ class TerminalDriver(LinuxDriver):
         super().close()
         if self._output is not None:
             self._output.stop()
+        if self._call >= 0:
+            os.close(self._called)
+            os.close(self._call)
+            self._called = self._call = -1
 
     def _draw_anew(self) -> None:
         try:
@@ -135,8 +143,14 @@ class TerminalDriver(LinuxDriver):
         decode = getincrementaldecoder(self._encoding)("replace").decode
         with selectors.DefaultSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._called, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                data = self._read() if selector.select(LOOK) else None
+                ready = {key.fd for key, _ in selector.select(_patience(parser))}
+                if self._called in ready:
+                    os.read(self._called, READ_SIZE)
+                    self.exit_event.wait(END_FOLLOWS)
+                    continue
+                data = self._read() if self.fileno in ready else None
                 if data == b"":
                     self._gone()
                     return
@@ -148,6 +162,11 @@ class TerminalDriver(LinuxDriver):
                 except (ParseError, ValueError, LookupError):
                     log.exception("what was typed could not be read")
                     parser = XTermParser(self._debug)
+
+    def disable_input(self) -> None:
+        if self._key_thread is not None and self._key_thread.is_alive():
+            os.write(self._call, b"!")
+        super().disable_input()
 
     def _read(self) -> bytes | None:
         """What was typed; nothing at all when the terminal has gone, None when it was not there after all."""
@@ -174,3 +193,10 @@ class TerminalDriver(LinuxDriver):
             self.suspend_application_mode()
             self.resume_application_mode()
             self._draw_anew()
+
+
+def _patience(parser: XTermParser) -> float | None:
+    """Seconds after which a lone escape was the key, and not the begin of a sequence; None when nothing is open. To
+    look ten times a second cost a fifth of a console at rest."""
+    until = parser._timeout_time
+    return None if until is None else max(0.0, until - get_time())
