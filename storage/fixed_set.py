@@ -84,6 +84,10 @@ class FixedSet:
         running = [f"{len(self.running):,} running"] if self.running else []
         return ", ".join([*(f"{n} {why}" for why, n in self.left.items()), *running])
 
+    def apart_in_words(self) -> str:
+        """The same without those that run."""
+        return ", ".join(f"{n} {why}" for why, n in self.left.items())
+
 
 def of_filter(reader: Reader, act: Act, query: Query) -> FixedSet:
     """All that match. `query.top` and `query.now` fix what that means."""

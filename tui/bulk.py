@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.outcomes import TRANSIENT
-from storage.errors import PacelineError
+from storage.errors import PacelineError, RefusedError
 from storage.failure_groups import jobs_filter
 from storage.filter_terms import EVERY, render
 from storage.fixed_set import Act, FixedSet, of_campaign, of_filter, of_ids, of_reason
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tui.acting import Acting
 
 PART = 5_000
+ENDED = 1_000
+"""Running jobs of one request to end (`job.end`)."""
 """Jobs of one call to the engine, which takes them 500 a transaction."""
 PACED = (Act.RETRY, Act.APPROVE)
 """Acts that line jobs up to be sent, so that their question tells how long that takes."""
@@ -114,7 +116,7 @@ async def act_on_set(console: Acting, action: Action, row: Row, given: Row) -> N
     facts = await console.read_apart(lambda reader, now: _facts(action, reader, now, row))
     fixed: FixedSet = facts["set"]
     n = len(fixed.jobs)
-    if not n:
+    if not n and not fixed.running:
         console.say(f"{action.title}: there is nothing to do: {fixed.in_words() or 'no job is marked'}", "warn")
         return
     question = QUESTIONS[action.id](row, {**facts, "given": given}, console.situation())
@@ -123,10 +125,13 @@ async def act_on_set(console: Acting, action: Action, row: Row, given: Row) -> N
         console.say(f"{action.title}: nothing was changed")
         return
     tally, stopped = await _send(console, action, fixed, {**given, **more, "filter": chosen_by(row)})
+    asked = await _ask_to_end(console, fixed.running) if stopped is None else []
+    if asked:
+        tally.notes.append(f"{plural(len(asked), 'running job')} asked to end")
     left = {entry["job"] for entry in tally.left}
     if (marks := row.get("marks")) is not None:
         sent = set(fixed.jobs.ids[: tally.done + len(tally.left)])
-        marks.done(sent - left, left)
+        marks.done((sent - left) | set(asked), left)
     title = f"{action.title} ({plural(tally.done, 'job')})"
     console.undos.add(undo_of_act(action.id, title, tally.events, console.now()))
     if stopped is not None:
@@ -169,6 +174,18 @@ async def _send(console: Acting, action: Action, fixed: FixedSet, more: Row) -> 
         tally.add(result)
         until = result.get("until", {})
     return tally, None
+
+
+async def _ask_to_end(console: Acting, running: list[int]) -> list[int]:
+    """Which of these background jobs still run and were asked to end; the others have ended meanwhile."""
+    asked: list[int] = []
+    for start in range(0, len(running), ENDED):
+        try:
+            answer = await asyncio.wrap_future(console.link.call("job.end", {"ids": running[start : start + ENDED]}))
+        except RefusedError:
+            continue
+        asked += answer["asked"]
+    return asked
 
 
 def result_question(title: str, tally: Tally) -> Question:

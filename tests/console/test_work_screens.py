@@ -244,6 +244,25 @@ async def test_the_record_of_a_background_job_has_what_it_was_given_without_secr
     assert '"token": ""' in found and '"door"' in found
 
 
+async def test_a_cancel_of_many_asks_those_that_run_to_end(day: World, link: RecordingLink) -> None:
+    link.answers["job.cancel"] = {"done": 3, "changed": 0, "refused": 0, "left": [], "events": [9]}
+    link.answers["job.end"] = {"asked": [RUNNING, RUNNING + 1]}
+    async with looking(day, link, "3", size=(120, 40)) as (app, pilot):
+        assert app.view is not None
+        app.view.narrow("state:pending,processing -kind:send")
+        await until(pilot, lambda: app.view.data["count"] == "5")  # type: ignore[union-attr]
+        await pilot.press("asterisk", "X")
+        question = await asked(pilot)
+        assert "Cancel 5 jobs" in question
+        assert "running   2 of them: asked to end at a good place, no undo" in question
+        await pilot.press("5", "enter")
+        await answered(pilot)
+        await until(pilot, lambda: len(link.calls) == 2)
+        await until(pilot, lambda: "3 done; 2 running jobs asked to end" in message(app))
+    assert [name for name, _ in link.calls] == ["job.cancel", "job.end"]
+    assert link.calls[1][1] == {"ids": [RUNNING, RUNNING + 1]}
+
+
 async def test_all_actions_name_the_command_of_a_background_job_that_is_uncertain(
     day: World, link: RecordingLink
 ) -> None:

@@ -124,10 +124,11 @@ def _set_lines(row: Row, facts: Row, situation: Situation) -> list[str]:
     if "all" in row:
         chosen = (row["filter"] or "all jobs") if row["all"] else "by hand"
         lines.append(f"marked    {chosen} (fixed at {clock(situation.now, situation.now, seconds=True)})")
-    lines.append("states    " + ", ".join(f"{count(n)} {state}" for state, n in sorted(fixed.taken.items())))
+    if fixed.taken:
+        lines.append("states    " + ", ".join(f"{count(n)} {state}" for state, n in sorted(fixed.taken.items())))
     if "hidden" in facts:
         lines.append(f"hidden    {count(facts['hidden'])} outside this view")
-    return [*lines, f"skipped   {fixed.in_words() or '0'}"]
+    return [*lines, f"skipped   {fixed.apart_in_words() or '0'}"]
 
 
 def _retry_set(title: str, row: Row, facts: Row, situation: Situation, lines: list[str]) -> Question | None:
@@ -170,12 +171,13 @@ def _undo_cancel(situation: Situation) -> str:
 
 
 def cancel_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
-    n = len(facts["set"].jobs)
-    lines = [
-        *_set_lines(row, facts, situation),
-        "effect    they are skipped and will not be sent",
-        _undo_cancel(situation),
-    ]
+    runs = len(facts["set"].running)
+    n = len(facts["set"].jobs) + runs
+    lines = _set_lines(row, facts, situation)
+    if n > runs:
+        lines += ["effect    they are skipped and will not be sent", _undo_cancel(situation)]
+    if runs:
+        lines.append(f"running   {count(runs)} of them: asked to end at a good place, no undo")
     typed = str(n) if _many(n, row["all"]) else ""
     return Question(f"Cancel {plural(n, 'job')}{where(situation)}?", tuple(lines), typed=typed)
 
