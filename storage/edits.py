@@ -71,6 +71,15 @@ def check_editable(campaign: Campaign, states: tuple[CampaignState, ...], what: 
         )
 
 
+def _check_approval(campaign: Campaign, approval: str) -> None:
+    """Who must say yes stays as it was started: what is planned already would be without its question."""
+    if campaign.state is not CampaignState.DRAFT and approval != campaign.approval:
+        raise RefusedError(
+            f"campaign '{campaign.name}' is {campaign.state}: who must approve it is chosen while it is a draft",
+            hint="approve or reject what waits (`paceline approval list`), or make a new campaign",
+        )
+
+
 def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) -> Campaign:
     """Change a draft's name and account, and the message of a campaign that is not being sent. Raises RefusedError."""
     campaign = get_campaign(tx, campaign_id)
@@ -86,7 +95,7 @@ def edit_campaign(tx: Tx, campaign_id: int, edit: Edit, event: Event, now: int) 
         check_editable(campaign, MESSAGE_STATES, "list")
         tx.execute("UPDATE campaigns SET list = ? WHERE id = ?", (edit.list_name, campaign_id))
     if edit.approval is not None:
-        check_editable(campaign, (CampaignState.DRAFT,), "approval")
+        _check_approval(campaign, edit.approval)
         tx.execute("UPDATE campaigns SET approval = ? WHERE id = ?", (edit.approval, campaign_id))
     if edit.approval_time is not None:
         tx.execute("UPDATE campaigns SET approval_time = ? WHERE id = ?", (edit.approval_time, campaign_id))

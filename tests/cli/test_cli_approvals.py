@@ -133,13 +133,25 @@ def test_a_campaign_as_a_whole(home: Home) -> None:
     assert home("campaign", "show", "spring", "--json").json["state"] == "active"
 
 
+def test_send_can_ask_for_approval_too(home: Home) -> None:
+    people, template = home.write("p.csv", PEOPLE), home.write("m.txt", TEMPLATE)
+    options = ("-t", template, "-a", "outbox", "--yes")
+    assert home("send", people, *options, "--name", "whole", "--approval", "campaign").code == 0
+    shown = home("campaign", "show", "whole", "--json").json
+    assert (shown["state"], shown["pause_reason"], shown["approval"]) == ("paused", "approval", "campaign")
+    assert home("send", people, *options, "--name", "each", "--approval", "message", "--approval-time", "2d").code == 0
+    shown = home("campaign", "show", "each", "--json").json
+    assert (shown["counts"]["held"], shown["approval_time_seconds"]) == (3, 2 * 86_400)
+
+
 def test_a_draft_can_be_told_to_ask_and_a_running_one_cannot(home: Home) -> None:
     template = home.write("m.txt", TEMPLATE)
     home("campaign", "new", "spring", "-a", "outbox", "-t", template)
     assert home("campaign", "edit", "spring", "--approval", "message", "--approval-time", "2d").code == 0
     home("recipients", "import", home.write("p.csv", PEOPLE), "-c", "spring")
     home("campaign", "start", "spring", "--yes")
-    assert home("campaign", "edit", "spring", "--approval", "none").code == 4
+    refused = home("campaign", "edit", "spring", "--approval", "none")
+    assert (refused.code, "chosen while it is a draft" in refused.err) == (4, True)
 
 
 def test_a_campaign_file_says_it_too(home: Home) -> None:

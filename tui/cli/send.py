@@ -13,7 +13,15 @@ from storage.errors import RefusedError
 from storage.lock import read_holder
 from storage.model import RecipientRow
 from storage.reader import Reader
-from tui.cli.campaign_make import letter_options, new_args, pacing_options, refuse_taken, window_and_pacing
+from tui.cli.campaign_make import (
+    approval_of,
+    approval_options,
+    letter_options,
+    new_args,
+    pacing_options,
+    refuse_taken,
+    window_and_pacing,
+)
 from tui.cli.campaign_run import tell_started
 from tui.cli.output import Json, dated, emit, iso, out, pairs, say, span
 from tui.cli.recipients import file_options, refuse_if_nobody, tell_problems
@@ -37,6 +45,7 @@ from tui.safe_text import safe_text
 @letter_options
 @window_options
 @pacing_options
+@approval_options
 @file_options
 @click.pass_obj
 def send(
@@ -75,8 +84,9 @@ def send(
     session.refuse_read_only()
     name = name or _name_for(file)
     letter = read_letter(template, subject=subject, text=text, html=html, headers=headers, attach=attach)
+    asks = approval_of(options.pop("approval"), options.pop("approval_time"))
     window, pacing = window_and_pacing(options)
-    args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window)
+    args = new_args(name, account, pacing, letter, priority=priority, weight=weight, window=window, **asks)
     by_profile = session.config().account(account).channel == "unipile"
     source = Source(file, parse_mapping(mapping), group_by, sheet, encoding, delimiter, by_profile)
     refuse_taken(session, name)
