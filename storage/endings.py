@@ -153,6 +153,16 @@ def _closed(end: Finish) -> tuple[Any, ...]:
     )
 
 
+_CLAIMED = (
+    "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
+    "a.id AS attempt_id, a.intent_at FROM jobs j INDEXED BY jobs_lease "
+    "LEFT JOIN attempts a ON a.job_id = j.id AND a.lease = j.lease AND a.outcome IS NULL "
+    "WHERE j.state = 'processing'{lapsed} ORDER BY j.id LIMIT 1000"
+)
+# The index is named because the order tempts the planner into every row: at 5 million jobs no message left for 2.5 s.
+_LAPSED = " AND j.lease_until < ?"
+
+
 @dataclass(frozen=True, slots=True)
 class Rescued:
     """How many claims without an intent went back to `pending`, and how many became `uncertain`."""
@@ -168,13 +178,7 @@ def rescue(tx: Tx, now: int, *, everything: bool, held: frozenset[int] = frozens
     one and no outcome the message may have left: `uncertain`, and nothing automatic ever retries it. `held` are jobs
     that the asking engine itself still has in flight: a laptop that slept through their leases loses nothing.
     """
-    found = tx.all(
-        "SELECT j.id, j.lease, j.kind, j.queue_id, j.campaign_id, j.batch_id, j.error_key, "
-        "a.id AS attempt_id, a.intent_at "
-        "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id AND a.lease = j.lease AND a.outcome IS NULL "
-        "WHERE j.state = 'processing' AND (? = 1 OR j.lease_until < ?) ORDER BY j.id LIMIT 1000",
-        (1 if everything else 0, now),
-    )
+    found = tx.all(_CLAIMED.format(lapsed=""), ()) if everything else tx.all(_CLAIMED.format(lapsed=_LAPSED), (now,))
     rows = [row for row in found if row["id"] not in held]
     uncertain = 0
     for row in rows:
