@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -94,6 +94,8 @@ class Lines(Rows):
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
         self._over = over
+        self._strips: dict[int, tuple[Hashable, Strip]] = {}
+        """Rows as they were drawn, each behind what it was made from."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -118,4 +120,10 @@ class Lines(Rows):
 
     def render_line(self, y: int) -> Strip:
         line = self._lines[y] if y < len(self._lines) else BLANK
-        return to_strip(line, self.size.width, STYLES[self._over] if self._over else None)
+        # Not `size`, which the toolkit reckons anew each time.
+        width = self.outer_size.width - self.styles.gutter.width
+        over = STYLES[self._over] if self._over else None
+        made_from = (line, width, over, STYLES["cursor"], STYLES[""])
+        if y not in self._strips or self._strips[y][0] != made_from:
+            self._strips[y] = made_from, to_strip(line, width, over)
+        return self._strips[y][1]
