@@ -53,7 +53,7 @@ def gaps(place: Place) -> list[Figure]:
         place.relay(relay.port)
         terminal = console(place, size=WIDE)
         try:
-            terminal.wait_for("newsletter")
+            terminal.wait_to_show("EMBEDDED")
             with rush(place):
                 time.sleep(3)
                 for what, trouble, goal in (

@@ -118,6 +118,14 @@ class Terminal:
                     raise TimeoutError(f"{needle!r} did not come:\n{self.text()}")
             return self.last
 
+    def wait_to_show(self, text: str) -> None:
+        """Wait until this stands on the screen: of what was there before only the difference may have been written."""
+        end = time.monotonic() + LIMIT
+        while text not in self.text():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{text!r} did not come:\n{self.text()}")
+            time.sleep(0.1)
+
     def settle(self, quiet: float = 0.3) -> float:
         """Wait until nothing was written for `quiet` seconds; returns when the last bytes came."""
         end = time.monotonic() + LIMIT
