@@ -39,6 +39,8 @@ class Following:
         self._waits = {step["id"]: Wait.from_dict(step["wait"]) for step in self._next.values()}
         pacing = json.loads(row["pacing"])
         self._pacings = {step["id"]: Pacing.from_dict(step["pacing"] or pacing) for step in self._next.values()}
+        self._gaps: dict[tuple[int, int], int] = {}
+        """By person and step: the same in every draw."""
 
     @property
     def queues(self) -> frozenset[int]:
@@ -55,5 +57,7 @@ class Following:
         # Who was written to through one account is written to through it again.
         to = queue_id if queue_id in ways else ways[job.person % len(ways)]
         due = due_after(at, self._waits[number], self._windows[to], zone=self._zones[to], fields=job.fields)
-        gap = gap_of(self._pacings[number], self._seed, job.person, number)
+        gap = self._gaps.get((job.person, number))
+        if gap is None:
+            gap = self._gaps[job.person, number] = gap_of(self._pacings[number], self._seed, job.person, number)
         return to, Waiting(due, job.id, gap, job.domain, job.fields, person=job.person, step=number)

@@ -29,4 +29,5 @@ def gap_of(pacing: Pacing, seed: int, person: int, step: int) -> int:
     if pacing.mode == "blast":
         return 0
     rng = random.Random(seed ^ person ^ step << 32)  # noqa: S311 - a plan must repeat
-    return next(plan(replace(pacing, spread=False), 1, start=0, seed=rng.getrandbits(32))).gap
+    pacing = replace(pacing, spread=False) if pacing.spread else pacing
+    return next(plan(pacing, 1, start=0, seed=rng.getrandbits(32))).gap

@@ -62,15 +62,15 @@ def credentials(subject: Subject) -> Iterable[Finding]:
         yield warns("credentials", subject.secret.message, subject.secret.hint)
     elif found.secrets:
         places = ", ".join(reference.describe() for reference in found.secrets)
-        yield ok("credentials", f"what it logs in with can be read ({places})")
+        yield ok("credentials", f"{subject.whose}what it logs in with can be read ({places})")
     if subject.login is None:
         fix = f"paceline campaign preflight {subject.name} --connect"
-        yield skipped("login", f"nobody asked {found.target} whether it takes the login", fix)
+        yield skipped("login", f"{subject.whose}nobody asked {found.target} whether it takes the login", fix)
     elif subject.login.trouble:
         fix = "check its address, its TLS setting and where its secrets stand in " + subject.in_settings
-        yield warns("login", f"{subject.login.trouble}: every message would wait", fix)
+        yield warns("login", f"{subject.whose}{subject.login.trouble}: every message would wait", fix)
     else:
-        yield ok("login", f"{found.target}: connected and ready")
+        yield ok("login", f"{subject.whose}{found.target}: connected and ready")
 
 
 def template(subject: Subject) -> Iterable[Finding]:
@@ -190,7 +190,7 @@ def duplicates(subject: Subject) -> Iterable[Finding]:
 
 def caps(subject: Subject) -> Iterable[Finding]:
     """Caps of the account that stretch the messages beyond what the pacing takes, a warm-up among them."""
-    n, limits, name = subject.people.to_send, subject.limits, subject.campaign.account
+    n, limits, name = subject.share, subject.limits, subject.campaign.account
     if limits is None or not n:
         return
     campaign, spread = subject.campaign, limits.cap_a_day if subject.pacing.spread else 0
@@ -210,7 +210,8 @@ def caps(subject: Subject) -> Iterable[Finding]:
         fix = f"fewer people, another account, or a higher limit in {subject.in_settings}"
         yield warns("caps", f"{what} stretches {n:,} messages over {length}", fix)
     if waits and not binding:
-        yield ok("caps", f"{', '.join(map(str, limits.caps)) or 'the warm-up'}: no cap holds it up")
+        words = ", ".join(map(str, limits.caps)) or "the warm-up"
+        yield ok("caps", f"{subject.whose}{words}: no cap holds it up")
 
 
 def spent_caps(subject: Subject) -> Iterable[Finding]:
@@ -239,20 +240,31 @@ def window(subject: Subject) -> Iterable[Finding]:
         return
     hours = "; ".join(found.describe() for found in windows)
     fix = f"open the window of the campaign or of {subject.in_settings}"
-    # A plan is made within the campaign's own window, or else the queue's.
-    if windows[-1].next_open(subject.now) is None:
-        yield refuses("window", f"the window does not open within the next year: {windows[-1].describe()}", fix)
+    says = refuses if subject.share else warns
+    shut = next((one for one in windows if one.next_open(subject.now) is None), None)
+    if shut is not None:
+        yield says("window", f"{subject.whose}the window does not open within the next year: {shut.describe()}", fix)
     elif opens(windows, subject.now) == NEVER:
-        message = f"account and campaign are open at no common time within the next year: {hours}"
-        yield warns("window", f"{message}; nothing would leave", fix)
+        message = f"{subject.whose}account and campaign are open at no common time within the next year: {hours}"
+        yield says("window", message, fix)
     else:
-        yield ok("window", f"sends {hours}")
+        yield ok("window", f"{subject.whose}sends {hours}")
+
+
+def of_each_account(check: Check) -> Check:
+    """The check for every account that the campaign uses, the first one first."""
+
+    def every(subject: Subject) -> Iterable[Finding]:
+        for one in (subject, *subject.others):
+            yield from check(one)
+
+    return every
 
 
 CHECKS: Final[tuple[Check, ...]] = (
     state,
-    account,
-    credentials,
+    of_each_account(account),
+    of_each_account(credentials),
     template,
     people,
     suppressions,
@@ -261,9 +273,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     cold_campaign,
     attachments,
     duplicates,
-    caps,
+    of_each_account(caps),
     spent_caps,
-    window,
+    of_each_account(window),
     invitations.notes,
     invitations.hours,
     domain.asked,

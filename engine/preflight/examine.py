@@ -55,7 +55,8 @@ async def examine(
     `names` is the resolver to ask (None: this machine's). Raises NotFoundError, StoreError."""
     subject = await read(lambda reader: _gather(reader, config, name, now))
     login, asked = await asyncio.gather(_login(subject, connect), _dns(subject, names))
-    subject = replace(subject, login=login, **asked)
+    others = [replace(other, login=await _login(other, connect)) for other in subject.others]
+    subject = replace(subject, login=login, others=tuple(others), **asked)
     return _report(subject, [finding for check in CHECKS for finding in check(subject)])
 
 
@@ -73,8 +74,10 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     guarded = account is not None and not row["live"] and account.channel != "outbox"
     factories = ({1: factory} if factory is not None else {}) | _further(campaign, row, config)
     people = survey(reader, row, config, factories, guarded=guarded, now=now)
-    limits = account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
-    return Subject(
+    limits = _limits(reader, config, account)
+    fitting = [one["name"] for one in row["accounts"] if one["channel"] == (step.channel or row["channel"])]
+    share = -(-people.to_send // max(len(fitting), 1))
+    subject = Subject(
         now=now,
         row=row,
         campaign=campaign,
@@ -93,7 +96,34 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         sent_today=_sent_today(reader, config, factory, now),
         spent=tuple(_spent(reader, row, config, now)),
         estimate=_estimate(campaign, limits, pacing, people.to_send, now),
+        share=share,
     )
+    further = (one["name"] for one in row["accounts"] if one["name"] != campaign.account)
+    others = [_through(subject, reader, config, name, share if name in fitting else 0) for name in further]
+    return replace(subject, others=tuple(others))
+
+
+def _through(subject: Subject, reader: Reader, config: Config, name: str, share: int) -> Subject:
+    """The same campaign through another of its accounts, by which a start sends `share` messages."""
+    account: Account | None = None
+    trouble: PacelineError | None = None
+    try:
+        account = config.account(name)
+    except PacelineError as error:
+        trouble = error
+    return replace(
+        subject,
+        campaign=replace(subject.campaign, account=name),
+        account=account,
+        limits=_limits(reader, config, account),
+        trouble=trouble,
+        secret=_secret_trouble(account),
+        share=share,
+    )
+
+
+def _limits(reader: Reader, config: Config, account: Account | None) -> Limits | None:
+    return account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
 
 
 def _spent(reader: Reader, row: Row, config: Config, now: int) -> Iterator[tuple[str, Cap, int]]:

@@ -62,6 +62,15 @@ class Subject:
     dns: DomainFacts | None = None
     no_dns: str = ""
     """Why the DNS was not asked."""
+    share: int = 0
+    """Messages of a start that go through this account; 0 through one that only further steps use."""
+    others: tuple[Subject, ...] = ()
+    """The same campaign through each of its further accounts: what is about the account is that one's."""
+
+    @property
+    def whose(self) -> str:
+        """The account that a finding is about, for a campaign with several."""
+        return f"account {self.campaign.account}: " if len(self.row["accounts"]) > 1 else ""
 
     @property
     def windows(self) -> list[Window]:

@@ -393,8 +393,10 @@ def test_windows_that_are_never_open_together_are_told(world: World) -> None:
     configure(world, 'window = { hours = "mon-fri 09:00-12:00", zone = "Europe/Berlin" }\n')
     draft(world, account="main", window={"hours": "sat 09:00-12:00"})
     finding = line(found(world), "window")
-    assert finding.severity is WARNS
+    assert finding.severity is REFUSES
     assert "open at no common time" in finding.message
+    with pytest.raises(RefusedError, match="never while its queue's is open"):
+        world.call("campaign.start", name="letters")
 
 
 def test_a_bulk_sender_is_told_what_receivers_ask_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,3 +422,60 @@ def test_a_read_only_engine_looks_and_logs_in_nowhere(world: World) -> None:
     assert world.call("campaign.preflight", name="letters")["ok"]
     with pytest.raises(RefusedError, match="read-only"):
         world.call("campaign.preflight_connected", name="letters")
+
+
+SECOND_ACCOUNT = """\
+[accounts.more]
+channel = "outbox"
+folder = "more"
+from_address = "ana@example.com"
+"""
+
+
+def of_check(report: Report, check: str) -> list[tuple[Severity, str]]:
+    return [(one.severity, one.message) for one in report.findings if one.check == check]
+
+
+def test_caps_and_windows_are_looked_at_for_every_account(world: World) -> None:
+    shut = 'daily_cap = 2\nwindow = { hours = "mon-fri 09:00-17:00", zone = "Europe/Berlin" }\n'
+    configure(world, SECOND_ACCOUNT + shut)
+    draft(world, people=12, also=["more"])
+    report = found(world)
+    assert [message for _, message in of_check(report, "caps")] == [
+        "the cap 2/day of account more stretches 6 messages over 3 days"
+    ]
+    assert [message for _, message in of_check(report, "window")] == [
+        "account more: sends mon-fri 09:00-17:00 Europe/Berlin"
+    ]
+
+
+def test_a_window_of_a_further_account_that_never_opens_refuses_the_start(world: World) -> None:
+    configure(world, SECOND_ACCOUNT + 'window = { hours = "mon-fri 09:00-12:00", zone = "Europe/Berlin" }\n')
+    draft(world, also=["more"], window={"hours": "sat 09:00-12:00", "zone": "Europe/Berlin"})
+    (first, more) = of_check(found(world), "window")
+    assert first[0] is OK
+    assert more[0] is REFUSES and more[1].startswith("account more: account and campaign are open at no common time")
+    with pytest.raises(RefusedError, match="never while its queue's is open"):
+        world.call("campaign.start", name="letters")
+
+
+def test_an_account_that_the_configuration_lost_is_told_by_its_name_and_refuses_the_start(world: World) -> None:
+    configure(world, SECOND_ACCOUNT)
+    draft(world, also=["more"])
+    configure(world)
+    (first, lost) = of_check(found(world), "account")
+    assert first[0] is OK
+    assert lost[0] is REFUSES and "more" in lost[1]
+    with pytest.raises(PacelineError):
+        world.call("campaign.start", name="letters")
+
+
+def test_the_login_of_every_account_is_tried(world: World) -> None:
+    configure(world, '[accounts.third]\nchannel = "smtp"\nhost = "127.0.0.2"\ntls = "none"\n'
+              'from_address = "ana@letters.net"\n')  # fmt: skip
+    draft(world, account="main", also=["third"])
+    told = of_check(found(world, login=Login("no answer")), "login")
+    assert [message for _, message in told] == [
+        "account main: no answer: every message would wait",
+        "account third: no answer: every message would wait",
+    ]
