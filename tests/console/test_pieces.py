@@ -154,3 +154,14 @@ def test_a_link_attaches_loses_its_engine_and_comes_back(tmp_path: Path) -> None
     assert link.look(NOON + 2 * SECOND).word == ATTACHED
     lock.release()
     link.close()
+
+
+@pytest.mark.parametrize("passed", [0, 1, 20, 59])
+@pytest.mark.parametrize("apart", [61, 150, 3_700, 90_000])
+def test_ages_of_a_minute_and_more_stand_still_until_the_clock_turns(passed: int, apart: int) -> None:
+    """A screen at rest then has nothing to draw between two minutes; no age says more than has passed."""
+    turn = NOON // MINUTE * MINUTE + MINUTE
+    ages = {format.ago(turn - apart * SECOND, turn + second * SECOND) for second in (0, passed)}
+    lefts = {format.soon(turn + MINUTE + apart * SECOND, turn + second * SECOND) for second in (1, passed or 1)}
+    assert len(ages) == len(lefts) == 1
+    assert format.ago(turn - apart * SECOND, turn) == format.span(apart * SECOND // MINUTE * MINUTE)
