@@ -146,10 +146,6 @@ class TerminalDriver(LinuxDriver):
             selector.register(self._called, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 ready = {key.fd for key, _ in selector.select(_patience(parser))}
-                if self._called in ready:
-                    os.read(self._called, READ_SIZE)
-                    self.exit_event.wait(END_FOLLOWS)
-                    continue
                 data = self._read() if self.fileno in ready else None
                 if data == b"":
                     self._gone()
@@ -162,6 +158,10 @@ class TerminalDriver(LinuxDriver):
                 except (ParseError, ValueError, LookupError):
                     log.exception("what was typed could not be read")
                     parser = XTermParser(self._debug)
+                # Behind what was typed: an end takes the rest of it from the terminal.
+                if self._called in ready:
+                    os.read(self._called, READ_SIZE)
+                    self.exit_event.wait(END_FOLLOWS)
 
     def disable_input(self) -> None:
         if self._key_thread is not None and self._key_thread.is_alive():
