@@ -14,6 +14,7 @@ from engine.overlaps import left_out, not_before, overlap_of
 from engine.planning.lanes import Waiting
 from engine.planning.limits import Limits
 from engine.queue_forecast import PersonFacts
+from engine.replanning import Anew
 from storage import forecast_facts as facts
 from storage.forecast_facts import Row
 from storage.model import Campaign, Step
@@ -123,7 +124,7 @@ def resumed(
             )
             for row in rows
         ]
-        moves = plans.Anew(campaign, way.limits, begin, salt + place, first).moves(given)
+        moves = Anew(campaign, way.limits, begin, salt + place, first).moves(given)
         jobs[way.queue_id] = tuple(sorted(
             Waiting(
                 due, job_id, gap, *person.of(row["address"] or "", row["fields"] or "{}"), row["tries"],

@@ -1,4 +1,5 @@
-"""Plans written to the store in slices: a start, a plan made anew. A retry (`control.jobs`) takes its slots here.
+"""Plans written to the store in slices: those of a start, of added people. `engine.replanning` makes one anew; a retry
+(`control.jobs`) takes its slots here.
 
 The planner is pure. Each slice is its own transaction, so sends pass between slices.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from engine.planning.pacing import Pacing, Slot, plan
 from engine.write_behind import WriteBehind
 from storage.errors import PacelineError, RefusedError
 from storage.model import Campaign, HeldReason, Step
-from storage.recipients import MOVED, PlannedJob, Unplanned, Waiting
+from storage.recipients import PlannedJob, Unplanned
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def windows_of(campaign: Campaign, limits: Limits) -> list[Window]:
     return [window for window in (own, limits.window) if window is not None]
 
 
-def _asked(windows: Sequence[Window]) -> set[str]:
+def asked_fields(windows: Sequence[Window]) -> set[str]:
     """The fields that say which clock is a person's own."""
     return {window.recipient_zone for window in windows if window.recipient_zone}
 
@@ -103,7 +104,7 @@ def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
     zone where a window names a field for it."""
     windows = windows_of(campaign, limits)
-    if not _asked(windows):
+    if not asked_fields(windows):
         return lambda due, fields: due
     known: dict[str, list[Window]] = {}
 
@@ -270,75 +271,3 @@ async def release(store: Store, batch_id: int) -> None:
     after: int | None = 0
     while after is not None:
         after = await store.release_slice(batch_id, after)
-
-
-async def replan(
-    store: Store, campaign: Campaign, limits: Mapping[int, Limits], *, now: int
-) -> tuple[int, int | None, int | None]:
-    """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included; `limits` are those
-    of its queues.
-
-    Its claims are held until the last slice. A retry keeps its own later time, and so does a further step of a
-    sequence: it never goes before its wait is over. Returns how many were planned, the first and the last due time.
-    """
-    await store.set_replanning(campaign.id, True)
-    planned, dues = 0, list[int]()
-    try:
-        jobs = await _waiting(store, campaign, limits)
-        first = (await store.get_steps(campaign.id))[0]
-        anews = {
-            queue: Anew(campaign, one, now, now + place, first) for place, (queue, one) in enumerate(limits.items())
-        }
-        writing = WriteBehind()
-        for place in range(0, len(jobs), MOVED):
-            by_queue: dict[int, list[Waiting]] = {}
-            for job in jobs[place : place + MOVED]:
-                by_queue.setdefault(job[4], []).append(job)
-            moves = [move for queue, own in by_queue.items() if queue in anews for move in anews[queue].moves(own)]
-            await writing.begin(store.move(moves))
-            planned += len(moves)
-            dues += _ends(moves)
-        await writing.done()
-    finally:
-        await store.set_replanning(campaign.id, False)
-    return planned, min(dues, default=None), max(dues, default=None)
-
-
-async def _waiting(store: Store, campaign: Campaign, limits: Mapping[int, Limits]) -> list[Waiting]:
-    """A campaign's pending jobs in the order of its plan, with the fields that say whose clock is asked."""
-    asked = sorted(set[str]().union(*(_asked(windows_of(campaign, one)) for one in limits.values())))
-    jobs: list[Waiting] = []
-    after = (-1, 0)
-    while rows := await store.waiting(campaign.id, after, fields=asked):
-        jobs += rows
-        job_id, due_at, *_ = rows[-1]
-        after = (due_at, job_id)
-    return jobs
-
-
-def _ends(moves: Sequence[tuple[int, int, int]]) -> list[int]:
-    """The first and the last due time (us)."""
-    dues = [due for _, due, _ in moves]
-    return [min(dues), max(dues)] if dues else []
-
-
-class Anew:
-    """The new plan, from `start` (us) on, of one queue's part of a campaign whose first step is `first`; `salt` as
-    `slots_for` takes it."""
-
-    def __init__(self, campaign: Campaign, limits: Limits, start: int, salt: int, first: Step) -> None:
-        self._slots = slots_for(campaign, limits, start=start, salt=salt, step=first)
-        self._own = own_time(campaign, limits) if _asked(windows_of(campaign, limits)) else None
-        self._first = first.id
-
-    def moves(self, jobs: Iterable[Waiting]) -> Iterator[tuple[int, int, int]]:
-        """The new slots of jobs in their order: id, due time (us) and gap (us). A hundred thousand come through here at
-        once, so nothing is made but what is given."""
-        slots, own, first = self._slots, self._own, self._first
-        for job_id, due, error_key, fields, _, step_id, gap in jobs:
-            if step_id == first:
-                was = due
-                due, gap = next(slots)
-                if error_key and was > due:
-                    due = was
-            yield job_id, due if own is None else own(due, fields), gap

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.clock import Clock
 from engine.planning.limits import Limits
-from engine.plans import release, replan
+from engine.plans import release
+from engine.replanning import replan
 from storage.events import Event
 from storage.store import Store
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans, routes
+from engine import routes
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import Named, described, find, lower_ceiling, window_of
 from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
 from engine.control.suppressions import check_list
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
+from engine.replanning import replan
 from engine.scheduler import CANCEL_GRACE
 from storage.approvals import check_resumable
 from storage.campaigns import CampaignSpec
@@ -163,7 +164,7 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
     check_resumable(campaign)
     limits = await routes.limits_of(context, campaign)
     async with context.planning(campaign.id):
-        planned, first, last = await plans.replan(context.store, campaign, limits, now=context.clock.now())
+        planned, first, last = await replan(context.store, campaign, limits, now=context.clock.now())
     active = await context.store.activate_campaign(
         campaign.id,
         audit("campaign.resumed", f"resumed {campaign.name}: {planned:,} planned anew", actor, n=planned),

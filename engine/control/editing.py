@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import approving, plans, routes
+from engine import approving, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
@@ -17,6 +17,7 @@ from engine.control.suppressions import check_list
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
+from engine.replanning import replan
 from engine.sequences import follow_edit
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
 from storage.errors import RefusedError, UsageError
@@ -233,7 +234,7 @@ def _tuned_words(campaign: Campaign, tuning: Tuning) -> str:
 async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
     now = context.clock.now()
     every = await routes.limits_of(context, campaign)
-    planned, first, last = await plans.replan(context.store, campaign, every, now=now)
+    planned, first, last = await replan(context.store, campaign, every, now=now)
     limits = await context.limits_of(account)
     text = estimated(campaign, limits, pacing, planned, now).text
     return {"queued": planned, "first_due": first, "last_due": last, "estimate": text}

@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import plans, routes
+from engine import routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.common import window_of
 from engine.planning.caps import Cap, parse_rate
 from engine.planning.limits import TUNABLE, Limits
+from engine.replanning import replan
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.model import Actor, CampaignState, Queue, QueueState
 
@@ -170,7 +171,7 @@ async def _plan_anew(context: Context, account: Account, before: Limits, after: 
             campaign = await context.store.get_campaign(name)
             if campaign.state is CampaignState.ACTIVE:
                 limits = await routes.limits_of(context, campaign)
-                moved += (await plans.replan(context.store, campaign, limits, now=context.clock.now()))[0]
+                moved += (await replan(context.store, campaign, limits, now=context.clock.now()))[0]
     return moved
 
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from engine.planning.limits import Limits
-from engine.plans import replan
+from engine.replanning import replan
 from storage.errors import RefusedError
 from storage.model import HOUR, MINUTE, JobState, PauseReason, RecipientRow
 from storage.recipients import ImportSums

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.planning.limits import Limits
-from engine.plans import replan
+from engine.replanning import replan
 from storage.acts import Seen
 from storage.fixed_set import of_campaign
 from storage.model import (
