@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from engine.explain.facts import Facts, JobFacts, Row
 from engine.explain.model import Gate, shut
+from engine.explain.whole_approval import waits_for_approval
 from storage.campaigns import GRACE_OVER
 
 
@@ -40,13 +41,6 @@ def state(row: Row, now: int) -> Gate:
             )  # fmt: skip
         case _:
             return shut("campaign", "completed: it goes on when the books are settled", since=row["completed_at"])
-
-
-def waits_for_approval(row: Row) -> str:
-    """That a campaign waits for a yes as a whole, and what took the last one back where nobody changed it."""
-    if note := row["approval_note"]:
-        return f"waits for approval again, its sender changed: {note}"
-    return "waits for approval as a whole"
 
 
 def in_grace(row: Row) -> bool:

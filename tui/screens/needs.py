@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.explain.campaign_gates import waits_for_approval
+from engine.explain.whole_approval import waits_for_approval
 from storage.alarm_facts import STOPPED
 from storage.model import SECOND
 from tui.actions import KeyOf, Row, own_key
