@@ -8,8 +8,8 @@ from typing import Any
 
 CUT = "(cut: the command line has it)"
 _SECRET = re.compile(
-    r"pass(word|wd|phrase)?|pwd|secret|token|credentials?|authorization|auth|cookie|"
-    r"(api|access|private|secret|signing)[_-]?key",
+    r"pass(words?|wd|phrases?)?|pwd|secrets?|tokens?|credentials?|authorization|auth|cookies?|"
+    r"(api|access|private|secret|signing)[_-]?keys?",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -26,12 +26,11 @@ def _is_secret(name: str) -> bool:
 
 
 def without_secrets(value: Any) -> Any:
-    """A JSON value whose texts and numbers under such names are cut, at any depth; what is empty stays."""
+    """A JSON value in which all that stands under such names is cut, at any depth; what is empty, and a yes or no,
+    stays."""
     if isinstance(value, dict):
         return {
-            name: CUT
-            if item and not isinstance(item, bool | dict | list) and _is_secret(str(name))
-            else without_secrets(item)
+            name: CUT if item and not isinstance(item, bool) and _is_secret(str(name)) else without_secrets(item)
             for name, item in value.items()
         }
     if isinstance(value, list):

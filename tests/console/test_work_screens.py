@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.raw import RawScreen
 from tui.screens.view import ViewScreen
+from tui.secret_words import without_secrets
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 from tui.work_words import brief, ends_at, progress, subject, sums
@@ -444,3 +446,13 @@ def test_opening_the_list_reads_as_much_of_many_jobs_as_of_few(tmp_path: Path, n
     assert len(found["rows"]) == min(n, 2 * HALF)
     # Thousands of steps of the database's machine: those of a page, not those of the store.
     assert len(steps) < 200
+
+
+def test_all_that_stands_under_the_name_of_a_secret_is_cut() -> None:
+    given = {
+        "credentials": {"user": "ana", "value": "hidden"}, "tokens": ["hidden"], "apiKeys": {"a": "hidden"},
+        "rows": [{"smtp_password": "hidden", "name": "ana"}], "token": "", "auth": True, "author": "ana",
+    }  # fmt: skip
+    shown = without_secrets(given)
+    assert "hidden" not in json.dumps(shown)
+    assert (shown["rows"][0]["name"], shown["token"], shown["auth"], shown["author"]) == ("ana", "", True, "ana")
