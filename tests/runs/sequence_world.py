@@ -4,16 +4,22 @@ what they had done by then, told from the other side's ledgers and from what the
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from run_world import ACCOUNT, World, toml
+import pytest
+from run_world import ACCOUNT, World, slow_heart, toml
 
+from engine import service
 from engine.planning.waits import Wait
 from storage.inbox import Returned
-from storage.model import SECOND
+from storage.model import HOUR, MINUTE, SECOND
 from storage.suppressions import Entry
 from tests.support.scripted import ScriptedChannel
+from tests.support.simulated import SimulatedClock, inline_store
 
 INVITING = {
     "channel": "unipile",
@@ -161,3 +167,18 @@ def judge(people: list[Person], rules: list[Rule]) -> None:
 
 def chance(seed: int) -> random.Random:
     return random.Random(seed)
+
+
+@asynccontextmanager
+async def slow_sequences(
+    folder: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SequenceWorld]:
+    """A world in which days pass: its engine looks around every few minutes and its heart beats every two hours. It is
+    checked at the end."""
+    inline_store(monkeypatch)
+    slow_heart(monkeypatch, 2 * HOUR)
+    monkeypatch.setattr(service, "IDLE_LOOK", 2 * MINUTE)
+    made = SequenceWorld(folder, clock)
+    yield made
+    await made.stop()
+    made.check()

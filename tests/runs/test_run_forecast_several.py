@@ -10,15 +10,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from run_world import slow_heart
-from sequence_world import SequenceWorld
+from sequence_world import SequenceWorld, slow_sequences
 
-from engine import service
 from engine.config import load_config
 from engine.forecasting import forecast_campaign
 from engine.planning.forecast import Forecast, Perhaps
-from storage.model import DAY, HOUR, MINUTE, SECOND
-from tests.support.simulated import SimulatedClock, inline_store
+from storage.model import DAY, HOUR, SECOND
+from tests.support.simulated import SimulatedClock
 from tui.cli.facts import add_pace
 from tui.pace import campaign_finish
 
@@ -29,13 +27,8 @@ BERLIN = {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin", "holidays": [
 
 @pytest.fixture
 async def world(tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SequenceWorld]:
-    inline_store(monkeypatch)
-    slow_heart(monkeypatch, 2 * HOUR)
-    monkeypatch.setattr(service, "IDLE_LOOK", 2 * MINUTE)
-    made = SequenceWorld(tmp_path, clock)
-    yield made
-    await made.stop()
-    made.check()
+    async with slow_sequences(tmp_path, clock, monkeypatch) as made:
+        yield made
 
 
 async def draft(world: SequenceWorld, people: int, name: str = "c", **more: Any) -> None:

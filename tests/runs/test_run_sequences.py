@@ -10,16 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from run_world import slow_heart
-from sequence_world import Person, Rule, SequenceWorld, chance, judge
+from sequence_world import Person, Rule, SequenceWorld, chance, judge, slow_sequences
 
-from engine import service
 from engine.explain.asking import Asking
 from engine.explain.facts import EngineFacts
 from engine.planning.waits import Wait
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.sends import FROM_NOW_BACK, Place, past
 from tests.support.scripted import Reply
-from tests.support.simulated import SimulatedClock, inline_store
+from tests.support.simulated import SimulatedClock
 
 BERLIN = {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin", "holidays": ["DE"]}
 FAST = {"mode": "steady", "rate": "60/h", "jitter": 0}
@@ -27,13 +26,8 @@ FAST = {"mode": "steady", "rate": "60/h", "jitter": 0}
 
 @pytest.fixture
 async def world(tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SequenceWorld]:
-    inline_store(monkeypatch)
-    slow_heart(monkeypatch, 2 * HOUR)
-    monkeypatch.setattr(service, "IDLE_LOOK", 2 * MINUTE)
-    made = SequenceWorld(tmp_path, clock)
-    yield made
-    await made.stop()
-    made.check()
+    async with slow_sequences(tmp_path, clock, monkeypatch) as made:
+        yield made
 
 
 def local(at: int, zone: str = "Europe/Berlin") -> datetime:

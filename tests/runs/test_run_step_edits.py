@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_world import slow_heart
-from sequence_world import Rule, SequenceWorld, judge
+from sequence_world import Rule, SequenceWorld, judge, slow_sequences
 
-from engine import service
 from engine.planning.waits import Wait
 from storage.errors import StoreError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.sqlite import SqliteStore
-from tests.support.simulated import SimulatedClock, inline_store
+from tests.support.simulated import SimulatedClock
 
 FAST = {"mode": "steady", "rate": "60/h", "jitter": 0}
 AGAIN: dict[str, Any] = {"subject": "Again", "text": "Still there?"}
@@ -23,13 +21,8 @@ AGAIN: dict[str, Any] = {"subject": "Again", "text": "Still there?"}
 
 @pytest.fixture
 async def world(tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SequenceWorld]:
-    inline_store(monkeypatch)
-    slow_heart(monkeypatch, 2 * HOUR)
-    monkeypatch.setattr(service, "IDLE_LOOK", 2 * MINUTE)
-    made = SequenceWorld(tmp_path, clock)
-    yield made
-    await made.stop()
-    made.check()
+    async with slow_sequences(tmp_path, clock, monkeypatch) as made:
+        yield made
 
 
 def seconds(world: SequenceWorld) -> list[dict[str, Any]]:
