@@ -37,7 +37,7 @@ from engine.unipile_account import UnipileAccount
 from engine.watch import Watch, Watched
 from storage.model import SECOND, Actor, Queue
 from storage.sqlite import SqliteStore
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 
 log = logging.getLogger("paceline.engine")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.model import DAY, HOUR, MINUTE
 from storage.reader import Reader
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from storage.model import HOUR
 from storage.reader import STATES, Reader, Row
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 
 OUTCOMES = ("completed", "failed", "retried", "uncertain", "held", "skipped")
 """How a run can end."""

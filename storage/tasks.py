@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING, Any
 from storage.dispatch import PAUSED
 from storage.endings import POISON
 from storage.model import Effect, JobState, OutcomeClass
+from storage.work_terms import HIGHEST, LOWEST, STAGED
 
 if TYPE_CHECKING:
     from storage.tx import Tx
-
-CHANNEL = "jobs"
-"""The channel of a queue that holds background jobs."""
-HIGHEST = 10
-LOWEST = 1
-STAGED = 3
-"""`jobs.ready` of a job that waits for an earlier stage of its batch."""
 
 
 @dataclass(frozen=True, slots=True)

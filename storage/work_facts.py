@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.errors import NotFoundError
 from storage.reader import Reader, Row
-from storage.tasks import HIGHEST, LOWEST
+from storage.work_terms import HIGHEST, LOWEST
 
 LINE = 1_000
 """Jobs that are counted when one asks for its place in the line."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storage.model import SEND
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 
 if TYPE_CHECKING:
-    from tui.actions import Row, Situation
+    from tui.actions import Row
+    from tui.lookup import Situation
 
 
 def state_is(*states: str, verb: str) -> Callable[[Row, Situation], str]:

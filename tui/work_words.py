@@ -12,7 +12,7 @@ from storage.kind_facts import runs, totals
 from storage.model import DAY, SEND
 from storage.reader import STATES, Reader
 from storage.task_facts import heads, read_json
-from storage.tasks import STAGED
+from storage.work_terms import STAGED
 from tui.actions import Row
 from tui.format import bar, count, percent, short, span
 

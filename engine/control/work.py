@@ -16,7 +16,8 @@ from storage.errors import PacelineError, RefusedError, UsageError
 from storage.events import Event
 from storage.model import SEND, Actor, JobState
 from storage.task_facts import task
-from storage.tasks import CHANNEL, Made, NewTask
+from storage.tasks import Made, NewTask
+from storage.work_terms import CHANNEL
 
 OPEN = (JobState.HELD, JobState.PENDING, JobState.PROCESSING)
 MOST_ROWS = 1_000

@@ -16,7 +16,7 @@ from storage.model import SEND, JobState
 from storage.overlaps import Overlap
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
-from storage.tasks import CHANNEL, STAGED
+from storage.work_terms import CHANNEL, STAGED
 
 
 class Asking:

@@ -9,7 +9,8 @@ from typing import Any
 
 from storage.model import HOUR, MINUTE, SECOND, JobState, OutcomeClass, StageState
 from storage.stages import Stage
-from storage.tasks import CHANNEL, ClaimedTask, NewTask, TaskClaim, TaskEnd
+from storage.tasks import ClaimedTask, NewTask, TaskClaim, TaskEnd
+from storage.work_terms import CHANNEL
 from tests.console.world import NOON, World
 
 PROSPECTS = "daily_prospect_queue"

@@ -427,7 +427,8 @@ async def test_a_queue_of_background_jobs_has_no_caps_and_is_not_tuned_live(day:
 @pytest.mark.parametrize("n", [10, 100_000])
 def test_opening_the_list_reads_as_much_of_many_jobs_as_of_few(tmp_path: Path, n: int) -> None:
     from storage.jobs_page import Query
-    from storage.tasks import CHANNEL, NewTask
+    from storage.tasks import NewTask
+    from storage.work_terms import CHANNEL
     from tui.screens.jobs_window import HALF, Anchor, load
 
     world = World(tmp_path)

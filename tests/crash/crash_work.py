@@ -33,7 +33,8 @@ from storage.files import read_only_uri
 from storage.model import SECOND, Effect
 from storage.reader import Reader
 from storage.sqlite import SqliteStore
-from storage.tasks import CHANNEL, NewTask
+from storage.tasks import NewTask
+from storage.work_terms import CHANNEL
 from tests.support import crashpoints
 from tests.support.child import ROOT
 

@@ -10,7 +10,8 @@ import pytest
 
 from storage.endings import POISON
 from storage.model import MINUTE, SECOND, Effect, JobState, OutcomeClass, Queue
-from storage.tasks import CHANNEL, ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
+from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
+from storage.work_terms import CHANNEL
 from tests.support.stores import LEASE, Desk, said
 
 AGEING = 10 * MINUTE

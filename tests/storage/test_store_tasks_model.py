@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from storage.endings import POISON
 from storage.model import MINUTE, Effect, JobState, OutcomeClass
-from storage.tasks import CHANNEL, ClaimedTask, NewTask, TaskClaim, TaskEnd
+from storage.tasks import ClaimedTask, NewTask, TaskClaim, TaskEnd
+from storage.work_terms import CHANNEL
 from tests.support.stores import LEASE, Desk
 
 AGEING = 10 * MINUTE

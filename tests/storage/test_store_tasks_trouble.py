@@ -10,7 +10,8 @@ import pytest
 from storage import writer
 from storage.model import JobState, OutcomeClass
 from storage.sqlite import SqliteStore
-from storage.tasks import CHANNEL, NewTask, TaskClaim, TaskEnd
+from storage.tasks import NewTask, TaskClaim, TaskEnd
+from storage.work_terms import CHANNEL
 from tests.support.stores import LEASE, Desk
 
 

@@ -19,7 +19,7 @@ from storage.lock import read_holder
 from storage.model import MINUTE
 from storage.reader import Reader
 from storage.schedule_facts import silent, troubled
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 from tui.cli.checkup_work import examine_work
 from tui.cli.findings import Finding
 from tui.cli.output import iso

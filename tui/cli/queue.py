@@ -7,7 +7,7 @@ import click
 from storage.errors import NotFoundError, PacelineError
 from storage.lock import read_holder
 from storage.model import DAY
-from storage.tasks import CHANNEL
+from storage.work_terms import CHANNEL
 from tui.cli.campaign_run import tell
 from tui.cli.facts import by_state
 from tui.cli.output import Json, emit, iso, local, pairs, table

@@ -5,10 +5,11 @@ from __future__ import annotations
 from engine.planning.caps import Cap
 from engine.planning.durations import format_duration
 from storage.model import SECOND
-from storage.tasks import CHANNEL
-from tui.actions import KeyOf, Row, own_key
+from storage.work_terms import CHANNEL
+from tui.actions import Row
 from tui.format import ago, clock, count, fit, soon
 from tui.limit_words import LABELS
+from tui.lookup import KeyOf, own_key
 from tui.recovery import breaker_text, is_slowed, places_text, rate_text
 from tui.screens.why import why
 from tui.theme import QUEUES, Mark
