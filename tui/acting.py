@@ -10,8 +10,9 @@ from typing import Any
 from storage.errors import PacelineError, StoreError
 from storage.reader import Reader
 from storage.task_facts import task
-from tui.actions import Action, Row, Target, action, for_key
+from tui.actions import Action, Row, Target
 from tui.keynames import shown_key
+from tui.lookup import action, for_key
 from tui.names import load_names
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.questions import QUESTIONS, Question

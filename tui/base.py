@@ -13,10 +13,11 @@ from textual.app import App
 
 from engine.console_names import is_production
 from storage.errors import PacelineError
-from tui.actions import Situation, Target
+from tui.actions import Target
 from tui.feed import Feed, Snapshot
 from tui.history import History
 from tui.link import LOST, NONE, STARTING, Link
+from tui.lookup import Situation
 from tui.preferences import Preferences
 from tui.safe_text import safe_text
 from tui.screens.confirm import ConfirmScreen

@@ -8,9 +8,10 @@ from storage.alarm_facts import alarm
 from storage.errors import NotFoundError, PacelineError, UsageError
 from storage.reader import Reader
 from tui.acting import Acting
-from tui.actions import Row, meant
+from tui.actions import Row
 from tui.going import Going
 from tui.looks import Look
+from tui.lookup import meant
 
 if TYPE_CHECKING:
     from tui.commands import Do, DoMany

@@ -18,8 +18,8 @@ from click.core import ParameterSource
 from storage.errors import PacelineError, UsageError
 from storage.filter_terms import quoted
 from tui.actions import ACTIONS, Action
-from tui.actions import action as action_of
 from tui.looks import LOOKS, Look
+from tui.lookup import action as action_of
 
 PLACES: dict[str, str] = {
     "overview": "overview", "over": "overview", "campaigns": "campaigns", "camp": "campaigns", "campaign": "campaigns",

@@ -12,8 +12,9 @@ from storage.filter_terms import Filter
 from storage.jobs_page import Query, highest
 from storage.reader import Reader
 from storage.uncertain_set import of_filter, of_ids, slices
-from tui.actions import Row, Situation
+from tui.actions import Row
 from tui.format import count, plural
+from tui.lookup import Situation
 from tui.screens.questions import QUESTIONS, Question, Reply
 
 if TYPE_CHECKING:

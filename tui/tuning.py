@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from storage.errors import PacelineError
 from storage.queue_facts import active_campaigns
 from storage.reader import Reader
-from tui.actions import Row, action
+from tui.actions import Row
 from tui.ends import End, ends_of, told
 from tui.format import clock
+from tui.lookup import action
 from tui.undo import BY_ANSWER, undo_of_tuning
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from storage.errors import UsageError
 from storage.model import HOUR, SECOND
 from tests.console.looking import answered, asked, console, looking, message, shown, until
 from tests.console.world import NOON, RecordingLink, World
-from tui.actions import ACTIONS, NAMED, action
+from tui.actions import ACTIONS, NAMED
 from tui.commands import BY_WORDS, Do, DoMany, Go, Help, Leave, Show, offers, parse
 from tui.console import PacelineApp
 from tui.link import LOST, LinkState
+from tui.lookup import action
 from tui.screens.campaign import CampaignScreen
 from tui.screens.job import JobScreen
 from tui.screens.queues import QueueScreen

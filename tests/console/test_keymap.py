@@ -14,12 +14,13 @@ from textual.keys import _character_to_key
 from tests.console.looking import console, looking, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui import screens
-from tui.actions import ACTIONS, Situation, action
+from tui.actions import ACTIONS
 from tui.commands import BY_WORDS, parse
 from tui.console import PacelineApp
 from tui.keymap import KEPT, NEEDED, UNBOUND, Keymap, changed_by, defaults, load_keymap
 from tui.keynames import name_of, read_key, shown_key
 from tui.looks import LOOKS
+from tui.lookup import Situation, action
 from tui.preferences import Preferences
 from tui.screens.help import rows
 from tui.screens.jobs import AllJobsScreen

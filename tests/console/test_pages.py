@@ -24,8 +24,9 @@ from tests.console.looking import (
     walk,
 )
 from tests.console.world import NOON, RecordingLink, World
-from tui.actions import ACTIONS, Situation, Target
+from tui.actions import ACTIONS, Target
 from tui.link import LOST, LinkState
+from tui.lookup import Situation
 from tui.palette import Palette
 from tui.screens.all_actions import ActionsScreen
 from tui.screens.copy_menu import CopyScreen, entries

@@ -11,9 +11,10 @@ from engine.control import actions as control
 from engine.control import all_actions
 from tests.console.world import NOON
 from tests.support.commands import check_command
-from tui.actions import ACTIONS, Action, Situation, Target, available, for_key
+from tui.actions import ACTIONS, Action, Target
 from tui.approving import REJECTS
 from tui.looks import LOOKS
+from tui.lookup import Situation, available, for_key
 from tui.screens.help import markdown
 from tui.screens.questions import QUESTIONS
 from tui.undo import BY_ANSWER, BY_EVENT, BY_RESULT, REVERSE

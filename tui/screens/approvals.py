@@ -20,9 +20,10 @@ from storage.errors import PacelineError
 from storage.filter_terms import Filter, States
 from storage.jobs_plan import states_named
 from storage.reader import Reader
-from tui.actions import Row, Target, action
+from tui.actions import Row, Target
 from tui.cli.previewing import preview_of_job
 from tui.format import ago, clock, fit, soon, wrap
+from tui.lookup import action
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.message import MessageScreen, approval_targets, standing
 from tui.screens.view import ViewScreen

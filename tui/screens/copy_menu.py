@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tui.actions import ACTIONS, Row, Situation, Target
+from tui.actions import ACTIONS, Row, Target
 from tui.format import fit
+from tui.lookup import Situation
 from tui.screens.page import Page
 from tui.screens.raw import as_json, recorded
 from tui.widgets.columns import Item, fixed, heading

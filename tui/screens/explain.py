@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, ClassVar
 
-from tui.actions import Row, Target, job_targets
+from tui.actions import Row, Target
 from tui.explaining import asked_by, explained, limits_by_account
 from tui.format import fit, wrap
+from tui.lookup import job_targets
 from tui.screens.page import Page
 from tui.screens.raw import READ
 from tui.screens.why import gate_line, stands_of, why

@@ -13,9 +13,10 @@ from storage.filter_languages import FAILURES
 from storage.filter_terms import EVERY, Filter, render
 from storage.model import HOUR
 from storage.reader import Reader
-from tui.actions import Row, Target, job_targets
+from tui.actions import Row, Target
 from tui.failure_groups import groups
 from tui.format import clock, count, fit, plural, spark, wrap
+from tui.lookup import job_targets
 from tui.screens.filtered import WholeFilteredScreen
 from tui.screens.job_columns import job_columns
 from tui.screens.shaping import ShapedScreen

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from tui.actions import ACTIONS, Action, Situation, Target
+from tui.actions import ACTIONS, Action, Target
 from tui.format import fit
 from tui.keymap import Keymap
 from tui.looks import LOOKS
+from tui.lookup import Situation
 from tui.screens.view import ViewScreen
 from tui.theme import CAMPAIGNS, JOBS, Mark
 from tui.widgets.columns import Item, Sections, blank, fixed, heading

@@ -10,10 +10,11 @@ from textual.widget import Widget
 from storage.inbox_pages import about_job
 from storage.model import SECOND
 from storage.reader import Reader
-from tui.actions import KeyOf, Row, Target, job_targets
+from tui.actions import Row, Target
 from tui.explaining import asked_by
 from tui.format import clock, fit, soon, wrap
 from tui.link import LinkState
+from tui.lookup import KeyOf, job_targets
 from tui.screens import job_work
 from tui.screens.returned import ReturnedScreen, came_back
 from tui.screens.view import ViewScreen

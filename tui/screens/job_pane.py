@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 from textual.timer import Timer
 
 from storage.errors import PacelineError
-from tui.actions import KeyOf, Row, own_key
+from tui.actions import Row
+from tui.lookup import KeyOf, own_key
 from tui.screens import job_work
 from tui.screens.job import attempt_items, facts, load
 from tui.screens.returned import came_back

@@ -12,8 +12,9 @@ from storage.kind_facts import runs
 from storage.model import DAY
 from storage.reader import Reader
 from storage.schedule_facts import of_job
-from tui.actions import KeyOf, Row
+from tui.actions import Row
 from tui.format import clock, count, fit, plural, soon, wrap
+from tui.lookup import KeyOf
 from tui.screens.stage_ladder import funnel, stage_rows
 from tui.screens.why import why
 from tui.secret_words import without_secrets

@@ -12,10 +12,11 @@ from textual.widget import Widget
 
 from storage.filter_terms import Filter
 from storage.jobs_page import Query, Sort
-from tui.actions import Target, job_targets
+from tui.actions import Target
 from tui.feed import Snapshot
 from tui.format import count, short
 from tui.looks import Look
+from tui.lookup import job_targets
 from tui.missed import Missed
 from tui.screens.filtered import FilteredScreen
 from tui.screens.job_columns import job_columns

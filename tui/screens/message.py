@@ -11,9 +11,10 @@ from engine.senders import senders_of
 from storage.approval_facts import beside, letter
 from storage.errors import PacelineError
 from storage.reader import Reader
-from tui.actions import Row, Target, job_targets
+from tui.actions import Row, Target
 from tui.cli.previewing import preview_of_job
 from tui.format import ago, clock, soon, wrap
+from tui.lookup import job_targets
 from tui.safe_text import safe_text
 from tui.screens.view import ViewScreen
 from tui.screens.working import in_words

@@ -9,8 +9,9 @@ from typing import Any
 from engine.explain.whole_approval import waits_for_approval
 from storage.alarm_facts import STOPPED
 from storage.model import SECOND
-from tui.actions import KeyOf, Row, own_key
+from tui.actions import Row
 from tui.format import ago, clock, count, fit, plural, soon
+from tui.lookup import KeyOf, own_key
 from tui.screens.health_words import FULL, disk_used
 from tui.screens.queue_words import cap_text, full_cap
 from tui.widgets.lines import Line

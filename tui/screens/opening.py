@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui.actions import Row, action
+from tui.actions import Row
+from tui.lookup import action
 from tui.screens.view import ViewScreen
 from tui.screens.wizard import Making, StepScreen, first_open
 

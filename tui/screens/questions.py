@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.model import HOUR, MINUTE, SEND
-from tui.actions import Row, Situation
+from tui.actions import Row
 from tui.format import clock, count, plural, span
+from tui.lookup import Situation
 from tui.safe_text import safe_text
 
 MANY = 100

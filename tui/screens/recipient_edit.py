@@ -13,8 +13,9 @@ from storage.acts import retried_by_hand
 from storage.errors import PacelineError
 from storage.people_page import jobs_of, person
 from storage.reader import Reader
-from tui.actions import Row, Target, action
+from tui.actions import Row, Target
 from tui.format import clock, fit
+from tui.lookup import action
 from tui.safe_text import safe_text
 from tui.screens.form import FormScreen, told
 from tui.screens.letter_parts import fields_of

@@ -14,12 +14,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from storage.reader import Reader
-from tui.actions import ACTIONS, Target, available
+from tui.actions import ACTIONS, Target
 from tui.feed import Snapshot
 from tui.format import plural
 from tui.keymap import UNBOUND
 from tui.link import LOST
 from tui.looks import LOOKS, Look
+from tui.lookup import available
 from tui.missed import Missed, differences, with_gone
 from tui.redrawing import RowCompositor
 from tui.widgets import frame

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tui.actions import KeyOf, Row, action, own_key
+from tui.actions import Row
 from tui.format import clock, soon
+from tui.lookup import KeyOf, action, own_key
 
 REACHED = {
     "campaign": ("campaign", "engine"),

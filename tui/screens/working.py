@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from storage.errors import PacelineError
-from tui.actions import Action, action, available
+from tui.actions import Action
+from tui.lookup import action, available
 from tui.screens.view import ViewScreen
 from tui.widgets import frame
 from tui.widgets.lines import Line
