@@ -12,8 +12,8 @@ from engine.alarm_rules import AlarmRules, LastAnswers
 from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import Disposition
-from storage.alarms import Alarm, AlarmKind
-from storage.model import OutcomeClass, PauseReason, Queue, QueueState
+from storage.alarms import Alarm
+from storage.model import AlarmKind, OutcomeClass, PauseReason, Queue, QueueState
 from storage.reputation import is_dead
 from storage.store import Store
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder
-from storage.alarms import Alarm, AlarmKind
+from storage.alarms import Alarm
 from storage.dispatch import Claim
 from storage.errors import PacelineError
 from storage.events import Event
-from storage.model import Queue, QueueState
+from storage.model import AlarmKind, Queue, QueueState
 from storage.store import Store
 
 

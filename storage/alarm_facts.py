@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage.alarms import AlarmKind
+from storage.model import AlarmKind
 from storage.reader import Reader
 
 Row = dict[str, Any]

@@ -9,35 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from storage import campaigns, queues, reputation
 from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.limits import Ceiling
-from storage.model import CampaignState, PauseReason, QueueState
+from storage.model import AlarmKind, CampaignState, PauseReason, QueueState
 from storage.shares import ACTIVE_LANES
 
 if TYPE_CHECKING:
     from storage.tx import Tx
-
-
-class AlarmKind(StrEnum):
-    """What is wrong; docs/outcomes.md, "Alarms", names the threshold of each."""
-
-    BOUNCES = "bounces"
-    COMPLAINTS = "complaints"
-    UNKNOWN = "unknown"
-    """Refusals that no rule knows, in a row."""
-    CONTENT = "content"
-    CONFIGURATION = "configuration"
-    AUTHENTICATION = "authentication"
-    RESTRICTED = "restricted"
-    TRANSIENT = "transient"
-    """Too many answers that say "not now": the rate is halved."""
-    BEHIND = "behind"
-    """A queue is more than a window behind its plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
 from pathlib import Path
 
 from storage.errors import StoreError
@@ -34,12 +33,11 @@ class Migration:
 @cache
 def migrations() -> tuple[Migration, ...]:
     """All migrations of this program, in order. Read once: every opening of a store compares its ledger with them."""
-    folder = resources.files("storage") / "sql" / "migrations"
-    found = []
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".sql"):
-            found.append(Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text("utf-8")))
-    return tuple(found)
+    folder = Path(__file__).parent / "sql" / "migrations"
+    return tuple(
+        Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text("utf-8"))
+        for entry in sorted(folder.glob("*.sql"))
+    )
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -127,6 +127,23 @@ SEND = "send"
 """The kind of a job that is a message; every other kind is background work."""
 
 
+class AlarmKind(StrEnum):
+    """What is wrong; docs/outcomes.md, "Alarms", names the threshold of each."""
+
+    BOUNCES = "bounces"
+    COMPLAINTS = "complaints"
+    UNKNOWN = "unknown"
+    """Refusals that no rule knows, in a row."""
+    CONTENT = "content"
+    CONFIGURATION = "configuration"
+    AUTHENTICATION = "authentication"
+    RESTRICTED = "restricted"
+    TRANSIENT = "transient"
+    """Too many answers that say "not now": the rate is halved."""
+    BEHIND = "behind"
+    """A queue is more than a window behind its plan."""
+
+
 class EngineState(StrEnum):
     RUNNING = "running"
     DRAINING = "draining"

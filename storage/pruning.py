@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storage.recipients import remove_jobs
-from storage.set_back import FEW
+from storage.schedule_ahead import FEW
 
 if TYPE_CHECKING:
     from storage.reader import Reader

@@ -9,8 +9,7 @@ from storage.errors import NotFoundError
 from storage.last_run import FINISHED, STARTED
 from storage.model import MINUTE
 from storage.reader import Reader
-from storage.schedules import COLUMNS
-from storage.set_back import AHEAD, KNOWN
+from storage.schedule_ahead import AHEAD, KNOWN
 
 Row = dict[str, Any]
 
@@ -32,15 +31,14 @@ def schedules(reader: Reader) -> list[Row]:
     """Every schedule, what fires next first, those that fire no more last: its columns, `payload` as JSON value,
     `enabled` as bool, and `last`, its newest firing as `firings` tells one (None without any)."""
     rows = reader.rows(
-        f"SELECT {COLUMNS}, {_FIRING} FROM schedules s {_LAST} "
-        "ORDER BY s.enabled = 0, s.next_at IS NULL, s.next_at, s.name"
+        f"SELECT s.*, {_FIRING} FROM schedules s {_LAST} ORDER BY s.enabled = 0, s.next_at IS NULL, s.next_at, s.name"
     )
     return [_told(row) for row in rows]
 
 
 def schedule(reader: Reader, name: str) -> Row:
     """One schedule as `schedules` tells it. Raises NotFoundError."""
-    row = reader.one(f"SELECT {COLUMNS}, {_FIRING} FROM schedules s {_LAST} WHERE s.name = ?", (name,))
+    row = reader.one(f"SELECT s.*, {_FIRING} FROM schedules s {_LAST} WHERE s.name = ?", (name,))
     if row is None:
         raise NotFoundError(f"there is no schedule {name[:64]!r}", hint="see `paceline schedule list`")
     return _told(row)

@@ -11,19 +11,11 @@ from typing import TYPE_CHECKING
 
 from storage.events import Event, add_event
 from storage.model import MINUTE
+from storage.schedule_ahead import AHEAD, KNOWN
 from storage.schedules import COLUMNS, Schedule, schedule_of
 
 if TYPE_CHECKING:
     from storage.tx import Tx
-
-FEW = 100
-"""A schedule with fewer rows than this has lost none: pruning leaves it more, whatever their age."""
-# A row from before now, or hardly any rows: then every time after now that has fired is still known by its row.
-KNOWN = (
-    "(EXISTS (SELECT 1 FROM firings k WHERE k.schedule_id = s.id AND k.at <= ?) "
-    f"OR (SELECT count(*) FROM (SELECT 1 FROM firings k WHERE k.schedule_id = s.id LIMIT {FEW})) < {FEW})"
-)
-AHEAD = "s.enabled = 1 AND s.decided_at > ?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.advice import advice, kind
 from engine.outcomes import is_retryable
-from storage.failure_groups import failures, is_asked
-from storage.filter_terms import Filter
 from storage.reader import Reader
 from tui.actions import Row
 from tui.format import count
+
+if TYPE_CHECKING:
+    from storage.filter_terms import Filter
 
 BACKGROUND_ADVICE = {
     "failed": "No further try is made by itself: read the sample, mend the cause, then retry.",
@@ -23,6 +26,8 @@ RETRY_WORDS = {"failed": "no", "uncertain": "ask", "held": "mend", "pending": "a
 def groups(reader: Reader, filter: Filter, now: int) -> tuple[list[Row], int]:
     """The groups that a filter in the language of failures asks for, as `grouped` makes them, and how many there are
     in all."""
+    from storage.failure_groups import failures, is_asked  # the language, which the first picture does not wait for
+
     rows = reader.failures()
     every = len({row["error_key"] for row in rows})
     found = [

@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from storage.alarm_facts import alarms, open_alarms
-from storage.alarms import Alarm, AlarmKind
+from storage.alarms import Alarm
 from storage.events import Event
-from storage.model import MINUTE, SECOND, PauseReason, QueueState
+from storage.model import MINUTE, SECOND, AlarmKind, PauseReason, QueueState
 from storage.reader import Reader
 from tests.console.looking import SIZES, Compare, answered, asked, console, go, message, shown, until, walk
 from tests.console.world import NOON, RecordingLink, World, busy

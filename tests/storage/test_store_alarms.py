@@ -12,10 +12,10 @@ from engine.outcomes import Action
 from engine.reply_rules import _RULES
 from storage import migrate
 from storage.alarm_facts import alarms, open_alarms
-from storage.alarms import Alarm, AlarmKind
+from storage.alarms import Alarm
 from storage.errors import NotFoundError, RefusedError
 from storage.limits import Ceiling
-from storage.model import DAY, HOUR, MINUTE, JobState, OutcomeClass, PauseReason, QueueState
+from storage.model import DAY, HOUR, MINUTE, AlarmKind, JobState, OutcomeClass, PauseReason, QueueState
 from storage.reputation import DEAD, Reputation, is_dead
 from tests.support.stores import Desk, HandClock, open_sqlite, said
 

@@ -13,7 +13,6 @@ from textual.widget import Widget
 from storage.alarm_facts import open_alarms
 from storage.approval_facts import waiting
 from storage.event_pages import last_actions
-from storage.filter_terms import quoted
 from storage.health_facts import last_stopped, oldest_due, sizes
 from storage.model import HOUR, MINUTE
 from storage.queue_facts import add_limits
@@ -250,6 +249,7 @@ class OverviewScreen(ViewScreen):
         return [Target(need.scope, need.row), *alarm]
 
     def opens(self) -> ViewScreen | None:
+        from storage.filter_terms import quoted
         from tui.screens.approvals import ApprovalsScreen
         from tui.screens.campaign import CampaignScreen
         from tui.screens.failures import JobsScreen

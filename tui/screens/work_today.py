@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage import kind_facts, work_facts
-from storage.filter_sql import exactly
-from storage.filter_terms import Filter, States, render
 from storage.pipeline_facts import counters, last_runs
 from storage.reader import STATES, Reader
 from storage.schedule_facts import schedules
@@ -101,7 +99,7 @@ def needs(work: Row, now: int) -> list[Need]:
     for strange in work["strange"]:
         kind, n = strange["kind"], strange["n"]
         text = f"no processor for {kind}: install it, or cancel {'it' if n == 1 else 'them'}"
-        row = {"filter": render(Filter((exactly("kind", kind), States(("pending", "processing", "held")))))}
+        row = {"filter": _open_of(kind)}
         found.append(Need(1, "!", "bad", plural(n, "work job"), text, None, (WORK, "kind", kind), WORK, row))
     if n := totals["held"] - sum(strange["held"] for strange in work["strange"]):
         text = f"{'waits' if n == 1 else 'wait'} for a person: something is to be put right first"
@@ -117,3 +115,11 @@ def needs(work: Row, now: int) -> list[Need]:
         row = {"filter": "flag:empty since:24h"}
         found.append(Need(6, "+", "warn", plural(n, "empty run"), text, None, (WORK, "empty"), WORK, row))
     return found
+
+
+def _open_of(kind: str) -> str:
+    """The filter of a kind's open jobs."""
+    from storage.filter_sql import exactly  # the language, which the first picture does not wait for
+    from storage.filter_terms import Filter, States, render
+
+    return render(Filter((exactly("kind", kind), States(("pending", "processing", "held")))))
