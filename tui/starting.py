@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ class Starting(Leaving):
             self._outside(self._give_up, error)
         else:
             self._outside(self._started, warnings)
+        finally:
+            gc.enable()  # disabled by the command that opened this console
 
     def _started(self, warnings: Sequence[str]) -> None:
         if warnings:

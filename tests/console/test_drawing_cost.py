@@ -26,7 +26,8 @@ from tui.widgets.lines import Line, to_strip
 HEAVY = (
     "aiosmtplib", "aiosqlite", "email_validator", "engine.composer", "engine.config", "engine.control",
     "engine.planning.windows", "engine.service", "jinja2", "plotille", "pydantic", "storage.writer", "tenacity",
-    "tui.bulk", "tui.commands", "tui.embedded", "tui.screens.diagnosis", "tui.screens.failures", "tui.screens.help",
+    "storage.campaigns", "storage.dispatch", "storage.filter_terms", "storage.schedules", "storage.tasks", "tui.bulk",
+    "tui.commands", "tui.embedded", "tui.screens.diagnosis", "tui.screens.failures", "tui.screens.help",
     "tui.screens.wizard",
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -69,6 +70,8 @@ def open_console(session: Session) -> int:
     from storage.place import check_place
 
     check_place(session.db, create=False)
+    # What is loaded lasts: looking through it for garbage took a tenth of a start. `tui.starting` enables it again.
+    gc.disable()
     from tui.app import run_console
 
     return run_console(session.db, session.config_file, read_only=session.read_only, mouse=session.mouse)
