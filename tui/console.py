@@ -77,6 +77,8 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
     ENABLE_COMMAND_PALETTE = False
     TITLE = "Paceline"
     DEFAULT_MODE = "overview"
+    # Those of the view that opens first: style sheets that come with a screen have all of them parsed anew.
+    CSS_PATH: ClassVar = ["screens/view.tcss", "screens/overview.tcss"]
     MODES: ClassVar = {
         "overview": OverviewScreen,
         "campaigns": _when_opened("campaigns", "CampaignsScreen"),
