@@ -25,7 +25,8 @@ from engine.planning.limits import Limits
 from engine.planning.opening import Openings
 from storage.dispatch import ClaimRequest, Finish, IntentRequest
 from storage.limits import GateLimits
-from storage.model import MINUTE, Actor, ClaimedJob, JobState, OutcomeClass
+from storage.model import MINUTE, Actor, JobState, OutcomeClass
+from storage.nouns import ClaimedJob
 from storage.sqlite import SqliteStore
 
 ME = Actor("benchmark", via="benchmark")

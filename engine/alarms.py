@@ -13,7 +13,8 @@ from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import Disposition
 from storage.alarms import Alarm
-from storage.model import AlarmKind, OutcomeClass, PauseReason, Queue, QueueState
+from storage.model import AlarmKind, OutcomeClass, PauseReason, QueueState
+from storage.nouns import Queue
 from storage.reputation import is_dead
 from storage.store import Store
 

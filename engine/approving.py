@@ -21,7 +21,8 @@ from storage.approvals import sender_change
 from storage.deciding import Awaiting
 from storage.errors import PacelineError
 from storage.letters import Letter
-from storage.model import Approval, Campaign
+from storage.model import Approval
+from storage.nouns import Campaign
 
 if TYPE_CHECKING:
     from engine.control.actions import Context

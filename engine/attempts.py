@@ -25,7 +25,8 @@ from engine.slots import ClosedGate, Slot
 from engine.suppressing import suppressed_by
 from storage.dispatch import Finish, Intent, IntentRequest
 from storage.errors import PacelineError
-from storage.model import ClaimedJob, HeldReason, JobState, OutcomeClass, QueueState
+from storage.model import HeldReason, JobState, OutcomeClass, QueueState
+from storage.nouns import ClaimedJob
 from storage.store import Store
 
 log = logging.getLogger("paceline.attempts")
@@ -219,7 +220,7 @@ class Attempts:
 
     def _asking(self, job: ClaimedJob, message: Message) -> IntentRequest:
         now = self._clock.now()
-        opens = self._rules.openings.of(job.hours, job.fields, now)
+        opens = self._rules.openings.of_running(job.hours, job.fields, now)
         return IntentRequest(
             job.id, job.lease, self._store.epoch, now, self._rules.gate(now), opens, self._target,
             message.digest,

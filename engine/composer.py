@@ -22,7 +22,8 @@ from engine.senders import sender_text
 from engine.unipile_account import UnipileAccount
 from engine.webhook_account import WebhookAccount
 from storage.letters import Letter
-from storage.model import Approval, Campaign, ClaimedJob, Step
+from storage.model import Approval
+from storage.nouns import Campaign, ClaimedJob, Step
 
 
 def make_factory(campaign: Campaign, step: Step, account: Account, *, compile: Compile = compile_template) -> Factory:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from engine.outcomes import Outcome
 from storage.events import Event
-from storage.model import OutcomeClass, Queue
+from storage.model import OutcomeClass
+from storage.nouns import Queue
 from storage.store import Store
 
 GOOD_FOR_ONE = 20

@@ -17,7 +17,7 @@ from engine.queue_forecast import PersonFacts
 from engine.replanning import Anew
 from storage import forecast_facts as facts
 from storage.forecast_facts import Row
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 from storage.overlaps import Overlap, overlaps
 from storage.reader import Reader
 

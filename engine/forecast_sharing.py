@@ -10,7 +10,7 @@ from engine.planning.limits import Limits
 from engine.planning.sharing import Sharing
 from storage.forecast_facts import Row
 from storage.lanes import Movable
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 
 
 def sharing_of(

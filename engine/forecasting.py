@@ -23,7 +23,8 @@ from engine.sequences import CONDITIONS
 from storage import forecast_facts as facts
 from storage.errors import PacelineError
 from storage.forecast_facts import Row
-from storage.model import Campaign, CampaignState
+from storage.model import CampaignState
+from storage.nouns import Campaign
 from storage.reader import Reader
 from storage.row_nouns import campaign_of, step_of, steps_of
 from storage.step_facts import waiting_for_acceptance

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from engine.channels.channel import Message
 from storage.dispatch import Claim, Intent, IntentRequest
-from storage.model import ClaimedJob
+from storage.nouns import ClaimedJob
 
 NEAR = 10_000
 """Microseconds within which MAIL and RCPT must have been answered last time: a server on this machine or network."""

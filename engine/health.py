@@ -11,7 +11,8 @@ from storage.alarms import Alarm
 from storage.dispatch import Claim
 from storage.errors import PacelineError
 from storage.events import Event
-from storage.model import AlarmKind, Queue, QueueState
+from storage.model import AlarmKind, QueueState
+from storage.nouns import Queue
 from storage.store import Store
 
 

@@ -25,7 +25,8 @@ from storage.errors import PacelineError
 from storage.events import Event
 from storage.lanes import Lane, Movable
 from storage.limits import frees_at, throttled, warmed
-from storage.model import DAY, Campaign, QueueState, Step
+from storage.model import DAY, QueueState
+from storage.nouns import Campaign, Step
 from storage.queue_facts import cap_uses
 from storage.reader import Reader
 

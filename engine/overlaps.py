@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from storage.model import Campaign
+from storage.nouns import Campaign
 from storage.overlaps import AFTER, Overlap, overlaps
 from storage.store import Store
 

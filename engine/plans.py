@@ -21,7 +21,8 @@ from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
 from engine.write_behind import WriteBehind
 from storage.errors import PacelineError, RefusedError
-from storage.model import Campaign, HeldReason, Step
+from storage.model import HeldReason
+from storage.nouns import Campaign, Step
 from storage.recipients import PlannedJob, Unplanned
 from storage.store import Store
 
@@ -102,7 +103,7 @@ def asked_fields(windows: Sequence[Window]) -> set[str]:
 
 def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     """When a person may be written to at the earliest: (due time, fields as JSON text) -> due time, in the person's own
-    zone where a window names a field for it."""
+    zone where a window names a field for it. Where those windows never open it stays due: the queue says so."""
     windows = windows_of(campaign, limits)
     if not asked_fields(windows):
         return lambda due, fields: due
@@ -114,7 +115,8 @@ def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
             theirs = [of_person(window, fields) for window in windows]
             if len(known) < MOST_KNOWN:
                 known[fields] = theirs
-        return opens(theirs, due)
+        opening = opens(theirs, due)
+        return due if opening >= NEVER else opening
 
     return own
 

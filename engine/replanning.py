@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from engine.planning.limits import Limits
 from engine.plans import asked_fields, own_time, slots_for, windows_of
 from engine.write_behind import WriteBehind
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 from storage.recipients import MOVED, Waiting
 from storage.store import Store
 

@@ -12,7 +12,7 @@ from engine.composer import Composer, make_factory
 from engine.config import Config
 from engine.planning.limits import Limits
 from storage.errors import RefusedError
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 from storage.store import Store
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from engine.sessions import IDLE_LIMIT, SessionPool
 from engine.slots import ClosedGate, Slot, Slots
 from storage.dispatch import Claim, ClaimRequest
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
-from storage.model import MINUTE, SECOND, ClaimedJob, Queue
+from storage.model import MINUTE, SECOND
+from storage.nouns import ClaimedJob, Queue
 from storage.store import Store
 
 log = logging.getLogger("paceline.runner")
@@ -225,7 +226,7 @@ class QueueRunner:
             starting_domains=self._slots.starting_domains if self.rules.limits.domain_gap else frozenset(),
             limits=self._live.gate(now),
             closed_until=self._live.openings.of_queue(now),
-            opens=lambda hours, fields: self._live.openings.of(hours, fields, now),
+            opens=lambda hours, fields: self._live.openings.of_running(hours, fields, now),
             own_zones=self._live.openings.own_zones,
             peek=peek,
             begin=None if peek else self._attempts.head_start.offer(self._pool.ready),

@@ -19,7 +19,8 @@ from engine.planning.pacing import Pacing
 from engine.planning.waits import Wait
 from storage.errors import PacelineError
 from storage.events import Event
-from storage.model import DAY, Campaign, CampaignState, HeldReason, JobState, Step
+from storage.model import DAY, CampaignState, HeldReason, JobState
+from storage.nouns import Campaign, Step
 from storage.sequences import ACCEPT_WITHIN, SLICE, Ended, Following
 from storage.step_edits import Replanned, StepEdit
 

@@ -35,7 +35,8 @@ from engine.socket import ControlServer, socket_path
 from engine.task_runner import TaskRunner
 from engine.unipile_account import UnipileAccount
 from engine.watch import Watch, Watched
-from storage.model import SECOND, Actor, Queue
+from storage.model import SECOND, Actor
+from storage.nouns import Queue
 from storage.sqlite import SqliteStore
 from storage.work_terms import CHANNEL
 

@@ -21,7 +21,8 @@ from engine.processors.context import RunContext
 from engine.processors.registry import Registry
 from engine.task_run import ended_early, run_task
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
-from storage.model import MINUTE, SECOND, Effect, JobState, Queue
+from storage.model import MINUTE, SECOND, Effect, JobState
+from storage.nouns import Queue
 from storage.tasks import ClaimedTask, TaskClaim, TaskEnd
 
 log = logging.getLogger("paceline.jobs")

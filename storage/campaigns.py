@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from storage import approvals, domains
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
-from storage.model import Campaign, CampaignState, PauseReason, Step
+from storage.model import CampaignState, PauseReason
+from storage.nouns import Campaign, Step
 from storage.transitions import check_campaign
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from storage.approvals import WAITS
 from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.letters import Letter
-from storage.model import SEND, Approval, ClaimedJob, JobState
+from storage.model import SEND, Approval, JobState
+from storage.nouns import ClaimedJob
 from storage.recipients import PlannedJob, add_jobs
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from storage import approvals, domains, letters
 from storage.limits import UNLIMITED, GateLimits
-from storage.model import SECOND, Approval, ClaimedJob, JobState, OutcomeClass, QueueState
+from storage.model import SECOND, Approval, JobState, OutcomeClass, QueueState
+from storage.nouns import ClaimedJob
 from storage.shares import ACTIVE_LANES, in_turn
 
 if TYPE_CHECKING:

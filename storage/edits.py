@@ -11,7 +11,8 @@ from storage import approvals, step_edits
 from storage.campaigns import StepSpec, get_campaign, get_steps, insert_step, set_lanes, spacing, with_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
-from storage.model import Campaign, CampaignState, Step
+from storage.model import CampaignState
+from storage.nouns import Campaign, Step
 from storage.tx import Tx
 
 MESSAGE_STATES = (CampaignState.DRAFT, CampaignState.PAUSED, CampaignState.COMPLETED)

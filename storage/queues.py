@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from storage.events import Event, add_event
-from storage.model import Queue, QueueState
+from storage.model import QueueState
+from storage.nouns import Queue
 
 if TYPE_CHECKING:
     from storage.tx import Tx

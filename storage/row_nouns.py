@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from storage.errors import NotFoundError
-from storage.model import Campaign, CampaignState, Step
+from storage.model import CampaignState
+from storage.nouns import Campaign, Step
 from storage.reader import Row
 
 

@@ -19,7 +19,8 @@ from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.files import backup, file_uri
 from storage.lock import OwnerLock
-from storage.model import Campaign, CampaignState, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.model import CampaignState, PauseReason, QueueState
+from storage.nouns import Campaign, Queue, RecipientRow, Step
 from storage.place import Ballast, check_place, check_writable
 from storage.reader import Reader
 from storage.sqlite_alarms import SqliteAlarms
@@ -362,6 +363,9 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
 
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
         return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))
+
+    async def homes_of(self, campaign_id: int, ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[acts.Home]:
+        return await self.writer.submit(lambda tx: acts.homes_of(tx, campaign_id, ids, fields))
 
     async def retry_jobs(self, slots: Sequence[tuple[acts.Seen, int, int]], tell: acts.Tell) -> acts.Acted:
         return await self.writer.submit(lambda tx: acts.retry(tx, slots, tell, self._now()))

@@ -10,7 +10,7 @@ from storage.approvals import ApprovedLane
 from storage.deciding import Approved, Awaiting, Draft, Known
 from storage.events import Event
 from storage.letters import Letter
-from storage.model import Campaign
+from storage.nouns import Campaign
 from storage.writer import Writer
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from storage.acts import Acted, Seen, Tell
+from storage.acts import Acted, Home, Seen, Tell
 from storage.alarms import Alarm, Answer, Overdue
 from storage.approvals import ApprovedLane
 from storage.campaigns import CampaignSpec
@@ -24,7 +24,8 @@ from storage.firings import Decision
 from storage.inbox import Effect, Returned
 from storage.letters import Letter
 from storage.limits import Ceiling
-from storage.model import Campaign, PauseReason, Queue, QueueState, RecipientRow, Step
+from storage.model import PauseReason, QueueState
+from storage.nouns import Campaign, Queue, RecipientRow, Step
 from storage.person_edit import Person, PersonChanged
 from storage.profiles import KnownProfile
 from storage.pruning import Pruned
@@ -198,6 +199,8 @@ class Store(Protocol):
     async def runnable(self, queue_ids: Sequence[int], *, stuck: frozenset[int] = frozenset()) -> int: ...
 
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]: ...
+
+    async def homes_of(self, campaign_id: int, ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[Home]: ...
 
     async def retry_jobs(self, slots: Sequence[tuple[Seen, int, int]], tell: Tell) -> Acted: ...
 

@@ -19,7 +19,8 @@ from engine.compose.headers import checked_message_id, date_value, envelope_addr
 from engine.compose.identity import LEAVES_BY, Identity, Unsubscribe, UnsubscribeHeaders
 from engine.compose.reference import Draft, reference_bytes
 from engine.compose.template import Compile, Template, compile_template
-from storage.model import SECOND, Step
+from storage.model import SECOND
+from storage.nouns import Step
 
 SUPPLIED = ("address", "message_id", LEAVES_BY, "unsubscribe_url")
 """Names that a template may use without a column of their own; a recipient's `address` column wins."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.channels.channel import Message
 from engine.compose.errors import ComposeError
 from engine.compose.template import Compile, compile_template
-from storage.model import Step
+from storage.nouns import Step
 
 NAME_FIELDS = ("first_name", "last_name", "name")
 """What the operator's file calls a person, as the name is compared with the profile's."""

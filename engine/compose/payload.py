@@ -17,7 +17,7 @@ from engine.channels.channel import Message
 from engine.channels.webhook.headers import check_header
 from engine.compose.errors import ComposeError, MissingField, OutputTooLarge, RenderError, TemplateError
 from engine.compose.template import MAX_OUTPUT, Compile, Template, compile_template
-from storage.model import Step
+from storage.nouns import Step
 
 SUPPLIED: Final = ("address", "profile", "message_id")
 """Names that a template may use without a column of their own; a recipient's own column wins, except for

@@ -23,7 +23,8 @@ from engine.planning.limits import Limits
 from engine.processors.registry import Registry
 from storage.errors import RefusedError, UsageError
 from storage.events import Event
-from storage.model import Actor, Queue
+from storage.model import Actor
+from storage.nouns import Queue
 from storage.store import Store
 
 Result = dict[str, Any]

@@ -21,7 +21,8 @@ from storage.deciding import Approved, Awaiting
 from storage.errors import NotFoundError, PacelineError, RefusedError, UsageError
 from storage.events import Event
 from storage.letters import Letter
-from storage.model import Actor, Campaign, CampaignState, Step
+from storage.model import Actor, CampaignState
+from storage.nouns import Campaign, Step
 
 LONGEST = 1_000_000
 """Characters of one part of a letter."""

@@ -20,7 +20,8 @@ from engine.scheduler import CANCEL_GRACE
 from storage.approvals import check_resumable
 from storage.campaigns import CampaignSpec
 from storage.errors import RefusedError, UsageError
-from storage.model import DAY, Actor, Approval, Campaign, CampaignState, PauseReason, Step
+from storage.model import DAY, Actor, Approval, CampaignState, PauseReason
+from storage.nouns import Campaign, Step
 
 APPROVAL_TIME = 7 * DAY
 """How long a message waits for approval unless its campaign says otherwise."""

@@ -13,7 +13,8 @@ from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing, estimate
 from engine.planning.windows import Window
 from storage.errors import RefusedError
-from storage.model import Campaign, CampaignState, Step
+from storage.model import CampaignState
+from storage.nouns import Campaign, Step
 
 
 class Named(Args):

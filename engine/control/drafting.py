@@ -25,7 +25,8 @@ from engine.routes import Route
 from storage.deciding import Draft, Known
 from storage.errors import PacelineError, RefusedError
 from storage.letters import Letter
-from storage.model import Actor, Approval, Campaign, CampaignState, RecipientRow, Step
+from storage.model import Actor, Approval, CampaignState
+from storage.nouns import Campaign, RecipientRow, Step
 from storage.recipients import ImportSums, PlannedJob
 
 MOST = 500

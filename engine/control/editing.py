@@ -21,7 +21,8 @@ from engine.replanning import replan
 from engine.sequences import follow_edit
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
 from storage.errors import RefusedError, UsageError
-from storage.model import Actor, Approval, Campaign, CampaignState, Step
+from storage.model import Actor, Approval, CampaignState
+from storage.nouns import Campaign, Step
 from storage.step_edits import Replanned
 
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from engine import plans, routes
 from engine.control.actions import Args, Context, Result, action, audit
 from storage.errors import RefusedError
-from storage.model import Actor, Campaign, CampaignState, RecipientRow
+from storage.model import Actor, CampaignState
+from storage.nouns import Campaign, RecipientRow
 from storage.recipients import ImportSums
 from storage.suppression_pages import refused_by_import, why
 

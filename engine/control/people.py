@@ -17,7 +17,8 @@ from engine.intake.keys import key_of
 from engine.intake.mapping import EMAIL, GROUPED_ROWS
 from engine.intake.recipients import MAX_RECIPIENT, recipient_size
 from storage.errors import RefusedError, UsageError
-from storage.model import Actor, Campaign
+from storage.model import Actor
+from storage.nouns import Campaign
 from storage.person_edit import Person, PersonChanged
 
 

@@ -14,7 +14,8 @@ from engine.planning.caps import Cap, parse_rate
 from engine.planning.limits import TUNABLE, Limits
 from engine.replanning import replan
 from storage.errors import NotFoundError, RefusedError, UsageError
-from storage.model import Actor, CampaignState, Queue, QueueState
+from storage.model import Actor, CampaignState, QueueState
+from storage.nouns import Queue
 
 _CAPS = ("rate", "caps")
 """What the caps are tuned by, together or one of them."""

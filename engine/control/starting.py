@@ -16,7 +16,8 @@ from engine.preflight import cold
 from engine.routes import Route, route_for
 from storage import approvals
 from storage.errors import PacelineError, RefusedError
-from storage.model import Actor, Approval, Campaign, CampaignState, Step
+from storage.model import Actor, Approval, CampaignState
+from storage.nouns import Campaign, Step
 
 
 class StartArgs(Named):

@@ -17,7 +17,7 @@ from engine.planning.waits import Wait
 from engine.sequences import CONDITIONS, STOPS
 from storage.campaigns import StepSpec
 from storage.errors import UsageError
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 
 INVITES = "unipile"
 """The channel of which a message is an invitation: only what it sends can be accepted."""

@@ -15,7 +15,8 @@ from engine.intake.addresses import AddressError, parse_address
 from engine.plans import sender_domain
 from engine.routes import Route
 from storage.errors import NotFoundError, RefusedError, UsageError
-from storage.model import Actor, Campaign, OutcomeClass
+from storage.model import Actor, OutcomeClass
+from storage.nouns import Campaign
 
 
 class TestSendArgs(Named):

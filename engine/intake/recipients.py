@@ -16,7 +16,7 @@ from engine.intake.profiles import ProfileError, parse_profile
 from engine.intake.rejects import Duplicate, Rejected
 from engine.intake.tables import Table, TableRow
 from storage.errors import UsageError
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 
 MAX_RECIPIENT = 128 << 10
 """Characters of one recipient's fields: as escaped JSON they must fit one message of the control socket (1 MB)."""

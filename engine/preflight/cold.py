@@ -7,7 +7,7 @@ import re
 
 from engine.account_base import AccountBase
 from storage.errors import RefusedError
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 
 _TAG = re.compile(r"<[^>]*>")
 

@@ -24,7 +24,8 @@ from engine.preflight.people import survey
 from engine.preflight.subject import Login, Subject
 from engine.secrets import resolve
 from storage.errors import PacelineError, UsageError
-from storage.model import DAY, Campaign
+from storage.model import DAY
+from storage.nouns import Campaign
 from storage.queue_facts import caps_used
 from storage.reader import Reader, Row
 from storage.row_nouns import campaign_of, step_of, steps_of

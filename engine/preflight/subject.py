@@ -13,7 +13,7 @@ from engine.planning.pacing import Estimate, Pacing
 from engine.planning.windows import Window
 from engine.preflight.people import People
 from storage.errors import PacelineError
-from storage.model import Campaign, Step
+from storage.nouns import Campaign, Step
 from storage.reader import Row
 from storage.shared_people import SharedPeople
 

@@ -17,7 +17,8 @@ from engine.processors.context import RunContext
 from engine.processors.processor import Again, Done, Empty, Held, Outcome, Permanent
 from storage.errors import NotFoundError, RefusedError
 from storage.import_facts import import_sources_of
-from storage.model import SECOND, Campaign, CampaignState, RecipientRow
+from storage.model import SECOND, CampaignState
+from storage.nouns import Campaign, RecipientRow
 
 SLICE = 1_000
 """People of one call of control."""

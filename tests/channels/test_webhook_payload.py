@@ -13,7 +13,7 @@ from engine.account_base import AccountBase
 from engine.compose.errors import ComposeError, MissingField, OutputTooLarge, RenderError
 from engine.compose.payload import MAX_DEPTH, PayloadFactory
 from engine.compose.template import MAX_OUTPUT
-from storage.model import Step
+from storage.nouns import Step
 
 ORDER = """{
   "to": "{{ address }}",

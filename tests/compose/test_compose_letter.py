@@ -10,7 +10,8 @@ from engine.compose.note import NoteFactory
 from engine.compose.template import literal_template
 from engine.composer import digest_of, letter_factory
 from storage.letters import Letter
-from storage.model import Campaign, CampaignState, Step
+from storage.model import CampaignState
+from storage.nouns import Campaign, Step
 
 ACCOUNT = SmtpAccount(
     channel="smtp", host="mx.example", port=25, tls="none", from_address="us@example.com", from_name="Us"

@@ -20,7 +20,8 @@ from engine.compose.errors import AddressError, ComposeError, MissingField, Temp
 from engine.compose.headers import clean
 from engine.compose.identity import Identity, Unsubscribe, message_id_for
 from engine.compose.message import MessageFactory
-from storage.model import SECOND, Step
+from storage.model import SECOND
+from storage.nouns import Step
 
 IDENTITY = Identity("Ann Böhm, Sales", "ann@example.org", "desk@example.org")
 STEP = Step(1, 1, 1, "Hello {first_name}", "Hi {first_name} of {company}\n", "")

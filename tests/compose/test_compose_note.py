@@ -6,7 +6,7 @@ import pytest
 
 from engine.compose.errors import ComposeError, MissingField, TemplateError
 from engine.compose.note import NoteFactory, person_name
-from storage.model import Step
+from storage.nouns import Step
 
 FIELDS = {"first_name": "Ana", "last_name": "López", "company": "ACME"}
 

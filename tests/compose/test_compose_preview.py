@@ -7,7 +7,7 @@ import pytest
 from engine.compose.identity import Identity
 from engine.compose.message import MessageFactory
 from engine.compose.preview import html_to_text, preview
-from storage.model import Step
+from storage.nouns import Step
 
 
 @pytest.mark.parametrize(

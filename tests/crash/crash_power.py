@@ -20,7 +20,8 @@ from pathlib import Path
 
 from storage.cap_room import CapRoom
 from storage.dispatch import ClaimRequest, Finish, IntentRequest
-from storage.model import MINUTE, ClaimedJob, JobState, OutcomeClass
+from storage.model import MINUTE, JobState, OutcomeClass
+from storage.nouns import ClaimedJob
 from storage.sqlite import SqliteStore
 from storage.tx import Tx
 from storage.upkeep import recount

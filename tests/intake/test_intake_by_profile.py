@@ -12,7 +12,7 @@ from engine.intake.recipients import RecipientReader
 from engine.intake.rejects import Duplicate, Rejected
 from engine.intake.tables import open_table
 from storage.errors import UsageError
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 
 
 def items(folder: Path, text: str, **more: Any) -> list[RecipientRow | Rejected | Duplicate]:

@@ -18,7 +18,7 @@ from engine.intake.recipients import MAX_RECIPIENT, RecipientReader, file_digest
 from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
 from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 
 
 def table(folder: Path, rows: Sequence[Sequence[str]], name: str = "people.csv") -> Table:

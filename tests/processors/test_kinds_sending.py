@@ -13,7 +13,8 @@ from engine.processors.send_notification import TEMPLATES
 from engine.webhook_account import WebhookAccount
 from storage.errors import UsageError
 from storage.fixed_set import Act, of_ids
-from storage.model import MINUTE, Step
+from storage.model import MINUTE
+from storage.nouns import Step
 from tests.processors.kinds_world import KindsWorld
 
 CUSTOMERS = """\

@@ -14,7 +14,8 @@ import pytest
 from storage.errors import NotFoundError, StoreError
 from storage.events import Event
 from storage.files import backup, read_only_uri
-from storage.model import HOUR, MINUTE, JobState, RecipientRow
+from storage.model import HOUR, MINUTE, JobState
+from storage.nouns import RecipientRow
 from storage.people_page import beside, by_key
 from storage.reader import Reader
 from tests.support.stores import Desk

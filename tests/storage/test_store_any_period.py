@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from engine.planning.caps import Cap, parse_cap
 from engine.planning.limits import Limits
 from storage.dispatch import STEP_BACK
-from storage.model import DAY, HOUR, MINUTE, SECOND, ClaimedJob, JobState
+from storage.model import DAY, HOUR, MINUTE, SECOND, JobState
+from storage.nouns import ClaimedJob
 from tests.support.counted import by_calendar
 from tests.support.stores import OPENERS, Desk
 

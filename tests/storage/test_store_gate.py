@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from storage.dispatch import Intent
-from storage.model import DAY, HOUR, MINUTE, SECOND, ClaimedJob, JobState, PauseReason, QueueState
+from storage.model import DAY, HOUR, MINUTE, SECOND, JobState, PauseReason, QueueState
+from storage.nouns import ClaimedJob
 from tests.support.stores import Desk, ending, said
 
 

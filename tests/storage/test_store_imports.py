@@ -9,7 +9,8 @@ import pytest
 from engine.planning.limits import Limits
 from engine.replanning import replan
 from storage.errors import RefusedError
-from storage.model import HOUR, MINUTE, JobState, PauseReason, RecipientRow
+from storage.model import HOUR, MINUTE, JobState, PauseReason
+from storage.nouns import RecipientRow
 from storage.recipients import ImportSums
 from tests.support.stores import Desk, said
 

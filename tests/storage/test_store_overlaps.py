@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from storage.dispatch import Intent, IntentRequest
-from storage.model import DAY, HOUR, ClaimedJob, JobState, RecipientRow
+from storage.model import DAY, HOUR, JobState
+from storage.nouns import ClaimedJob, RecipientRow
 from storage.overlaps import AFTER, WAITS
 from storage.recipients import ImportSums
 from tests.support.stores import Batch, Desk, said

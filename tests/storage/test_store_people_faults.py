@@ -14,7 +14,8 @@ from storage.campaigns import StepSpec
 from storage.edits import Edit
 from storage.errors import RefusedError
 from storage.inbox import Returned
-from storage.model import DAY, HOUR, JobState, OutcomeClass, PauseReason, RecipientRow
+from storage.model import DAY, HOUR, JobState, OutcomeClass, PauseReason
+from storage.nouns import RecipientRow
 from storage.recipients import ImportSums
 from storage.restore import restore
 from storage.sequences import Ended, Following

@@ -11,7 +11,8 @@ from storage.acts import Seen
 from storage.campaigns import StepSpec
 from storage.edits import Edit
 from storage.inbox import Returned
-from storage.model import DAY, MINUTE, JobState, OutcomeClass, RecipientRow
+from storage.model import DAY, MINUTE, JobState, OutcomeClass
+from storage.nouns import RecipientRow
 from storage.profiles import KnownProfile
 from storage.recipients import ImportSums
 from storage.sequences import Following

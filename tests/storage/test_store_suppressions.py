@@ -9,7 +9,8 @@ import pytest
 
 from storage.filter_languages import SUPPRESSIONS
 from storage.filters import parse
-from storage.model import DAY, HOUR, ClaimedJob, JobState, OutcomeClass
+from storage.model import DAY, HOUR, JobState, OutcomeClass
+from storage.nouns import ClaimedJob
 from storage.suppression_pages import SuppressionQuery, count, every, left_out, page, refused, standing
 from storage.suppressions import SLICE, Entry
 from tests.support.stores import Batch, Desk, said

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from storage.endings import POISON
-from storage.model import MINUTE, SECOND, Effect, JobState, OutcomeClass, Queue
+from storage.model import MINUTE, SECOND, Effect, JobState, OutcomeClass
+from storage.nouns import Queue
 from storage.tasks import ClaimedTask, Made, NewTask, TaskClaim, TaskEnd
 from storage.work_terms import CHANNEL
 from tests.support.stores import LEASE, Desk, said

@@ -14,7 +14,7 @@ from engine.intake.recipients import Counts, RecipientReader, file_digest, recip
 from engine.intake.rejects import Duplicate, Rejected, RejectsWriter
 from engine.intake.tables import Table, open_table
 from storage.errors import UsageError
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 from storage.reader import Reader
 from storage.suppression_pages import refused, why
 from tui.cli.output import Json

@@ -11,7 +11,7 @@ import click
 
 from storage.errors import RefusedError
 from storage.lock import read_holder
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 from storage.reader import Reader
 from tui.cli.campaign_make import (
     approval_of,
@@ -124,7 +124,8 @@ def _check(session: Session, source: Any, letter: Any, account_name: str, live: 
     from engine.composer import make_factory
     from engine.config import allow_listed
     from engine.preflight import cold
-    from storage.model import Campaign, CampaignState, Step
+    from storage.model import CampaignState
+    from storage.nouns import Campaign, Step
     from tui.cli.importing import look_through
 
     config = session.config()

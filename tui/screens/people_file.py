@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import PacelineError
-from storage.model import RecipientRow
+from storage.nouns import RecipientRow
 from storage.reader import Reader
 from tui.cli.importing import Glance, Imported, Source, glance, known_keys, look_through, refusals
 from tui.client import Control

@@ -9,7 +9,8 @@ from typing import Final
 from engine.channels.unipile.client import UnipileClient
 from engine.clock import Clock
 from storage.invitations import OpenInvitation, unanswered
-from storage.model import DAY, Queue
+from storage.model import DAY
+from storage.nouns import Queue
 from storage.store import Store
 
 A_DAY: Final = 3

@@ -11,7 +11,8 @@ from engine.clock import Clock
 from storage.errors import RefusedError
 from storage.events import Event
 from storage.invitations import OpenInvitation, in_doubt
-from storage.model import DAY, MINUTE, Queue
+from storage.model import DAY, MINUTE
+from storage.nouns import Queue
 from storage.store import Store
 
 EVERY: Final = 10 * MINUTE

@@ -16,7 +16,8 @@ from engine.channels.unipile.session import UnipileChannel
 from engine.clock import Clock
 from engine.planning.caps import Cap
 from storage.errors import PacelineError, StaleEpochError
-from storage.model import SECOND, Queue, QueueState
+from storage.model import SECOND, QueueState
+from storage.nouns import Queue
 from storage.store import Store
 
 log = logging.getLogger("paceline.linkedin")
