@@ -24,18 +24,8 @@ from engine.planning.limits import Limits
 from engine.replanning import replan
 from storage.acts import Seen
 from storage.fixed_set import of_campaign
-from storage.model import (
-    HOUR,
-    MINUTE,
-    SECOND,
-    Campaign,
-    CampaignState,
-    ClaimedJob,
-    JobState,
-    OutcomeClass,
-    PauseReason,
-    QueueState,
-)
+from storage.model import HOUR, MINUTE, SECOND, CampaignState, JobState, OutcomeClass, PauseReason, QueueState
+from storage.nouns import Campaign, ClaimedJob
 from tests.support.stores import Desk, Row, said
 
 T = TypeVar("T")

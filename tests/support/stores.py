@@ -14,18 +14,8 @@ from storage.campaigns import CampaignSpec
 from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.events import Event
 from storage.limits import Ceiling, GateLimits
-from storage.model import (
-    MINUTE,
-    SECOND,
-    Actor,
-    Campaign,
-    ClaimedJob,
-    JobState,
-    OutcomeClass,
-    Queue,
-    QueueState,
-    RecipientRow,
-)
+from storage.model import MINUTE, SECOND, Actor, JobState, OutcomeClass, QueueState
+from storage.nouns import Campaign, ClaimedJob, Queue, RecipientRow
 from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob
 from storage.sqlite import SqliteStore
