@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 60
 """A window that opens at no time within the next year: nothing begins, and `explain` says so."""
+AGAIN = 86_400_000_000
+"""How long (us) a message waits whose windows never open: then a queue that runs looks anew, for hours and zones may be
+mended meanwhile."""
 LOOKS = 64
 """Windows looked at in turn before giving up on a moment at which all are open."""
 
@@ -29,11 +32,6 @@ def of_person(window: Window, fields: str) -> Window:
         return window
     zone = json.loads(fields).get(window.recipient_zone)
     return window.for_zone(zone.strip()) if isinstance(zone, str) else window
-
-
-def persons(hours: str, fields: str) -> Window:
-    """A campaign's window, from its JSON text, as it holds for a person with these fields."""
-    return of_person(parsed(hours), fields)
 
 
 def opens(windows: list[Window], at: int) -> int:
@@ -93,3 +91,8 @@ class Openings:
             return 0
         moment = opens(found, now)
         return 0 if moment <= now else moment
+
+    def of_running(self, hours: str, fields: str | None, now: int) -> int:
+        """`of` where a due time is made of it: of windows that never open it is the time to look anew."""
+        moment = self.of(hours, fields, now)
+        return moment if moment < NEVER else now + AGAIN
