@@ -4,7 +4,7 @@ totals come from counters, times from sums by the hour that outlive the jobs the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.model import HOUR
 from storage.reader import STATES, Reader, Row
@@ -78,8 +78,7 @@ def empty_since(reader: Reader, since: int) -> int:
     return int(row["n"]) if row else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """How long `n` runs took, in microseconds; the quantiles lie within a tenth of the true ones."""
 
     n: int
@@ -90,8 +89,7 @@ class Times:
     p95: int
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(NamedTuple):
     """How the runs of one or more kinds ended since a time, by outcome, and how long those took that `completed`
     (None: none did)."""
 

@@ -6,15 +6,13 @@ what is sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from storage.tx import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """`text` and `html` as they leave; "" for a part that the message does not have."""
 
     subject: str = ""

@@ -7,8 +7,8 @@ from typing import Any
 
 from storage.limits import Ceiling, frees_at
 from storage.model import HOUR
-from storage.queues import ACTIVE_CAMPAIGNS
 from storage.reader import Reader
+from storage.shares import ACTIVE_CAMPAIGNS
 
 Row = dict[str, Any]
 

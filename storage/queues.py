@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from storage.events import Event, add_event
 from storage.model import QueueState
 from storage.nouns import Queue
+from storage.shares import ACTIVE_CAMPAIGNS
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -87,13 +88,6 @@ def set_tuning(tx: Tx, queue_id: int, tuning: dict[str, Any], event: Event, now:
     )
     add_event(tx, event, now)
     return row_to_queue(tx.one("SELECT * FROM queues WHERE id = ?", (queue_id,)))
-
-
-ACTIVE_CAMPAIGNS = (
-    "SELECT c.name FROM campaigns c JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = l.queue_id "
-    "WHERE q.name = ? AND c.state = 'active' "
-    "ORDER BY c.id"
-)
 
 
 def active_campaigns(tx: Tx, queue: str) -> list[str]:

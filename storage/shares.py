@@ -24,6 +24,12 @@ ACTIVE_LANES = (
 )
 """The lanes of a queue whose campaigns are active, by way of the few active campaigns: a queue keeps the lanes of all
 that it ever sent."""
+ACTIVE_CAMPAIGNS = (
+    "SELECT c.name FROM campaigns c JOIN lanes l ON l.campaign_id = c.id JOIN queues q ON q.id = l.queue_id "
+    "WHERE q.name = ? AND c.state = 'active' "
+    "ORDER BY c.id"
+)
+"""The names of a queue's active campaigns, by the queue's name, the oldest first."""
 STARTED = (
     "UPDATE lanes SET last_start = ?, turn = max(turn, COALESCE((SELECT max(o.turn) FROM campaigns c "
     "INDEXED BY campaigns_active CROSS JOIN lanes o ON o.queue_id = lanes.queue_id AND o.campaign_id = c.id "
