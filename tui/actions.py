@@ -101,6 +101,8 @@ class Action:
         if self.twin and "twin" in row:
             return str(row["twin"])
         known = {name: value for name, value in row.items() if isinstance(value, str | int)}
+        if "ids" in row:
+            known["chosen"] = _chosen(row)
         try:
             return self.twin.format(**known)
         except KeyError:
@@ -134,6 +136,17 @@ def _as_looked_at(row: Row) -> dict[str, Any]:
 def _fixed_set(row: Row) -> dict[str, Any]:
     """The jobs of a set, which `tui.bulk` fixes before it asks."""
     return {"seen": row["seen"]}
+
+
+def _chosen(row: Row) -> str:
+    """How a command line names the marked jobs: by their ids, or by the filter that all of them match."""
+    if not row["all"]:
+        return " ".join(map(str, row["ids"]))
+    from shlex import quote  # not for the first frame
+
+    from storage.filter_terms import render
+
+    return f"--filter {quote(render(row['query'].filter) or 'id:>0')}"
 
 
 def _no_args(row: Row) -> dict[str, Any]:
@@ -256,23 +269,23 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "jobs.retry", "retry marked", "R", "marked", "job.retry", _fixed_set,
-        "paceline job retry --filter \"{filter}\"", danger=True, reversible=True,
+        "paceline job retry {chosen}", danger=True, reversible=True,
     ),
     Action(
         "jobs.cancel", "cancel marked", "X", "marked", "job.cancel", _fixed_set,
-        "paceline job cancel --filter \"{filter}\"", danger=True, reversible=True,
+        "paceline job cancel {chosen}", danger=True, reversible=True,
     ),
     Action(
         "jobs.sent", "were sent", "U", "marked", "job.sent", lambda row: {"ids": row["ids"]},
-        "paceline job sent --filter \"{filter}\"", danger=True,
+        "paceline job sent {chosen}", danger=True,
     ),
     Action(
         "approvals.approve", "approve marked", "A", "asked", "approval.approve", _fixed_set,
-        "paceline approval approve --filter \"{filter}\"", danger=True, reversible=True,
+        "paceline approval approve {chosen}", danger=True, reversible=True,
     ),
     Action(
         "approvals.reject", "reject marked", "X", "asked", "approval.reject", _fixed_set,
-        "paceline approval reject --filter \"{filter}\" --reason WHY", danger=True,
+        "paceline approval reject {chosen} --reason WHY", danger=True,
     ),
     Action(
         "approval.approve", "approve", "A", "approval", "approval.approve", _as_looked_at,

@@ -19,6 +19,7 @@ from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World, acted
 from tui.bulk import FIX
 from tui.console import PacelineApp
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.copy_menu import entries
 from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.left import LeftScreen
@@ -333,13 +334,35 @@ async def test_marks_follow_ids_and_those_that_a_filter_hides_are_told(long_worl
         await pilot.press("space", "space")
         assert grid(app).current["id"] == 3
         assert " *1 " in grid(app).text.splitlines()[0]
-        await pilot.press("v", "j", "j", "v")
+        await pilot.press("v", "j", "j")
+        assert "range: move" in message(app)
+        await pilot.press("v")
+        assert message(app).strip() == ""
         assert jobs(app).marks.ids == {1, 2, 3, 4, 5}
         assert "5 marked" in crumb(app)
         await filtered(pilot, "id:4..900", count="897")
         await until(pilot, lambda: "5 marked 3 hid" in crumb(app))
         await pilot.press("u")
         assert "marked" not in crumb(app)
+
+
+@pytest.mark.parametrize(
+    ("keys", "chosen"),
+    [
+        (("space", "j", "space"), "1 3"),
+        (("slash", *"state:failed -to:x", "enter", "asterisk"), "--filter 'state:failed -to:x'"),
+        (("asterisk",), "--filter 'id:>0'"),
+    ],
+    ids=["by hand", "by a filter", "all there are"],
+)
+async def test_the_command_of_marked_jobs_is_for_these_and_no_others(
+    long_world: World, link: RecordingLink, keys: tuple[str, ...], chosen: str
+) -> None:
+    async with listed(long_world, link) as (app, pilot):
+        await pilot.press(*keys)
+        commands = dict(entries(jobs(app).targets(), app.situation()))
+        assert commands["command: retry marked"] == f"paceline job retry {chosen}"
+        assert commands["command: cancel marked"] == f"paceline job cancel {chosen}"
 
 
 # acting

@@ -53,7 +53,7 @@ PARTS = (
 )
 PLACES = re.compile(r"\{(\w+)\}")
 WORDS = {"name": "NAME", "id": "ID", "error_key": "REASON", "campaign": "NAME", "only_campaign": "NAME",
-    "filter": "FILTER", "step": "STEP", "address": "ADDRESS", "value": "VALUE",
+    "chosen": '--filter "FILTER"', "step": "STEP", "address": "ADDRESS", "value": "VALUE",
 }  # fmt: skip
 
 

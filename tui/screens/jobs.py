@@ -272,6 +272,7 @@ class AllJobsScreen(FilteredScreen):
         grid = self.query_one(Grid)
         if self.marks.ranging:
             self.marks.end_range()
+            self.console.say("")
         elif grid.current is not None:
             self.marks.begin_range(grid.current["id"])
             self.console.say(f"range: move, then {self.named('mark.range')} ends it, {self.named('app.back')} too")
