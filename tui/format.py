@@ -9,7 +9,7 @@ from enum import StrEnum
 from rich.cells import cell_len, set_cell_size
 
 from engine.planning.durations import format_duration
-from storage.model import MINUTE, SECOND
+from storage.model import HOUR, MINUTE, SECOND
 
 SPARK = " .-=#"
 RATE_SPAN = 5 * MINUTE
@@ -143,6 +143,15 @@ def soon(at: int | None, now: int) -> str:
     if left < SECOND:
         return "now"
     return f"in {span(left if left < MINUTE else until(at, now))}"
+
+
+def ahead(at: int, now: int) -> str:
+    """A moment to come, with its zone and how far it is: `14:03:00Z (in 42s)`, `Nov 23 09:42 CET (in 14h7m)`; where
+    times are relative only how far."""
+    left = soon(at, now)
+    if _told[0] is Times.RELATIVE:
+        return left
+    return f"{clock(at, now, seconds=at - now < HOUR)}{zone_word(at)} ({left})"
 
 
 def spark(values: Sequence[int], top: int | None = None) -> str:

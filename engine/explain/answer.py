@@ -85,7 +85,8 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
         due = job_gates.due(job.row, now)
         if not (due.open or limits[0].open or limits[0].person):
             # It was planned into the window: that is why its time is later.
-            due = replace(due, words=f"{limits[0].words}: {due.words}")
+            why = "" if due.words == job_gates.PLANNED else f": {due.words}"
+            due = replace(due, words=f"{limits[0].words}{why}")
         gates += [
             job_gates.word(job.row, campaign, now),
             job_gates.person(job.row),
@@ -125,8 +126,9 @@ def _limits(facts: Facts, job: JobFacts | None, now: int) -> list[Gate]:
         timed += [
             job_gates.pacing_gap(queue, facts.campaign, job.row, now),
             job_gates.domain_gap(queue, job, now),
-            job_gates.other_campaign(job, now),
         ]
+        if job.minds:
+            timed.append(job_gates.other_campaign(job, now))
         earliest = max(now, job.row["due_at"])
     breaker = queue_gates.breaker(queue, now)
     earliest = max([earliest, *(gate.opens_at or 0 for gate in (*timed, breaker))])

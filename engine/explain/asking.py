@@ -84,15 +84,17 @@ class Asking:
             if queue.gate.domain_gap:
                 domain = pace_facts.domain_start(self._reader, queue.row["id"], job["address"] or "")
         others = answer.others_first(queue, campaign, self._now)
-        job_facts = JobFacts(job, ahead, domain, self._suppression(campaign, job), self._beside(job))
+        beside = self._beside(job) if (minds := self._minds(job)) else None
+        job_facts = JobFacts(job, ahead, domain, self._suppression(campaign, job), minds, beside)
         return Facts(self._engine, queue, campaign, job_facts, others)
 
+    def _minds(self, job: Row) -> bool:
+        """Whether this message waits, and its campaign for what others send to its people."""
+        waits = job["state"] == "pending" and job["address_key"] is not None
+        return waits and overlaps.minds(self._reader, job["campaign_id"])
+
     def _beside(self, job: Row) -> Overlap | None:
-        """What another campaign has just sent to the person of a pending job whose own campaign minds that."""
-        if job["state"] != "pending" or job["address_key"] is None:
-            return None
-        if not overlaps.minds(self._reader, job["campaign_id"]):
-            return None
+        """What another campaign has just sent to its person."""
         return overlaps.just_left(self._reader, job["campaign_id"], job["address_key"], job["profile"] or "", self._now)
 
     def _suppression(self, campaign: Row, job: Row) -> Row | None:

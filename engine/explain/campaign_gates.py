@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.explain.facts import Facts, JobFacts, Row
-from engine.explain.model import Gate, shut
+from engine.explain.model import Gate, idle, shut
 from engine.explain.whole_approval import waits_for_approval
 from storage.campaigns import GRACE_OVER
 
@@ -62,7 +62,7 @@ def plan(row: Row) -> Gate:
     """Whether its plan stands."""
     if row["replanning"]:
         return shut("plan", "its plan is being made anew")
-    return Gate("plan", "its plan stands")
+    return idle("plan", "its plan stands")
 
 
 def places(row: Row) -> Gate:

@@ -70,13 +70,14 @@ class QueueFacts:
 class JobFacts:
     """`row` as `pace_facts.job` gives it; `ahead`: due jobs of its campaign that go before it (None: not known);
     `domain`: `pace_facts.domain_start` of its address where the queue keeps a gap per domain; `suppression`: the entry
-    of `suppression_pages.standing` that stands against its person, None without one; `beside`: what another campaign
-    has just sent to that person, where its own minds that."""
+    of `suppression_pages.standing` that stands against its person, None without one; `minds`: its campaign keeps a
+    distance to what others send to that person, and `beside` is what one has just sent."""
 
     row: Row
     ahead: int | None = None
     domain: Row | None = None
     suppression: Row | None = None
+    minds: bool = False
     beside: Overlap | None = None
 
 

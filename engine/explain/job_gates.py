@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engine.explain.facts import Facts, JobFacts, QueueFacts, Row
-from engine.explain.model import Gate, shut, until
+from engine.explain.model import Gate, idle, shut, until
 from engine.planning.durations import format_duration
-from engine.planning.opening import NEVER, opens, parsed, persons
+from engine.planning.opening import NEVER, of_person, opens, parsed
 from engine.planning.windows import Window
 from storage import overlaps
 from storage.dispatch import after
 from storage.domains import WAITS, domain_of, place_in_line
 from storage.model import SECOND
+
+PLANNED = "waits for its due time"
 
 _HELD = {
     "field": "held, a field is missing",
@@ -57,7 +61,7 @@ def person(job: Row) -> Gate:
         return shut(
             "recipient", f"its person is not written to any more ({job['stopped']}): it will be skipped", person=True
         )
-    return Gate("recipient", "its person may be written to")
+    return idle("recipient", "its person may be written to")
 
 
 def suppression(entry: Row | None) -> Gate:
@@ -95,7 +99,7 @@ def due(job: Row, now: int) -> Gate:
     elif job["error_key"] and job["tries"]:
         words = f"waits for try {job['tries'] + 1} after {job['error_key']}"
     else:
-        words = "waits for its due time"
+        words = PLANNED
     numbers = {"due_at": job["due_at"], "tries": job["tries"]}
     return until("due", job["due_at"], now, words, "it is due", then="due", numbers=numbers)
 
@@ -105,41 +109,54 @@ def window(facts: Facts, job: Row | None, earliest: int, now: int) -> Gate:
     go."""
     windows = _windows(facts, job)
     if not windows:
-        return Gate("window", "no window is set")
+        return idle("window", "no window is set")
+    own = [name for name, one in windows if one.recipient_zone]
+    if job is None and own:
+        # Whose clock it is, is known with the message only.
+        windows = [(name, one) for name, one in windows if not one.recipient_zone]
+        if not windows:
+            return Gate("window", f"the hours of {_and(own)} are those of each person's own clock")
     every = [one for _, one in windows]
     opening = opens(every, earliest)
     closed = [name for name, one in windows if not one.is_open(earliest)] or [name for name, _ in windows]
     numbers = {"windows": {name: one.describe() for name, one in windows}}
     if opening >= NEVER:
-        words = f"the window of {' and '.join(closed)} never opens: change its hours"
+        words = f"the window of {_and(closed)} never opens: change its hours"
         return shut("window", words, person=True, numbers=numbers)
     if opening > earliest:
-        return shut("window", f"outside the window of {' and '.join(closed)}", opens_at=opening, numbers=numbers)
+        return shut("window", f"outside the window of {_and(closed)}", opens_at=opening, numbers=numbers)
     opens_now = opens(every, now)
     names = [name for name, one in windows if not one.is_open(now)] or [name for name, _ in windows]
-    opened = f"inside the window of {' and '.join(name for name, _ in windows)}"
-    return until("window", opens_now, now, f"outside the window of {' and '.join(names)}", opened, numbers=numbers)
+    opened = f"inside the window of {_and(name for name, _ in windows)}"
+    return until("window", opens_now, now, f"outside the window of {_and(names)}", opened, numbers=numbers)
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(names))
 
 
 def _windows(facts: Facts, job: Row | None) -> list[tuple[str, Window]]:
-    found = []
+    """The windows that hold, by whose they are: of a message those of a person's own clock as they stand there."""
+    found: list[tuple[str, Window]] = []
     if (own := facts.queue.limits.window) is not None:
         found.append((f"queue {facts.queue.name}", own))
     if facts.campaign is not None and (hours := facts.campaign["hours"]):
-        whole = parsed(hours)
-        if not whole.recipient_zone:
-            found.append((f"campaign {facts.campaign['name']}", whole))
-        elif job is not None:
-            theirs = persons(hours, job["fields"] or "{}")
-            found.append((f"its person ({theirs.zone})", theirs))
-    return found
+        found.append((f"campaign {facts.campaign['name']}", parsed(hours)))
+    if job is None:
+        return found
+    return [(name, one) if not one.recipient_zone else _persons(one, job) for name, one in found]
+
+
+def _persons(window: Window, job: Row) -> tuple[str, Window]:
+    theirs = of_person(window, job["fields"] or "{}")
+    return f"its person ({theirs.zone})", theirs
 
 
 def pacing_gap(queue: QueueFacts, campaign: Row, job: Row, now: int) -> Gate:
     """The gap that its plan drew, from the last start of its campaign, or of all such campaigns of the queue."""
     gap = job["gap"] << queue.row["throttle"]
     if not gap:
-        return Gate("gap", "its pacing asks for no gap before it")
+        return idle("gap", "its pacing asks for no gap before it")
     last = queue.row["spaced_start"] if campaign["spacing"] == "queue" else job["lane_start"]
     words = f"gap of its pacing, {format_duration(gap)}"
     return until("gap", after(last, gap, now), now, words, words, then="next slot", numbers={"gap_us": gap})
@@ -149,7 +166,7 @@ def domain_gap(queue: QueueFacts, job: JobFacts, now: int) -> Gate:
     """The distance to the last message to the same domain."""
     gap = queue.gate.domain_gap << queue.row["throttle"]
     if not gap:
-        return Gate("domain gap", "the queue keeps no gap per domain")
+        return idle("domain gap", "the queue keeps no gap per domain")
     words = f"gap to {domain_of(job.row['address'] or '') or 'its domain'}, {format_duration(gap)}"
     opens_at = 0
     if (line := job.domain) is not None:
@@ -159,7 +176,7 @@ def domain_gap(queue: QueueFacts, job: JobFacts, now: int) -> Gate:
 
 
 def other_campaign(job: JobFacts, now: int) -> Gate:
-    """The distance to what another campaign has sent to the same person, where its own keeps one."""
+    """The distance to what another campaign has sent to the same person, of a campaign that keeps one."""
     if job.beside is None:
         return Gate(overlaps.WAITS, "no other campaign has just written to its person")
     words = f"campaign {job.beside.campaign} wrote to the same person"

@@ -14,7 +14,8 @@ class Gate:
     `words` says how it stands, without a time; a closed gate opens at `opens_at` (`then` is the word for it), and not
     earlier; without that only a change opens it, or where `person` is true only a person. `since`: since when it has
     stood so. `action` is what control calls the remedy, `remedy` the command for it ("" for none). `numbers` are what
-    the words were made of.
+    the words were made of. `idle`: open, and there is nothing to tell of it: no such limit is set, or nothing of its
+    kind is under way.
     """
 
     name: str
@@ -27,12 +28,14 @@ class Gate:
     action: str = ""
     remedy: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    idle: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, times still in microseconds."""
         return {
             "gate": self.name,
             "open": self.open,
+            "idle": self.idle,
             "words": self.words,
             "opens_at": self.opens_at,
             "then": self.then,
@@ -47,6 +50,11 @@ class Gate:
 def shut(name: str, words: str, **more: Any) -> Gate:
     """A closed gate that a change opens, or with `opens_at` time, or with `person` a person."""
     return Gate(name, words, False, **more)
+
+
+def idle(name: str, words: str) -> Gate:
+    """An open gate of which there is nothing to tell."""
+    return Gate(name, words, idle=True)
 
 
 def until(name: str, opens_at: int, now: int, words: str, opened: str, **more: Any) -> Gate:

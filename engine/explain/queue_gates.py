@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.explain.facts import EngineFacts, QueueFacts, Row
-from engine.explain.model import Gate, shut, until
+from engine.explain.model import Gate, idle, shut, until
 from engine.planning.caps import Cap
 from engine.planning.durations import format_duration
 from storage.dispatch import after
@@ -38,7 +38,7 @@ def minimum_gap(queue: QueueFacts, now: int) -> Gate:
     """The queue's own distance between any two starts."""
     gap = queue.gate.min_gap << queue.row["throttle"]
     if not gap:
-        return Gate("minimum gap", "the queue keeps no minimum gap")
+        return idle("minimum gap", "the queue keeps no minimum gap")
     words = f"minimum gap of the queue, {format_duration(gap)}"
     opens = after(queue.row["last_start"], gap, now)
     return until("minimum gap", opens, now, words, words, then="next slot", numbers={"gap_us": gap})
@@ -83,7 +83,7 @@ def rate(queue: QueueFacts) -> Gate:
     """Whether trouble has halved the rate. It holds nothing by itself: it makes gaps longer and caps smaller."""
     times = queue.row["throttle"]
     if not times:
-        return Gate("rate", "the queue goes at its full rate")
+        return idle("rate", "the queue goes at its full rate")
     words = f"trouble has slowed the queue to 1/{2**times} of its rate: longer gaps, smaller caps"
     return Gate("rate", words, since=queue.row["throttled_at"], numbers={"halved": times})
 

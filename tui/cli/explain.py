@@ -53,7 +53,7 @@ def told_in(session: Session) -> None:
 def _explain(session: Session, scope: str, row: Json) -> None:
     from tui.cli.times import now_us
     from tui.explaining import explained
-    from tui.screens.why import gate_line, stands_of, why
+    from tui.screens.why import gates, why
 
     now = now_us()
     with session.reader() as reader:
@@ -72,9 +72,7 @@ def _explain(session: Session, scope: str, row: Json) -> None:
     )
     if answer["gates"]:
         out()
-        held = answer["holding"]
-        shown = [(stands_of(gate, held), gate["gate"], gate_line(gate, now, scope, None)) for gate in answer["gates"]]
-        table(("", "gate", "how it stands"), shown)
+        table(("", "gate", "how it stands"), gates(answer, now, None))
     if answer.get("campaigns"):
         out()
         table(

@@ -12,7 +12,7 @@ from tui.format import fit, wrap
 from tui.lookup import job_targets
 from tui.screens.page import Page
 from tui.screens.raw import READ
-from tui.screens.why import gate_line, stands_of, why
+from tui.screens.why import Stands, gates, why
 from tui.widgets.columns import Item, blank, fixed, heading
 
 LABEL, NAME = 7, 16
@@ -44,9 +44,9 @@ class ExplainScreen(Page):
         answer, width = data["answer"], self.size.width
         items = [*self._said(why(answer, now, self.named), width)]
         if answer["gates"]:
-            items += [blank(), heading(f"{fit('', LABEL)} {fit('GATE', NAME)} HOW IT STANDS")]
-        for i, gate in enumerate(answer["gates"]):
-            items += self._gate(gate, i, stands_of(gate, answer["holding"]), now, width)
+            items.append(heading(f"{fit('', LABEL)} {fit('GATE', NAME)} HOW IT STANDS"))
+        for i, stands in enumerate(gates(answer, now, self.named)):
+            items += self._gate(stands, i, width)
         if others := answer.get("campaigns"):
             items += [blank(), heading("ITS CAMPAIGNS, IN THEIR TURN    enter: why")]
         for other in others or ():
@@ -58,12 +58,11 @@ class ExplainScreen(Page):
         for i, part in enumerate(wrap(sentence, max(20, width - 8))):
             yield fixed(((" WHY    " if i == 0 else "        ", "head"), (part, "")))
 
-    def _gate(self, gate: Row, place: int, mark: str, now: int, width: int) -> Iterator[Item]:
-        words = gate_line(gate, now, self._scope, self.named)
-        style = "dim" if gate["open"] else ""
+    def _gate(self, stands: Stands, place: int, width: int) -> Iterator[Item]:
+        style = "dim" if stands.word == "open" else ""
         first = True
-        for part in wrap(words, max(20, width - LABEL - NAME - 6)):
-            label = ((fit(mark, LABEL), MARKS[mark]), (f" {fit(gate['gate'], NAME)} ", style))
+        for part in wrap(stands.words, max(20, width - LABEL - NAME - 6)):
+            label = ((fit(stands.word, LABEL), MARKS[stands.word]), (f" {fit(stands.gate, NAME)} ", style))
             if first:
                 yield fixed((*label, (part, style)), ("gate", place))
             else:

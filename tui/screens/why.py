@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tui.actions import Row
-from tui.format import clock, soon
+from tui.format import ahead, clock
 from tui.lookup import KeyOf, action, own_key
+
+THE_OTHERS = "the others"
 
 REACHED = {
     "campaign": ("campaign", "engine"),
@@ -30,8 +34,27 @@ def why(answer: Row, now: int, named: KeyOf | None = own_key) -> str:
     return line
 
 
-def stands_of(gate: Row, held: Row | None) -> str:
-    """How a gate stands in one word; the one that holds by its own."""
+class Stands(NamedTuple):
+    """How one gate stands: in one word (the one that holds has its own), its name, and what there is to tell."""
+
+    word: str
+    gate: str
+    words: str
+
+
+def gates(answer: Row, now: int, named: KeyOf | None) -> list[Stands]:
+    """Every gate in order, and in one line behind them the several of which there is nothing to tell."""
+    scope, held = scope_of(answer), answer["holding"]
+    others = [gate["gate"] for gate in answer["gates"] if gate["idle"]]
+    told = [
+        Stands(_word(gate, held), gate["gate"], gate_line(gate, now, scope, named))
+        for gate in answer["gates"]
+        if not gate["idle"] or len(others) == 1
+    ]
+    return [*told, Stands("open", THE_OTHERS, ", ".join(others))] if len(others) > 1 else told
+
+
+def _word(gate: Row, held: Row | None) -> str:
     return "HOLDS" if gate == held else "open" if gate["open"] else "closed"
 
 
@@ -44,7 +67,7 @@ def gate_line(gate: Row, now: int, scope: str, named: KeyOf | None) -> str:
 def _text(gate: Row, now: int) -> str:
     since = f" since {clock(gate['since_at'], now)}" if gate["since_at"] else ""
     opens = gate["opens_at"]
-    then = f", {gate['then']} {clock(opens, now, seconds=True)} ({soon(opens, now)})" if opens is not None else ""
+    then = f", {gate['then']} {ahead(opens, now)}" if opens is not None else ""
     return f"{gate['words']}{since}{then}"
 
 
