@@ -106,3 +106,17 @@ def test_several_accounts_and_further_steps_are_one_forecast(capped: Home) -> No
     assert "10 of 10 through 2 accounts; 5 of them further steps" in shown
     assert "up to 5 more of step 3, only to those who have not replied" in shown
     assert re.search(r"^  second +2 +2", shown, re.M)
+
+
+def test_a_timeline_names_the_account_of_each_send(capped: Home) -> None:
+    capped.config.write_text(capped.config.read_text() + CAPPED.replace("capped", "second").replace('"out"', '"out2"'))
+    capped("campaign", "edit", "slow", "--also", "second")
+    capped("campaign", "live", "slow", "--yes")
+    assert capped("campaign", "start", "slow", "--yes").code == 0
+    assert capped("engine", "run", "--once").code == 0
+    told = capped("campaign", "timeline", "slow", "--json").json
+    assert told["accounts"] == ["capped", "second"]
+    assert {sent["account"] for sent in told["past"]} == {"capped", "second"}
+    assert {job["account"] for job in told["coming"]} <= {"capped", "second"}
+    ends = [line.split()[-1] for line in capped("campaign", "timeline", "slow").out.splitlines()[1:]]
+    assert ends == [row["account"] for row in [*told["past"], *told["coming"]]]

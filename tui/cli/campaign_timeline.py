@@ -33,6 +33,7 @@ def timeline(session: Session, name: str, past: int, coming: int) -> None:
             {
                 "campaign": name,
                 "account": row["account"],
+                "accounts": [one["name"] for one in row["accounts"]],
                 **dated({"read_at": now_us()}),
                 "past": [_past_json(sent) for sent in back.rows],
                 "coming": [_coming_json(job) for job in forth.rows],
@@ -41,16 +42,23 @@ def timeline(session: Session, name: str, past: int, coming: int) -> None:
             }
         )
         return
-    zone, account = session.zone, row["account"]
+    zone = session.zone
 
     def gap(of: Json) -> str:
         return "" if of["gap"] is None else span(of["gap"] // SECOND * SECOND)
 
     shown = [
-        (local(s["begun_at"], zone), gap(s), s["outcome"] or "in flight", off_plan(s["later"]), s["address"], account)
+        (
+            local(s["begun_at"], zone),
+            gap(s),
+            s["outcome"] or "in flight",
+            off_plan(s["later"]),
+            s["address"],
+            s["account"],
+        )
         for s in back.rows
     ]
-    shown += [(local(j["due_at"], zone), gap(j), _waits(j), "planned", j["address"], account) for j in forth.rows]
+    shown += [(local(j["due_at"], zone), gap(j), _waits(j), "planned", j["address"], j["account"]) for j in forth.rows]
     table(("time", "gap", "state", "plan", "recipient", "account"), shown, empty="nothing was sent and nothing is due")
     if forth.further is not None:
         say("and more later: --next N")
@@ -66,6 +74,7 @@ def _past_json(sent: Json) -> Json:
         {
             "job": sent["id"],
             "recipient": sent["address"],
+            "account": sent["account"],
             "attempt": sent["number"],
             "outcome": sent["outcome"],
             "state": sent["state"],
@@ -84,6 +93,7 @@ def _coming_json(job: Json) -> Json:
         {
             "job": job["id"],
             "recipient": job["address"],
+            "account": job["account"],
             "attempts": job["attempts"],
             "due_at": job["due_at"],
             "gap_seconds": None if gap is None else gap / SECOND,
