@@ -11,14 +11,13 @@ import json
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from storage.errors import LockHeldError
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who owns a database, as the lock file tells."""
 
     pid: int
@@ -90,7 +89,7 @@ class OwnerLock:
                 f"{database.name} is held by {holder.describe()}",
                 hint="commands and `paceline` attach to it; stop it with `paceline engine drain`",
             )
-        text = json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), role, socket_path, now)))
+        text = json.dumps(Holder(os.getpid(), socket.gethostname(), role, socket_path, now)._asdict())
         os.ftruncate(fd, 0)
         os.pwrite(fd, text.encode(), 0)
         return cls(fd, path)

@@ -7,10 +7,9 @@ out. Nothing is judged here: what is not plainly right makes no `Glance`, and th
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from engine.console_names import Accent, ThemeName
@@ -18,8 +17,7 @@ from engine.console_names import Accent, ThemeName
 LONGEST_ENVIRONMENT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """How the console looks at first; `accent` "" is none, `zone` that of local times."""
 
     environment: str = "dev"

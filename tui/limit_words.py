@@ -6,8 +6,7 @@ The command line and the console show the same rows; their names are those of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.planning.caps import Cap
 from engine.planning.durations import exact_duration, format_duration
@@ -25,8 +24,7 @@ LABELS = {
 """Every limit that can be tuned, in the order in which it is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRow:
+class LimitRow(NamedTuple):
     """`name` as `queue.tune` calls it; `words` for people ("" where nothing is limited) and `typed` as it is given;
     `own` are the configuration's words where they differ, `tuned` whether it was set live."""
 

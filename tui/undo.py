@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.model import SECOND
 from tui.actions import Row
@@ -63,8 +62,7 @@ BY_RESULT: dict[str, tuple[str, Callable[[Row], dict[str, Any] | None]]] = {
 """What is taken back by another control action, with arguments that the answer told (None: nothing was changed)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(NamedTuple):
     """One change that can be taken back; `until` (microseconds, None: for as long as it makes sense)."""
 
     title: str

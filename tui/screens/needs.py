@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.explain.whole_approval import waits_for_approval
 from storage.alarm_facts import STOPPED
@@ -20,8 +19,7 @@ CAP_WAIT = 10 * SECOND
 """A cap that lets the next one go sooner is the ordinary pace, not something to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that waits for a person. `target` is what actions and enter are for."""
 
     urgency: int

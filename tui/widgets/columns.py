@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tui.format import fit
 from tui.widgets.lines import BLANK, Line, Span
@@ -144,8 +144,7 @@ class Table:
         return _line(self._layout[1], self._rows[index])
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One row of `Sections`: with a key the cursor stops there; `line` draws it for a width."""
 
     line: Callable[[int], Line]
