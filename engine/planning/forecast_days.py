@@ -69,7 +69,7 @@ def days_of(runs: Sequence[Run], accounts: Sequence[str], zone_name: str) -> tup
             day = _DAY.bounds(begins, zone)
             days[day] = []
         days[day].append(Hour(begins, mine[begins], sum(hours[begins] for hours in every)))
-    held = [_held(run.holds, list(days)) for run in runs]
+    held = [_held(run.holds, list(days), sent[-1]) for run in runs]
     return tuple(
         _day(*bounds, sent, tuple(hours), sum((one[bounds] for one in held), Counter()))._replace(
             parts=tuple(
@@ -128,10 +128,12 @@ def _longest(took: Counter[str]) -> str:
     return took.most_common(1)[0][0] if took else ""
 
 
-def _held(holds: Sequence[Hold], days: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Counter[str]]:
-    """How long (us) each thing held a queue on each day (given in order), closed windows left out."""
+def _held(holds: Sequence[Hold], days: Sequence[tuple[int, int]], last: int) -> dict[tuple[int, int], Counter[str]]:
+    """How long (us) each thing held a queue on each day (given in order), closed windows left out, and what comes after
+    the campaign's last message: that holds others."""
     found, place = {}, 0
-    for begins, ends in days:
+    for begins, midnight in days:
+        ends = min(midnight, last)
         took: Counter[str] = Counter()
         while place < len(holds) and holds[place].end <= begins:
             place += 1
@@ -141,5 +143,5 @@ def _held(holds: Sequence[Hold], days: Sequence[tuple[int, int]]) -> dict[tuple[
             if hold.by != WINDOW:
                 took[PACING if hold.by in (PLAN, GAP) else hold.by] += min(hold.end, ends) - max(hold.begin, begins)
             at += 1
-        found[begins, ends] = took
+        found[begins, midnight] = took
     return found

@@ -146,3 +146,11 @@ def test_a_window_that_never_opens_ends_the_simulation() -> None:
     lanes = [Lane("c", lane(Pacing(), 4, 1).jobs, hours=json.dumps(own.to_dict()))]
     (run,) = simulate([Station(queue, lanes)], now=START, rng=random.Random(1))
     assert run.lanes[0].never == 4 and not run.lanes[0].begun
+
+
+def test_what_holds_another_campaign_after_the_last_message_binds_nothing() -> None:
+    mine = Lane("mine", tuple(Waiting(START, i, 0, "d.example") for i in range(10)), started_at=START)
+    tomorrow = Lane("other", (Waiting(START + DAY, 99, 0, "d.example"),), started_at=START)
+    limits = Limits(caps=(Cap(2, MINUTE),))
+    told = forecast(lambda draw: [Station(QueueNow(limits), [mine, tomorrow])], now=START, seed=1)
+    assert [(day.sends, day.bound_by) for day in told.days] == [(10, "2/min")]
