@@ -1,5 +1,5 @@
-"""Plans written to the store in slices: those of a start, of added people. `engine.replanning` makes one anew; a retry
-(`control.jobs`) takes its slots here.
+"""Plans written to the store in slices: those of a start, of added people. `engine.replanning` makes one anew,
+`engine.retrying` the slots of a retry.
 
 The planner is pure. Each slice is its own transaction, so sends pass between slices.
 """

@@ -11,13 +11,13 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage import approvals, lanes, suppressions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
 from storage.model import HeldReason, JobState
-from storage.recipients import LATER_STAGE
+from storage.recipients import LATER_STAGE, fields_of_jobs
 from storage.sequences import UNFOLLOWED
 
 if TYPE_CHECKING:
@@ -65,9 +65,33 @@ class Acted:
     event: int = 0
 
 
+class Home(NamedTuple):
+    """Where a message would go if it were sent again: its queue (`lanes.home`), its step, and fields of its person as
+    JSON text."""
+
+    id: int
+    queue_id: int
+    step_id: int
+    fields: str
+
+
 def campaigns_of(tx: Tx, ids: Sequence[int]) -> dict[int, int | None]:
     """The campaign of each of these jobs; jobs that there are not are left out."""
     return {row["id"]: row["campaign_id"] for row in rows_of(tx, ids).values()}
+
+
+def homes_of(tx: Tx, campaign_id: int, ids: Sequence[int], fields: Sequence[str]) -> list[Home]:
+    """Where those of these jobs that are messages of a campaign would go, in the order of `ids`, with these fields of
+    their people."""
+    column, people, wanted = fields_of_jobs(fields)
+    rows = tx.tuples(
+        f"SELECT j.id, j.queue_id, j.step_id, {column} FROM jobs j {people} "
+        f"WHERE j.campaign_id = ? AND j.id IN ({', '.join('?' * len(ids))})",
+        (*wanted, campaign_id, *ids),
+    )
+    found = {row[0]: row for row in rows}
+    queues = {queue_id: lanes.home(tx, campaign_id, queue_id) for queue_id in {row[1] for row in rows}}
+    return [Home(id, queues[found[id][1]], *found[id][2:]) for id in ids if id in found]
 
 
 def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) -> Acted:

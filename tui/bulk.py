@@ -160,7 +160,7 @@ def chosen_by(row: Row) -> str:
 
 async def _send(console: Acting, action: Action, fixed: FixedSet, more: Row) -> tuple[Tally, PacelineError | None]:
     """The parts one after the other; what ends them early is returned beside what was done until then."""
-    tally, until = Tally(), dict[str, int]()
+    tally, until = Tally(), Row()
     n = len(fixed.jobs)
     for start in range(0, n, PART):
         console.say(f"{action.title}: {count(start)} of {count(n)} ...")

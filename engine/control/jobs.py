@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field, model_validator
 
 from engine import approving, plans
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.planning.pacing import Slot
+from engine.planning.limits import Limits
+from engine.retrying import Slots, Spread, retry_slots
 from engine.scheduler import CANCEL_GRACE
-from storage.acts import Acted, Left, Seen
-from storage.errors import RefusedError
+from storage.acts import Acted, Home, Left, Seen
+from storage.errors import PacelineError, RefusedError
 from storage.events import Event
 from storage.model import Actor, Approval, CampaignState
+from storage.nouns import Campaign
 
 SLICE = 500
 """Jobs of one transaction: sends pass between two of them."""
@@ -42,13 +43,14 @@ class SetArgs(Args):
 
 
 class RetrySetArgs(SetArgs):
-    """`spread` (us): retry evenly over this time; 0: by each campaign's pacing. This call holds the jobs from `offset`
-    on of a set of `total`; `until` says by campaign id up to where (us) the calls before have planned."""
+    """`spread` (us): retry evenly over this time; 0: by the pacing of each one's step. This call holds the jobs from
+    `offset` on of a set of `total`; `until` says by campaign and queue id up to where (us) the calls before have
+    planned."""
 
     spread: int = Field(default=0, ge=0)
     offset: int = Field(default=0, ge=0)
     total: int = Field(default=0, ge=0)
-    until: dict[int, int] = Field(default_factory=dict)
+    until: dict[int, dict[int, int]] = Field(default_factory=dict)
 
 
 class UndoArgs(Args):
@@ -95,37 +97,31 @@ class SetResult:
 
 @action("job.retry", RetrySetArgs)
 async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
-    """Give failed or held jobs a new budget, each in its campaign's pacing or spread over a time."""
+    """Give failed or held jobs a new budget, each in the pacing of its step and by the limits of its account, or spread
+    over a time."""
     jobs = args.jobs()
-    result, names, until = SetResult(), list[str](), dict(args.until)
+    result, names, until = SetResult(), list[str](), {id: dict(ends) for id, ends in args.until.items()}
     total = args.total or len(jobs)
     begin = context.clock.now()
-    spread = {job.id: begin + (args.offset + i) * args.spread // total for i, job in enumerate(jobs)}
+    into = {job.id: (args.offset + i) * args.spread // total for i, job in enumerate(jobs)}
+    spread = Spread(into, args.spread // total) if args.spread else None
     for campaign_id, mine in (await by_campaign(context, jobs)).items():
         if campaign_id is None:
-            await _retry_work(context, args, mine, spread if args.spread else {}, actor, result)
+            await _retry_work(context, args, mine, spread, actor, result)
             continue
         async with context.planning(campaign_id):
             campaign = await context.store.get_campaign(campaign_id)
-            start = max(begin, until.get(campaign_id, 0))
-            limits = await context.limits_of(context.config.account(campaign.account))
-            slots: Iterator[Slot] = plans.slots_for(campaign, limits, start=start, salt=start)
-            if args.spread:
-                slots = (Slot(spread[job.id], 0) for job in mine)
+            ends = until.setdefault(campaign_id, {})
+            slots = await _slots(context, campaign, mine, begin, ends, spread, result)
 
             def tell(n: int, name: str = campaign.name, id: int = campaign_id) -> Event:
                 return event_of("campaign.retried", f"retries {n:,} of {name}", actor, args, id)
 
             retried = 0
-            for at in range(0, len(mine), SLICE):
-                part = mine[at : at + SLICE]
-                taken = list(islice(slots, len(part)))
-                acted = await context.store.retry_jobs(
-                    [(job, slot.due_at, slot.gap) for job, slot in zip(part, taken, strict=True)], tell
-                )
+            for at in range(0, len(slots), SLICE):
+                acted = await context.store.retry_jobs(slots[at : at + SLICE], tell)
                 result.add(acted)
                 retried += acted.n
-                until[campaign_id] = taken[-1].due_at
             if campaign.approval == Approval.MESSAGE:
                 await _ask_again(context, mine, result)
             if retried:
@@ -137,18 +133,72 @@ async def retry(context: Context, args: RetrySetArgs, actor: Actor) -> Result:
     return result.told("will be tried again", "nothing to retry", retried=result.n, campaigns=names, until=until)
 
 
+async def _slots(
+    context: Context,
+    campaign: Campaign,
+    jobs: Sequence[Seen],
+    begin: int,
+    ends: dict[int, int],
+    spread: Spread | None,
+    result: SetResult,
+) -> list[tuple[Seen, int, int]]:
+    """Due time and gap (us) of a campaign's jobs, each queue planned by itself from `begin` (us) on, or from where its
+    part of `ends` says that the call before has planned to; `ends` is carried on. Refused are those that no account
+    of the campaign can send any more."""
+    names = {queue_id: name for queue_id, name, _ in await context.store.get_lanes(campaign.id)}
+    asked = await _fields_asked(context, campaign, names.values())
+    homes: defaultdict[int, list[Home]] = defaultdict(list)
+    for at in range(0, len(jobs), SLICE):
+        part = [job.id for job in jobs[at : at + SLICE]]
+        for home in await context.store.homes_of(campaign.id, part, fields=asked):
+            homes[home.queue_id].append(home)
+    steps = await context.store.get_steps(campaign.id)
+    slots: Slots = {}
+    refused: dict[int, str] = {}
+    for queue_id, mine in homes.items():
+        start = max(begin, ends.get(queue_id, 0))
+        try:
+            limits = await _limits_of(context, campaign, names.get(queue_id))
+            planned, ends[queue_id] = retry_slots(
+                campaign, steps, limits, mine, start=start, salt=start + queue_id, spread=spread
+            )
+            slots |= planned
+        except PacelineError as error:
+            refused |= dict.fromkeys((home.id for home in mine), error.message)
+    for job in jobs:
+        if job.id in refused:
+            result.refuse([job], refused[job.id])
+    return [(job, *slots[job.id]) for job in jobs if job.id in slots]
+
+
+async def _limits_of(context: Context, campaign: Campaign, account: str | None) -> Limits:
+    """Raises RefusedError for an account that the campaign does not use, UsageError for one that the configuration
+    lacks."""
+    if account is None:
+        raise RefusedError(f"campaign '{campaign.name}' has no account of this channel any more")
+    return await context.limits_of(context.config.account(account))
+
+
+async def _fields_asked(context: Context, campaign: Campaign, accounts: Iterable[str]) -> list[str]:
+    """The fields that say whose clock is asked, by the windows of the campaign and of its accounts."""
+    known = context.config.accounts
+    limits = [await context.limits_of(known[name]) for name in accounts if name in known]
+    return sorted(set[str]().union(*(plans.asked_fields(plans.windows_of(campaign, one)) for one in limits)))
+
+
 async def _retry_work(
-    context: Context, args: RetrySetArgs, jobs: Sequence[Seen], spread: dict[int, int], actor: Actor, result: SetResult
+    context: Context, args: RetrySetArgs, jobs: Sequence[Seen], spread: Spread | None, actor: Actor, result: SetResult
 ) -> None:
     """Background jobs have no pacing: they are due at once, or spread over the time."""
     now = context.clock.now()
+    into = spread.into if spread else {}
 
     def tell(n: int) -> Event:
         return event_of("job.retried", f"retries {_jobs(n)}", actor, args)
 
     for at in range(0, len(jobs), SLICE):
         part = jobs[at : at + SLICE]
-        result.add(await context.store.retry_jobs([(job, spread.get(job.id, now), 0) for job in part], tell))
+        result.add(await context.store.retry_jobs([(job, now + into.get(job.id, 0), 0) for job in part], tell))
 
 
 async def _ask_again(context: Context, jobs: Sequence[Seen], result: SetResult) -> None:

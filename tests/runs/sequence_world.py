@@ -59,15 +59,17 @@ class SequenceWorld(World):
         assert isinstance(channel, ScriptedChannel)
         return channel
 
-    async def sequence(self, people: int, name: str = "c", **more: Any) -> list[Person]:
-        """A started, live campaign with people who have both an address and a profile."""
+    async def sequence(
+        self, people: int, name: str = "c", *, fields: dict[str, str] | None = None, **more: Any
+    ) -> list[Person]:
+        """A started, live campaign with people who have both an address and a profile, and these `fields`."""
         spec: dict[str, Any] = {
             "account": "one", "subject": "Hello", "text": "Hi", "seed": 7,
             "pacing": {"mode": "steady", "rate": "60/h", "jitter": 0},
         }  # fmt: skip
         await self.call("campaign.new", name=name, **{**spec, **more})
         made = [Person(i, f"{name}{i:04}@example.org", f"{name}-{i:04}") for i in range(people)]
-        rows = [(one.number + 2, one.address, one.address, {}, one.profile) for one in made]
+        rows = [(one.number + 2, one.address, one.address, fields or {}, one.profile) for one in made]
         begun = (await self.call("recipients.begin", campaign=name, source="people.csv"))["import_id"]
         await self.call("recipients.rows", import_id=begun, rows=rows)
         await self.call(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,20 @@ async def test_a_retry_takes_what_is_as_it_was_seen(desk: Desk) -> None:
     assert {desk.job(id)["state"] for id in batch.jobs} == {"pending"}
     event = desk.look.events()[-1]
     assert (event["id"], event["n"], event["data"]["changed"]) == (acted.event, 3, 0)
+
+
+async def test_a_retry_knows_where_each_message_would_go(desk: Desk) -> None:
+    batch, other = (
+        await desk.settled_campaign(JobState.FAILED, 3),
+        await desk.settled_campaign(JobState.FAILED, 1, name="d"),
+    )
+    asked = [batch.jobs[2], other.jobs[0], batch.jobs[0], 999_999]
+    homes = await desk.store.homes_of(batch.id, asked, fields=["first_name"])
+    rows = {id: desk.job(id) for id in batch.jobs}
+    assert [home.id for home in homes] == [batch.jobs[2], batch.jobs[0]]
+    assert all((home.queue_id, home.step_id) == (rows[home.id]["queue_id"], rows[home.id]["step_id"]) for home in homes)
+    assert all("first_name" in json.loads(home.fields) for home in homes)
+    assert {home.fields for home in await desk.store.homes_of(batch.id, asked)} == {"{}"}
 
 
 async def test_what_changed_since_it_was_seen_is_left_and_told(desk: Desk) -> None:

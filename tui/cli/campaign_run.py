@@ -118,7 +118,9 @@ def undo_cancel(session: Session, name: str) -> None:
     help="Refusals that may pass, or every failed message.",
 )  # fmt: skip
 @click.option("--error", "error_key", default="", help="Only one reason: its key as in `job list --json`.")
-@click.option("--spread", default="", help="Spread them evenly over a time such as 2h, instead of the pacing.")
+@click.option(
+    "--spread", default="", help="Spread them evenly over a time such as 2h of open hours, instead of the pacing."
+)
 @click.pass_obj
 def retry(session: Session, name: str, which: str, error_key: str, spread: str) -> int:
     """Give failed messages a new budget, paced from now. Uncertain ones are never retried this way."""

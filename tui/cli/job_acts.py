@@ -38,7 +38,7 @@ _DONE = {
 @click.argument("ids", metavar="[ID...]", type=ID, nargs=-1)
 @click.option("--filter", "text", default="", help='All that match, for example "state:failed error:~421 since:1h".')
 @click.option("--error", "error_key", default="", help="All that stopped for this reason (`error_key`).")
-@click.option("--spread", default="", help="Spread them evenly over a time such as 2h.")
+@click.option("--spread", default="", help="Spread them evenly over a time such as 2h, counted while windows are open.")
 @click.pass_obj
 def retry(session: Session, ids: tuple[int, ...], text: str, error_key: str, spread: str) -> int:
     """Give these failed or held jobs a new budget. Exit 1 when not all of them could be retried.
