@@ -53,6 +53,11 @@ _LINE = (
     "SELECT id FROM jobs INDEXED BY jobs_claim WHERE queue_id = ? AND campaign_id = ? AND state = 'pending' "
     "AND ready = 1 ORDER BY priority DESC, due_at, id LIMIT ?"
 )
+# In the words of the index `jobs_stopped`, so that it applies.
+_HELD = (
+    "SELECT reason, count(*) AS n FROM (SELECT reason FROM jobs INDEXED BY jobs_stopped WHERE campaign_id = ? "
+    "AND state = 'held' AND state IN ('failed', 'held', 'uncertain') LIMIT ?) GROUP BY reason ORDER BY n DESC, reason"
+)
 _LANES = (
     "SELECT c.id, c.name, c.priority, c.weight, l.turn, c.hours, c.spacing, l.last_start, c.started_at, "
     "(SELECT j.gap FROM jobs j INDEXED BY jobs_claim WHERE j.queue_id = l.queue_id AND j.campaign_id = c.id "
@@ -127,6 +132,11 @@ def waits(reader: Reader, campaign_id: int) -> int:
         (campaign_id,),
     )
     return int(row["n"]) if row else 0
+
+
+def held(reader: Reader, campaign_id: int) -> dict[str, int]:
+    """Why the held messages of a campaign are held, the commonest reason first: how many of at most 1,000."""
+    return {row["reason"]: row["n"] for row in reader.rows(_HELD, (campaign_id, LINE))}
 
 
 def ahead(reader: Reader, job: Mapping[str, Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.explain import campaign_gates, job_gates, queue_gates
@@ -80,7 +81,7 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
     gates = [campaign_gates.state(campaign, now), campaign_gates.plan(campaign)]
     limits = _limits(facts, job, now)
     if job is None:
-        gates.append(_nothing_pending(campaign, facts.waits))
+        gates.append(_nothing_pending(campaign, facts.waits, facts.held))
     else:
         due = job_gates.due(job.row, now)
         if not (due.open or limits[0].open or limits[0].person):
@@ -99,15 +100,21 @@ def _gates(facts: Facts, job: JobFacts | None, now: int) -> tuple[Gate, ...]:
     return (*gates, *_serving(facts.engine, queue, now))
 
 
-def _nothing_pending(campaign: Row, waits: int) -> Gate:
-    counts = campaign["counts"]
+def _nothing_pending(campaign: Row, waits: int, held: Mapping[str, int]) -> Gate:
+    counts, name = campaign["counts"], campaign["name"]
     if campaign["state"] == "draft":
         return Gate("held", "nothing is planned before the start")
     if n := counts["held"]:
-        words = f"only held messages are left: {n:,} {'waits' if n == 1 else 'wait'} for a person"
-        return shut(
-            "held", words, person=True, remedy=f'paceline job list --filter "state:held campaign:{campaign["name"]}"'
-        )
+        numbers = {"held": n, "reasons": dict(held)}
+        if held.keys() == {"approval"}:
+            words = (
+                "the one that is left waits for approval" if n == 1 else f"all {n:,} that are left wait for approval"
+            )
+            return shut("held", words, person=True, remedy=f"paceline approval list -c {name}", numbers=numbers)
+        why = ", ".join(dict.fromkeys(job_gates.HELD.get(reason, reason) for reason in held))
+        remedy = f'paceline job list --filter "state:held campaign:{name}"'
+        words = f"only held messages are left: {n:,} ({why})"
+        return shut("held", words, person=True, remedy=remedy, numbers=numbers)
     if counts["processing"]:
         return Gate("held", "all that is left is in flight")
     if waits:

@@ -74,7 +74,8 @@ class Asking:
     def _facts(self, campaign: Row, job: Row | None, *, in_line: bool = False) -> Facts:
         if job is None:
             waits = pace_facts.waits(self._reader, campaign["id"]) if campaign["state"] == "active" else 0
-            return Facts(self._engine, self._queue(campaign["queue"]), campaign, waits=waits)
+            held = pace_facts.held(self._reader, campaign["id"]) if campaign["counts"]["held"] else {}
+            return Facts(self._engine, self._queue(campaign["queue"]), campaign, waits=waits, held=held)
         # Of several accounts, the one that this message goes through.
         queue = self._queue(job["queue"])
         ahead: int | None = 0

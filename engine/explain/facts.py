@@ -94,3 +94,5 @@ class Facts:
     """Campaigns of the queue that begin before this one when there is room for one only."""
     waits: int = 0
     """Of a campaign in which nothing is pending: people whose next step waits for an acceptance."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """Of such a campaign `pace_facts.held`: messages by the reason for which they are held."""

@@ -16,12 +16,14 @@ from storage.model import SECOND
 
 PLANNED = "waits for its due time"
 
-_HELD = {
-    "field": "held, a field is missing",
-    "content": "held, its message cannot be made",
-    "configuration": "held, something of the set-up is wrong",
-    "cancelled": "cancelled by hand: it becomes skipped when the time to undo that is over",
+HELD = {
+    "approval": "approval",
+    "field": "a field is missing",
+    "content": "its message cannot be made",
+    "configuration": "something of the set-up is wrong",
+    "cancelled": "cancelled by hand",
 }
+"""What a held message waits for, by its reason."""
 
 
 def word(job: Row, campaign: Row, now: int) -> Gate:
@@ -31,7 +33,9 @@ def word(job: Row, campaign: Row, now: int) -> Gate:
     if job["reason"] == "approval":
         return _approval(job, now)
     why, detail = job["reason"], job["last_error"]
-    said = _HELD.get(why, f"held ({why})")
+    said = f"held, {HELD.get(why, why)}"
+    if why == "cancelled":
+        said = f"{HELD[why]}: it becomes skipped when the time to undo that is over"
     remedy = {
         "field": f"paceline recipients edit {job['address']} --campaign {campaign['name']}",
         "content": f"paceline campaign edit {campaign['name']}",

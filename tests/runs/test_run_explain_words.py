@@ -1,4 +1,4 @@
-"""What an explanation says of windows on each person's own clock, and which gates it leaves in one line."""
+"""What an explanation says: of windows on people's own clocks, of held messages, of gates with nothing to tell."""
 
 from __future__ import annotations
 
@@ -74,3 +74,19 @@ async def test_gates_with_nothing_to_tell_stand_in_one_line_behind_those_that_ha
     assert told[-1].words == "plan, recipient, window, minimum gap, domain gap, rate"
     assert {gate.name for gate in answer.gates} == {one.gate for one in told[:-1]} | set(told[-1].words.split(", "))
     assert [stands.gate for stands in told if stands.word == "HOLDS"] == ["due"]
+
+
+async def test_a_campaign_of_held_messages_says_what_they_wait_for(world: World) -> None:
+    await world.start()
+    await world.campaign("asked", 3, approval="message")
+    held = ask_campaign(world, "asked").holding
+    assert held is not None and held.person
+    assert (held.words, held.remedy) == ("all 3 that are left wait for approval", "paceline approval list -c asked")
+    await world.campaign("lacking", 0, live=False, start=False, text="Hi {{ first }}")
+    await world.people("lacking", ["one@example.org", "two@example.org"])
+    await world.call("campaign.live", name="lacking")
+    await world.call("campaign.start", name="lacking")
+    held = ask_campaign(world, "lacking").holding
+    assert held is not None
+    assert held.words == "only held messages are left: 2 (a field is missing)"
+    assert held.numbers["reasons"] == {"field": 2}
