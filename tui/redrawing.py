@@ -8,10 +8,9 @@ compared with what was written last: 40 changing rows of 200 cells take 0.9 KB i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.color import ColorSystem
 from rich.segment import Segment
@@ -19,6 +18,7 @@ from rich.style import Style
 from textual._compositor import Compositor, CompositorUpdate
 from textual.geometry import Region
 from textual.strip import Strip
+from textual.widget import Widget
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -31,10 +31,15 @@ MOST_STYLES = 255
 """Styles that one byte a cell can tell apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """One row by cells: a byte for the character and one for its style, both as big-endian numbers."""
+Piece = tuple[int, Strip]
+"""A part of a row: its first cell, and what stands from there on."""
 
+
+class Drawn(NamedTuple):
+    """A piece as it was written. `text` and `styles`: a byte for each cell's character and one for its style, both as
+    big-endian numbers; -1 where bytes cannot say it: a character may take none or two cells."""
+
+    x: int
     strip: Strip
     text: int
     styles: int
@@ -44,7 +49,7 @@ class Shown:
     """What the terminal shows, as far as that is known."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, Cells | None] = {}
+        self._rows: dict[int, list[Drawn]] = {}
         self._width = 0
         self._numbers: dict[Style | None, int] = {}
 
@@ -52,48 +57,62 @@ class Shown:
         """Something else may have been drawn."""
         self._rows.clear()
 
-    def update(self, rows: dict[int, Strip], width: int, colors: ColorSystem) -> str:
-        """What has to be written so that these rows show these strips of `width` cells."""
-        if width != self._width:
+    def update(self, rows: Mapping[int, Sequence[Piece]], width: int, colors: ColorSystem) -> str:
+        """What has to be written so that these rows show these pieces, which fill `width` cells each."""
+        if width != self._width or len(self._numbers) > MOST_STYLES // 2:
             self.forget()
+            self._numbers.clear()
             self._width = width
         written: list[str] = []
-        for y, strip in rows.items():
-            if (shown := self._rows.get(y)) is not None and shown.strip is strip:
-                continue
-            now = self._cells(strip)
-            runs = _runs(self._rows.get(y), now, width)
-            self._rows[y] = now
-            written += _drawn(strip, runs, y, colors)
+        for y, pieces in rows.items():
+            known: Sequence[Drawn | None] = self._rows.get(y, ())
+            if len(known) != len(pieces) or any(
+                old is None or old.x != x or old.strip.cell_length != strip.cell_length
+                for old, (x, strip) in zip(known, pieces, strict=True)
+            ):
+                known = [None] * len(pieces)
+            row = []
+            for at, (x, strip) in enumerate(pieces):
+                old = known[at]
+                if old is not None and old.strip is strip:
+                    row.append(old)
+                    continue
+                now = self._cells(x, strip)
+                row.append(now)
+                runs = _runs(old, now)
+                if runs and (now.text < 0 or (old is not None and old.text < 0)):
+                    # Terminals differ in how many cells such a character takes: what stands behind it may have moved.
+                    known = [None] * len(pieces)
+                written += _drawn(strip, runs, y, x, colors)
+            self._rows[y] = row
         return "".join(written)
 
-    def _cells(self, strip: Strip) -> Cells | None:
-        """The row by cells; None where a character may take none or two of them."""
-        text = strip.text
-        if not text.isascii() or len(text) != self._width:
-            return None
+    def _cells(self, x: int, strip: Strip) -> Drawn:
+        text, width = strip.text, strip.cell_length
+        if not text.isascii() or len(text) != width:
+            return Drawn(x, strip, -1, -1)
         numbers = self._numbers
         if len(numbers) > MOST_STYLES - len(strip._segments):
-            numbers.clear()
-            self.forget()
+            return Drawn(x, strip, -1, -1)  # until the next update begins
         styles = b"".join(
             [bytes((numbers.setdefault(style, len(numbers)),)) * len(part) for part, style, _ in strip._segments]
         )
-        return Cells(strip, int.from_bytes(text.encode(), "big"), int.from_bytes(styles, "big"))
+        return Drawn(x, strip, int.from_bytes(text.encode(), "big"), int.from_bytes(styles, "big"))
 
 
-def _runs(before: Cells | None, now: Cells | None, width: int) -> list[tuple[int, int]]:
-    """Where two contents of a row differ: the first cell, and the one behind the last, of each stretch."""
-    if before is None or now is None:
+def _runs(before: Drawn | None, now: Drawn) -> list[tuple[int, int]]:
+    """Where two contents of a piece differ: the first cell, and the one behind the last, of each stretch."""
+    width = now.strip.cell_length
+    if before is None or before.text < 0 or now.text < 0:
         return [(0, width)]
     differing = (before.text ^ now.text) | (before.styles ^ now.styles)
     return [found.span() for found in _CHANGED.finditer(differing.to_bytes(width, "big"))] if differing else []
 
 
-def _drawn(strip: Strip, runs: list[tuple[int, int]], y: int, colors: ColorSystem) -> Iterator[str]:
-    """The stretches of one row, each behind the move to where it begins."""
+def _drawn(strip: Strip, runs: list[tuple[int, int]], y: int, x: int, colors: ColorSystem) -> Iterator[str]:
+    """The stretches of one piece, each behind the move to where it begins."""
     if runs == [(0, strip.cell_length)]:
-        yield f"\x1b[{y + 1}H"
+        yield f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
         for text, style, _ in strip._segments:
             yield Strip.render_style(style, text, colors) if style is not None else text
         return
@@ -101,7 +120,7 @@ def _drawn(strip: Strip, runs: list[tuple[int, int]], y: int, colors: ColorSyste
     part, at, end = Segment(""), 0, 0
     reached = -1
     for first, last in runs:
-        yield f"\x1b[{first - reached}C" if reached >= 0 else f"\x1b[{y + 1};{first + 1}H"
+        yield f"\x1b[{first - reached}C" if reached >= 0 else f"\x1b[{y + 1};{x + first + 1}H"
         reached = last
         while first < last:
             while end <= first:
@@ -115,14 +134,15 @@ def _drawn(strip: Strip, runs: list[tuple[int, int]], y: int, colors: ColorSyste
 class RowsUpdate(CompositorUpdate):
     """These rows of the screen, of which what differs is written."""
 
-    def __init__(self, shown: Shown, rows: dict[int, Strip], width: int) -> None:
+    def __init__(self, shown: Shown, rows: dict[int, list[Piece]], width: int) -> None:
         self._shown = shown
         self._rows = rows
         self._width = width
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for strip in self._rows.values():
-            yield from strip
+        for pieces in self._rows.values():
+            for _, strip in pieces:
+                yield from strip
             yield Segment.line()
 
     def render_segments(self, console: Console) -> str:
@@ -148,42 +168,50 @@ class RowCompositor(Compositor):
         self._dirty_regions.clear()
         return RowsUpdate(self.shown, self.rows(sorted(rows)), width) if rows else None
 
-    def rows(self, rows: Iterable[int]) -> dict[int, Strip]:
-        """Rows of the screen, those that one widget shows alone at once."""
-        strips: dict[int, Strip] = {}
-        layers, width = self.layers_visible, self.size.width
-        for (widget, visible, region), group in groupby(rows, key=lambda y: layers[y][0]):
-            ys = list(group)
-            if visible.column_span == (0, width) and len(ys) == ys[-1] - ys[0] + 1:
-                lines = widget.render_lines(Region(-region.x, ys[0] - region.y, width, len(ys)))
-                strips.update(zip(ys, lines, strict=False))
-            else:
-                strips.update((y, self._row(y)) for y in ys)
-        return strips
+    def rows(self, rows: Sequence[int]) -> dict[int, list[Piece]]:
+        """Rows of the screen (ascending), each out of the pieces that its widgets show of it, from left to right.
 
-    def _row(self, y: int) -> Strip:
-        """One row of the screen, out of the widgets that show a part of it, the front ones first."""
-        width = self.size.width
-        open_parts, pieces = [(0, width)], []
-        for widget, visible, region in self.layers_visible[y]:
-            if not open_parts:
-                break
-            left, right = visible.x, visible.right
-            still: list[tuple[int, int]] = []
-            line: Strip | None = None
-            for start, end in open_parts:
-                first, last = max(start, left), min(end, right)
-                if first >= last:
-                    still.append((start, end))
-                    continue
-                if line is None:
-                    part = Region(left - region.x, y - region.y, right - left, 1)
-                    line = next(iter(widget.render_lines(part)), Strip.blank(right - left))
-                if (first, last) == (0, width):
-                    return line
-                pieces.append((first, line.crop(first - left, last - left)))
-                still += [gap for gap in ((start, first), (last, end)) if gap[0] < gap[1]]
-            open_parts = still
-        pieces += [(start, Strip.blank(end - start)) for start, end in open_parts]
-        pieces.sort(key=lambda piece: piece[0])
-        return Strip.join([strip for _, strip in pieces])
+        Neighbours that show the same widgets are asked for at once."""
+        found: dict[int, list[Piece]] = {y: [] for y in rows}
+        layers = self.layers_visible
+        for (_, layer), group in groupby(enumerate(rows), key=lambda at: (at[1] - at[0], layers[at[1]])):
+            ys = [y for _, y in group]
+            for place, first, last in _in_sight(layer, self.size.width):
+                for y, strip in zip(ys, _strips(place, ys, first, last), strict=True):
+                    found[y].append((first, strip))
+        return found
+
+
+Place = tuple[Widget, Region, Region]
+"""A widget, the part of the screen that shows it, and the part that it would take."""
+
+
+def _in_sight(layer: Sequence[Place], width: int) -> list[tuple[Place | None, int, int]]:
+    """Which cells [first, last) of a row show which widget, from left to right; the front ones come first in `layer`.
+    None: the cells that no widget takes."""
+    found: list[tuple[Place | None, int, int]] = []
+    open_parts = [(0, width)]
+    for place in layer:
+        left, right = place[1].column_span
+        still: list[tuple[int, int]] = []
+        for start, end in open_parts:
+            first, last = max(start, left), min(end, right)
+            if first >= last:
+                still.append((start, end))
+                continue
+            found.append((place, first, last))
+            still += [gap for gap in ((start, first), (last, end)) if gap[0] < gap[1]]
+        open_parts = still
+    found += [(None, start, end) for start, end in open_parts]
+    return sorted(found, key=lambda part: part[1])
+
+
+def _strips(place: Place | None, ys: Sequence[int], first: int, last: int) -> list[Strip]:
+    """The cells [first, last) of neighbouring rows, as a widget shows them; blank where it gives none."""
+    if place is None:
+        return [Strip.blank(last - first)] * len(ys)
+    widget, visible, region = place
+    lines = widget.render_lines(Region(visible.x - region.x, ys[0] - region.y, visible.width, len(ys)))
+    lines += [Strip.blank(visible.width)] * (len(ys) - len(lines))
+    whole = (first, last) == visible.column_span
+    return lines if whole else [line.crop(first - visible.x, last - visible.x) for line in lines]

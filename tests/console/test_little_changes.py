@@ -8,13 +8,15 @@ import pyte
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
 from textual._context import visible_screen_stack
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.redrawing import RowCompositor, Shown
+from tui.redrawing import Piece, RowCompositor, Shown
 from tui.safe_rows import Cleaner, clean
 from tui.widgets.columns import Column, Table
 from tui.widgets.grid import Grid
@@ -48,34 +50,61 @@ def test_what_is_remembered_is_as_safe_as_what_is_not(read: dict[str, Any], then
 
 
 CELLS = st.lists(st.tuples(st.text("ab é\u4e2d", max_size=6), st.sampled_from(["", "bold", "bad"])), max_size=6)
-FRAMES = st.lists(st.dictionaries(st.integers(0, 2), CELLS.map(tuple)), min_size=1, max_size=4)
+FRAMES = st.lists(
+    st.tuples(st.dictionaries(st.integers(0, 2), CELLS.map(tuple)), st.sampled_from([0, 9, 10])), min_size=1, max_size=4
+)
 WIDTH, HEIGHT = 24, 3
 
 
+def in_pieces(line: Line, cut: int) -> list[Piece]:
+    strip = to_strip(line, WIDTH)
+    return [(0, strip.crop(0, cut)), (cut, strip.crop(cut, WIDTH))] if cut else [(0, strip)]
+
+
 @given(FRAMES, st.sets(st.integers(1, 3)))
-def test_a_terminal_shows_every_cell_of_every_frame(frames: list[dict[int, Line]], others: set[int]) -> None:
-    """Compared with a terminal that each row is written to whole; before some frames something else was drawn."""
+def test_a_terminal_shows_every_cell_of_every_frame(
+    frames: list[tuple[dict[int, Line], int]], others: set[int]
+) -> None:
+    """Compared with a terminal that each row is written to whole; before some frames something else was drawn. Rows
+    are made of one piece or of two, which need not stay as long as they were."""
     shown, drawn = Shown(), pyte.Screen(WIDTH, HEIGHT)
     stream = pyte.Stream(drawn)
-    whole: dict[int, Strip] = {}
-    for number, frame in enumerate(frames):
-        strips = {y: to_strip(line, WIDTH) for y, line in sorted(frame.items())}
+    whole: dict[int, list[Piece]] = {}
+    for number, (frame, cut) in enumerate(frames):
+        rows = {y: in_pieces(line, cut) for y, line in sorted(frame.items())}
         if number in others:
             stream.feed("\x1b[H" + "#" * WIDTH * HEIGHT)
             shown.forget()
-            strips = {**whole, **strips}
-        whole |= strips
-        stream.feed(shown.update(strips, WIDTH, ColorSystem.STANDARD))
+            rows = {**whole, **rows}
+        whole |= rows
+        stream.feed(shown.update(rows, WIDTH, ColorSystem.STANDARD))
     expected = pyte.Screen(WIDTH, HEIGHT)
     pyte.Stream(expected).feed(Shown().update(whole, WIDTH, ColorSystem.STANDARD))
     assert all(drawn.buffer[y] == expected.buffer[y] for y in whole)
+
+
+def test_more_styles_than_bytes_can_tell_apart_are_drawn_all_the_same() -> None:
+    shown, drawn = Shown(), pyte.Screen(WIDTH, 1)
+    stream = pyte.Stream(drawn)
+    for red in range(600):
+        strip = Strip([Segment("colour", Style(color=f"rgb({red % 256},{red // 256},0)")), Segment("  ", Style())])
+        stream.feed(shown.update({0: [(0, strip.adjust_cell_length(WIDTH))]}, WIDTH, ColorSystem.TRUECOLOR))
+        assert drawn.buffer[0][0].fg == f"{red % 256:02x}{red // 256:02x}00"
+
+
+def test_behind_a_character_of_uncertain_width_all_is_drawn_anew() -> None:
+    shown = Shown()
+    beside = to_strip((("beside", ""),), 6)
+    for text, again in (("ab", True), ("abc", False), ("\u4e2d", True), ("abc", True), ("ab", False)):
+        written = shown.update({0: [(0, to_strip(((text, ""),), 6)), (6, beside)]}, 12, ColorSystem.STANDARD)
+        assert ("beside" in written) is again, text
 
 
 def test_only_the_cells_that_differ_are_written() -> None:
     shown = Shown()
 
     def written(text: str, style: str = "") -> str:
-        return shown.update({4: to_strip(((text, style),), 30)}, 30, ColorSystem.STANDARD)
+        return shown.update({4: [(0, to_strip(((text, style),), 30))]}, 30, ColorSystem.STANDARD)
 
     assert "first" in written("first                    one")
     assert written("first                    one") == ""
@@ -110,7 +139,7 @@ async def test_what_stands_over_other_widgets_is_what_a_row_shows() -> None:
         compositor = RowCompositor()
         compositor.reflow(app.screen, app.size)
         visible_screen_stack.set([])
-        rows = [strip.text for strip in compositor.rows(range(4)).values()]
+        rows = ["".join(strip.text for _, strip in pieces) for pieces in compositor.rows(range(4)).values()]
         assert rows == [strip.text for strip in compositor.render_strips()]
         assert rows[1] == "bbbOVER!bbbbbbyyyyyy"
 
