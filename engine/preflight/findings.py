@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -41,6 +41,12 @@ class Group:
         self.count += 1
         if len(self.examples) < FEW:
             self.examples.append(example)
+
+    def merge(self, other: Group, *, note: str) -> None:
+        """Add everybody of another group, with one note beside them."""
+        room = FEW - len(self.examples)
+        self.count += other.count
+        self.examples += [replace(example, note=note) for example in other.examples[:room]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.compose.errors import ComposeError
@@ -12,6 +12,8 @@ from engine.preflight.findings import Example, Group
 from storage.reader import Reader, Row
 from storage.suppression_pages import left_out
 
+CLOCKS = 1_000
+"""How many different time zones are told apart; there are about 600."""
 REASONS = 20
 """How many different reasons are told apart: a text may differ from person to person."""
 OTHER = "other reasons"
@@ -21,20 +23,30 @@ OTHER = "other reasons"
 class People:
     """`to_send` have no message yet. `lacking`: by reason, why a message would be held. `outside`: not on the
     allow-list of a campaign that is not live. `suppressed` have no message and get none. `size`: bytes of
-    the first whole message, 0 where none can be made."""
+    the first whole message, 0 where none can be made. `clocks`: who is to be sent to, by a field that says which clock
+    is theirs and the zone that stands in it ("" for none)."""
 
     to_send: int = 0
     lacking: dict[str, Group] = field(default_factory=dict)
     outside: Group = field(default_factory=Group)
     suppressed: Group = field(default_factory=Group)
     size: int = 0
+    clocks: dict[tuple[str, str], Group] = field(default_factory=dict)
 
 
 def survey(
-    reader: Reader, row: Row, config: Config, factories: Mapping[int, Factory], *, guarded: bool, now: int
+    reader: Reader,
+    row: Row,
+    config: Config,
+    factories: Mapping[int, Factory],
+    *,
+    guarded: bool,
+    now: int,
+    zone_fields: Collection[str] = (),
 ) -> People:
     """Look at everybody who has no message yet or whose latest message is held. `factories` by the step's place,
-    without those that cannot be made; `guarded`: only the allow-list is reached."""
+    without those that cannot be made; `guarded`: only the allow-list is reached; `zone_fields` say which clock is
+    a person's own."""
     people = People()
     places = {step["id"]: step["position"] for step in row["steps"]}
     suppressed = {person["id"]: person["reason"] for person in left_out(reader, row["id"], now)}
@@ -46,6 +58,11 @@ def survey(
             people.suppressed.add(replace(example, note=why))
             continue
         people.to_send += person["job_id"] is None
+        for name in zone_fields if person["job_id"] is None else ():
+            zone = person["fields"].get(name)
+            clock = (name, zone.strip() if isinstance(zone, str) else "")
+            if clock in people.clocks or len(people.clocks) < CLOCKS:
+                people.clocks.setdefault(clock, Group()).add(example)
         # Without a message all of the sequence is to come; what is held waits for the fields of its own step.
         wanted = factories if person["job_id"] is None else [places.get(person["step_id"], 0)]
         reasons = [lack for place in wanted if place in factories for lack in _lacks(factories[place], person, place)]
