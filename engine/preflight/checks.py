@@ -5,18 +5,14 @@ Add one by a function `(Subject) -> Iterable[Finding]` in the module of its subj
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from engine.accounts import OutboxAccount
-from engine.planning.caps import least_time
-from engine.planning.durations import format_duration
 from engine.planning.opening import NEVER, opens
-from engine.planning.pacing import estimate
-from engine.preflight import cold, domain, invitations
+from engine.preflight import cold, domain, invitations, queues
 from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
 from engine.preflight.subject import Subject
-from storage.model import DAY, HOUR, MINUTE, SECOND
 
 GMAIL_SIZE: Final = 25_000_000
 """Bytes of a whole message that Gmail takes from outside; many servers take less."""
@@ -37,10 +33,6 @@ def state(subject: Subject) -> Iterable[Finding]:
         yield refuses("state", "the campaign is cancelled", "make a new campaign")
     if subject.engine_paused:
         yield warns("engine", "the engine is paused: nothing is sent", "paceline engine resume")
-    if row["queue_state"] not in ("ready", "probing"):
-        reason = f": {row['queue_reason']}" if row["queue_reason"] else ""
-        fix = f"paceline queue resume {row['account']}"
-        yield warns("queue", f"queue {row['account']} is {row['queue_state']}{reason}", fix)
 
 
 def account(subject: Subject) -> Iterable[Finding]:
@@ -140,18 +132,20 @@ def allow_list(subject: Subject) -> Iterable[Finding]:
 
 def cold_campaign(subject: Subject) -> Iterable[Finding]:
     """Sender identity and a way to leave, in a campaign to people who did not ask for it."""
-    if subject.account is None or not cold.is_cold(subject.campaign, subject.account):
+    if subject.account is None or not subject.steps or not cold.is_cold(subject.campaign, subject.account):
         return
     refusal = cold.refusal(subject.campaign, subject.account)
     if refusal is not None:
-        yield refuses("cold", refusal.message, refusal.hint)
+        # A start looks at the accounts of the first message.
+        says = refuses if subject.sends_first else warns
+        yield says("cold", f"{subject.whose}{refusal.message}", refusal.hint)
         return
     identity = cold.identity_of(subject.campaign, subject.account)
-    if cold.names_itself(subject.step, identity):
-        yield ok("cold", "a cold campaign: its sender is named, and a reader can leave")
+    if all(cold.names_itself(step, identity) for step in subject.steps):
+        yield ok("cold", f"{subject.whose}a cold campaign: its sender is named, and a reader can leave")
     else:
         fix = f"write it into every part of the message: paceline campaign edit {subject.name} --template FILE"
-        yield warns("cold", f"the message does not hold the sender's identity: {identity}", fix)
+        yield warns("cold", f"{subject.whose}the message does not hold the sender's identity: {identity}", fix)
 
 
 def attachments(subject: Subject) -> Iterable[Finding]:
@@ -188,51 +182,6 @@ def duplicates(subject: Subject) -> Iterable[Finding]:
         yield ok("duplicates", f"nobody is in another campaign of the last {SHARED_DAYS} days")
 
 
-def caps(subject: Subject) -> Iterable[Finding]:
-    """Caps of the account that stretch the messages beyond what the pacing takes, a warm-up among them."""
-    n, limits, name = subject.share, subject.limits, subject.campaign.account
-    if limits is None or not n:
-        return
-    campaign, spread = subject.campaign, limits.cap_a_day if subject.pacing.spread else 0
-    if subject.pacing.spread and not spread:
-        fix = f"give account {name} a daily_cap in {subject.in_settings}"
-        yield refuses("caps", f"the pacing spreads the day's cap, and account {name} has no cap a day", fix)
-        return
-    at_once = min(campaign.concurrency, limits.concurrency)
-    alone = estimate(subject.pacing, n, start=subject.now, seed=campaign.seed, concurrency=at_once, spread=spread)
-    enough = max(alone.last_high - subject.now, SECOND)
-    waits = [(f"the cap {cap} of account {name}", least_time(n, min_gap=0, caps=[cap])) for cap in limits.caps]
-    if limits.warmup is not None:
-        waits.append((f"the warm-up {limits.warmup.describe()},", (_days(limits.warmup.ladder(), n) - 1) * DAY))
-    binding = [(what, takes) for what, takes in waits if takes > enough]
-    for what, takes in binding:
-        length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)
-        fix = f"fewer people, another account, or a higher limit in {subject.in_settings}"
-        yield warns("caps", f"{what} stretches {n:,} messages over {length}", fix)
-    if waits and not binding:
-        words = ", ".join(map(str, limits.caps)) or "the warm-up"
-        yield ok("caps", f"{subject.whose}{words}: no cap holds it up")
-
-
-def spent_caps(subject: Subject) -> Iterable[Finding]:
-    """Caps that earlier messages have used up: nothing of this campaign leaves before they have room again. A cap that
-    allows nothing at all cannot be configured or tuned."""
-    for name, cap, frees_at in subject.spent:
-        if (waits := frees_at - subject.now) >= HOUR and subject.people.to_send:
-            message = f"the cap {cap} of account {name} is spent: nothing leaves through it for another"
-            fix = f"wait, use another account, or raise it: paceline queue tune {name} --cap"
-            yield warns("caps_spent", f"{message} {format_duration(waits // MINUTE * MINUTE)}", fix)
-
-
-def _days(ladder: Sequence[int], n: int) -> int:
-    """On how many days `n` messages are sent, of each as many as its rung allows and the last rung for ever."""
-    for day, rung in enumerate(ladder, 1):
-        if n <= rung:
-            return day
-        n -= rung
-    return len(ladder) - (-n // ladder[-1])
-
-
 def window(subject: Subject) -> Iterable[Finding]:
     """Whether there is a time at which account and campaign may both send."""
     windows = subject.windows
@@ -263,6 +212,7 @@ def of_each_account(check: Check) -> Check:
 
 CHECKS: Final[tuple[Check, ...]] = (
     state,
+    of_each_account(queues.state),
     of_each_account(account),
     of_each_account(credentials),
     template,
@@ -270,14 +220,14 @@ CHECKS: Final[tuple[Check, ...]] = (
     suppressions,
     fields,
     allow_list,
-    cold_campaign,
+    of_each_account(cold_campaign),
     attachments,
     duplicates,
-    of_each_account(caps),
-    spent_caps,
+    of_each_account(queues.caps),
+    queues.spent_caps,
     of_each_account(window),
-    invitations.notes,
-    invitations.hours,
+    of_each_account(invitations.notes),
+    of_each_account(invitations.hours),
     domain.asked,
     domain.mx,
     domain.spf,

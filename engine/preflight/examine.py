@@ -23,9 +23,10 @@ from engine.preflight.findings import FEW, Finding, Report
 from engine.preflight.people import survey
 from engine.preflight.subject import Login, Subject
 from engine.secrets import resolve
+from storage import pace_facts
 from storage.errors import PacelineError, UsageError
 from storage.model import DAY
-from storage.nouns import Campaign
+from storage.nouns import Campaign, Step
 from storage.queue_facts import caps_used
 from storage.reader import Reader, Row
 from storage.row_nouns import campaign_of, step_of, steps_of
@@ -74,9 +75,10 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         trouble = error
     guarded = account is not None and not row["live"] and account.channel != "outbox"
     factories = ({1: factory} if factory is not None else {}) | _further(campaign, row, config)
-    people = survey(reader, row, config, factories, guarded=guarded, now=now)
     limits = _limits(reader, config, account)
-    fitting = [one["name"] for one in row["accounts"] if one["channel"] == (step.channel or row["channel"])]
+    people = survey(reader, row, config, factories, guarded=guarded, now=now)
+    through = _steps_through(row)
+    fitting = [name for name, steps in through.items() if step in steps]
     share = -(-people.to_send // max(len(fitting), 1))
     subject = Subject(
         now=now,
@@ -96,16 +98,32 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         engine_paused=reader.engine()["paused"],
         sent_today=_sent_today(reader, config, factory, now),
         spent=tuple(_spent(reader, row, config, now)),
-        estimate=_estimate(campaign, limits, pacing, people.to_send, now),
-        share=share,
+        queue=pace_facts.queue(reader, campaign.account),
+        steps=through[campaign.account],
+        share=share if campaign.account in fitting else 0,
     )
-    further = (one["name"] for one in row["accounts"] if one["name"] != campaign.account)
-    others = [_through(subject, reader, config, name, share if name in fitting else 0) for name in further]
-    return replace(subject, others=tuple(others))
+    others = [
+        _through(subject, reader, config, name, steps, share if name in fitting else 0)
+        for name, steps in through.items()
+        if name != campaign.account
+    ]
+    return replace(subject, others=tuple(others), estimate=_slowest(subject, *others))
 
 
-def _through(subject: Subject, reader: Reader, config: Config, name: str, share: int) -> Subject:
-    """The same campaign through another of its accounts, by which a start sends `share` messages."""
+def _steps_through(row: Row) -> dict[str, tuple[Step, ...]]:
+    """The steps that each account of a campaign may send: those of its channel."""
+    steps = steps_of(row)
+    return {
+        one["name"]: tuple(step for step in steps if (step.channel or row["channel"]) == one["channel"])
+        for one in row["accounts"]
+    }
+
+
+def _through(
+    subject: Subject, reader: Reader, config: Config, name: str, steps: tuple[Step, ...], share: int
+) -> Subject:
+    """The same campaign through another of its accounts, which may send these `steps` and of a start `share`
+    messages."""
     account: Account | None = None
     trouble: PacelineError | None = None
     try:
@@ -119,6 +137,8 @@ def _through(subject: Subject, reader: Reader, config: Config, name: str, share:
         limits=_limits(reader, config, account),
         trouble=trouble,
         secret=_secret_trouble(account),
+        queue=pace_facts.queue(reader, name),
+        steps=steps,
         share=share,
     )
 
@@ -150,13 +170,15 @@ def _further(campaign: Campaign, row: Row, config: Config) -> dict[int, Factory]
     return made
 
 
-def _estimate(campaign: Campaign, limits: Limits | None, pacing: Pacing, n: int, now: int) -> Estimate | None:
-    if limits is None or not n:
-        return None
-    try:
-        return estimated(campaign, limits, pacing, n, now)
-    except UsageError:
-        return None  # a window that never opens, or a spread without a cap: the start says the same
+def _slowest(*subjects: Subject) -> Estimate | None:
+    """When the slowest of the accounts is through with its share, as a start tells it."""
+    found = []
+    for one in subjects:
+        if one.limits is not None and one.share:
+            # A window that never opens, or a spread without a cap: the start says the same.
+            with suppress(UsageError):
+                found.append(estimated(one.campaign, one.limits, one.pacing, one.share, one.now))
+    return max(found, key=lambda estimate: estimate.last_high, default=None)
 
 
 def _secret_trouble(account: Account | None) -> PacelineError | None:

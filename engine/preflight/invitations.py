@@ -15,10 +15,15 @@ FREE_NOTES: Final = 5
 
 def notes(subject: Subject) -> Iterable[Finding]:
     """Whether so many notes can be sent: nothing tells how many of a month's are left."""
-    account, n = subject.account, subject.people.to_send
-    if not isinstance(account, UnipileAccount) or account.plan != "free" or not subject.step.text.strip():
+    account = subject.account
+    # A further step goes to as many as the first one, at most.
+    n = subject.share if subject.sends_first else subject.people.to_send
+    if not isinstance(account, UnipileAccount) or account.plan != "free":
         return
-    message = f"a free LinkedIn account may send {FREE_NOTES} notes a month, and {n:,} invitations carry one"
+    if not any(step.text.strip() for step in subject.steps):
+        return
+    who = f"{subject.whose}a free LinkedIn account may send {FREE_NOTES} notes a month"
+    message = f"{who}, and {n:,} invitations carry one"
     fix = f'empty the text: paceline campaign edit {subject.name}; or plan = "paid" in {subject.in_settings}'
     if n > FREE_NOTES:
         yield warns("notes", message, fix)
@@ -26,10 +31,10 @@ def notes(subject: Subject) -> Iterable[Finding]:
 
 def hours(subject: Subject) -> Iterable[Finding]:
     """Whether invitations leave at hours at which a person might send them."""
-    if not isinstance(subject.account, UnipileAccount):
+    if not isinstance(subject.account, UnipileAccount) or not subject.steps:
         return
     if subject.windows:
-        yield ok("hours", "invitations leave within a window")
+        yield ok("hours", f"{subject.whose}invitations leave within a window")
     else:
         fix = f'window = "mon-fri 09:00-17:00" in {subject.in_settings}'
-        yield warns("hours", "invitations leave at any hour: LinkedIn notices who never sleeps", fix)
+        yield warns("hours", f"{subject.whose}invitations leave at any hour: LinkedIn notices who never sleeps", fix)

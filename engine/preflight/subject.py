@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.accounts import Account
 from engine.compose.factory import Factory
@@ -62,6 +62,10 @@ class Subject:
     dns: DomainFacts | None = None
     no_dns: str = ""
     """Why the DNS was not asked."""
+    queue: Row = field(default_factory=dict)
+    """The account's queue as `pace_facts.queue` gives it."""
+    steps: tuple[Step, ...] = ()
+    """The steps that may go through this account."""
     share: int = 0
     """Messages of a start that go through this account; 0 through one that only further steps use."""
     others: tuple[Subject, ...] = ()
@@ -71,6 +75,11 @@ class Subject:
     def whose(self) -> str:
         """The account that a finding is about, for a campaign with several."""
         return f"account {self.campaign.account}: " if len(self.row["accounts"]) > 1 else ""
+
+    @property
+    def sends_first(self) -> bool:
+        """Whether the first message may go through this account: a start looks at all of these."""
+        return self.step in self.steps
 
     @property
     def windows(self) -> list[Window]:

@@ -17,7 +17,7 @@ from engine.preflight.findings import Finding, Report, Severity
 from engine.preflight.subject import Login
 from storage.errors import PacelineError, RefusedError
 from storage.events import Event
-from storage.model import DAY, SECOND
+from storage.model import DAY, SECOND, QueueState
 from storage.sequences import Following
 from tests.console.world import SENT, World
 from tests.support.name_server import Zone, serving
@@ -479,3 +479,52 @@ def test_the_login_of_every_account_is_tried(world: World) -> None:
         "account main: no answer: every message would wait",
         "account third: no answer: every message would wait",
     ]
+
+
+def through(world: World, name: str, state: str, reason: str = "", *, until: int | None = None) -> None:
+    """The breaker of a queue, as the engine would have left it."""
+    queue = world.run(world.store.get_queue(name))
+    world.run(world.store.set_queue_state(queue.id, QueueState(state), reason=reason, until=until))
+
+
+def test_the_state_of_every_queue_of_the_campaign_is_told(world: World) -> None:
+    third = SECOND_ACCOUNT.replace("more", "third")
+    configure(world, SECOND_ACCOUNT + third)
+    draft(world, people=12, also=["more", "third"])
+    world.call("queue.pause", name="more")
+    through(world, "third", "cooling", "421 slow down", until=world.clock.now() + 5 * 60 * SECOND)
+    told = [one for one in found(world).findings if one.check == "queue"]
+    assert [(one.severity, one.message, one.fix) for one in told] == [
+        (WARNS, "queue more is paused: by ana (4 messages of a start)", "paceline queue resume more"),
+        (
+            WARNS,
+            "queue third cools: 421 slow down; it tries one message again in 5m (4 messages of a start)",
+            "wait, or: paceline queue resume third",
+        ),
+    ]
+
+
+def test_the_queue_of_an_account_that_only_a_further_step_uses_is_told_with_the_step(world: World) -> None:
+    configure(world)
+    draft(world, also=["main"], steps=[{"subject": "Again", "text": "Hi", "channel": "smtp"}])
+    through(world, "main", "needs_attention", "535 password not accepted")
+    assert line(found(world), "queue").message == ("queue main waits for a person: 535 password not accepted (step 2)")
+
+
+def test_queues_that_are_ready_are_not_told(world: World) -> None:
+    configure(world, SECOND_ACCOUNT)
+    draft(world, also=["more"])
+    assert "queue" not in {one.check for one in found(world).findings}
+
+
+def test_a_cold_campaign_is_refused_for_any_account_of_its_first_message(world: World) -> None:
+    whole = COLD + SECOND_ACCOUNT.replace("outbox", "smtp").replace(
+        'folder = "more"', 'host = "127.0.0.2"\ntls = "none"'
+    )
+    configure(world, whole)
+    draft(world, account="main", also=["more"], settings={"cold": True})
+    (main, more) = of_check(found(world), "cold")
+    assert main[0] is WARNS
+    assert more[0] is REFUSES and more[1].startswith("account more: a cold campaign needs from_name")
+    with pytest.raises(RefusedError, match="a cold campaign needs from_name"):
+        world.call("campaign.start", name="letters")
