@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.accounts import OutboxAccount
 from engine.planning.opening import NEVER, opens
-from engine.preflight import cold, domain, invitations, queues
+from engine.preflight import clocks, cold, domain, invitations, queues
 from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
 from engine.preflight.subject import Subject
 
@@ -226,6 +226,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     of_each_account(queues.caps),
     queues.spent_caps,
     of_each_account(window),
+    of_each_account(clocks.never),
+    clocks.zones,
     of_each_account(invitations.notes),
     of_each_account(invitations.hours),
     domain.asked,

@@ -18,6 +18,7 @@ from engine.dns import DomainFacts, Names, is_special, look_up
 from engine.planning.caps import Cap
 from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
+from engine.plans import asked_fields, windows_of
 from engine.preflight.checks import CHECKS, SHARED_DAYS
 from engine.preflight.findings import FEW, Finding, Report
 from engine.preflight.people import survey
@@ -76,7 +77,8 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     guarded = account is not None and not row["live"] and account.channel != "outbox"
     factories = ({1: factory} if factory is not None else {}) | _further(campaign, row, config)
     limits = _limits(reader, config, account)
-    people = survey(reader, row, config, factories, guarded=guarded, now=now)
+    fields = _zone_fields(reader, row, config, campaign)
+    people = survey(reader, row, config, factories, guarded=guarded, now=now, zone_fields=fields)
     through = _steps_through(row)
     fitting = [name for name, steps in through.items() if step in steps]
     share = -(-people.to_send // max(len(fitting), 1))
@@ -145,6 +147,15 @@ def _through(
 
 def _limits(reader: Reader, config: Config, account: Account | None) -> Limits | None:
     return account.limits(config.zone).tuned(reader.tuning(account.name)) if account is not None else None
+
+
+def _zone_fields(reader: Reader, row: Row, config: Config, campaign: Campaign) -> set[str]:
+    """The fields that say which clock is a person's own, by the campaign's window or that of an account of it."""
+    found = set[str]()
+    for queue in row["accounts"]:
+        limits = _limits(reader, config, config.accounts.get(queue["name"])) or Limits()
+        found |= asked_fields(windows_of(campaign, limits))
+    return found
 
 
 def _spent(reader: Reader, row: Row, config: Config, now: int) -> Iterator[tuple[str, Cap, int]]:
