@@ -30,7 +30,9 @@ def clean(value: Any) -> Any:
             made["raw_key"] = value["error_key"]
         return made
     if isinstance(value, list | tuple):
-        return type(value)(clean(item) for item in value)
+        items = [clean(item) for item in value]
+        # A named tuple takes its fields one by one.
+        return items if isinstance(value, list) else getattr(value, "_make", tuple)(items)
     return value
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -113,6 +113,14 @@ def test_no_string_of_a_row_gets_past_the_door_at_any_depth(row: Any) -> None:
 def test_what_is_safe_already_stays_as_it_is() -> None:
     row = {"id": 1, "error": None, "address": "ann@example.org", "fields": {"first_name": "Ann"}, "hours": [(1, 2)]}
     assert clean(row) == row
+
+
+def test_a_named_tuple_is_made_safe_and_keeps_its_kind() -> None:
+    class Run(NamedTuple):
+        name: str
+        took: int
+
+    assert clean({"runs": (Run("a\x1b[31m", 3),), "of": ["b\x07"]}) == {"runs": (Run("a?[31m", 3),), "of": ["b?"]}
 
 
 async def test_rows_put_before_the_cursor_move_nothing_on_the_screen() -> None:
