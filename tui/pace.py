@@ -71,17 +71,23 @@ def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None
     return None if math.isinf(total) or not by_account else total
 
 
-def pace_text(got: float, want: float | None) -> str:
+def pace_text(got: float, want: float | None, *, brief: bool = False) -> str:
     """`59/60 min`: reached of what is meant; by the hour where less than one leaves a minute. `59/min` where nothing
-    is meant."""
+    is meant. With `brief` thousands are `2k`: 13 characters at most, below a million."""
     unit, size = ("min", 1) if max(got, want or 0) >= 1 or not (got or want) else ("h", 60)
+    told = _brief if brief else _figure
     if want is None:
-        return f"{_figure(got * size)}/{unit}"
-    return f"{_figure(got * size)}/{_figure(want * size)} {unit}"
+        return f"{told(got * size)}/{unit}"
+    return f"{told(got * size)}/{told(want * size)} {unit}"
 
 
 def _figure(value: float) -> str:
     return f"{value:.1f}" if value < 10 and round(value, 1) % 1 else f"{value:,.0f}"
+
+
+def _brief(value: float) -> str:
+    """At most four characters below a million."""
+    return _figure(value) if value < 999.5 else f"{_figure(value / 1_000)}k"
 
 
 def finish(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
@@ -21,6 +23,7 @@ from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
 from tui.screens.why import why
 from tui.widgets.columns import Column, Table
+from tui.widgets.frame import FrameState, status
 from tui.widgets.grid import Grid
 
 
@@ -165,3 +168,35 @@ def test_ages_of_a_minute_and_more_stand_still_until_the_clock_turns(passed: int
     lefts = {format.soon(turn + MINUTE + apart * SECOND, turn + second * SECOND) for second in (1, passed or 1)}
     assert len(ages) == len(lefts) == 1
     assert format.ago(turn - apart * SECOND, turn) == format.span(apart * SECOND // MINUTE * MINUTE)
+
+
+def _status(width: int, *, want: str = "240/min", sent: int = 0, **more: Any) -> str:
+    pacing = {"mode": "steady", "rate": want}
+    row = {"state": "active", "pacing": pacing, "account": "relay", "counts": {"pending": 9, "processing": 0}}
+    frame = {
+        "rates": [{"minute": NOON - MINUTE, "sent": sent}], "campaigns": [row], "counts": {"failed": 12_480},
+        "engine": {},
+    }  # fmt: skip
+    state = FrameState(
+        environment="production", host="mail-1.example.org", production=True, read_only=False,
+        link=LinkState(ATTACHED, pid=4_194_303), now=NOON, frame=frame,
+    )  # fmt: skip
+    return "".join(text for text, _ in status(replace(state, **more), width))
+
+
+@pytest.mark.parametrize(
+    ("want", "sent", "text"),
+    [("240/min", 117, "117/240 min"), ("2000/min", 356, "356/2k min"), ("30/min", 7, "7/30 min")],
+)
+def test_row_1_tells_the_whole_pace(want: str, sent: int, text: str) -> None:
+    assert f"|{text}" in _status(120, want=want, sent=sent)
+    assert _status(120, want=want, sent=sent).index("|run") == _status(120, want=want).index("|run")
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 120])
+@pytest.mark.parametrize("frozen", [None, NOON - 14 * SECOND], ids=["live", "frozen"])
+def test_row_1_keeps_environment_failures_and_time_at_every_width(width: int, frozen: int | None) -> None:
+    text = _status(width, frozen_at=frozen)
+    assert len(text) == width
+    assert text.split()[0 if width < 100 else 1].startswith("production")
+    assert "FAIL 12.5k 14:02Z" in text

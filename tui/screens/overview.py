@@ -32,7 +32,7 @@ from tui.screens.view import ViewScreen
 from tui.theme import JOBS
 from tui.widgets.columns import Item, Sections, blank, heading
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Line, Lines, Span, spread
+from tui.widgets.lines import Line, Lines, Span, spread, width_of
 
 SPARK_MINUTES = 60
 OPEN = ("processing", "retry", "failed", "uncertain")
@@ -102,7 +102,7 @@ def running_line(row: Row, now: int, width: int) -> Line:
     text = (
         f" {bar(done, row['total'], cells)} {percent(done, row['total']):>4} "
         f"{fit(f'{count(done)}/{total}', 13, right=True)} "
-        f"{fit(pace_text(speed_of(row, now), wanted(row['pacing'])), 11, right=True)} {fit(end, 6, right=True)}"
+        f"{pace_text(speed_of(row, now), wanted(row['pacing']), brief=True):>11} {fit(end, 6, right=True)}"
     )
     failed: Span = (f" fail {fit(count(counts['failed']), 5)}", "bad" if counts["failed"] else "dim")
     return ((fit(row["name"], max(12, width - len(text) - 11)), ""), (text, ""), failed)
@@ -123,13 +123,16 @@ def campaigns_line(data: dict[str, Any], now: int) -> Line:
 def jobs_line(counts: dict[str, int], working: int, width: int) -> Line:
     """Every job by its state; `working` of those in flight are background jobs, which send nothing."""
     counts = {**counts, "processing": counts["processing"] - working}
-    wide = width >= 120
-    gap = ("   " if width >= 140 else "  ", "")
-    spans: list[Span] = [(" JOBS       ", "head"), (f". waiting {short(counts['pending'] - counts['retry'])}", "")]
-    for key in (*OPEN, *(MORE if wide else ())):
-        mark = JOBS[key]
-        spans += [gap, (f"{mark.glyph} {mark.word} {short(counts[key])}", mark.style if counts[key] else "dim")]
-    return tuple(spans)
+    marks = [(JOBS[key], counts[key]) for key in (*OPEN, *(MORE if width >= 120 else ()))]
+    first: Line = ((" JOBS       ", "head"), (f". waiting {short(counts['pending'] - counts['retry'])}", ""))
+    line = first
+    for gap in ("   ", "  ", " ") if width >= 140 else ("  ", " "):
+        line = first
+        for mark, n in marks:
+            line = (*line, (gap, ""), (f"{mark.glyph} {mark.word} {short(n)}", mark.style if n else "dim"))
+        if width_of(line) <= width:
+            break
+    return line
 
 
 def summary(data: dict[str, Any], link: LinkState, now: int, width: int) -> list[Line]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.cells import cell_len
+
 from storage.model import DAY, MINUTE, SECOND
 from tui.actions import Action
 from tui.format import clock, fit, per_minute, short, span
@@ -33,6 +35,9 @@ SMALLEST = (60, 15)
 """Columns and rows without which no view is drawn."""
 
 
+PACE = 10
+"""Cells of the pace in row 1, more where what is meant takes more: `240/240 min`."""
+
 BEAT = 10 * SECOND
 """Two heartbeats: before that, none is missing."""
 
@@ -56,22 +61,28 @@ class FrameState:
 
 
 def status(state: FrameState, width: int) -> Line:
-    """Row 1: where this is, what runs, how fast, what failed, the time. Positions stay; the place is cut first."""
-    parts = [mode(state)]
-    frame = state.frame
+    """Row 1: where this is, what runs, how fast, what failed, the time. Positions stay. Too narrow, the place is cut
+    first, then what else stands elsewhere goes; the environment stays whole, and the time is never cut."""
+    frame, host = state.frame, f"@{state.host}"
+    pace = runs = failed = ""
     if frame and state.link.word != LOST:
         speed = per_minute(frame["rates"], state.now, over=MINUTE)
         running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
         meant = planned(frame["campaigns"], limits_of(state.link.status))
-        parts += [fit(pace_text(speed, meant), 10), f"run {running} pause {paused}"]
+        most = max(PACE, len(pace_text(meant or 0, meant, brief=True)))
+        pace, runs = f"{pace_text(speed, meant, brief=True):<{most}}", f"run {running} pause {paused}"
     if frame:
         failed = f"FAIL {short(frame['counts']['failed'])}"
-        parts.append(failed if state.link.word == LOST else f"{failed} {clock(state.now, state.now)}")
-    right = "|" + "|".join(parts)
+        failed += "" if state.link.word == LOST else f" {clock(state.now, state.now)}"
     access = "--" if not state.link.usable else "ro" if state.read_only else "rw"
-    left = f" PACELINE {state.environment}@{state.host}"
-    return ((fit(f"{fit(left, max(14, width - len(right) - 4))} {access}{right}", width), ""),)
+    every = (pace, runs, failed)
+    for name, parts in (("PACELINE ", every), ("", every), ("", (pace, failed)), ("", (failed,))):
+        right = f" {access}|{'|'.join(filter(None, (mode(state), *parts)))}"
+        least = f" {name}{state.environment}"
+        if cell_len(least) + len(right) < width:
+            break
+    return ((fit(f"{fit(least + host, max(cell_len(least), width - 1 - len(right)))}{right}", width), ""),)
 
 
 def mode(state: FrameState) -> str:
