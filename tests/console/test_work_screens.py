@@ -429,7 +429,7 @@ def test_opening_the_list_reads_as_much_of_many_jobs_as_of_few(tmp_path: Path, n
     from storage.jobs_page import Query
     from storage.tasks import NewTask
     from storage.work_terms import CHANNEL
-    from tui.screens.jobs_window import HALF, Anchor, load
+    from tui.screens.jobs_window import Anchor, load
 
     world = World(tmp_path)
     try:
@@ -441,10 +441,10 @@ def test_opening_the_list_reads_as_much_of_many_jobs_as_of_few(tmp_path: Path, n
         with Reader(world.database) as reader:
             steps = []
             reader._connection.set_progress_handler(lambda: steps.append(1), 1_000)
-            found = load(reader, NOON, Query(), Anchor(), ())
+            found = load(reader, NOON, Query(), Anchor(), 120, ())
     finally:
         world.close()
-    assert len(found["rows"]) == min(n, 2 * HALF)
+    assert len(found["rows"]) == min(n, 240)
     # Thousands of steps of the database's machine: those of a page, not those of the store.
     assert len(steps) < 200
 

@@ -22,7 +22,7 @@ from tui.screens.filtered import FilteredScreen
 from tui.screens.job_columns import job_columns
 from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs_order import ONLY, narrowed, orders
-from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
+from tui.screens.jobs_window import Anchor, around, every_row, load, reach, wants_move
 from tui.screens.marks import Marks
 from tui.screens.view import ViewScreen, Written, back_binding, look_bindings
 from tui.widgets.columns import Column, chosen, fitting
@@ -49,6 +49,7 @@ class AllJobsScreen(FilteredScreen):
         self._query = Query(self.wanted())
         self._anchor = Anchor()
         self._shown: Hashable = None
+        self._reach = 0
         self._go = ""
 
     def on_mount(self) -> None:
@@ -68,9 +69,10 @@ class AllJobsScreen(FilteredScreen):
 
     def reads(self) -> Any:
         query, anchor, marks = self._query, self._anchor, tuple(self.marks.ids)
+        self._reach = half = reach(self.app.size.height)
         still = self.console.frozen_at is not None and self._shown == self.token()
         frozen = tuple(row["id"] for row in self.rows()) if still else ()
-        return lambda reader, now: load(reader, now, query, anchor, marks, frozen)
+        return lambda reader, now: load(reader, now, query, anchor, half, marks, frozen)
 
     def take(self, snapshot: Snapshot) -> None:
         if snapshot.token == self.token() and not snapshot.error:
@@ -105,6 +107,8 @@ class AllJobsScreen(FilteredScreen):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= WIDE, "-wide")
+        if reach(event.size.height) > self._reach:
+            self.watch_data()
 
     # what is shown
 
@@ -194,7 +198,7 @@ class AllJobsScreen(FilteredScreen):
         grid = self.query_one(Grid)
         if self.data is not None:
             self.marks.reach(self.rows(), grid.cursor)
-            if grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
+            if grid.current is not None and wants_move(self.data, grid.cursor, self.app.size.height) and not self._go:
                 self._read(around(grid.current, self._query.sort))
         self._show_marks()
         self.follow(grid.current)

@@ -15,10 +15,14 @@ from tui.actions import Row
 from tui.format import short
 from tui.work_words import add_work, kind_sums
 
-HALF = 120
-"""Rows that are kept on each side of the cursor: each is read and compared with every change, 4 times a second."""
-MARGIN = 60
-"""Nearer to an edge than this, the window moves along: more than a page of the tallest usual screen."""
+SPARE = 20
+"""Rows beyond a whole screen that are kept on each side of the cursor: each is read and compared with every change, 4
+times a second, and so many steps of the cursor go by before the window moves along."""
+
+
+def reach(height: int) -> int:
+    """Rows that are kept on each side of the cursor of a list on a screen of this height."""
+    return height + SPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,11 @@ class Anchor:
 
 
 def load(
-    reader: Reader, now: int, query: Query, anchor: Anchor, marks: Iterable[int], frozen: Sequence[int] = ()
+    reader: Reader, now: int, query: Query, anchor: Anchor, half: int, marks: Iterable[int], frozen: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """`rows`, whether there are more `before` and `after` them, how many match (`count`), how many jobs there are
-    (`total`), how many of the marked ones the filter hides (`hidden`), where the first row stands (`rank`), and of a
-    filter for kinds of background jobs what `kind_sums` says of them (`sums`).
+    """`rows` (`half` on each side of the anchor), whether there are more `before` and `after` them, how many match
+    (`count`), how many jobs there are (`total`), how many of the marked ones the filter hides (`hidden`), where the
+    first row stands (`rank`), and of a filter for kinds of background jobs what `kind_sums` says of them (`sums`).
 
     With `frozen` the rows are these jobs as they are now, and `gone` says which of them match no more.
     """
@@ -48,9 +52,9 @@ def load(
         rows, before, after = rows_of(reader, frozen), False, False
         gone = [id for id in frozen if id not in left]
     else:
-        rows, before, after = _window(reader, query, anchor)
+        rows, before, after = _window(reader, query, anchor, half)
         if not rows and anchor.kind == "around":
-            rows, before, after = _window(reader, query, Anchor())
+            rows, before, after = _window(reader, query, Anchor(), half)
     add_work(reader, rows, now)
     return {
         "frozen": bool(frozen),
@@ -67,16 +71,16 @@ def load(
     }
 
 
-def _window(reader: Reader, query: Query, anchor: Anchor) -> tuple[list[Row], bool, bool]:
+def _window(reader: Reader, query: Query, anchor: Anchor, half: int) -> tuple[list[Row], bool, bool]:
     if anchor.place is None:
         from_end = anchor.kind == "end"
-        found = page(reader, query, backward=from_end, limit=2 * HALF)
+        found = page(reader, query, backward=from_end, limit=2 * half)
         return found.rows, from_end and found.more, not from_end and found.more
     place = anchor.place
-    back = page(reader, query, after=place, backward=True, limit=HALF)
+    back = page(reader, query, after=place, backward=True, limit=half)
     # The row itself belongs to what comes after: ids are whole, so one step before it is before nothing else.
     here = Place(place.key, place.id + (1 if query.descending else -1))
-    ahead = page(reader, query, after=here, limit=HALF)
+    ahead = page(reader, query, after=here, limit=half)
     return [*back.rows, *ahead.rows], back.more, ahead.more
 
 
@@ -115,10 +119,11 @@ def matching_ids(reader: Reader, query: Query, ids: Sequence[int]) -> set[int]:
     return found
 
 
-def wants_move(data: dict[str, Any], cursor: int) -> bool:
-    """Whether the cursor is so near to an edge, beyond which there is more, that the window should move along."""
-    near_end = data["after"] and cursor >= len(data["rows"]) - MARGIN
-    return bool(near_end or (data["before"] and cursor < MARGIN))
+def wants_move(data: dict[str, Any], cursor: int, height: int) -> bool:
+    """Whether the cursor is less than a screen of this height away from an edge, beyond which there is more: then the
+    window should move along, so that a page is always there."""
+    near_end = data["after"] and cursor >= len(data["rows"]) - height
+    return bool(near_end or (data["before"] and cursor < height))
 
 
 def around(row: Row, sort: Sort) -> Anchor:

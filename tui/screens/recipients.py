@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from textual.events import Resize
 from textual.widget import Widget
 
 from storage.filter_terms import Filter
@@ -15,7 +16,7 @@ from tui.actions import Row, Target
 from tui.screens.campaign_tabs import recipient_columns
 from tui.screens.filtered import FilteredScreen
 from tui.screens.jobs import FAULTS
-from tui.screens.jobs_window import HALF, wants_move
+from tui.screens.jobs_window import reach, wants_move
 from tui.screens.view import ViewScreen, back_binding, look_bindings
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
@@ -25,19 +26,19 @@ TOP, END = 0, -1
 """Where a window begins, beside the ids of people."""
 
 
-def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int) -> dict[str, Any]:
-    """`rows` around a person (an id, or `TOP`, `END`), whether there are more `before` and `after` them, how many match
-    (`count`), and the `campaign`."""
+def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int, half: int) -> dict[str, Any]:
+    """`rows`, `half` on each side of a person (an id, or `TOP`, `END`), whether there are more `before` and `after`
+    them, how many match (`count`), and the `campaign`."""
     query = replace(query, now=now)
     if anchor == TOP:
-        rows, after = people(reader, query, limit=2 * HALF)
+        rows, after = people(reader, query, limit=2 * half)
         before = False
     elif anchor == END:
-        rows, before = people(reader, query, before=1 << 62, limit=2 * HALF)
+        rows, before = people(reader, query, before=1 << 62, limit=2 * half)
         after = False
     else:
-        back, before = people(reader, query, before=anchor, limit=HALF)
-        ahead, after = people(reader, query, after=anchor - 1, limit=HALF)
+        back, before = people(reader, query, before=anchor, limit=half)
+        ahead, after = people(reader, query, after=anchor - 1, limit=half)
         rows = [*back, *ahead]
     return {
         "rows": rows, "before": before, "after": after, "count": str(count(reader, query)),
@@ -59,6 +60,7 @@ class RecipientsScreen(FilteredScreen):
         self._campaign = name
         self._query = PeopleQuery(campaign_id, self.filter)
         self._anchor = TOP
+        self._reach = 0
         self._go = ""
 
     def token(self) -> Hashable:
@@ -66,7 +68,12 @@ class RecipientsScreen(FilteredScreen):
 
     def reads(self) -> Any:
         name, query, anchor = self._campaign, self._query, self._anchor
-        return lambda reader, now: load(reader, now, name, query, anchor)
+        self._reach = half = reach(self.app.size.height)
+        return lambda reader, now: load(reader, now, name, query, anchor, half)
+
+    def on_resize(self, event: Resize) -> None:
+        if reach(event.size.height) > self._reach:
+            self.watch_data()
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign} > recipients  {self.filter_text()}".rstrip()
@@ -105,7 +112,8 @@ class RecipientsScreen(FilteredScreen):
 
     def cursor_moved(self) -> None:
         grid = self.query_one(Grid)
-        if self.data is not None and grid.current is not None and wants_move(self.data, grid.cursor) and not self._go:
+        near = self.data is not None and wants_move(self.data, grid.cursor, self.app.size.height)
+        if near and grid.current is not None and not self._go:
             self._read(grid.current["id"])
         super().cursor_moved()
 
