@@ -14,7 +14,8 @@ class Gate:
     `words` says how it stands, without a time; a closed gate opens at `opens_at` (`then` is the word for it), and not
     earlier; without that only a change opens it, or where `person` is true only a person. `since`: since when it has
     stood so. `action` is what control calls the remedy, `remedy` the command for it ("" for none). `numbers` are what
-    the words were made of. `idle`: open, and there is nothing to tell of it: no such limit is set, or nothing of its
+    the words were made of; `detail` is why in somebody else's words, such as a server's: it is told last, for it may be
+    long. `idle`: open, and there is nothing to tell of it: no such limit is set, or nothing of its
     kind is under way.
     """
 
@@ -29,6 +30,7 @@ class Gate:
     remedy: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     idle: bool = False
+    detail: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, times still in microseconds."""
@@ -37,6 +39,7 @@ class Gate:
             "open": self.open,
             "idle": self.idle,
             "words": self.words,
+            "detail": self.detail,
             "opens_at": self.opens_at,
             "then": self.then,
             "since_at": self.since,

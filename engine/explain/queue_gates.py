@@ -56,7 +56,7 @@ def places(queue: QueueFacts) -> Gate:
 def breaker(queue: QueueFacts, now: int) -> Gate:
     """The state of the queue: ready, cooling, probing, or stopped until a person has looked."""
     row, name = queue.row, queue.name
-    why = f": {row['reason']}" if row["reason"] else ""
+    why = row["reason"]
     numbers = {"state": row["state"], "step": row["cooling_step"]}
     match row["state"]:
         case "ready":
@@ -64,18 +64,18 @@ def breaker(queue: QueueFacts, now: int) -> Gate:
         case "cooling":
             step = f" (step {row['cooling_step']})" if row["cooling_step"] else ""
             return until(
-                "breaker", row["until_at"] or 0, now, f"queue {name} cools{step}{why}",
-                "the queue has cooled: the next message is the probe", then="next try", numbers=numbers,
+                "breaker", row["until_at"] or 0, now, f"queue {name} cools{step}",
+                "the queue has cooled: the next message is the probe", then="next try", numbers=numbers, detail=why,
             )  # fmt: skip
         case "probing":
             if row["in_flight"]:
-                return shut("breaker", f"queue {name} waits for what became of its probe{why}", numbers=numbers)
-            return Gate("breaker", f"the next message is the probe{why}", numbers=numbers)
+                return shut("breaker", f"queue {name} waits for what became of its probe", numbers=numbers, detail=why)
+            return Gate("breaker", "the next message is the probe", numbers=numbers, detail=why)
         case stopped:
-            words = f"queue {name} {_STOPPED.get(stopped, 'needs attention')}{why}"
+            words = f"queue {name} {_STOPPED.get(stopped, 'needs attention')}"
             return shut(
                 "breaker", words, since=row["updated_at"], person=True, action="queue.resume",
-                remedy=f"paceline queue resume {name}", numbers=numbers,
+                remedy=f"paceline queue resume {name}", numbers=numbers, detail=why,
             )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from tests.console.looking import SIZES, Compare, console, cursor_on, go, lookin
 from tests.console.world import RecordingLink, World
 from tui.screens.explain import ExplainScreen
 from tui.widgets.grid import Grid
+from tui.widgets.lines import Lines
 
 LIMITS = {
     "caps": ["60/min", "50/h", "400/day calendar"],
@@ -105,6 +106,17 @@ async def test_what_has_ended_says_what_became_of_it(limited: World, link: Recor
         await go(pilot, "x")
         assert [line.strip() for line in lines(pilot)] == ["WHY    done (Dec 30 14:02Z)"]
         assert not message(app).startswith("x:")
+
+
+@pytest.mark.parametrize(("keys", "place"), [((), "#why"), (("enter",), "#overview")])
+async def test_a_long_sentence_goes_on_below_to_what_helps(
+    limited: World, link: RecordingLink, keys: tuple[str, ...], place: str
+) -> None:
+    async with looking(limited, link) as (app, pilot):
+        await on_row(pilot, "2", "spring-sale")
+        await go(pilot, *keys)
+        last = app.screen.query_one(place, Lines).text.splitlines()[-1]
+        assert last.endswith("P resume") and not last.startswith(" WHY")
 
 
 @pytest.fixture

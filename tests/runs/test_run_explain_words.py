@@ -10,7 +10,8 @@ from run_world import World
 
 from engine.explain.model import Explanation, Gate
 from storage.model import SECOND
-from tui.screens.why import THE_OTHERS, gates
+from tests.support.scripted import SHUTTING_DOWN
+from tui.screens.why import THE_OTHERS, gates, why
 
 OWN_CLOCKS = {"hours": "daily 09:00-17:00", "zone": "Europe/Berlin", "recipient_zone": "tz"}
 AT_ONCE: dict[str, Any] = {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}
@@ -90,3 +91,17 @@ async def test_a_campaign_of_held_messages_says_what_they_wait_for(world: World)
     assert held is not None
     assert held.words == "only held messages are left: 2 (a field is missing)"
     assert held.numbers["reasons"] == {"field": 2}
+
+
+async def test_why_a_queue_stopped_is_told_behind_when_it_goes_on_and_what_helps(world: World) -> None:
+    world.channel.script["c00000@example.org"] = [SHUTTING_DOWN]
+    await world.start()
+    await world.campaign(people=2)
+    await world.clock.run(2 * SECOND)
+    answer = ask_campaign(world)
+    held = answer.holding
+    assert held is not None
+    assert (held.name, held.words) == ("breaker", "queue one cools (step 1)")
+    said = why(answer.to_dict(), world.clock.now(), None)
+    assert said.startswith("queue one cools (step 1), next try ") and said.endswith(f" ({held.detail})")
+    assert "Too many connections" in held.detail

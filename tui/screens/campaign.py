@@ -31,7 +31,7 @@ from tui.screens.why import why
 from tui.theme import JOBS
 from tui.widgets.columns import Table, header
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Line, Lines, Span
+from tui.widgets.lines import Line, Lines, Span, labelled
 
 
 def load(
@@ -110,7 +110,7 @@ def _approval(row: Row, now: int) -> str:
 
 
 def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
-    """The block above the tabs: seven rows."""
+    """The block above the tabs: seven rows, of which the last may be blank."""
     mark = mark_of(row, now)
     done, speed = done_of(row), speed_of(row, now)
     started = f" since {clock(row['started_at'], now)}" if row["started_at"] else ""
@@ -133,7 +133,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
         counts_line(row, width),
         left_line(row, now),
         ((" PACE   ", "head"), (f"want {pacing.describe()}{got}", "")),
-        ((" WHY    ", "head"), (sentence, "")),
+        *labelled(" WHY    ", sentence, width, 2),
     ]
 
 

@@ -16,7 +16,7 @@ from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.explaining import asked_by
 from tui.foreseeing import Foresight
-from tui.format import clock, count, fit, percent, plural, rate
+from tui.format import clock, count, percent, plural, rate
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, speed_of
 from tui.screens.filtered import WholeFilteredScreen
@@ -25,7 +25,7 @@ from tui.screens.why import why
 from tui.theme import CAMPAIGNS, Mark
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Lines
+from tui.widgets.lines import Lines, labelled
 
 CHANNEL_WORDS = {"webhook": "http", "unipile": "linkin"}
 """Channels whose names are wider than their column."""
@@ -112,6 +112,8 @@ def columns_at(now: int) -> list[Column]:
     ]
 
 
+WHY_ROWS = 2
+"""A sentence that is cut loses what helps: it stands at its end."""
 NO_MATCH = " No campaign matches."
 NO_CAMPAIGN = " No campaign yet: paceline campaign new NAME --account ACCOUNT --template FILE"
 
@@ -155,8 +157,8 @@ class CampaignsScreen(WholeFilteredScreen):
         text = ""
         if row is not None:
             text = f"{row['name']}: {why(row['why'], self.console.present(), self.named)}"
-        line = ((" WHY  ", "head"), (fit(text, self.size.width - 7), "")) if text else ()
-        self.query_one("#why", Lines).show([line])
+        lines = labelled(" WHY  ", text, self.size.width, WHY_ROWS) if text else []
+        self.query_one("#why", Lines).show(lines)
 
     def targets(self) -> list[Target]:
         row = self.query_one(Grid).current

@@ -59,9 +59,9 @@ def _word(gate: Row, held: Row | None) -> str:
 
 
 def gate_line(gate: Row, now: int, scope: str, named: KeyOf | None) -> str:
-    """How one gate stands, since when or until when, and what opens it."""
-    help = _remedy(gate, scope, named)
-    return f"{_text(gate, now)}{f': {help}' if help else ''}"
+    """How one gate stands, since when or until when, what opens it, and why."""
+    help, why = _remedy(gate, scope, named), gate["detail"]
+    return f"{_text(gate, now)}{f': {help}' if help else ''}{f' ({why})' if why else ''}"
 
 
 def _text(gate: Row, now: int) -> str:

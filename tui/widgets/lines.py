@@ -11,6 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.format import fit, wrap
 from tui.safe_text import safe_text
 from tui.themes import STYLES
 
@@ -23,6 +24,17 @@ BLANK: Line = ()
 
 def plain(text: str, style: str = "") -> Line:
     return ((text, style),)
+
+
+def labelled(label: str, text: str, width: int, rows: int) -> list[Line]:
+    """Text behind a label in exactly so many rows, the later ones below its beginning; what has no room is cut."""
+    room = max(1, width - len(label) - 1)
+    parts = wrap(text, room) if text else []
+    shown = [*parts[: rows - 1], " ".join(parts[rows - 1 :])][:rows]
+    lines: list[Line] = [
+        ((label if not i else " " * len(label), "head"), (fit(part, room).rstrip(), "")) for i, part in enumerate(shown)
+    ]
+    return lines + [BLANK] * (rows - len(lines))
 
 
 def width_of(line: Line) -> int:
