@@ -25,6 +25,7 @@ LIMITS: tuple[dict[str, Any], ...] = (
     {"warmup": {"start": 3, "step": 1, "ceiling": 6}, "domain_gap": "20m"},
     {"domain_gap": "10m", "concurrency": 2},
     {"window": {"hours": "mon-sun 18:00-06:00", "zone": "America/New_York"}, "caps": ["10/h"]},
+    {"window": {"hours": "mon-sun 07:00-11:00", "zone": "Europe/Berlin", "recipient_zone": "zone"}, "min_gap": "1m"},
 )
 PACINGS: tuple[dict[str, Any], ...] = (
     {"mode": "blast", "concurrency": 3, "batch_delay": "10s"},
@@ -137,6 +138,13 @@ async def _act(world: World, rng: random.Random) -> None:
         await world.call("engine.pause")
     elif what == 3 and campaigns[name] in ("active", "paused") and rng.random() < 0.3:
         await world.call("campaign.cancel", name=name)
+    elif what == 4:
+        value = rng.choice(("@example.net", *(row["address"] for row in world.rows("SELECT address FROM recipients"))))
+        await world.call("suppression.add", entries=[{"value": value}])
+    elif what == 5 and (
+        ids := [row["id"] for row in world.rows("SELECT id FROM jobs WHERE state = 'held' AND reason = 'approval'")]
+    ):
+        await world.call("approval.approve", ids=ids)
     else:
         await world.call("queue.resume", name="one")
         await world.call("engine.resume")
@@ -162,17 +170,19 @@ async def _campaigns(world: World, rng: random.Random) -> None:
         await world.campaign(
             name, 0, live=False, start=False, seed=rng.randrange(1 << 30), pacing=rng.choice(PACINGS),
             window=rng.choice(WINDOWS), weight=rng.choice((1, 1, 5)), priority=rng.choice((3, 5, 9)),
-            text="Hi {{ first }}",
+            text="Hi {{ first }}", settings=rng.choice(({}, {"overlap": "wait"})),
+            approval=rng.choice(("", "", "message")),
         )  # fmt: skip
         for zone in ZONES[: rng.randint(1, len(ZONES))]:
             domain = rng.choice(("example.org", "example.net"))
-            people = [f"{name}-{rng.randrange(1 << 30)}@{domain}" for _ in range(rng.randint(1, 5))]
+            # Few enough that some are in several campaigns.
+            people = sorted({f"p{rng.randrange(60)}@{domain}" for _ in range(rng.randint(1, 5))})
             await world.people(name, people, zone=zone, **({"first": "Ada"} if rng.random() < 0.9 else {}))
         await world.call("campaign.live", name=name)
         await world.call("campaign.start", name=name)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 async def test_no_open_job_is_without_an_answer_and_none_begins_before_it_was_said(world: World, seed: int) -> None:
     rng = random.Random(seed)
     world.channels["one"] = world.channel = ScriptedChannel(
