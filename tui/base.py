@@ -1,4 +1,4 @@
-"""What every part of the console builds on: where it stands, what it shows, and the one message of row 23."""
+"""What every part of the console builds on: where it stands, what it shows, and the one message above the hints."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.app import App
 
 from engine.console_names import is_production
 from storage.errors import PacelineError
 from tui.actions import Target
 from tui.feed import Feed, Snapshot
+from tui.format import wrap
 from tui.history import History
 from tui.link import LOST, NONE, STARTING, Link
 from tui.lookup import Situation
@@ -30,6 +32,8 @@ from tui.widgets.lines import Line
 if TYPE_CHECKING:
     from engine.config import Config
 
+MESSAGE_ROWS = 3
+"""Rows that a message may take from the content: what went wrong is told with its remedy."""
 
 WITHOUT = {NONE: "none runs on this database", STARTING: "it is starting, in a moment"}
 """Why no engine can be asked, in states that have one reason only."""
@@ -149,7 +153,7 @@ class ConsoleBase(App[int]):
         return [Target("engine", {})]
 
     def say(self, text: str, style: str = "") -> None:
-        """The one message of row 23; it stands until the next one."""
+        """The one message above the hints; it stands until the next one."""
         self._message = (safe_text(text, 300), style)
         if (view := self.view) is not None:
             view.draw_frame()
@@ -165,6 +169,9 @@ class ConsoleBase(App[int]):
             more = f" ({len(notices) - 1} more: paceline doctor)" if len(notices) > 1 else ""
             self.say(f"{notices[0]}{more}", "warn")
 
-    def message_line(self) -> Line:
+    def message_lines(self, width: int) -> list[Line]:
+        """The message in as many rows as it needs, at most `MESSAGE_ROWS`."""
         text, style = self._message
-        return ((f" {text}", style),) if text else ()
+        if cell_len(text) < width:
+            return [((f" {text}", style),) if text else ()]
+        return [((f" {line}", style),) for line in wrap(text, width - 2)[:MESSAGE_ROWS]]

@@ -163,6 +163,37 @@ async def test_an_uncertain_job_has_its_own_question(
         assert link.calls[0][1]["verdict"] == verdict
 
 
+async def test_a_question_that_is_taller_than_the_terminal_keeps_what_is_asked_and_how_to_answer(
+    busy_world: World, link: RecordingLink
+) -> None:
+    async with looking(busy_world, link, "4", size=(60, 15)) as (_, pilot):
+        await pilot.press("R")
+        text = await asked(pilot)
+        box = pilot.app.screen.query_one("#dialog")
+        assert box.outer_size.height <= 15
+        assert text.splitlines()[0].startswith(" Retry")
+        assert "more lines: the terminal is too low" in text
+        assert "y yes   [ n no (enter) ]" in text
+
+
+async def test_a_message_that_is_wider_than_the_screen_takes_the_rows_that_it_needs(
+    busy_world: World, link: RecordingLink
+) -> None:
+    async with looking(busy_world, link, "2") as (app, pilot):
+        row = app.screen.query_one("#message")
+        before = app.screen.query_one(Grid).size.height
+        told = "copied 'newsletter-38'; also in " + "/home/ana/.local/state" + "/paceline" * 5
+        app.say(told)
+        await until(pilot, lambda: row.size.height == 2)
+        assert message(app).replace("\n", "").replace(" ", "") == told.replace(" ", "")
+        assert app.screen.query_one(Grid).size.height == before - 1
+        app.say("word " * 100)
+        await until(pilot, lambda: row.size.height == 3)
+        app.say("ok")
+        await until(pilot, lambda: row.size.height == 1)
+        assert app.screen.query_one(Grid).size.height == before
+
+
 async def test_live_asks_before_it_lets_a_campaign_reach_anybody(busy_world: World, link: RecordingLink) -> None:
     async with looking(busy_world, link, "2") as (_, pilot):
         await cursor_on(pilot, "reminder-q3")
@@ -221,7 +252,9 @@ async def test_quitting_with_work_asks_and_drains_by_default(busy_world: World) 
     link = RecordingLink(LinkState(EMBEDDED, 1))
     async with looking(busy_world, link) as (app, pilot):
         await pilot.press("q")
-        assert "2 campaigns running" in await asked(pilot)
+        text = await asked(pilot)
+        assert "2 campaigns running" in text
+        assert "[ y drain and stop (enter) ]   n stay" in text
         await pilot.press("escape")
         await answered(pilot)
         assert link.drained == []

@@ -45,6 +45,10 @@ def crumb(pilot: Pilot[int]) -> str:
     return pilot.app.screen.query_one("#crumb", Lines).text.rstrip()
 
 
+def hints(pilot: Pilot[int]) -> str:
+    return pilot.app.screen.query_one("#hints", Lines).text
+
+
 def rows(pilot: Pilot[int]) -> list[str]:
     return pilot.app.screen.query_one(Grid).text.splitlines()
 
@@ -113,7 +117,11 @@ async def test_a_field_that_the_view_has_not_keeps_the_rows_and_turns_the_action
     async with console(busy_world, link).run_test(size=(160, 24)) as pilot:
         app = await opened(pilot, key, good)
         before = rows(pilot)
-        await pilot.press("slash", *f" {bad}", "enter")
+        await pilot.press("slash")
+        await until(pilot, lambda: "enter keep it" in hints(pilot))
+        await pilot.press(*f" {bad}")
+        await until(pilot, lambda: sentence in hints(pilot))
+        await pilot.press("enter")
         await until(pilot, lambda: sentence in message(app))
         assert "(does not parse)" in crumb(pilot)
         assert rows(pilot) == before

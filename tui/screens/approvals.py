@@ -184,7 +184,8 @@ class ApprovalsScreen(AllJobsScreen):
         self._rest = self.set_timer(REST, self._make)
 
     def _draw_preview(self) -> None:
-        pane = self.query_one("#preview", Lines)
+        if (pane := self.query_one_optional("#preview", Lines)) is None:  # left while the message was being made
+            return
         row = self.query_one(Grid).current
         pane.show(preview_lines(row, self._message, self.console.present(), self.size.width, pane.size.height))
 

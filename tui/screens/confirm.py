@@ -14,12 +14,14 @@ from textual.events import Key, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from tui.format import fit, wrap
+from tui.format import fit, plural, wrap
 from tui.screens.questions import Question
-from tui.widgets.lines import Line, Lines, plain
+from tui.widgets.lines import Line, Lines, Span, plain
 
 TYPE_AHEAD = 0.3
 """Seconds in which keys are dropped."""
+ANSWER_ROWS = 3
+"""Rows at the end of a question that tell how to answer it."""
 
 
 class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
@@ -55,7 +57,7 @@ class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
         if box is None:  # answered before its first size came
             return
         width = min(78, self.app.size.width - 2)
-        lines = self._lines(width - 4)
+        lines = _within(self._lines(width - 4), self.app.size.height - 2)
         box.styles.width, box.styles.height = width, len(lines) + 2
         box.show(lines)
 
@@ -77,12 +79,20 @@ class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
             lines.append(((f" Type {question.typed} to confirm: ", ""), (f"{self._typed}_", "bold")))
             lines.append(plain(f" esc {question.no}     enter does nothing until it matches", "dim"))
         else:
-            keys = "   ".join(f"{reply.key} {reply.label}" for reply in question.replies)
-            enter = " (enter)" if question.enter is None else ""
-            lines.append(((f" {keys}   ", ""), (f"[ n {question.no}{enter} ]", "cursor")))
+            lines.append(self._answers())
         return [
             ((fit("".join(text for text, _ in line), width), line[0][1]),) if len(line) == 1 else line for line in lines
         ]
+
+    def _answers(self) -> Line:
+        """Every answer behind its key; brackets and colour are around the one that enter gives."""
+        question = self.question
+        no = f"n {question.no}{' (enter)' if question.enter is None else ''}"
+        answers = [(f"{reply.key} {reply.label}", reply.key == question.enter) for reply in question.replies]
+        spans: list[Span] = [(" ", "")]
+        for text, is_entered in [*answers, (no, question.enter is None)]:
+            spans += [(f"[ {text} ]", "cursor") if is_entered else (text, ""), ("   ", "")]
+        return tuple(spans)
 
     def _choices(self) -> Line:
         spans = [(f" {fit(self.question.choices_title, 10)}", "")]
@@ -133,3 +143,12 @@ class ConfirmScreen(ModalScreen[dict[str, Any] | None]):
     def _accept(self, args: dict[str, Any]) -> None:
         chosen = self.question.choices[self._choice][1] if self.question.choices else {}
         self.dismiss({**args, **chosen})
+
+
+def _within(lines: list[Line], rows: int) -> list[Line]:
+    """No more rows than there are: what is asked and how to answer stay, of what stands between the end goes."""
+    if len(lines) <= rows:
+        return lines
+    left_out = plural(len(lines) - rows + 1, "more line")
+    note = plain(f" ... {left_out}: the terminal is too low", "dim")
+    return [*lines[: rows - 1 - ANSWER_ROWS], note, *lines[-ANSWER_ROWS:]]

@@ -73,10 +73,12 @@ class LogScreen(ViewScreen):
             self._join(data)
         new = sum(row["id"] > self.rows[-1]["id"] for row in data) if self.rows else 0
         more = "+" if new >= PAGE or self._cut else ""
-        self.crumb_right = "follows" if following else f"{count(new)}{more} new: G follows"
+        waiting = f"{count(new)}{more} new: " if new else ""
+        self.crumb_right = "follows" if following else f"{waiting}{self.named('move.end')} follows"
         columns = columns_at(now)
         kind = f" that holds '{self.only}'" if self.only else ""
-        nothing = ((f" Nothing{kind} has happened on this level.", ""),)
+        level = " on this level" if self._level else ""
+        nothing = ((f" Nothing{kind} has happened{level} yet.", ""),)
         self.query_one("#head", Lines).show([header(columns, self.size.width) if self.rows else nothing])
         grid.show(Events(self.rows, now, self.words))
         if following:

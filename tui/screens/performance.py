@@ -62,15 +62,15 @@ def plots_of(hours: Sequence[Row]) -> list[Plot]:
     took = [row["duration"] / row["sent"] / SECOND if row["sent"] else None for row in hours]
     failed = [row["failed"] * 100 / row["done"] if row["done"] else None for row in hours]
     total, sent, lost = (sum(row[name] for row in hours) for name in ("done", "sent", "failed"))
-    mean = f"{sum(row['duration'] for row in hours) / sent / SECOND:.2f} s" if sent else "-"
-    share = f"{lost * 100 / total:.1f} %" if total else "-"
+    mean = f"{sum(row['duration'] for row in hours) / sent / SECOND:.2f} s from intent to reply" if sent else "no reply"
+    share = f"{lost * 100 / total:.1f} % of the attempts" if total else "no attempt"
     last_hour = f"{count(sent)} in 24 h, {count(sent_hourly[-1])} in this hour"
     return [
         Plot(f"JOBS PER HOUR     accepted, 1/h   {last_hour}", sent_hourly,
              lambda value: f"{count(round(value))}/h", 10, "good"),
-        Plot(f"PROCESSING TIME   mean, s   {mean} from intent to reply in 24 h", took,
+        Plot(f"PROCESSING TIME   mean, s   {mean} in 24 h", took,
              lambda value: f"{value:.2g} s", 0.1, "run"),
-        Plot(f"FAILURE RATE      not accepted, %   {share} of the attempts in 24 h", failed,
+        Plot(f"FAILURE RATE      not accepted, %   {share} in 24 h", failed,
              lambda value: f"{value:.2g} %" if value < 100 else "100 %", 5, "bad"),
     ]  # fmt: skip
 
@@ -80,19 +80,19 @@ def work_plots(hours: Sequence[Row], times: Times | None, *, both: bool) -> list
     done = [row["sent"] for row in hours]
     failed = [row["failed"] * 100 / row["done"] if row["done"] else None for row in hours]
     total, lost = sum(row["done"] for row in hours), sum(row["failed"] for row in hours)
-    share = f"{lost * 100 / total:.1f} % of {count(total)}" if total else "-"
-    took = f"p50 {span_of(times.p50)}, p95 {span_of(times.p95)}" if times else "-"
+    share = f"{lost * 100 / total:.1f} % of {count(total)} that ended" if total else "none ended"
+    took = f"p50 {span_of(times.p50)}, p95 {span_of(times.p95)} of what was done" if times else "nothing was done"
     quantiles = ("p50", "p95") if both else ("p50",)
     return [
         Plot(f"JOBS PER HOUR     done, 1/h   {count(sum(done))} in 24 h, {count(done[-1])} in this hour", done,
              lambda value: f"{count(round(value))}/h", 10, "good"),
         *(
-            Plot(f"PROCESSING TIME   {name}, s   {took} of what was done in 24 h",
+            Plot(f"PROCESSING TIME   {name}, s   {took} in 24 h",
                  [None if row[name] is None else row[name] / SECOND for row in hours],
                  lambda value: f"{value:.2g} s" if value < 100 else f"{value:,.0f} s", 0.1, "run")
             for name in quantiles
         ),
-        Plot(f"FAILURE RATE      failed, %   {share} that ended in 24 h", failed,
+        Plot(f"FAILURE RATE      failed, %   {share} in 24 h", failed,
              lambda value: f"{value:.2g} %" if value < 100 else "100 %", 5, "bad"),
     ]  # fmt: skip
 

@@ -79,6 +79,8 @@ class ViewScreen(Screen[None]):
     """The view's name in row 2."""
     HINTS: ClassVar[tuple[str, ...]] = ("view.open",)
     """Keys that look, shown in the last row before the actions."""
+    broken = ""
+    """Why the text that was typed behind `/` is no filter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -257,7 +259,11 @@ class ViewScreen(Screen[None]):
         self.set_class(lost, "-lost")
         if lost:
             self.query_one("#lost", Lines).show(frame.lost_lines(state, self.console.keymap))
-        self.query_one("#message", Lines).show([self.console.message_line()])
+        message = self.query_one("#message", Lines)
+        lines = self.console.message_lines(width)
+        if len(lines) != len(message.lines or ((),)):
+            message.styles.height = len(lines)
+        message.show(lines)
         self.query_one("#hints", Lines).show([self.hints(width)])
 
     def draw_now(self) -> None:
@@ -280,7 +286,7 @@ class ViewScreen(Screen[None]):
         if self.console.held:
             return ((" esc", "key"), (" no", ""))
         if self.prompt.is_open:
-            return frame.prompt_hints(self.prompt.value, self.prompt.offers(), width)
+            return frame.prompt_hints(self.prompt, self.broken, width)
         on = available(
             [*self.targets(), *self.console.common_targets()], self.console.situation(), self.console.keymap.key
         )

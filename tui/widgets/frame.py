@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
@@ -17,6 +17,9 @@ from tui.link import LOST, NONE, STARTING, LinkState
 from tui.looks import Look
 from tui.pace import limits_of, pace_text, planned
 from tui.widgets.lines import Line, Span, spread
+
+if TYPE_CHECKING:
+    from tui.widgets.prompt import Prompt
 
 VIEWS = (
     ("overview", "Over"),
@@ -153,19 +156,17 @@ def hints(actions: Sequence[Action], looks: Sequence[Look], width: int, keymap: 
     return tuple(spans)
 
 
-def prompt_hints(value: str, offers: Sequence[str], width: int) -> Line:
-    """The last row under an open prompt: what the word under the cursor could become, else the prompt's keys."""
-    if len(offers) < 2:
-        return (
-            (" enter", "key"),
-            (" do it  ", ""),
-            ("tab", "key"),
-            (" complete  ", ""),
-            ("esc", "key"),
-            (" leave it", ""),
-        )
-    start = value.rfind(" ") + 1
-    return ((fit(" " + "  ".join(offer[start:] for offer in offers), width), "dim"),)
+def prompt_hints(prompt: Prompt, wrong: str, width: int) -> Line:
+    """The last row under an open prompt: what the word under the cursor could become, else what is `wrong` with the
+    line, else the prompt's keys."""
+    value, offers = prompt.value, prompt.offers()
+    if len(offers) > 1:
+        start = value.rfind(" ") + 1
+        return ((fit(" " + "  ".join(offer[start:] for offer in offers), width), "dim"),)
+    if wrong and prompt.prefix == "/":
+        return ((f" {wrong}", "warn"),)
+    does = " keep it  " if prompt.prefix == "/" else " do it  "
+    return ((" enter", "key"), (does, ""), ("tab", "key"), (" complete  ", ""), ("esc", "key"), (" leave it", ""))
 
 
 def is_too_small(width: int, height: int) -> bool:
