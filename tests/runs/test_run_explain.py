@@ -139,7 +139,8 @@ async def _act(world: World, rng: random.Random) -> None:
     elif what == 3 and campaigns[name] in ("active", "paused") and rng.random() < 0.3:
         await world.call("campaign.cancel", name=name)
     elif what == 4:
-        value = rng.choice(("@example.net", *(row["address"] for row in world.rows("SELECT address FROM recipients"))))
+        someone = rng.choice([row["address"] for row in world.rows("SELECT address FROM recipients")])
+        value = rng.choice(("@example.net", "@example.org", someone))
         await world.call("suppression.add", entries=[{"value": value}])
     elif what == 5 and (
         ids := [row["id"] for row in world.rows("SELECT id FROM jobs WHERE state = 'held' AND reason = 'approval'")]
@@ -171,7 +172,7 @@ async def _campaigns(world: World, rng: random.Random) -> None:
             name, 0, live=False, start=False, seed=rng.randrange(1 << 30), pacing=rng.choice(PACINGS),
             window=rng.choice(WINDOWS), weight=rng.choice((1, 1, 5)), priority=rng.choice((3, 5, 9)),
             text="Hi {{ first }}", settings=rng.choice(({}, {"overlap": "wait"})),
-            approval=rng.choice(("", "", "message")),
+            approval=rng.choice(("", "", "", "", "message")),
         )  # fmt: skip
         for zone in ZONES[: rng.randint(1, len(ZONES))]:
             domain = rng.choice(("example.org", "example.net"))
