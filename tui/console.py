@@ -139,7 +139,8 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
         link = self.link.state
         calm = link.usable and not link.silent and self.frozen_at is None
         at_rest = self._still > RESTS_AFTER and self._still % REST_STEP and minute == self._minute
-        if view is None or (calm and at_rest):
+        just_drawn = self._still == 1 and not self.held  # with a snapshot, since the last tick
+        if view is None or (calm and (at_rest or just_drawn)):
             return
         self._minute = minute
         if self.held or self.frozen_at is not None:

@@ -148,10 +148,11 @@ class Feed:
                 link, looked = self._look(now), moment
             asked = self._again.is_set()
             seen = reader.data_version()
-            if seen != version:
-                before, pulse = pulse, _pulse(reader)
-                if not waiting and pulse[0] != before[0] and pulse[1:] == before[1:]:
-                    version = seen
+            if seen != version and not waiting:
+                if (reader.engine().get("heartbeat_at") or 0) != pulse[0]:
+                    before, pulse = pulse, _pulse(reader.engine(), newest(reader), reader.counts())
+                    if pulse[1:] == before[1:]:
+                        version = seen
                 waiting = seen != version
             told = _steady(link.status) if link is not None else {}
             changed = seen != version or now // MINUTE != minute or (last and (link, told) != last[-2:])
@@ -163,6 +164,7 @@ class Feed:
                 try:
                     self._loading = token
                     frame, data = self._frames.clean(load_frame(reader, now)), self._rows.clean(load(reader, now))
+                    pulse = _pulse(frame["engine"], frame["newest"], frame["counts"])
                 except PacelineError:
                     if self._watched is watched:
                         raise
@@ -194,11 +196,10 @@ def _steady(status: dict[str, Any]) -> dict[str, Any]:
     return {name: status.get(name) for name in ("queues", "attached", "draining", "store_trouble")}
 
 
-def _pulse(reader: Reader) -> Pulse:
+def _pulse(engine: dict[str, Any], grown: dict[str, int], counts: dict[str, int]) -> Pulse:
     """The last heartbeat, and what moves with nearly everything else that is written: what people and the engine do,
     attempts, the states of jobs. What moves none of these and shares its look with a heartbeat shows by the minute."""
-    grown = newest(reader)
-    return reader.engine().get("heartbeat_at") or 0, grown["events"], grown["attempts"], reader.counts()
+    return engine.get("heartbeat_at") or 0, grown["events"], grown["attempts"], counts
 
 
 def _without_heartbeat(frame: dict[str, Any]) -> dict[str, Any]:

@@ -444,7 +444,7 @@ def test_opening_the_list_reads_as_much_of_many_jobs_as_of_few(tmp_path: Path, n
             found = load(reader, NOON, Query(), Anchor(), 120, ())
     finally:
         world.close()
-    assert len(found["rows"]) == min(n, 240)
+    assert len(found["rows"]) == min(n, 120)
     # Thousands of steps of the database's machine: those of a page, not those of the store.
     assert len(steps) < 200
 

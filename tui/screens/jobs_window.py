@@ -36,9 +36,9 @@ class Anchor:
 def load(
     reader: Reader, now: int, query: Query, anchor: Anchor, half: int, marks: Iterable[int], frozen: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """`rows` (`half` on each side of the anchor), whether there are more `before` and `after` them, how many match
-    (`count`), how many jobs there are (`total`), how many of the marked ones the filter hides (`hidden`), where the
-    first row stands (`rank`), and of a filter for kinds of background jobs what `kind_sums` says of them (`sums`).
+    """`rows` (`half` on each open side of the anchor), whether there are more `before` and `after` them, how many
+    match (`count`), how many jobs there are (`total`), how many of the marked ones the filter hides (`hidden`), where
+    the first row stands (`rank`), and of a filter for kinds of background jobs what `kind_sums` says of them (`sums`).
 
     With `frozen` the rows are these jobs as they are now, and `gone` says which of them match no more.
     """
@@ -74,7 +74,7 @@ def load(
 def _window(reader: Reader, query: Query, anchor: Anchor, half: int) -> tuple[list[Row], bool, bool]:
     if anchor.place is None:
         from_end = anchor.kind == "end"
-        found = page(reader, query, backward=from_end, limit=2 * half)
+        found = page(reader, query, backward=from_end, limit=half)
         return found.rows, from_end and found.more, not from_end and found.more
     place = anchor.place
     back = page(reader, query, after=place, backward=True, limit=half)

@@ -27,14 +27,14 @@ TOP, END = 0, -1
 
 
 def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int, half: int) -> dict[str, Any]:
-    """`rows`, `half` on each side of a person (an id, or `TOP`, `END`), whether there are more `before` and `after`
-    them, how many match (`count`), and the `campaign`."""
+    """`rows`, `half` on each open side of a person (an id, or `TOP`, `END`), whether there are more `before` and
+    `after` them, how many match (`count`), and the `campaign`."""
     query = replace(query, now=now)
     if anchor == TOP:
-        rows, after = people(reader, query, limit=2 * half)
+        rows, after = people(reader, query, limit=half)
         before = False
     elif anchor == END:
-        rows, before = people(reader, query, before=1 << 62, limit=2 * half)
+        rows, before = people(reader, query, before=1 << 62, limit=half)
         after = False
     else:
         back, before = people(reader, query, before=anchor, limit=half)
