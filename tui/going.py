@@ -52,7 +52,7 @@ class Going(ConsoleBase):
 
         view = self.view
         if view is not None and not isinstance(view, HelpScreen):
-            self.push_screen(HelpScreen(view.MODE, view.crumb(), view.targets()))
+            self.push_screen(HelpScreen(view))
 
     def action_refresh_now(self) -> None:
         self.link.look_now()

@@ -109,5 +109,6 @@ async def answered(pilot: Pilot[int]) -> None:
 
 
 def message(app: PacelineApp) -> str:
+    """The message, in whatever rows it stands."""
     assert isinstance(app.view, ViewScreen)
-    return app.view.query_one("#message", Lines).text
+    return app.view.query_one("#message", Lines).text.replace("\n ", " ")
