@@ -10,7 +10,7 @@ from tui.widgets.lines import Line
 
 STEADY = 5_000
 """Microseconds of loop lag below which the figure would only flicker."""
-ABOUT = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+ABOUT = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Milliseconds: how late is told by the next of these where the figure itself would never stand still."""
 FULL = 95
 """Per cent of a disk from which it is shown as trouble."""
@@ -26,7 +26,7 @@ def lag_text(late: int | None) -> str:
 
 
 def lag_about(late: int | None) -> str:
-    """`<5ms`, `<20ms`, `<2s`, from there on as it is: what stands on a screen at rest must not move with every look."""
+    """`<20ms`, `<50ms`, `<2s`, from there on as it is: what stands on a screen at rest must not move with every look."""
     if late is None:
         return "-"
     limit = next((limit for limit in ABOUT if late < limit * 1_000), None)
