@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui import refusals
 from tui.sequence_steps import without_step
@@ -28,8 +27,7 @@ NAMED = (
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A thing that an action is for: `scope` names its kind, `row` is what the screen knows of it."""
 
     scope: str
@@ -40,8 +38,7 @@ def _always(row: Row, situation: Situation) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """`key` is "" for what only `:` can ask for. `control` is the action of the engine's control ("" when the console
     does it by itself), `args` builds its arguments from the row. `why_off` says why it cannot be done now ("" when it
     can). `twin` is the same thing as a command line, with the row's fields in braces."""

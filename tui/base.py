@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +127,7 @@ class ConsoleBase(App[int]):
         lost = WITHOUT.get(link.word, "") or (link.reason if link.word == LOST else "")
         undo = next((undo.title for undo in self.undos.open(now)), "")
         paused = bool(frame.get("engine", {}).get("paused"))
-        return replace(self._place, lost=lost, engine_paused=paused, undo=undo, now=now)
+        return self._place._replace(lost=lost, engine_paused=paused, undo=undo, now=now)
 
     def frame_state(self) -> FrameState:
         """What the rows around every view show."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tui.actions import ACTIONS, Action, Row, Target
 
@@ -17,8 +17,7 @@ def own_key(id: str) -> str:
     return action(id).key
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What every action asks about the surroundings. `lost` is why no engine can be asked ("" when one can)."""
 
     environment: str = "dev"

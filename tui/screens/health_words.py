@@ -26,7 +26,7 @@ def lag_text(late: int | None) -> str:
 
 
 def lag_about(late: int | None) -> str:
-    """`<20ms`, `<50ms`, `<2s`, from there on as it is: what stands on a screen at rest must not move with every look."""
+    """`<20ms`, `<50ms`, `<2s`, from there on as it is: a screen at rest must not move with every look."""
     if late is None:
         return "-"
     limit = next((limit for limit in ABOUT if late < limit * 1_000), None)
