@@ -174,7 +174,9 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
     """Take the jobs of one queue that may start now, in order, and put them under a lease.
 
     A lane is a campaign's part of the queue. Within a lane the head goes first, and a head that waits for its
-    gap holds its lane: order is never changed for speed. Lanes share by priority, then by weight.
+    gap holds its lane: order is never changed for speed. Lanes share by priority, then by weight. Of lanes whose gaps
+    count from each other's starts, the one whose turn it is holds the others too: else the shortest gap would always go
+    first, and a campaign with longer ones never.
     """
     now = request.now
     queue = tx.one(_QUEUE, (request.queue_id,))
@@ -233,6 +235,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
     if domain_gap:
         lines = domains.Lines(tx, request.queue_id, domain_gap, request.now, request.starting_domains)
     spaced = moved = False
+    waits_in_turn: int | None = None
     # Two passes: a share by weight first, so that one large campaign cannot fill every slot, then what is left.
     for whole in (False, True):
         for lane in lanes:
@@ -244,6 +247,8 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
             if free <= 0:
                 continue
             across = lane["spacing"] == "queue"
+            if across and waits_in_turn not in (None, lane["id"]):
+                continue
             gap_used = spaced or bool(request.starting) if across else lane["id"] in request.starting
             got, lane_next, held_by, lane_moved = _claim_lane(
                 tx, request, queue, lane, free, lines, gap_used=gap_used or bool(taken.get(lane["id"]))
@@ -254,6 +259,8 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
             available += len(got)
             if got and not request.peek:
                 jobs += _take(tx, got, lane, queue, state, request)
+            if across and not got and held_by == "gap" and lane_next is not None:
+                waits_in_turn = lane["id"]
             if lane_next is not None:
                 blocked_by = held_by if next_at is None or lane_next < next_at else blocked_by
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
@@ -293,7 +300,9 @@ def _claim_lane(
             opens = max(head["due_at"], after(last_start, gap, now))
             if opens > now or gap_used:
                 tx.executemany(_LATER, moves)
-                return jobs, opens if opens > now else None, "gap", bool(moves)
+                # A clock that was set back makes due again later what was due already: that is no gap.
+                held_by = "due" if head["due_at"] > now else "gap"
+                return jobs, opens if opens > now else None, held_by, bool(moves)
             gap_used = True
         if lines is not None:
             lines.take(head["address"] or "")

@@ -148,14 +148,16 @@ def _serving(engine: EngineFacts, queue: QueueFacts, now: int) -> list[Gate]:
 
 
 def others_first(queue: QueueFacts, campaign: Row, now: int) -> tuple[str, ...]:
-    """The campaigns that begin before this one where the queue has room for one only: earlier in its turn, and with
-    something to send now. `lanes` are in their turn."""
+    """The campaigns that begin before this one where the queue has room for one only, or their gaps count from each
+    other's starts: earlier in its turn, and with something to send now. `lanes` are in their turn."""
     tight = queue.gate.min_gap or queue.places - queue.row["in_flight"] <= 1
     found: list[str] = []
     for lane in queue.lanes:
-        if lane["id"] == campaign["id"] or not tight:
+        if lane["id"] == campaign["id"]:
             break
-        if lane["head_gap"] is not None and not _waits_for_itself(queue, lane, now):
+        together = campaign["spacing"] == lane["spacing"] == "queue"
+        waits = _waits_for_itself(queue, lane, now)
+        if lane["head_gap"] is not None and (together or (tight and not waits)):
             found.append(lane["name"])
     return tuple(found)
 

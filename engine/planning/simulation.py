@@ -56,6 +56,8 @@ class SimulatedQueue:
         choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
         self.lines = [Line(lane, choosy) for lane in station.lanes]
         self.in_own_time = any(line.choosy for line in self.lines)
+        self.in_order = self.in_own_time or sum(line.across for line in self.lines) > 1
+        """Whether lanes are looked at in their turn, for what one of them does to those behind it."""
         """Whether any person may have a time of its own."""
         self.live = [line for line in self.lines if line.next is not None or line.lane.flying]
         self.now, self.rng, self.measured, self.policy = now, rng, measured, station.policy
@@ -185,13 +187,16 @@ class SimulatedQueue:
         """The lane that begins now; else when the first one may, and what holds it."""
         now, soonest, held_by = self.now, FAR, PLAN
         first: Line | None = None
-        best = _LAST
-        for line in sorted(self.live, key=self._rank) if self.in_own_time and len(self.live) > 1 else self.live:
+        best, waits_in_turn = _LAST, False
+        for line in sorted(self.live, key=self._rank) if self.in_order and len(self.live) > 1 else self.live:
+            if waits_in_turn and line.across:
+                continue
             opens, by = self._opens(line)
             if opens > now:
+                waits_in_turn = waits_in_turn or (line.across and by == GAP)
                 if opens < soonest:
                     soonest, held_by = opens, by
-            elif self.in_own_time or len(self.live) < 2:
+            elif self.in_order or len(self.live) < 2:
                 # To look at a lane whose people have times of their own moves them: nobody behind this one is asked.
                 return line, opens, by
             elif (rank := self._rank(line)) < best:

@@ -138,3 +138,35 @@ async def test_a_weight_that_is_tuned_counts_from_then_on(world: World) -> None:
     await world.clock.run(25 * 10 * SECOND)
     share = Counter(turns(world)[before:])
     assert abs(share["b"] - 20) <= 2 and abs(share["a"] - 5) <= 2
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_human_campaign_with_longer_gaps_has_its_turns_beside_one_with_shorter(
+    world: World, restart: bool
+) -> None:
+    """Whose turn it is keeps it while its gap lasts: else the shorter gap would go first for ever."""
+    await world.start()
+    await world.campaign("large", 100, pacing={"mode": "human", "gap_min": "15m", "gap_max": "20m"})
+    await world.clock.run(2 * HOUR)
+    await world.campaign("test", 3, pacing={"mode": "human", "gap_min": "30m", "gap_max": "40m"}, seed=8)
+    if restart:
+        await world.restart()
+    before = len(world.channel.begun)
+    await world.clock.run(4 * HOUR)
+    assert Counter(turns(world)[before:])["test"] == 3
+    for one, two in itertools.pairwise(world.channel.begun):
+        least = 30 * MINUTE if two.recipient.startswith("test") else 15 * MINUTE
+        assert two.at - one.at >= least
+    await world.call("campaign.cancel", name="large")
+
+
+async def test_human_campaigns_of_one_account_share_it_by_weight(world: World) -> None:
+    await world.start()
+    pacing = {"mode": "human", "gap_min": "15m", "gap_max": "90m"}
+    await world.campaign("a", 90, weight=1, pacing=pacing)
+    await world.campaign("b", 90, weight=3, pacing=pacing, seed=8)
+    await world.clock.until(lambda: len(world.channel.begun) >= 61)
+    share = Counter(turns(world)[1:61])
+    assert abs(share["a"] - 15) <= 4, share
+    for name in "ab":
+        await world.call("campaign.cancel", name=name)
