@@ -54,6 +54,25 @@ def test_what_is_chosen_asks_for_no_width_and_what_is_kept_is_always_there() -> 
     assert titles(fitting(chosen(wide, ["b", "c"]), 50)) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(("width", "cells"), [(40, 10), (54, 10), (60, 13), (76, 21), (200, 24)])
+def test_where_there_is_room_a_column_grows_and_what_takes_the_rest_keeps_as_much(width: int, cells: int) -> None:
+    columns = [column("a", 4, keep=True), column("b", 10, most=24), column("c", 10), column("d", 0, keep=True)]
+    line = text(columns, width)
+    assert line.index("c") - line.index("b") == cells + 1
+    assert line.index("d") - line.index("c") == 11
+
+
+def test_the_most_important_column_grows_first() -> None:
+    columns = [column("a", 4, keep=True), column("b", 10, most=30, rank=2), column("c", 10, most=20, rank=7)]
+    line = text([*columns, column("d", 0, keep=True)], 80)
+    assert (line.index("c") - line.index("b"), line.index("d") - line.index("c")) == (14, 21)
+
+
+def test_a_table_whose_columns_all_have_a_width_grows_into_what_is_left_and_no_further() -> None:
+    columns = [column("a", 4, keep=True, most=9), column("b", 10)]
+    assert [text(columns, width).index("b") for width in (18, 19, 20, 22, 40)] == [7, 7, 8, 10, 12]
+
+
 def test_scrolled_sideways_the_first_columns_stay_and_the_others_move() -> None:
     assert text(FOUR, 22).split() == ["a", "d"]
     assert text(FOUR, 22, aside=1).split() == ["a", "c", "d"]

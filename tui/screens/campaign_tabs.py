@@ -74,7 +74,7 @@ def recipient_columns(now: int) -> list[Column]:
         Column("STATE", 11, state),
         Column("TRY", 3, lambda row: str(row["attempts"]), right=True),
         Column("SENT/DUE", 13, when),
-        Column("RECIPIENT", 26, lambda row: row["address"]),
+        Column("RECIPIENT", 26, lambda row: row["address"], rank=7, most=40),
         Column("MESSAGE-ID", 30, lambda row: row["message_id"] or "-", from_width=118),
         Column("LAST ERROR", 0, lambda row: row["error"] or row["reason"] or row["stopped"]),
     ]

@@ -34,7 +34,8 @@ def columns(now: int) -> list[Column]:
         return clock(row["next_at"], now) if row["enabled"] else "-"
 
     def left(row: Row) -> str:
-        return soon(row["next_at"], now) if row["enabled"] and row["next_at"] is not None else "-"
+        known = row["enabled"] and row["next_at"] is not None
+        return soon(row["next_at"], now).removeprefix("in ") if known else "-"
 
     def last(row: Row) -> Cell:
         word = outcome_of(row["last"])
@@ -45,9 +46,9 @@ def columns(now: int) -> list[Column]:
 
     return [
         Column("STATE", 10, lambda row: STATES[state_of(row)], keep=True),
-        Column("NAME", 18, lambda row: row["name"], keep=True),
+        Column("NAME", 21, lambda row: row["name"], keep=True, most=40),
         Column("NEXT", 13, following, rank=9),
-        Column("IN", 9, left, rank=8),
+        Column("IN", 6, left, rank=8),
         Column("LAST", 10, last, rank=7),
         Column("AT", 13, when, from_width=96, rank=3),
         Column("CRON", 12, lambda row: row["cron"], rank=4, least=9),

@@ -14,13 +14,16 @@ from tui.format import fit
 from tui.widgets.lines import BLANK, Line, Span
 
 Cell = str | Span
+AMPLE = 24
+"""Cells of a column that takes what is left; of what it has beyond, half goes to columns that can grow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` in cells (0: takes what is left, and needs `least`); `from_width`: the list's width from which it is
-    shown. Too narrow, the column with the lowest `rank` goes first, one that is to `keep` never. `order` is what a
-    list that is all in memory is sorted by on this column. `extra` ones are shown only when they are chosen."""
+    """`width` in cells (0: takes what is left, and needs `least`), which grows to `most` where there is room;
+    `from_width`: the list's width from which it is shown. Too narrow, the column with the lowest `rank` goes first, one
+    that is to `keep` never. `order` is what a list that is all in memory is sorted by on this column. `extra` ones are
+    shown only when they are chosen."""
 
     title: str
     width: int
@@ -30,6 +33,7 @@ class Column:
     keep: bool = False
     rank: int = 5
     least: int = 8
+    most: int = 0
     order: Callable[[Any], Any] | None = None
     extra: bool = False
 
@@ -77,10 +81,21 @@ def _aside(columns: Sequence[Column], width: int, steps: int) -> list[Column]:
 
 def _laid_out(columns: Sequence[Column], width: int, aside: int = 0) -> list[tuple[Column, int]]:
     shown = _aside(columns, width, aside) if aside else fitting(columns, width)
-    fixed = sum(column.width + 1 for column in shown if column.width)
-    rest = max(8, width - fixed - 1)
-    flexible = sum(not column.width for column in shown) or 1
-    return [(column, column.width or rest // flexible) for column in shown]
+    flexible = sum(not column.width for column in shown)
+    left = width - sum(column.width + 1 for column in shown if column.width) - 1
+    grown = _grown(shown, max(0, (left - AMPLE * flexible) // 2 if flexible else left))
+    rest = max(8, left - sum(grown.values()))
+    return [(column, column.width + grown.get(column.title, 0) or rest // flexible) for column in shown]
+
+
+def _grown(shown: Sequence[Column], spare: int) -> dict[str, int]:
+    """How many of the spare cells go to which column, by title: the most important one takes what it can first."""
+    grown = {}
+    for column in sorted(shown, key=lambda column: -column.rank):
+        if more := min(spare, max(0, column.most - column.width) if column.width else 0):
+            grown[column.title] = more
+            spare -= more
+    return grown
 
 
 def header(
