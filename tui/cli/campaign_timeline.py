@@ -18,7 +18,11 @@ MOST = 10_000
 @click.option("--next", "coming", type=click.IntRange(0, MOST), default=20, show_default=True, help="So many to come.")
 @click.pass_obj
 def timeline(session: Session, name: str, past: int, coming: int) -> None:
-    """Its sends around now: what was sent, planned against actual, and what comes, each with the gap before it."""
+    """Its sends around now: what was sent, planned against actual, and what comes, each with the gap before it.
+
+    What comes is told by the plan. Where a cap or another campaign holds it up it leaves later, by its own gap:
+    `campaign forecast` reckons with that.
+    """
     from storage import sends
     from tui.cli.times import now_us
     from tui.format import off_plan
