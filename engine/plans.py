@@ -17,7 +17,7 @@ from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
 from engine.overlaps import left_out, not_before, others_of
 from engine.planning.limits import Limits
-from engine.planning.opening import NEVER, of_person, opens, parsed
+from engine.planning.opening import NEVER, of_person, opener, opens, parsed
 from engine.planning.pacing import Pacing, Slot, plan
 from engine.write_behind import WriteBehind
 from storage.errors import PacelineError, RefusedError
@@ -107,16 +107,16 @@ def own_time(campaign: Campaign, limits: Limits) -> Callable[[int, str], int]:
     windows = windows_of(campaign, limits)
     if not asked_fields(windows):
         return lambda due, fields: due
-    known: dict[str, list[Window]] = {}
+    known: dict[str, Callable[[int], int | None]] = {}
 
     def own(due: int, fields: str) -> int:
-        theirs = known.get(fields)
-        if theirs is None:
-            theirs = [of_person(window, fields) for window in windows]
+        opening = known.get(fields)
+        if opening is None:
+            opening = opener([of_person(window, fields) for window in windows])
             if len(known) < MOST_KNOWN:
-                known[fields] = theirs
-        opening = opens(theirs, due)
-        return due if opening >= NEVER else opening
+                known[fields] = opening
+        opens = opening(due)
+        return due if opens is None else opens
 
     return own
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,18 @@ def opens(windows: list[Window], at: int) -> int:
             return moment
         moment = latest
     return NEVER
+
+
+def opener(windows: list[Window]) -> Callable[[int], int | None]:
+    """`opens` of these windows, made once for many questions; its answer is None when there is no such time."""
+    if len(windows) == 1:
+        return windows[0].opener
+
+    def opening(at: int) -> int | None:
+        found = opens(windows, at)
+        return None if found >= NEVER else found
+
+    return opening
 
 
 class Openings:

@@ -23,6 +23,8 @@ LAST = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 """Nothing is open from here on: Python's dates end at 9999."""
 _KEPT = 256
 """Weeks that one timeline keeps, about 1 KB each; planning goes forward and needs few of them again."""
+_AHEAD = 52 * WEEK // SECOND
+"""Changes of the offset are looked for so far at once (s): for each week alone that is half of what it costs."""
 _EPOCH = date(1970, 1, 1)
 _DAY_SECONDS = DAY // SECOND
 
@@ -42,6 +44,8 @@ class Timeline:
         self._weeks: dict[int, Intervals] = {}
         self._plain: dict[int, Intervals] = {}
         """By offset from UTC (s), the first week of 1970: a week without a change of it or days off is the same."""
+        self._stretches: tuple[int, int, list[tuple[int, int, int]]] = (0, 0, [])
+        """[since, until) (s), and the stretches of one offset in it: where the weeks last worked out lie."""
         self._span = (0, 0, 0)
         self._seen = (0, 0, 0)
         """[since, opens, closes): the opening last looked up, and since when nothing else is open. The next message of
@@ -58,12 +62,15 @@ class Timeline:
         since, opens, closes = self._seen
         if since <= at < closes:
             return at if at > opens else opens
-        found = self._of_week(at) or next(self.following(at), None)
+        found = self._near(at) or next(self.following(at), None)
         if found is None:
             return None
         opens, closes = found
-        self._seen = (min(at, opens), opens, closes)
-        return max(at, opens)
+        if at > opens:
+            self._seen = (opens, opens, closes)
+            return at
+        self._seen = (at, opens, closes)
+        return opens
 
     def following(self, at: int) -> Iterator[tuple[int, int]]:
         """[opens, closes) from the one that holds `at`, or the next; it ends where nothing opens for 400 days.
@@ -109,11 +116,17 @@ class Timeline:
         self._span = (opens, closes, closes if closes - at <= FAR else closes - FAR)
         return opens, closes
 
-    def _of_week(self, at: int) -> tuple[int, int] | None:
-        """The first of `following` where it lies in the week of `at`, as most do: half its time."""
-        opens, closes = self._week(at // WEEK)
+    def _near(self, at: int) -> tuple[int, int] | None:
+        """The first of `following` where it lies in the week of `at` or the next one, as nearly all do: a third of its
+        time."""
+        number = at // WEEK
+        opens, closes = self._weeks.get(number) or self._week(number)
         place = bisect_right(closes, at)
-        return (opens[place], closes[place]) if place < len(opens) else None
+        if place == len(opens):
+            # What closes behind `at` in a later week is the first of it.
+            opens, closes = self._weeks.get(number + 1) or self._week(number + 1)
+            place = 0
+        return (opens[place], closes[place]) if opens else None
 
     def _week(self, number: int) -> Intervals:
         found = self._weeks.get(number)
@@ -128,15 +141,24 @@ class Timeline:
             return (), ()
         if self.always:
             return (start * SECOND,), (end * SECOND,)
-        stretches = list(steady_stretches(self.zone, start, end))
+        stretches = self._steady(start, end)
         if len(stretches) > 1 or self._regions or self._closed:
             return self._in_stretches(stretches)
         offset = stretches[0][2]
-        if offset not in self._plain:
-            self._plain[offset] = self._in_stretches([(0, end - start, offset)])
-        opens, closes = self._plain[offset]
+        if (plain := self._plain.get(offset)) is None:
+            plain = self._plain[offset] = self._in_stretches([(0, end - start, offset)])
         begin = start * SECOND
-        return tuple(begin + at for at in opens), tuple(begin + at for at in closes)
+        return tuple([begin + at for at in plain[0]]), tuple([begin + at for at in plain[1]])
+
+    def _steady(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """`steady_stretches` of a week, cut out of those of many."""
+        since, until, stretches = self._stretches
+        if not since <= start < end <= until:
+            until = start + _AHEAD
+            stretches = list(steady_stretches(self.zone, start, until))
+            self._stretches = (start, until, stretches)
+        return [(max(since, start), min(until, end), offset) for since, until, offset in stretches
+                if since < end and start < until]  # fmt: skip
 
     def _in_stretches(self, stretches: Iterable[tuple[int, int, int]]) -> Intervals:
         found: list[tuple[int, int]] = []

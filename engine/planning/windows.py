@@ -8,7 +8,7 @@ open what the evening before has begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -115,6 +115,11 @@ class Window:
     def next_open(self, at: int) -> int | None:
         """`at` itself when it is open, else when the window opens next. None: not within 400 days."""
         return self._timeline.next_open(at)
+
+    @property
+    def opener(self) -> Callable[[int], int | None]:
+        """`next_open` for many questions, without the way through the window."""
+        return self._timeline.next_open
 
     def openings(self, start: int) -> Iterator[tuple[int, int]]:
         """[opens, closes) from the one that holds `start` (us), or the next, without end; one may come in parts that

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from storage.errors import UsageError
 from storage.model import DAY, SECOND
 
-_LOOK = 7 * DAY // 2 // SECOND
+_LOOK = 6 * DAY // SECOND
 """How far apart offsets are compared (s): from 1970 on no zone of tzdata 2025b changes its offset twice in 6.9 days."""
 
 
