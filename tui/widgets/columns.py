@@ -7,7 +7,6 @@ keeps its first columns and shows what follows further on.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tui.format import fit
@@ -18,8 +17,7 @@ AMPLE = 24
 """Cells of a column that takes what is left; of what it has beyond, half goes to columns that can grow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """`width` in cells (0: takes what is left, and needs `least`), which grows to `most` where there is room;
     `from_width`: the list's width from which it is shown. Too narrow, the column with the lowest `rank` goes first, one
     that is to `keep` never. `order` is what a list that is all in memory is sorted by on this column. `extra` ones are
@@ -44,7 +42,7 @@ def chosen(columns: Sequence[Column], titles: Sequence[str] | None) -> list[Colu
     if titles is None:
         return [column for column in columns if not column.extra]
     wanted = [column for column in columns if column.keep or column.title in titles]
-    return [replace(column, from_width=0, rank=column.rank + (10 if column.extra else 0)) for column in wanted]
+    return [column._replace(from_width=0, rank=column.rank + (10 if column.extra else 0)) for column in wanted]
 
 
 def _needed(columns: Sequence[Column]) -> int:
@@ -71,11 +69,11 @@ def _pinned(columns: Sequence[Column]) -> int:
 
 def _aside(columns: Sequence[Column], width: int, steps: int) -> list[Column]:
     front = _pinned(columns)
-    shown = [replace(column, from_width=0) for column in columns[:front]]
+    shown = [column._replace(from_width=0) for column in columns[:front]]
     for column in columns[front + steps :]:
         if _needed(shown) >= width:
             break
-        shown.append(replace(column, from_width=0))
+        shown.append(column._replace(from_width=0))
     return shown
 
 
