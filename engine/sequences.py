@@ -128,7 +128,7 @@ async def steps_of(context: Context, campaign_id: int) -> CampaignSteps:
 async def decide(context: Context, one: Ended, sequence: CampaignSteps) -> Following:
     """What comes after one message, with an eye on the other campaigns that write to its person."""
     now = context.clock.now()
-    what = await _beside(context, after(one, sequence, context.config.zone, now), one, sequence, now)
+    what = await _beside(context, after(one, sequence, now), one, sequence, now)
     return replace(what, seen=one, version=sequence.campaign.version)
 
 
@@ -170,7 +170,7 @@ async def _wake_completed(context: Context, known: dict[int, CampaignSteps]) -> 
             await context.store.activate_campaign(sequence.campaign.id, event, execution="resume")
 
 
-def after(one: Ended, sequence: CampaignSteps, zone: str, now: int) -> Following:
+def after(one: Ended, sequence: CampaignSteps, now: int) -> Following:
     """What comes after one message; where nothing does, `skipped` says why. Pure but for the sequence it is given."""
     step = next((step for step in sequence.steps if step.position == one.position + 1), None)
     if step is None:
@@ -184,7 +184,7 @@ def after(one: Ended, sequence: CampaignSteps, zone: str, now: int) -> Following
             waits = now < began + within
             return Following(one.job_id, waits=waits, skipped="" if waits else "not accepted")
         began = max(began, one.accepted_at)
-    return _planned(one, sequence, step, began, zone)
+    return _planned(one, sequence, step, began)
 
 
 def _ends(one: Ended, campaign: Campaign, step: Step) -> str:
@@ -213,13 +213,13 @@ def _goes_on(one: Ended, campaign: Campaign) -> bool:
     return bool(campaign.settings.get("after_failure", "stop") == "next")
 
 
-def _planned(one: Ended, sequence: CampaignSteps, step: Step, began: int, zone: str) -> Following:
+def _planned(one: Ended, sequence: CampaignSteps, step: Step, began: int) -> Following:
     campaign, ways = sequence.campaign, sequence.ways[step.id]
     # Who was written to through one account is written to through it again.
     own = one.queues.get(ways[0].account.channel)
     way = next((way for way in ways if way.queue_id == own), None) or routes.route_for(ways, one.recipient_id)
     windows = plans.windows_of(campaign, way.limits)
-    due = due_after(began, Wait.from_dict(step.wait), windows, zone=zone, fields=one.fields)
+    due = due_after(began, Wait.from_dict(step.wait), windows, zone=way.limits.zone, fields=one.fields)
     detail = plans.why_held(way.factory, one.address, one.fields, one.profile)
     domain = plans.sender_domain(way)
     return Following(

@@ -211,3 +211,16 @@ async def test_what_one_account_cannot_send_goes_through_the_other(world: Sequen
     await world.finish()
     assert world.events("campaign.overflowed")
     agrees(world, told, began)
+
+
+async def test_business_days_without_a_window_are_those_of_the_account(world: SequenceWorld) -> None:
+    """Ten minutes past midnight on a Thursday in Berlin is still Wednesday in the zone of the configuration."""
+    world.set_clock("2026-06-11T00:10:00+02:00")
+    world.accounts = {"one": {"zone": "Europe/Berlin"}}
+    await world.start()
+    await draft(world, 20, pacing=EVERYTHING, steps=[{"subject": "Again", "text": "?", "wait": "2 business days"}])
+    await world.call("campaign.start", name="c")
+    began, told = world.clock.now(), foretold(world)
+    await world.finish()
+    assert set(sent(world, "Europe/Berlin")) == {("one", "2026-06-11"), ("one", "2026-06-15")}
+    agrees(world, told, began)
