@@ -174,7 +174,8 @@ class Line:
     def put_back(self, job: Waiting) -> None:
         """To be looked at again at its new due time."""
         heapq.heappush(self.later, job)
-        self._look()
+        if self.next is None or job < self.next:
+            self.next = job
 
     def due_before(self, before: int, steps: Collection[int], limit: int) -> list[Waiting]:
         """Jobs of these steps that were never tried and are due before a time (us), the earliest `limit` of them."""

@@ -52,10 +52,17 @@ class _Network:
 
     def _together(self) -> None:
         while True:
-            queue = min(self._queues, key=lambda one: one.wakes)
-            if queue.wakes >= NEVER:
+            first: SimulatedQueue | None = None
+            soonest = then = NEVER
+            for queue in self._queues:
+                wakes = queue.wakes
+                if wakes < soonest:
+                    first, soonest, then = queue, wakes, soonest
+                elif wakes < then:
+                    then = wakes
+            if first is None:
                 return
-            queue.run(min((other.wakes for other in self._queues if other is not queue), default=NEVER))
+            first.run(then)
 
     def _arrive(self, place: int, line: Line, job: Waiting, origin: int) -> None:
         """Give a job to the queue at `place`; the one that it comes from must not run past it."""

@@ -56,14 +56,12 @@ class SimulatedQueue:
         choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
         self.lines = [Line(lane, choosy) for lane in station.lanes]
         self.in_own_time = any(line.choosy for line in self.lines)
+        """Whether any person may have a time of its own."""
         self.in_order = self.in_own_time or sum(line.across for line in self.lines) > 1
         """Whether lanes are looked at in their turn, for what one of them does to those behind it."""
-        """Whether any person may have a time of its own."""
         self.live = [line for line in self.lines if line.next is not None or line.lane.flying]
         self.now, self.rng, self.measured, self.policy = now, rng, measured, station.policy
         self.hand, self.relieve, self.relieve_at = hand, relieve, now
-        self.linked = hand is not None or relieve is not None
-        """Whether other queues may give it jobs, or it them."""
         self.wakes, self.held_by = now, ""
         """When it goes on by itself (us), and what holds it until then."""
         self.horizon = FAR
@@ -102,7 +100,7 @@ class SimulatedQueue:
             if line is None:
                 if ends and ends[0][0] < opens:
                     # Behind a window the head may be another one by then, which is held by something else.
-                    opens = ends[0][0] if self.linked or by == WINDOW else self._ends_before(opens)
+                    opens = ends[0][0] if by == WINDOW else self._ends_before(opens, by)
             elif len(ends) >= concurrency:
                 opens, by = ends[0][0], CONCURRENCY
             else:
@@ -139,7 +137,9 @@ class SimulatedQueue:
     def arrive(self, line: Line, job: Waiting) -> None:
         """Another job for a line of this queue, due from now on."""
         line.put_back(job)
-        self.wakes = min(self.wakes, max(job.due, self.now))
+        wakes = job.due if job.due > self.now else self.now
+        if wakes < self.wakes:
+            self.wakes = wakes
         if line not in self.live:
             self.live = [one for one in self.lines if one is line or one in self.live]
             self.most = max(one.turn for one in self.live)
@@ -171,21 +171,26 @@ class SimulatedQueue:
             self.holds.append(Hold(begin, self.now, by))
         self.holding = (self.now, by)
 
-    def _ends_before(self, opens: int) -> int:
-        """What is in flight ends while nothing can begin before `opens` (us); when to look again."""
+    def _ends_before(self, opens: int, by: str) -> int:
+        """What is in flight ends while nothing can begin before `opens` (us), held by `by`, and no other queue has
+        anything to do; when to look again."""
         ends = self.ends
-        while ends and ends[0][0] < opens:
-            ended, line = ends[0][0], ends[0][2]
-            full = line.busy >= line.concurrency
-            if not self._end(*heapq.heappop(ends)) or full:
+        while ends and (ended := ends[0][0]) < opens and ended <= self.horizon:
+            line = ends[0][2]
+            full, head = line.busy >= line.concurrency, line.next
+            self._wait(ended, by)
+            if not self._end(*heapq.heappop(ends)) or full or line.next is not head:
                 return ended
-        return opens
+        return min(ends[0][0], opens) if ends else opens
 
     # which campaign
 
     def _next(self) -> tuple[Line | None, int, str]:
         """The lane that begins now; else when the first one may, and what holds it."""
         now, soonest, held_by = self.now, FAR, PLAN
+        if len(self.live) == 1:
+            opens, by = self._opens(self.live[0])
+            return (self.live[0] if opens <= now else None), opens, by if opens < FAR else PLAN
         first: Line | None = None
         best, waits_in_turn = _LAST, False
         for line in sorted(self.live, key=self._rank) if self.in_order and len(self.live) > 1 else self.live:
