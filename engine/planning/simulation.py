@@ -96,7 +96,7 @@ class SimulatedQueue:
         while True:
             while ends and ends[0][0] <= self.now:
                 self._end(*heapq.heappop(ends))
-            line, opens, by = self._next()
+            line, opens, by = self._before_heads() or self._next()
             if line is None:
                 if ends and ends[0][0] < opens:
                     # Behind a window the head may be another one by then, which is held by something else.
@@ -184,6 +184,15 @@ class SimulatedQueue:
         return min(ends[0][0], opens) if ends else opens
 
     # which campaign
+
+    def _before_heads(self) -> tuple[None, int, str] | None:
+        """A claim looks at nobody while the queue's minimum gap lasts: to look at somebody whose domain is not free yet
+        would put them behind others."""
+        if not (self.limits.domain_gap and self.limits.min_gap):
+            return None
+        opens = after(self.last_start, self.limits.min_gap << self.throttle, self.now)
+        due = any(line.next is not None and line.next.due <= self.now for line in self.live)
+        return (None, opens, MINIMUM_GAP) if due and opens > self.now else None
 
     def _next(self) -> tuple[Line | None, int, str]:
         """The lane that begins now; else when the first one may, and what holds it."""

@@ -154,3 +154,15 @@ def test_what_holds_another_campaign_after_the_last_message_binds_nothing() -> N
     limits = Limits(caps=(Cap(2, MINUTE),))
     told = forecast(lambda draw: [Station(QueueNow(limits), [mine, tomorrow])], now=START, seed=1)
     assert [(day.sends, day.bound_by) for day in told.days] == [(10, "2/min")]
+
+
+def test_nobody_asks_for_a_domain_before_the_gap_of_the_queue_is_over() -> None:
+    """Overdue messages keep their order: the second one's domain is free when the queue's own gap is."""
+    jobs = (
+        Waiting(START - 3, 1, 0, "one.example"),
+        Waiting(START - 2, 2, 0, "one.example"),
+        Waiting(START - 1, 3, HOUR, "two.example"),
+    )
+    station = Station(QueueNow(Limits(min_gap=3 * MINUTE, domain_gap=30 * SECOND)), [Lane("c", jobs)])
+    (run,) = simulate([station], now=START, rng=random.Random(1))
+    assert begun(run) == [START, START + 3 * MINUTE, START + 3 * MINUTE + HOUR]
