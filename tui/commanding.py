@@ -48,7 +48,9 @@ class Commanding(Acting, Going):
 
         match parse(line, self.now()):
             case Go(mode, narrowed):
-                self.action_view(mode)
+                opened = self.go_to(mode)
+                if opened is not None:
+                    await opened
                 if narrowed and self.view is not None:
                     self.view.narrow(narrowed)
             case Show(scope, name):

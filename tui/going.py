@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual.widget import AwaitMount
+
 from tui.base import ConsoleBase
 
 
@@ -22,14 +24,19 @@ class Going(ConsoleBase):
         self.kept.keep_text("view", self.current_mode)
 
     def action_view(self, name: str) -> None:
-        """Open a view; the open one goes back to its top. What was said belonged to the view that is left."""
+        """Open a view; the open one goes back to its top."""
+        self.go_to(name)
+
+    def go_to(self, name: str) -> AwaitMount | None:
+        """The same, for who has more to do there: a view that is opened for the first time can be waited for. What was
+        said belonged to the view that is left."""
         self.say("")
         if name != self.current_mode:
             self._last_mode = self.current_mode
-            self.switch_mode(name)
-        else:
-            while len(self.screen_stack) > 1:
-                self.pop_screen()
+            return self.switch_mode(name)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        return None
 
     def action_last_view(self) -> None:
         self.action_view(self._last_mode)
