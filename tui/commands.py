@@ -16,8 +16,8 @@ import click
 from click.core import ParameterSource
 
 from storage.errors import PacelineError, UsageError
-from storage.filter_terms import quoted
 from tui.actions import ACTIONS, Action
+from tui.list_words import narrowed
 from tui.looks import LOOKS, Look
 from tui.lookup import action as action_of
 
@@ -216,10 +216,9 @@ def parse(line: str, now: int) -> Command | None:
         return Do(action_of("campaign.resolve"), words[2])
     path, context = _read(words)
     if path in LISTS:
-        return Go(LISTS[path], str(context.params.get("text") or ""))
+        return Go(LISTS[path], narrowed(path, context))
     if path in PAGES:
-        narrowed = _inbox_filter(context) if path[0] == "inbox" else str(context.params.get("text") or "")
-        return Run(RUNS[PAGES[path]], narrowed)
+        return Run(RUNS[PAGES[path]], narrowed(path, context))
     if path in SHOWS:
         named = next(value for key in ("name", "job_id", "inbox_id") if (value := context.params.get(key)) is not None)
         return Show(SHOWS[path], str(named))
@@ -232,20 +231,6 @@ def _names_command(words: Sequence[str]) -> bool:
 
     group = cli.get_command(click.Context(cli), words[0])
     return len(words) > 1 and isinstance(group, click.Group) and words[1] in group.list_commands(click.Context(group))
-
-
-def _inbox_filter(context: click.Context) -> str:
-    """The options of `inbox list` in the language of its page, which shows pages and so needs no `--limit`."""
-    given = context.params
-    for name in ("limit", "before"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} is for the command line", hint="paceline inbox list --help")
-    terms = (
-        f"kind:{','.join(given['kinds'])}" if given["kinds"] else "",
-        "state:unmatched" if given["unmatched"] else "",
-        f"campaign:{quoted(str(given['campaign']))}" if given["campaign"] else "",
-    )
-    return " ".join(term for term in terms if term)
 
 
 def _unknown(words: Sequence[str]) -> PacelineError:

@@ -53,6 +53,28 @@ def test_the_words_are_those_of_the_command_line() -> None:
     assert parse("   ", NOON) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("approval list -c prospects", Go("approvals", "campaign:prospects")),
+        ("job list --state failed,uncertain --campaign 'a b'", Go("jobs", 'state:failed,uncertain campaign:"a b"')),
+        ("job list --failed --kind sync --kind send --since 7d", Go("jobs", "state:failed kind:sync,send since:7d")),
+        ("job list --batch 7 --filter try:>3", Go("jobs", "try:>3 batch:7")),
+        ("job list --error '550 5.1.1 user unknown'", Go("jobs", 'error:"550 5.1.1 user unknown"')),
+    ],
+)
+def test_the_options_of_a_list_narrow_its_view(line: str, command: Go) -> None:
+    assert parse(line, NOON) == command
+
+
+@pytest.mark.parametrize(
+    "line", ["job list --limit 5", "approval list --decided", "alarm list --all", "queue list --json"]
+)
+def test_an_option_that_a_view_has_no_words_for_is_refused_and_not_left_out(line: str) -> None:
+    with pytest.raises(UsageError, match=f"{line.split()[2]} is for the command line"):
+        parse(line, NOON)
+
+
 def test_every_action_for_a_thing_with_a_name_can_be_asked_for() -> None:
     named = {one for one in ACTIONS if one.twin and one.scope in NAMED}
     assert {one.words for one in BY_WORDS.values()} == {one.words for one in named}
