@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from engine.planning.caps import Cap
 from engine.planning.lanes import Hold, Run
-from engine.planning.simulation import GAP, PLAN, WINDOW
+from engine.planning.simulated_gate import WINDOW
+from engine.planning.simulation import GAP, PLAN
 from storage.model import DAY, HOUR
 
 PACING = "pacing"

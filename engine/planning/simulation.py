@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import heapq
 import random
-from bisect import bisect_left
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
-from engine.feedback import GOOD_FOR_RATE
-from engine.planning.caps import Cap
 from engine.planning.lanes import Hold, Line, Run, Station, Waiting
-from engine.planning.opening import NEVER, Openings
-from engine.planning.sharing import MOST, PATIENCE
+from engine.planning.opening import NEVER
+from engine.planning.sharing import PATIENCE
+from engine.planning.simulated_gate import MINIMUM_GAP, WINDOW, SimulatedGate
 from engine.retry import next_due
 from storage.dispatch import after
 from storage.domains import place_in_line
-from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
-from storage.model import DAY
 from storage.shares import AGEING, HIGHEST, ROUND, SAVED_ROUNDS
 
-PLAN, GAP, WINDOW, CONCURRENCY, MINIMUM_GAP, WARM_UP = "plan", "gap", "window", "concurrency", "minimum gap", "warm-up"
-_DAY = Cap(1, DAY, calendar=True)
+PLAN, GAP, CONCURRENCY = "plan", "gap", "concurrency"
 FAR = 1 << 62
 """Later than anything happens."""
 _LAST = (0, FAR, FAR)
@@ -51,8 +45,9 @@ class SimulatedQueue:
         relieve: Relieve | None = None,
     ) -> None:
         queue, measured = station.queue, station.measured
-        self.queue, self.limits = queue, queue.limits
-        self.openings = Openings(queue.limits.window)
+        self.limits = queue.limits
+        self.gate = SimulatedGate(queue)
+        self.openings = self.gate.openings
         choosy = self.openings.own_zones or bool(queue.limits.domain_gap)
         self.lines = [Line(lane, choosy) for lane in station.lanes]
         self.in_own_time = any(line.choosy for line in self.lines)
@@ -66,10 +61,7 @@ class SimulatedQueue:
         """When it goes on by itself (us), and what holds it until then."""
         self.horizon = FAR
         self.refused = measured.transient + measured.permanent
-        self.last_start, self.spaced_start = queue.last_start, queue.spaced_start
-        self.starts = list(queue.starts)
-        self.throttle, self.good = queue.throttle, 0
-        self.warm_days, self.warm_on = queue.warm_days, queue.warm_on
+        self.spaced_start = queue.spaced_start
         self.domains = dict(queue.domains)
         self.ends: list[tuple[int, int, Line, Waiting, int]] = []
         """What is in flight: when it ends, a number, its lane and job, when it began."""
@@ -79,10 +71,6 @@ class SimulatedQueue:
         self.holds: list[Hold] = []
         self.holding = (now, "")
         """Since when (us) it waits for what, beyond `holds`."""
-        self.gate: GateLimits
-        self.caps: list[tuple[Ceiling, str]]
-        self.known_until = 0
-        """Until when `gate` and `caps` are what the gate counts."""
         self.flying = [(line, job) for line in self.lines for job in line.lane.flying]
 
     def run(self, horizon: int = FAR) -> None:
@@ -104,7 +92,7 @@ class SimulatedQueue:
             elif len(ends) >= concurrency:
                 opens, by = ends[0][0], CONCURRENCY
             else:
-                opens, by = self._gate()
+                opens, by = self.gate.opens(self.now)
                 if opens <= self.now and line.next is not None:
                     self._begin(line, line.next)
                     continue
@@ -146,17 +134,8 @@ class SimulatedQueue:
 
     def room(self, now: int) -> tuple[int, int]:
         """How many more messages than those that it has may begin today, and when its day ends (us)."""
-        ends = _DAY.bounds(now, ZoneInfo(self.limits.zone))[1]
-        if now >= self.known_until:
-            self._know_limits(now)
-        room, starts = 0 if now < self.queue.closed_until else MOST, self.starts
-        for cap, _ in self.caps:
-            if len(starts) >= cap.n and frees_at(cap, starts[-cap.n], now) > now:
-                return 0, ends
-            if cap.period >= DAY:
-                used = len(starts) - bisect_left(starts, cap.since if cap.until else now - cap.period + 1)
-                room = min(room, cap.n - used)
-        return max(0, room - sum(line.count_before(ends, room) for line in self.live)), ends
+        room, ends = self.gate.room(now)
+        return max(0, room - sum(line.count_before(ends, room) for line in self.live)) if room else 0, ends
 
     def _wait(self, until: int, by: str) -> None:
         if by != self.holding[1]:
@@ -190,7 +169,7 @@ class SimulatedQueue:
         would put them behind others."""
         if not (self.limits.domain_gap and self.limits.min_gap):
             return None
-        opens = after(self.last_start, self.limits.min_gap << self.throttle, self.now)
+        opens = self.gate.after_minimum_gap(self.now)
         due = any(line.next is not None and line.next.due <= self.now for line in self.live)
         return (None, opens, MINIMUM_GAP) if due and opens > self.now else None
 
@@ -244,12 +223,12 @@ class SimulatedQueue:
                 return (FAR if head is None else head.due), WINDOW
         if head.gap:
             last = self.spaced_start if line.across else line.last_start
-            return max(head.due, after(last, head.gap << self.throttle, now)), GAP
+            return max(head.due, after(last, head.gap << self.gate.throttle, now)), GAP
         return now, ""
 
     def _in_own_time(self, line: Line, head: Waiting | None) -> Waiting | None:
         """The first job of a lane whose person may be written to now; those before it are moved to their time."""
-        now, hours, gap = self.now, line.lane.hours, self.limits.domain_gap << self.throttle
+        now, hours, gap = self.now, line.lane.hours, self.limits.domain_gap << self.gate.throttle
         windowed = bool(hours) or self.openings.own_zones
         while head is not None and head.due <= now:
             later, keeps = self.openings.of(hours, head.fields, now) if windowed else 0, False
@@ -268,48 +247,16 @@ class SimulatedQueue:
             head = line.next
         return head
 
-    # whether the queue lets anything begin
-
-    def _gate(self) -> tuple[int, str]:
-        """The limit of the whole queue that opens last, with the time (us); not later than now: all are open."""
-        now = self.now
-        if now < self.queue.closed_until:
-            return self.queue.closed_until, self.queue.closed_by
-        if self.limits.window is not None and (opens := self.openings.of_queue(now)):
-            return opens, WINDOW
-        if now >= self.known_until:
-            self._know_limits(now)
-        latest, by = 0, ""
-        if self.gate.min_gap:
-            latest, by = after(self.last_start, self.gate.min_gap << self.throttle, now), MINIMUM_GAP
-        starts = self.starts
-        for cap, words in self.caps:
-            if len(starts) >= cap.n and (opens := frees_at(cap, starts[-cap.n], now)) > latest:
-                latest, by = opens, words
-        return latest, by
-
-    def _know_limits(self, now: int) -> None:
-        """Work out what the gate counts until the present calendar period ends."""
-        self.gate, _, self.known_until = self.limits.at_gate(now)
-        self.caps = [
-            (throttled(cap, self.throttle), str(own)) for cap, own in zip(self.gate.caps, self.limits.caps, strict=True)
-        ]
-        if self.gate.warmup is not None:
-            self.caps.append((warmed(self.gate.warmup, self.warm_days, self.warm_on), WARM_UP))
-
     # one attempt
 
     def _begin(self, line: Line, job: Waiting) -> None:
         now = self.now
         line.take(job)
-        self.last_start = line.last_start = now
+        self.gate.begins(now)
+        line.last_start = now
         if line.across:
             self.spaced_start = now
-        self.starts.append(now)
         line.run.begun.append(now)
-        warmup = self.gate.warmup
-        if warmup is not None and self.warm_on < warmup.since:
-            self.warm_days, self.warm_on = self.warm_days + 1, warmup.since
         if job.domain and self.limits.domain_gap:
             self.domains[job.domain] = (now, max(now, self.domains.get(job.domain, (0, 0))[1]))
         if len(self.live) > 1:
@@ -334,11 +281,11 @@ class SimulatedQueue:
         line.busy -= 1
         line.run.ended = ended
         chance = self.rng.random() if self.refused else 1.0
-        throttle = self.throttle
+        throttle = self.gate.throttle
         if accepted := chance >= self.refused:
             line.run.sent.append(ended)
             if throttle:
-                self._recover()
+                self.gate.recovers()
             if self.hand is not None:
                 self.hand(line, job, ended, True)
         else:
@@ -347,11 +294,11 @@ class SimulatedQueue:
             self.live = [other for other in self.live if other is not line]
             self.most = max((other.turn for other in self.live), default=0)
             return False
-        return accepted and self.throttle == throttle
+        return accepted and self.gate.throttle == throttle
 
     def _refuse(self, line: Line, job: Waiting, began: int, ended: int, *, for_ever: bool) -> None:
         if self.rng.random() < self.measured.unspent:
-            del self.starts[bisect_left(self.starts, began)]
+            self.gate.gives_back(began)
         budget = job.budget_at if job.budget_at is not None else began
         due = None
         if not for_ever:
@@ -362,9 +309,3 @@ class SimulatedQueue:
                 self.hand(line, job, ended, False)
         else:
             line.put_back(job._replace(due=due, tries=job.tries + 1, budget_at=budget))
-
-    def _recover(self) -> None:
-        self.good += 1
-        if self.good >= GOOD_FOR_RATE:
-            self.good, self.throttle = 0, self.throttle - 1
-            self.known_until = 0
