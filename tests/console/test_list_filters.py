@@ -224,3 +224,19 @@ async def test_frozen_a_filter_that_comes_again_is_read_again(failing: World, li
 )
 def test_filtered(draws: Compare, keys: tuple[str, ...], size: tuple[int, int]) -> None:
     assert draws(*keys, size=size)
+
+
+@pytest.mark.parametrize(
+    ("key", "nothing", "hint"),
+    [("2", "No campaign yet: A makes one.", "A new campaign"), ("3", "There are no jobs yet.", "A new job")],
+)
+async def test_an_empty_list_says_how_to_begin_and_offers_nothing_that_needs_a_row(
+    world: World, link: RecordingLink, key: str, nothing: str, hint: str
+) -> None:
+    async with console(world, link).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press(key)
+        await until(pilot, lambda: nothing in pilot.app.screen.query_one("#head", Lines).text)
+        await until(pilot, lambda: hint in hints(pilot))
+        assert "mark" not in hints(pilot)
+        assert "enter" not in hints(pilot)

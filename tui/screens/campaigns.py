@@ -115,7 +115,6 @@ def columns_at(now: int) -> list[Column]:
 WHY_ROWS = 2
 """A sentence that is cut loses what helps: it stands at its end."""
 NO_MATCH = " No campaign matches."
-NO_CAMPAIGN = " No campaign yet: paceline campaign new NAME --account ACCOUNT --template FILE"
 
 
 class CampaignsScreen(WholeFilteredScreen):
@@ -148,7 +147,7 @@ class CampaignsScreen(WholeFilteredScreen):
         self.crumb_right = (
             f"{count(len(rows))} of {plural(every, 'campaign')}" if self.shown.terms else plural(every, "campaign")
         )
-        nothing = ((NO_MATCH if every else NO_CAMPAIGN, ""),)
+        nothing = ((NO_MATCH if every else f" No campaign yet: {self.named('campaign.new')} makes one.", ""),)
         self.show_table(self.in_order(rows, now), lambda row: row["id"], now, nothing)
         self.redraw_for_cursor()
 

@@ -181,8 +181,9 @@ class AllJobsScreen(FilteredScreen):
         return self.data["rows"] if self.data else []
 
     def looks_on(self) -> list[Look]:
-        """With marks the last row has room for what can be done with them."""
-        return [] if self.marks.any else super().looks_on()
+        """With marks the last row has room for what can be done with them; without rows none can be marked."""
+        looks = [] if self.marks.any else super().looks_on()
+        return looks if self.rows() else [look for look in looks if look.where != "mark"]
 
     # moving
 
