@@ -37,6 +37,8 @@ RUSH = "rush"
 RUSH_JOBS = 50_000
 RUSH_RATE = 50
 """Messages a second of its steady pacing."""
+CALM = 10 * MINUTE
+"""Since when nothing was sent: the rates that a screen shows, over the last minutes, stand still."""
 STALE_AFTER = DAY // 2
 """A kept store is made anew after this: its jobs are due a day after it was made."""
 
@@ -67,7 +69,7 @@ _JOBS = (
     "INSERT INTO jobs (id, kind, queue_id, campaign_id, step_id, recipient_id, batch_id, state, ready, due_at, gap, "
     "lease, attempts, tries, outcome, error_key, last_error, message_id, sent_at, created_at, updated_at) "
     "SELECT :base + n, 'send', :queue, :campaign, :step, :base + n, :batch, state, 0, "
-    "CASE state WHEN 'pending' THEN :due + n * :gap ELSE :now - (:ended - n) * 1000 END, :gap, "
+    "CASE state WHEN 'pending' THEN :due + n * :gap ELSE :last - (:ended - n) * 1000 END, :gap, "
     "state <> 'pending', state <> 'pending', state <> 'pending', "
     "CASE state WHEN 'completed' THEN 'accepted' WHEN 'failed' THEN 'permanent' WHEN 'uncertain' THEN 'uncertain' "
     "ELSE '' END, "
@@ -76,7 +78,7 @@ _JOBS = (
     "CASE state WHEN 'failed' THEN printf('550 5.1.%d <person.%07d@example.org>: user unknown', n / 100 % 20, n) "
     "WHEN 'uncertain' THEN 'connection lost after the content' ELSE '' END, "
     "printf('<%d.%d@bench.example.org>', :campaign, n), "
-    "CASE state WHEN 'completed' THEN :now - (:ended - n) * 1000 END, :now, :now - max(0, :ended - n) * 1000 "
+    "CASE state WHEN 'completed' THEN :last - (:ended - n) * 1000 END, :last, :last - max(0, :ended - n) * 1000 "
     f"FROM (SELECT n, {_STATE} AS state FROM numbers)"
 )
 _FAILURES = (
@@ -178,7 +180,7 @@ def _bulk(database: Path, jobs: int, running: dict[str, bool]) -> None:
         values = {
             "campaign": row["id"], "queue": row["queue_id"], "step": row["step"], "import": row["import"],
             "batch": row["batch"], "count": count, "ended": int(count * bulk.ended), "base": base, "now": now,
-            "due": now + DAY, "gap": SECOND // RUSH_RATE if bulk.name == RUSH else SECOND,
+            "last": now - CALM, "due": now + DAY, "gap": SECOND // RUSH_RATE if bulk.name == RUSH else SECOND,
         }  # fmt: skip
         connection.execute(_PEOPLE, values)
         connection.execute(_JOBS, values)

@@ -16,7 +16,7 @@ from engine.clock import SystemClock
 from engine.config import load_config
 from storage.model import Actor
 from storage.reader import Reader
-from tests.console.looking import shown, until
+from tests.console.looking import message, shown, until
 from tests.console.world import World
 from tests.support.scripted import ScriptedChannel
 from tui.console import PacelineApp
@@ -127,7 +127,7 @@ class Operator:
 
     @property
     def message(self) -> str:
-        return self.view.query_one("#message", Lines).text
+        return message(self.app)
 
     @property
     def screen(self) -> str:

@@ -293,7 +293,7 @@ def test_in_tmux_it_draws_detaches_comes_back_in_another_size_and_ends(folder: P
         tmux("resize-window", "-x", "40", "-y", "10")
         shows("needs 60x15, is 40x10")
         tmux("resize-window", "-x", "60", "-y", "15")
-        shows("Jobs", "PACELINE")
+        shows("Jobs", "josé", "NO ENGINE")
         tmux("send-keys", "q")
         assert "Jobs" not in shows("ended 0"), "the alternate screen is given back"
     finally:
