@@ -230,11 +230,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     clocks.zones,
     of_each_account(invitations.notes),
     of_each_account(invitations.hours),
-    domain.asked,
-    domain.mx,
-    domain.spf,
-    domain.dkim,
-    domain.dmarc,
+    of_each_account(domain.asked),
+    of_each_account(domain.mx),
+    of_each_account(domain.spf),
+    of_each_account(domain.dkim),
+    of_each_account(domain.dmarc),
     domain.bulk_sender,
 )
 """In the order in which one would mend what they find."""

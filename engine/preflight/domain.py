@@ -118,7 +118,7 @@ def _aligned(subject: Subject) -> str:
     """SPF is about the envelope's sender: the From address, or an account's `return_path` (RFC 7489 section 3.1.2)."""
     mail = subject.account.mail if subject.account is not None else None
     domain = (mail.return_path or mail.from_address).rpartition("@")[2].lower() if mail is not None else ""
-    own = subject.factory.sender.rpartition("@")[2].lower() if subject.factory is not None else domain
+    own = subject.sender.rpartition("@")[2].lower() or domain
     if domain == own or domain.endswith(f".{own}") or own.endswith(f".{domain}"):
         return "SPF is aligned"
     return f"SPF is about {domain}, where bounces go, and not aligned"

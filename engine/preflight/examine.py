@@ -57,9 +57,12 @@ async def examine(
     """All that would go wrong with the campaign `name`, at `now` (us UTC). `connect` logs in at the account's server,
     `names` is the resolver to ask (None: this machine's). Raises NotFoundError, StoreError."""
     subject = await read(lambda reader: _gather(reader, config, name, now))
-    login, asked = await asyncio.gather(_login(subject, connect), _dns(subject, names))
-    others = [replace(other, login=await _login(other, connect)) for other in subject.others]
-    subject = replace(subject, login=login, others=tuple(others), **asked)
+    login, domains = await asyncio.gather(_login(subject, connect), _domains([subject, *subject.others], names))
+    others = [
+        replace(other, login=await _login(other, connect), **domain)
+        for other, domain in zip(subject.others, domains[1:], strict=True)
+    ]
+    subject = replace(subject, login=login, others=tuple(others), **domains[0])
     return _report(subject, [finding for check in CHECKS for finding in check(subject)])
 
 
@@ -216,6 +219,21 @@ async def _login(subject: Subject, connect: Connect | None) -> Login | None:
     return await connect(subject.account) if connect is not None and subject.account is not None else None
 
 
+async def _domains(subjects: list[Subject], names: Names | None) -> list[dict[str, Any]]:
+    """What `_dns` says of the first account, and of each further one that sends e-mail from a domain of its own."""
+    domains = [subject.sender.rpartition("@")[2].lower() for subject in subjects]
+    asks = [bool(domain) and domain not in domains[:place] for place, domain in enumerate(domains)]
+    return [
+        await _dns(subject, names) if subject is subjects[0] or (ask and _leaves_by_mail(subject)) else {}
+        for subject, ask in zip(subjects, asks, strict=True)
+    ]
+
+
+def _leaves_by_mail(subject: Subject) -> bool:
+    account = subject.account
+    return account is not None and _mail(account) is not None and not isinstance(account, OutboxAccount)
+
+
 async def _dns(subject: Subject, names: Names | None) -> dict[str, Any]:
     """`dns`, or `no_dns` for what need not be asked."""
     if subject.account is None or subject.factory is None:
@@ -224,7 +242,7 @@ async def _dns(subject: Subject, names: Names | None) -> dict[str, Any]:
         return {"no_dns": "an outbox account: nothing leaves this machine, the DNS of the sender does not matter"}
     if (mail := _mail(subject.account)) is None:
         return {"no_dns": f"{subject.account.channel} sends no e-mail: the DNS does not matter"}
-    domain = subject.factory.sender.rpartition("@")[2]
+    domain = subject.sender.rpartition("@")[2]
     if is_special(domain):
         return {"no_dns": f"{domain} is a name that nobody can own (RFC 2606): no receiver takes it for a sender"}
     found: DomainFacts = await look_up(domain, names or Names(), selector=mail.dkim_selector)

@@ -61,7 +61,7 @@ class Subject:
     """None: nobody asked to connect."""
     dns: DomainFacts | None = None
     no_dns: str = ""
-    """Why the DNS was not asked."""
+    """Why the DNS was not asked. A further account has neither where an earlier one was asked for its domain."""
     queue: Row = field(default_factory=dict)
     """The account's queue as `pace_facts.queue` gives it."""
     steps: tuple[Step, ...] = ()
@@ -75,6 +75,13 @@ class Subject:
     def whose(self) -> str:
         """The account that a finding is about, for a campaign with several."""
         return f"account {self.campaign.account}: " if len(self.row["accounts"]) > 1 else ""
+
+    @property
+    def sender(self) -> str:
+        """The From address of what leaves through this account; "" where none is known."""
+        if self.campaign.account == self.row["account"]:
+            return self.factory.sender if self.factory is not None else ""
+        return self.account.sender if self.account is not None else ""
 
     @property
     def sends_first(self) -> bool:

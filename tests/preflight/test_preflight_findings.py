@@ -449,6 +449,18 @@ def test_caps_and_windows_are_looked_at_for_every_account(world: World) -> None:
     ]
 
 
+def test_the_from_domain_of_every_account_is_asked_for_once(world: World) -> None:
+    main = ACCOUNTS[ACCOUNTS.index("[accounts.main]") :]
+    same, other = main.replace("main]", "same]"), main.replace("main]", "more]").replace("letters.net", "other.net")
+    configure(world, same + other)
+    draft(world, account="main", also=["same", "more", "out"])
+    zone = {**GOOD_ZONE, ("other.net", "TXT"): ['"v=spf1 ?all"']}
+    assert of_check(found(world, zone), "spf") == [
+        (OK, "letters.net: ends in -all, 0 of 10 lookups"),
+        (WARNS, "other.net: its SPF record ends in ?all: anybody may send for it"),
+    ]
+
+
 def test_a_window_of_a_further_account_that_never_opens_refuses_the_start(world: World) -> None:
     configure(world, SECOND_ACCOUNT + 'window = { hours = "mon-fri 09:00-12:00", zone = "Europe/Berlin" }\n')
     draft(world, also=["more"], window={"hours": "sat 09:00-12:00", "zone": "Europe/Berlin"})
