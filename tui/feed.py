@@ -20,6 +20,7 @@ from storage.errors import PacelineError
 from storage.health_facts import newest
 from storage.model import HOUR, MINUTE
 from storage.reader import Reader
+from tui.later import add_due
 from tui.link import LinkState
 from tui.safe_rows import Cleaner, clean
 from tui.safe_text import safe_text
@@ -54,6 +55,7 @@ class Snapshot:
 def load_frame(reader: Reader, now: int) -> dict[str, Any]:
     """What the frame and every action need, whichever view is open."""
     campaigns = reader.campaigns()
+    add_due(reader, campaigns)
     return {
         "engine": reader.engine(),
         "counts": reader.counts(),

@@ -10,7 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from storage.lock import OwnerLock
-from storage.model import MINUTE, SECOND, Actor
+from storage.model import HOUR, MINUTE, SECOND, Actor
 from storage.reader import Reader
 from tests.console.world import NOON, World
 from tui import format
@@ -170,9 +170,11 @@ def test_ages_of_a_minute_and_more_stand_still_until_the_clock_turns(passed: int
     assert format.ago(turn - apart * SECOND, turn) == format.span(apart * SECOND // MINUTE * MINUTE)
 
 
-def _status(width: int, *, want: str = "240/min", sent: int = 0, **more: Any) -> str:
-    pacing = {"mode": "steady", "rate": want}
-    row = {"state": "active", "pacing": pacing, "account": "relay", "counts": {"pending": 9, "processing": 0}}
+def _status(width: int, *, want: str = "240/min", sent: int = 0, first: int = NOON, **more: Any) -> str:
+    row = {
+        "state": "active", "pacing": {"mode": "steady", "rate": want}, "account": "relay",
+        "counts": {"pending": 9, "processing": 0, "completed": 0}, "due": {"first": first, "last": first},
+    }  # fmt: skip
     frame = {
         "rates": [{"minute": NOON - MINUTE, "sent": sent}], "campaigns": [row], "counts": {"failed": 12_480},
         "engine": {},
@@ -182,6 +184,11 @@ def _status(width: int, *, want: str = "240/min", sent: int = 0, **more: Any) ->
         link=LinkState(ATTACHED, pid=4_194_303), now=NOON, frame=frame,
     )  # fmt: skip
     return "".join(text for text, _ in status(replace(state, **more), width))
+
+
+@pytest.mark.parametrize(("first", "n"), [(NOON, 1), (NOON + MINUTE, 1), (NOON + HOUR, 0)])
+def test_row_1_counts_no_campaign_that_begins_later(first: int, n: int) -> None:
+    assert f"|run {n} pause 0|" in _status(120, first=first)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tui.cli.times import midnight
 from tui.failure_groups import grouped
 from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
+from tui.later import is_later
 from tui.link import LinkState
 from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
 from tui.screens import health_words, work_today
@@ -85,13 +86,6 @@ def is_paced(row: Row, now: int) -> bool:
     """Active, with messages that are due and wait for a cap of its queue."""
     overdue = (row["due"]["first"] or now + 1) <= now
     return row["state"] == "active" and overdue and full_cap(row, now) is not None
-
-
-def is_later(row: Row, now: int) -> bool:
-    """Active, and its first message is still to come."""
-    counts, first = row["counts"], row["due"]["first"]
-    begun = counts["completed"] or counts["processing"]
-    return row["state"] == "active" and not begun and first is not None and first > now + MINUTE
 
 
 def running_line(row: Row, now: int, width: int) -> Line:

@@ -15,6 +15,7 @@ from storage.reader import Reader
 from storage.schedule_facts import schedules
 from tui.actions import Row, Target
 from tui.format import clock, count, fit, plural, soon, span
+from tui.later import add_due, is_later
 from tui.schedule_words import outcome_of
 from tui.screens.pipeline_rows import ladder_lines, pipeline_items
 from tui.screens.schedule_rows import columns, detail
@@ -32,14 +33,9 @@ RUN_STYLES = {"running": "run", "done": "good", "failed": "bad", "empty": "warn"
 def load(reader: Reader, now: int) -> Row:
     """`schedules`: all of them; `pipelines`: the last run of each; `later`: active campaigns of which nothing has begun
     and whose first message is still to come; `runs`: the last executions, newest first."""
-    later = []
-    for row in reader.campaigns():
-        counts = row["counts"]
-        if row["state"] != "active" or counts["completed"] or counts["processing"]:
-            continue
-        row["due"] = reader.due(row["id"])
-        if row["due"]["first"] is not None and row["due"]["first"] > now + MINUTE:
-            later.append(row)
+    campaigns = reader.campaigns()
+    add_due(reader, campaigns)
+    later = [row for row in campaigns if is_later(row, now)]
     later.sort(key=lambda row: row["due"]["first"])
     return {
         "schedules": schedules(reader), "pipelines": with_funnel(last_runs(reader)), "later": later,

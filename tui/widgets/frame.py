@@ -13,6 +13,7 @@ from tui.actions import Action
 from tui.format import clock, fit, per_minute, short, span
 from tui.keymap import Keymap
 from tui.keynames import shown_key
+from tui.later import is_later
 from tui.link import LOST, NONE, STARTING, LinkState
 from tui.looks import Look
 from tui.pace import limits_of, pace_text, planned
@@ -70,7 +71,8 @@ def status(state: FrameState, width: int) -> Line:
     pace = runs = failed = ""
     if frame and state.link.word != LOST:
         speed = per_minute(frame["rates"], state.now, over=MINUTE)
-        running = sum(campaign["state"] == "active" for campaign in frame["campaigns"])
+        begun = [campaign for campaign in frame["campaigns"] if not is_later(campaign, state.now)]
+        running = sum(campaign["state"] == "active" for campaign in begun)
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
         meant = planned(frame["campaigns"], limits_of(state.link.status))
         most = max(PACE, len(pace_text(meant or 0, meant, brief=True)))
