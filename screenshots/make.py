@@ -115,7 +115,7 @@ async def take(app: PacelineApp, folder: Path) -> list[Path]:
                     await pilot.pause(1)
                 if view == "confirm":
                     await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-                    await until(pilot, lambda: "waiting" in str(app.message_line()))
+                    await until(pilot, lambda: "waiting" in str(app.message_lines(SIZES[0][0])))
                 path = folder / f"{view}-{width}x{height}.svg"
                 path.write_text(plain(app.export_screenshot(title="Paceline")), "utf-8")
                 made.append(path)
