@@ -24,6 +24,7 @@ from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.left import LeftScreen
 from tui.screens.marks import Marks
+from tui.screens.windowed import WindowedScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -601,3 +602,27 @@ def test_the_world_of_these_tests_is_what_it_says(long_world: World) -> None:
     with Reader(long_world.database) as reader:
         counts = reader.counts()
     assert (counts["failed"], counts["completed"], sum(counts.values()) - counts["retry"]) == (FAILED, 20, MANY)
+
+
+@pytest.mark.parametrize("keys", [("3",), ("2", "enter", "r")], ids=["jobs", "recipients"])
+async def test_a_taller_terminal_reads_more_for_the_open_view_and_none_for_the_list_below(
+    busy_world: World, keys: tuple[str, ...]
+) -> None:
+    async with looking(busy_world, RecordingLink()) as (app, pilot):
+        await shown(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await shown(pilot)
+        below = app.view
+        assert isinstance(below, WindowedScreen)
+        before = below._half
+        await pilot.resize_terminal(120, 60)
+        await until(pilot, lambda: below._half > before)
+        await pilot.press("enter")
+        await shown(pilot)
+        opened = app.view
+        assert opened is not None and opened is not below
+        await pilot.resize_terminal(120, 90)
+        await until(pilot, lambda: opened.size.height == 90)
+        assert app.feed._watched is not None
+        assert app.feed._watched[0] == opened.token()

@@ -18,13 +18,13 @@ from tui.format import count, short
 from tui.looks import Look
 from tui.lookup import job_targets
 from tui.missed import Missed
-from tui.screens.filtered import FilteredScreen
 from tui.screens.job_columns import job_columns
 from tui.screens.job_pane import WIDE, JobPane
 from tui.screens.jobs_order import ONLY, narrowed, orders
-from tui.screens.jobs_window import Anchor, around, every_row, load, reach, wants_move
+from tui.screens.jobs_window import Anchor, around, every_row, load, wants_move
 from tui.screens.marks import Marks
 from tui.screens.view import ViewScreen, Written, back_binding, look_bindings
+from tui.screens.windowed import WindowedScreen
 from tui.widgets.columns import Column, chosen, fitting
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Line, Lines
@@ -33,7 +33,7 @@ from tui.work_words import is_work, sums
 FAULTS = "state:failed,uncertain,held,bounced"
 
 
-class AllJobsScreen(FilteredScreen):
+class AllJobsScreen(WindowedScreen):
     CSS_PATH: ClassVar = ["view.tcss", "jobs.tcss"]
     MODE = "jobs"
     LIST = "jobs"
@@ -49,7 +49,6 @@ class AllJobsScreen(FilteredScreen):
         self._query = Query(self.wanted())
         self._anchor = Anchor()
         self._shown: Hashable = None
-        self._reach = 0
         self._go = ""
 
     def on_mount(self) -> None:
@@ -69,7 +68,7 @@ class AllJobsScreen(FilteredScreen):
 
     def reads(self) -> Any:
         query, anchor, marks = self._query, self._anchor, tuple(self.marks.ids)
-        self._reach = half = reach(self.app.size.height)
+        half = self.half
         still = self.console.frozen_at is not None and self._shown == self.token()
         frozen = tuple(row["id"] for row in self.rows()) if still else ()
         return lambda reader, now: load(reader, now, query, anchor, half, marks, frozen)
@@ -107,8 +106,6 @@ class AllJobsScreen(FilteredScreen):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= WIDE, "-wide")
-        if reach(event.size.height) > self._reach:
-            self.watch_data()
 
     # what is shown
 

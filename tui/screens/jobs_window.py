@@ -1,4 +1,4 @@
-"""The part of a long list that is in memory: some hundred rows around the cursor, read anew whenever they change."""
+"""The part of a long list that is in memory: a screen of rows on each side of the cursor, read with every change."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.events import Resize
 from textual.widget import Widget
 
 from storage.filter_terms import Filter
@@ -14,10 +13,10 @@ from storage.people_page import PeopleQuery, count, people
 from storage.reader import Reader
 from tui.actions import Row, Target
 from tui.screens.campaign_tabs import recipient_columns
-from tui.screens.filtered import FilteredScreen
 from tui.screens.jobs import FAULTS
-from tui.screens.jobs_window import reach, wants_move
+from tui.screens.jobs_window import wants_move
 from tui.screens.view import ViewScreen, back_binding, look_bindings
+from tui.screens.windowed import WindowedScreen
 from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -46,7 +45,7 @@ def load(reader: Reader, now: int, name: str, query: PeopleQuery, anchor: int, h
     }  # fmt: skip
 
 
-class RecipientsScreen(FilteredScreen):
+class RecipientsScreen(WindowedScreen):
     MODE = "campaigns"
     LIST = "recipients"
     HINTS: ClassVar = ("view.open", "view.filter")
@@ -60,7 +59,6 @@ class RecipientsScreen(FilteredScreen):
         self._campaign = name
         self._query = PeopleQuery(campaign_id, self.filter)
         self._anchor = TOP
-        self._reach = 0
         self._go = ""
 
     def token(self) -> Hashable:
@@ -68,12 +66,8 @@ class RecipientsScreen(FilteredScreen):
 
     def reads(self) -> Any:
         name, query, anchor = self._campaign, self._query, self._anchor
-        self._reach = half = reach(self.app.size.height)
+        half = self.half
         return lambda reader, now: load(reader, now, name, query, anchor, half)
-
-    def on_resize(self, event: Resize) -> None:
-        if reach(event.size.height) > self._reach:
-            self.watch_data()
 
     def crumb(self) -> str:
         return f"Campaigns > {self._campaign} > recipients  {self.filter_text()}".rstrip()
