@@ -211,7 +211,7 @@ def _strips(place: Place | None, ys: Sequence[int], first: int, last: int) -> li
     if place is None:
         return [Strip.blank(last - first)] * len(ys)
     widget, visible, region = place
-    lines = widget.render_lines(Region(visible.x - region.x, ys[0] - region.y, visible.width, len(ys)))
-    lines += [Strip.blank(visible.width)] * (len(ys) - len(lines))
+    given = widget.render_lines(Region(visible.x - region.x, ys[0] - region.y, visible.width, len(ys)))
+    lines = [*given[: len(ys)], *[Strip.blank(visible.width)] * (len(ys) - len(given))]
     whole = (first, last) == visible.column_span
     return lines if whole else [line.crop(first - visible.x, last - visible.x) for line in lines]
