@@ -222,11 +222,12 @@ async def _login(subject: Subject, connect: Connect | None) -> Login | None:
 async def _domains(subjects: list[Subject], names: Names | None) -> list[dict[str, Any]]:
     """What `_dns` says of the first account, and of each further one that sends e-mail from a domain of its own."""
     domains = [subject.sender.rpartition("@")[2].lower() for subject in subjects]
-    asks = [bool(domain) and domain not in domains[:place] for place, domain in enumerate(domains)]
-    return [
-        await _dns(subject, names) if subject is subjects[0] or (ask and _leaves_by_mail(subject)) else {}
-        for subject, ask in zip(subjects, asks, strict=True)
+    asks = [
+        place == 0 or (bool(domain) and domain not in domains[:place] and _leaves_by_mail(subjects[place]))
+        for place, domain in enumerate(domains)
     ]
+    found = iter(await asyncio.gather(*(_dns(one, names) for one, ask in zip(subjects, asks, strict=True) if ask)))
+    return [next(found) if ask else {} for ask in asks]
 
 
 def _leaves_by_mail(subject: Subject) -> bool:
