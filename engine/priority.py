@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field
 
 from engine.tables import Table, whole
 from storage.errors import UsageError
+from storage.work_terms import HIGHEST, LOWEST
 
-LOWEST, HIGHEST = 1, 10
 Step = Annotated[int, whole(-10, 10)]
 
 

@@ -78,7 +78,7 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
     TITLE = "Paceline"
     DEFAULT_MODE = "overview"
     # Those of the view that opens first: style sheets that come with a screen have all of them parsed anew.
-    CSS_PATH: ClassVar = ["screens/view.tcss", "screens/overview.tcss"]
+    CSS_PATH: ClassVar = [f"screens/{sheet}" for sheet in OverviewScreen.CSS_PATH]
     MODES: ClassVar = {
         "overview": OverviewScreen,
         "campaigns": _when_opened("campaigns", "CampaignsScreen"),

@@ -151,8 +151,9 @@ class Feed:
             asked = self._again.is_set()
             seen = reader.data_version()
             if seen != version and not waiting:
-                if (reader.engine().get("heartbeat_at") or 0) != pulse[0]:
-                    before, pulse = pulse, _pulse(reader.engine(), newest(reader), reader.counts())
+                engine = reader.engine()
+                if (engine.get("heartbeat_at") or 0) != pulse[0]:
+                    before, pulse = pulse, _pulse(engine, newest(reader), reader.counts())
                     if pulse[1:] == before[1:]:
                         version = seen
                 waiting = seen != version

@@ -15,8 +15,7 @@ class Gate:
     earlier; without that only a change opens it, or where `person` is true only a person. `since`: since when it has
     stood so. `action` is what control calls the remedy, `remedy` the command for it ("" for none). `numbers` are what
     the words were made of; `detail` is why in somebody else's words, such as a server's: it is told last, for it may be
-    long. `idle`: open, and there is nothing to tell of it: no such limit is set, or nothing of its
-    kind is under way.
+    long. `idle`: open, and there is nothing to tell of it: no such limit is set, or nothing of its kind is under way.
     """
 
     name: str

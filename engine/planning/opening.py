@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from storage.model import DAY
+
 if TYPE_CHECKING:
     from engine.planning.windows import Window
 
 NEVER = 1 << 60
 """A window that opens at no time within the next year: nothing begins, and `explain` says so."""
-AGAIN = 86_400_000_000
+AGAIN = DAY
 """How long (us) a message waits whose windows never open: then a queue that runs looks anew, for hours and zones may be
 mended meanwhile."""
 LOOKS = 64
