@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "gmail": {"host": "smtp.gmail.com", "port": 587, "tls": "starttls", "daily_cap": 400, "concurrency": 5},
-    "workspace": {"host": "smtp.gmail.com", "port": 587, "tls": "starttls", "daily_cap": 1_500},
+    "workspace": {"host": "smtp.gmail.com", "port": 587, "tls": "starttls", "daily_cap": 1_500, "concurrency": 15},
     "yahoo": {
         "host": "smtp.mail.yahoo.com",
         "port": 465,

@@ -5,6 +5,7 @@ What it needs of its runner comes in at the door; nothing here decides what begi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -34,7 +35,7 @@ log = logging.getLogger("paceline.attempts")
 
 class Attempts:
     """Takes the jobs of one queue from their claim to their durable outcome. `target` is where they go, as an outcome
-    names it; `on_change` tells the scheduler that books changed."""
+    names it; `on_change` tells the scheduler that books changed, `on_rate` the runner that the queue's rate did."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Attempts:
         feedback: Feedback,
         alarms: Alarms,
         on_change: Callable[[], None],
+        on_rate: Callable[[], None],
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -62,6 +64,7 @@ class Attempts:
         self._feedback = feedback
         self._alarms = alarms
         self._on_change = on_change
+        self._on_rate = on_rate
         self._clock = clock
         self._rng = rng
         self.head_start = HeadStart(letters.make_now, self._asking)
@@ -83,7 +86,9 @@ class Attempts:
         began = self._clock.monotonic()
         request = self._asking(job, message)
         # The intent is written while MAIL and RCPT are on their way: both are safe to repeat.
-        asking = self._store.begin_attempt(request)
+        asking = asyncio.ensure_future(self._store.begin_attempt(request))
+        # Not only when the envelope is answered, which may take minutes: until then it would hold others up.
+        asking.add_done_callback(lambda asked: slot.started() if _granted(asked) else None)
         refusal = await self._offer(session, message)
         try:
             intent = await asking
@@ -205,7 +210,11 @@ class Attempts:
         self._on_change()
 
     async def _consequences(self, job: ClaimedJob, outcome: Outcome, fate: Disposition) -> None:
+        rates = self._feedback.changes
         await self._feedback.note(outcome, self._rules.concurrency)
+        if rates != self._feedback.changes:
+            # Caps that were full by the slower rate have room.
+            self._on_rate()
         if fate.queue_action is not Action.NONE:
             await self.troubled(outcome)
         elif self._health.state is QueueState.PROBING and outcome.cls is not OutcomeClass.UNCERTAIN:
@@ -232,3 +241,7 @@ class Attempts:
         # Ten connections that meet one refusal slow the queue down once.
         if await self._health.troubled(outcome) and outcome.cls is OutcomeClass.ACCOUNT:
             await self._feedback.halve(outcome.text or outcome.error_key, self._rules.concurrency)
+
+
+def _granted(asked: asyncio.Future[Intent]) -> bool:
+    return not asked.cancelled() and asked.exception() is None and asked.result().attempt_id is not None

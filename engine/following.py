@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 
 from engine.planning.following import due_after, gap_of
 from engine.planning.lanes import Waiting
@@ -13,6 +13,10 @@ from engine.planning.opening import parsed
 from engine.planning.pacing import Pacing
 from engine.planning.waits import Wait
 from storage.forecast_facts import Row
+
+MADE_LATER = 1 << 50
+"""Ids of jobs that follow others begin here: they are made later than all that stand in the store, and of jobs that are
+due at once the older one goes first."""
 
 
 class Following:
@@ -39,6 +43,7 @@ class Following:
         self._waits = {step["id"]: Wait.from_dict(step["wait"]) for step in self._next.values()}
         pacing = json.loads(row["pacing"])
         self._pacings = {step["id"]: Pacing.from_dict(step["pacing"] or pacing) for step in self._next.values()}
+        self._ids = count(MADE_LATER)
         self._gaps: dict[tuple[int, int], int] = {}
         """By person and step: the same in every draw."""
 
@@ -60,4 +65,4 @@ class Following:
         gap = self._gaps.get((job.person, number))
         if gap is None:
             gap = self._gaps[job.person, number] = gap_of(self._pacings[number], self._seed, job.person, number)
-        return to, Waiting(due, job.id, gap, job.domain, job.fields, person=job.person, step=number)
+        return to, Waiting(due, next(self._ids), gap, job.domain, job.fields, 0, None, False, job.person, number)

@@ -20,6 +20,7 @@ from storage.forecast_facts import Row
 from storage.nouns import Campaign, Step
 from storage.overlaps import Overlap, overlaps
 from storage.reader import Reader
+from storage.suppression_pages import left_out as suppressed_people
 
 SLICE = 1_000
 """People of whom it is asked at once which other campaign writes to them."""
@@ -59,7 +60,11 @@ def started(reader: Reader, campaign: Campaign, step: Step, ways: Sequence[Way],
     windows = [plans.windows_of(campaign, way.limits) for way in ways]
     made: list[list[Waiting]] = [[] for _ in ways]
     found = Started({}, Counter(facts.stopped(reader, campaign.id)))
+    suppressed = {row["id"] for row in suppressed_people(reader, campaign.id, begin)}
     for one, other in _people(reader, campaign, step, ways[0].channel, begin):
+        if one["id"] in suppressed:
+            found.held["suppressed"] += 1
+            continue
         place = one["id"] % len(ways)
         factory = ways[place].factory
         why = left_out(campaign, ways[0].channel, other)

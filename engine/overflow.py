@@ -24,7 +24,7 @@ from storage import lanes, pace_facts
 from storage.errors import PacelineError
 from storage.events import Event
 from storage.lanes import Lane, Movable
-from storage.limits import frees_at, throttled, warmed
+from storage.limits import frees_at
 from storage.model import DAY, QueueState
 from storage.nouns import Campaign, Step
 from storage.queue_facts import cap_uses
@@ -159,9 +159,7 @@ def planned(
 def _standing(reader: Reader, lane: Lane, limits: Limits, now: int) -> Standing:
     row = pace_facts.queue(reader, lane.name)
     gate, _, _ = limits.at_gate(now)
-    caps = [throttled(cap, row["throttle"]) for cap in gate.caps]
-    if gate.warmup is not None:
-        caps.append(warmed(gate.warmup, row["warm_days"], row["warm_on"]))
+    caps = [cap for _, cap in gate.ceilings(row["throttle"], row["warm_days"], row["warm_on"])]
     day_ends = Cap(1, DAY, True).bounds(now, ZoneInfo(limits.zone))[1]
     why, until, room = "", 0, MOST
     for cap, use in zip(caps, cap_uses(reader, lane.queue_id, caps, now), strict=True):

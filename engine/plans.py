@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.compose.errors import ComposeError
 from engine.compose.identity import message_id_for
+from engine.estimating import Share
 from engine.overlaps import left_out, not_before, others_of
 from engine.planning.limits import Limits
 from engine.planning.opening import NEVER, of_person, opener, opens, parsed
@@ -52,6 +53,8 @@ class Planned:
     """People who were left out because they must not be contacted."""
     elsewhere: int = 0
     """Of the jobs, those that are skipped because another campaign writes to the same person."""
+    shares: tuple[Share, ...] = ()
+    """What of them goes through each account."""
 
 
 def slots_for(
@@ -62,11 +65,7 @@ def slots_for(
     one campaign apart (batch, retry, account): the same seed and the same inputs give the same plan. Raises
     RefusedError when there is no time at which both windows are open."""
     windows = windows_of(campaign, limits)
-    if windows and opens(windows, start) >= NEVER:
-        raise RefusedError(
-            f"the window of campaign '{campaign.name}' does not open within a year, or never while its queue's is open",
-            hint=f"paceline campaign tune {campaign.name} --window, or change the window of account {campaign.account}",
-        )
+    check_opens(campaign, windows, start)
     pacing = Pacing.from_dict((step.pacing if step else None) or campaign.pacing)
     slots = plan(
         pacing,
@@ -79,6 +78,15 @@ def slots_for(
     if len(windows) < 2 and not limits.min_gap:
         return slots
     return _kept(slots, limits, opens_at=lambda at: opens(windows, at) if windows else at)
+
+
+def check_opens(campaign: Campaign, windows: Sequence[Window], at: int) -> None:
+    """Raise RefusedError when these windows of a campaign are open at no common time from `at` (us) on."""
+    if windows and opens(list(windows), at) >= NEVER:
+        raise RefusedError(
+            f"the window of campaign '{campaign.name}' does not open within a year, or never while its queue's is open",
+            hint=f"paceline campaign tune {campaign.name} --window, or change the window of account {campaign.account}",
+        )
 
 
 def _kept(slots: Iterator[Slot], limits: Limits, *, opens_at: Callable[[int], int]) -> Iterator[Slot]:
@@ -182,6 +190,7 @@ async def _plan_slices(
     domains = [sender_domain(route) for route in routes]
     channel = routes[0].account.channel
     windows = [windows_of(campaign, route.limits) for route in routes]
+    shares = tuple(Share(own, route.limits) for own, route in zip(windows, routes, strict=True))
     queued, held, elsewhere = 0, 0, 0
     first: int | None = None
     last: int | None = None
@@ -209,12 +218,13 @@ async def _plan_slices(
             if detail:
                 held += 1
             else:
+                shares[place].add(fields)
                 first = due if first is None else min(first, due)
                 last = due if last is None else max(last, due)
         await writing.begin(store.add_jobs(batch_id, campaign, step.id, jobs))
         queued += len(jobs)
     await writing.done()
-    return Planned(batch_id, queued, held, first, last, elsewhere=elsewhere)
+    return Planned(batch_id, queued, held, first, last, elsewhere=elsewhere, shares=shares)
 
 
 async def _slices_of_people(store: Store, campaign_id: int, step_id: int) -> AsyncIterator[list[Unplanned]]:

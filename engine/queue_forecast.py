@@ -6,16 +6,16 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.planning.lanes import Lane, Measured, QueueNow, Station, Waiting
 from engine.planning.limits import Limits
 from engine.planning.network import simulate
-from engine.planning.opening import parsed
+from engine.planning.opening import NEVER, of_person, opens, parsed
 from storage import forecast_facts as facts
 from storage.domains import WAITS, domain_of
 from storage.forecast_facts import Row
-from storage.model import DAY, OutcomeClass
+from storage.model import DAY, SECOND, OutcomeClass
 from storage.reader import Reader
 from storage.row_nouns import campaign_of, steps_of
 
@@ -25,14 +25,24 @@ if TYPE_CHECKING:
 
 LEAST_MEASURED = 20
 """Attempts from which shares of refusals are taken: one that failed among three says nothing."""
+ASSUMED = Measured((SECOND,), assumed=True)
+"""What a message takes where none was sent yet: a mail handed to a relay on another network takes about so long."""
 SEED = 0x5EED
 """Told apart from the seeds of plans."""
 
 
-def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, int]:
-    """When the active campaigns of these queues end (us, by campaign id), by the limits that the engine wrote and
-    without chance: every attempt takes the mean time and is accepted. `queue_ids`: a whole group of
-    `forecast_facts.linked_queues`. Left out is what a window or a person keeps from ending. Raises StoreError."""
+class End(NamedTuple):
+    """When the last message of a campaign leaves that can (us; None: none can), and how many messages stay for ever,
+    since the windows of queue, campaign and person are open at no common time."""
+
+    at: int | None
+    never: int = 0
+
+
+def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, End]:
+    """When the active campaigns of these queues end, by campaign id, by the limits that the engine wrote and without
+    chance: every attempt takes the mean time and is accepted. `queue_ids`: a whole group of
+    `forecast_facts.linked_queues`. Left out is what a person keeps from ending. Raises StoreError."""
     queues = {queue_id: facts.queue(reader, queue_id) for queue_id in sorted(queue_ids)}
     limits = {queue_id: Limits.from_dict(queue["limits"]) for queue_id, queue in queues.items()}
     rows = {
@@ -51,13 +61,31 @@ def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> di
         mean = Measured((sum(took) // len(took),) if took else ())
         stations.append(Station(queue_now(reader, queue, limits[queue_id], now), lanes, mean, id=queue_id))
     runs = simulate(stations, now=now, rng=random.Random(SEED))  # noqa: S311 - a forecast must repeat
-    ends: dict[int, int] = {}
+    ends: dict[int, End] = {}
     for station, run in zip(stations, runs, strict=True):
         for row, became in zip(rows[station.id], run.lanes, strict=True):
-            ends[row["id"]] = max(ends.get(row["id"], 0), became.ended)
-            if became.never:
-                stuck.add(row["id"])
-    return {campaign: end for campaign, end in ends.items() if end and campaign not in stuck}
+            before = ends.get(row["id"], End(None))
+            at = max(before.at or 0, became.ended) or None
+            ends[row["id"]] = End(at, before.never + became.never)
+    return {campaign: end for campaign, end in ends.items() if end != End(None) and campaign not in stuck}
+
+
+def never_open(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, int]:
+    """How many pending messages of the active campaigns of these queues wait for windows that are open at no common
+    time, by campaign id; campaigns without such are left out. For queues that are too long for `campaign_ends`. Raises
+    StoreError."""
+    found: Counter[int] = Counter()
+    for queue_id in queue_ids:
+        queue = Limits.from_dict(facts.queue(reader, queue_id)["limits"]).window
+        for row in facts.sharing(reader, queue_id, 0):
+            windows = [window for window in (parsed(row["hours"]) if row["hours"] else None, queue) if window]
+            if not windows:
+                continue
+            asked = sorted({window.recipient_zone for window in windows if window.recipient_zone})
+            for fields, n in facts.waiting_by_fields(reader, row["id"], queue_id, asked):
+                if opens([of_person(window, fields) for window in windows], now) >= NEVER:
+                    found[row["id"]] += n
+    return dict(found)
 
 
 def following(reader: Reader, rows: Sequence[Row], limits: Mapping[int, Limits]) -> dict[int, Following]:
@@ -109,7 +137,7 @@ def queue_now(reader: Reader, queue: Row, limits: Limits, now: int) -> QueueNow:
 def measured(attempts: Sequence[Row]) -> Measured:
     """Service times as they were; shares of refusals where enough was seen."""
     if not attempts:
-        return Measured()
+        return ASSUMED
     n = Counter(row["outcome"] for row in attempts)
     refused = [row for row in attempts if row["outcome"] != OutcomeClass.ACCEPTED]
     known = len(attempts) >= LEAST_MEASURED
@@ -179,4 +207,5 @@ def lane(
         tuple(open_jobs(facts.flying)),
         follow,
         sharing,
+        row["id"],
     )

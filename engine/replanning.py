@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from engine.estimating import Share
 from engine.planning.limits import Limits
 from engine.plans import asked_fields, own_time, slots_for, windows_of
 from engine.write_behind import WriteBehind
@@ -12,14 +14,22 @@ from storage.recipients import MOVED, Waiting
 from storage.store import Store
 
 
-async def replan(
-    store: Store, campaign: Campaign, limits: Mapping[int, Limits], *, now: int
-) -> tuple[int, int | None, int | None]:
+class PlannedAnew(NamedTuple):
+    """What a new plan came to: how many messages, the first and the last due time (us), and what goes through each
+    account."""
+
+    n: int
+    first: int | None
+    last: int | None
+    shares: tuple[Share, ...]
+
+
+async def replan(store: Store, campaign: Campaign, limits: Mapping[int, Limits], *, now: int) -> PlannedAnew:
     """Plan a campaign's pending jobs anew from now: same pacing, order kept, first gap included; `limits` are those
     of its queues.
 
     Its claims are held until the last slice. A retry keeps its own later time, and so does a further step of a
-    sequence: it never goes before its wait is over. Returns how many were planned, the first and the last due time.
+    sequence: it never goes before its wait is over.
     """
     await store.set_replanning(campaign.id, True)
     planned, dues = 0, list[int]()
@@ -41,7 +51,8 @@ async def replan(
         await writing.done()
     finally:
         await store.set_replanning(campaign.id, False)
-    return planned, min(dues, default=None), max(dues, default=None)
+    shares = tuple(anew.share for anew in anews.values())
+    return PlannedAnew(planned, min(dues, default=None), max(dues, default=None), shares)
 
 
 async def _waiting(store: Store, campaign: Campaign, limits: Mapping[int, Limits]) -> list[Waiting]:
@@ -68,12 +79,16 @@ class Anew:
 
     def __init__(self, campaign: Campaign, limits: Limits, start: int, salt: int, first: Step) -> None:
         self._slots = slots_for(campaign, limits, start=start, salt=salt, step=first)
-        self._own = own_time(campaign, limits) if asked_fields(windows_of(campaign, limits)) else None
+        windows = windows_of(campaign, limits)
+        self._own = own_time(campaign, limits) if asked_fields(windows) else None
+        self.share = Share(windows, limits)
+        """What of the plan was given out."""
         self._first = first.id
 
-    def moves(self, jobs: Iterable[Waiting]) -> Iterator[tuple[int, int, int]]:
+    def moves(self, jobs: Sequence[Waiting]) -> Iterator[tuple[int, int, int]]:
         """The new slots of jobs in their order: id, due time (us) and gap (us). A hundred thousand come through here at
         once, so nothing is made but what is given."""
+        self.share.add_all([job[3] for job in jobs])
         slots, own, first = self._slots, self._own, self._first
         for job_id, due, error_key, fields, _, step_id, gap in jobs:
             if step_id == first:

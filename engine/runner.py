@@ -82,6 +82,7 @@ class QueueRunner:
             feedback=self.feedback,
             alarms=self._alarms,
             on_change=on_change,
+            on_rate=self.ask_again,
             clock=clock,
             rng=rng,
         )
@@ -96,8 +97,7 @@ class QueueRunner:
     def tune(self, rules: Rules) -> None:
         """Go on by other limits; what is in flight is left alone."""
         self._live.set(rules)
-        self._gate.forget()
-        self.wake()
+        self.ask_again()
 
     @property
     def in_flight(self) -> int:
@@ -120,8 +120,13 @@ class QueueRunner:
         return frozenset(self._held)
 
     def wake(self) -> None:
-        """Look again now: something became due, a slot is free, a person changed something."""
+        """Look again now: something became due, a slot is free."""
         self._wake.set()
+
+    def ask_again(self) -> None:
+        """Look again now, whatever the gate said until when: a person or the queue's own rate changed something."""
+        self._gate.forget()
+        self.wake()
 
     async def run(self, deadline: int | None = None) -> None:
         """Send until drained, or until the deadline (us); then finish what is in flight and hand back."""
@@ -179,7 +184,8 @@ class QueueRunner:
         if self._cut:
             # What this claim took is settled as what was cut: pending again, or `uncertain` where its intent stands.
             return None
-        self._gate.by, self.trouble = claim.blocked_by, ""
+        self._gate.seen(claim)
+        self.trouble = ""
         begun = self._attempts.head_start.begun(claim)
         for job in claim.jobs:
             self._start(job, begun.get(job.id))
@@ -223,10 +229,11 @@ class QueueRunner:
             lease_until=now + LEASE,
             busy=dict(self._slots.busy),
             starting=self._slots.starting,
+            unbegun=self._slots.unbegun,
             starting_domains=self._slots.starting_domains if self.rules.limits.domain_gap else frozenset(),
             limits=self._live.gate(now),
             closed_until=self._live.openings.of_queue(now),
-            opens=lambda hours, fields: self._live.openings.of_running(hours, fields, now),
+            opens=self._live.openings.of_running,
             own_zones=self._live.openings.own_zones,
             peek=peek,
             begin=None if peek else self._attempts.head_start.offer(self._pool.ready),
@@ -235,7 +242,7 @@ class QueueRunner:
     async def _ready_to_send(self) -> bool:
         """Open the first connection, but only when there is something to send; trouble cools the queue."""
         peek = await self._claim(peek=True)
-        self._gate.by = peek.blocked_by
+        self._gate.seen(peek)
         if not peek.available:
             self._next_look = peek.next_at
             return False

@@ -14,9 +14,9 @@ from typing import Any
 from engine.clock import Clock
 from engine.schedules import Schedules
 from engine.sequences import Sequences
-from storage.dispatch import PROMOTE_SLICE
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import MINUTE, SECOND
+from storage.promotion import SLICE
 from storage.store import Store
 
 log = logging.getLogger("paceline.scheduler")
@@ -106,8 +106,6 @@ class Scheduler:
         self._ran("promote")
         if moved:
             self._wake_runners()
-            if moved == PROMOTE_SLICE:
-                return 0
         self._notice_clock_step()
         await self._fire()
         now = self._clock.monotonic()
@@ -126,6 +124,9 @@ class Scheduler:
                 # More of a large stage may wait behind the slice that was let go.
                 self._books_changed = True
                 self._wake_runners()
+            if settled.resumed:
+                # What waits in them has a time to wake for.
+                self._wake.set()
             self._ran("settle")
             if await self._schedules.begin_waiting():
                 self._wake_runners()
@@ -155,7 +156,7 @@ class Scheduler:
         waits += [at - self._clock.now() for at in times if at is not None]
         if self._books_changed:
             waits.append(self._next_settle - now)
-        return max(1_000, min(waits))
+        return 0 if moved == SLICE else max(1_000, min(waits))
 
     async def _fire(self) -> None:
         fires = self._schedules.next_at

@@ -272,6 +272,8 @@ class Engine:
 
     def wake(self) -> None:
         self.scheduler.wake()
+        for runner in self._all_runners():
+            runner.ask_again()
         self._wake_runners()
 
     def _wake_runners(self) -> None:

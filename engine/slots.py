@@ -6,26 +6,35 @@ from collections import Counter
 from collections.abc import Callable
 
 from engine.clock import Clock
-from storage.dispatch import Intent
+from storage.dispatch import Claim, Intent
 from storage.domains import domain_of
+from storage.limits import CAP, WARM_UP
+
+COUNTED = (CAP, WARM_UP)
 
 
 class Slots:
-    """The places of one queue's concurrency. `freed` is called when one is free again."""
+    """The places of one queue's concurrency. `changed` is called when one is free again, and when of all that were
+    claimed the last has begun."""
 
-    def __init__(self, freed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
         self.taken = 0
         """Claims that have not ended. Counted here, not by tasks: a task is done only after it woke the loop."""
         self.busy: Counter[int | None] = Counter()
         """The same by campaign."""
         self._starting: Counter[int | None] = Counter()
         self._addresses: Counter[str] = Counter()
-        self._freed = freed
+        self._changed = changed
 
     @property
     def starting(self) -> frozenset[int | None]:
         """Campaigns with a claim whose intent is not yet written."""
         return frozenset(campaign for campaign, n in self._starting.items() if n > 0)
+
+    @property
+    def unbegun(self) -> int:
+        """How many claims have no intent yet."""
+        return self._starting.total()
 
     @property
     def starting_domains(self) -> frozenset[str]:
@@ -57,6 +66,9 @@ class Slot:
             self._slots._addresses[self._address] -= 1
             if not self._slots._addresses[self._address]:
                 del self._slots._addresses[self._address]
+            if not self._slots.unbegun:
+                # From now on the store alone says when the next may begin.
+                self._slots._changed()
 
     def free(self) -> None:
         self.started()
@@ -64,7 +76,7 @@ class Slot:
             self._taken = False
             self._slots.taken -= 1
             self._slots.busy[self._campaign_id] -= 1
-            self._slots._freed()
+            self._slots._changed()
 
 
 class ClosedGate:
@@ -78,9 +90,18 @@ class ClosedGate:
     def refused(self, intent: Intent) -> None:
         """The gate refused this one: the latest time it named counts."""
         self.by = intent.refused
-        if intent.retry_at is not None:
+        self._close(intent.retry_at)
+
+    def seen(self, claim: Claim) -> None:
+        """What held a claim: of a cap that is full it need not be asked again and again."""
+        self.by = claim.blocked_by
+        if claim.blocked_by in COUNTED:
+            self._close(claim.next_at)
+
+    def _close(self, until: int | None) -> None:
+        if until is not None:
             self._said_at = self._clock.now()
-            self._until = max(self._until, intent.retry_at)
+            self._until = max(self._until, until)
 
     def forget(self) -> None:
         """Look again at once: something else decides now."""

@@ -17,6 +17,14 @@ LINE_LIMIT = 1 << 20
 """Bytes of one request or answer."""
 
 
+def _lighter(args: dict[str, Any]) -> str:
+    """What makes a request smaller."""
+    steps = args.get("steps") or ()
+    if args.get("attachments") or any(step.get("attachments") for step in steps):
+        return "the attachments of a campaign's steps travel together: make them smaller, or write links into the texts"
+    return "send less at once"
+
+
 class RemoteError(PacelineError):
     """A refusal that came over the socket, with the engine's own code and exit code."""
 
@@ -56,7 +64,7 @@ class ControlClient:
         }
         line = json.dumps(request).encode() + b"\n"
         if len(line) > LINE_LIMIT:
-            raise UsageError(f"{action}: the request is over 1 MB", hint="send less at once")
+            raise UsageError(f"{action}: the request is over 1 MB", hint=_lighter(args))
         try:
             self._socket.sendall(line)
             answer = self._file.readline()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage import approvals, lanes, suppressions
@@ -30,9 +31,12 @@ NOT_BY_RETRY = (HeldReason.APPROVAL.value, CANCELLED)
 _GRACES = "cancels"
 """The setting that lists the cancels in their grace: [[event id, time (us)], ...]."""
 _ROW = (
-    "SELECT id, state, reason, lease, tries, budget_at, due_at, queue_id, campaign_id, batch_id, error_key, "
-    "step_id, (SELECT c.state FROM campaigns c WHERE c.id = jobs.campaign_id) AS campaign_state FROM jobs"
+    "SELECT id, state, reason, lease, tries, budget_at, due_at, gap, follow, queue_id, campaign_id, batch_id, "
+    "error_key, step_id, (SELECT c.state FROM campaigns c WHERE c.id = jobs.campaign_id) AS campaign_state FROM jobs"
 )
+
+_PLACE = ("due_at", "gap", "tries", "budget_at", "follow", "queue_id")
+"""What a retry changes beside the state: its undo gives it back, out of the event."""
 
 Tell = Callable[[int], Event]
 """The event of an act, once it is known how many jobs it changed."""
@@ -97,14 +101,15 @@ def homes_of(tx: Tx, campaign_id: int, ids: Sequence[int], fields: Sequence[str]
 def retry(tx: Tx, slots: Sequence[tuple[Seen, int, int]], tell: Tell, now: int) -> Acted:
     """Give failed or held jobs a new budget and a slot: (job, due_at (us), gap (us)) each."""
     rows = rows_of(tx, [seen.id for seen, _, _ in slots])
-    act = Change(rows)
+    act, freed = Change(rows), list[suppressions.Entry]()
     for seen, due_at, gap in slots:
         row = act.compare(seen, _why_not_retried)
         if row is not None:
-            suppressions.retried(tx, row["id"], now)
+            freed += suppressions.retried(tx, row["id"], now)
             _line_up(tx, row, due_at, gap, now)
     approvals.ask(tx, [seen.id for seen, _, _ in slots], now)
-    return act.told(tx, tell, "retry", now)
+    more = {"was": act.was(_PLACE)} | ({"freed": [asdict(one) for one in freed]} if freed else {})
+    return act.told(tx, tell, "retry", now, more)
 
 
 def _line_up(tx: Tx, row: Any, due_at: int, gap: int, now: int) -> None:
@@ -192,7 +197,8 @@ def graces(tx: Tx) -> int:
 
 
 def undo(tx: Tx, event_id: int, tell: Tell, now: int, grace: int) -> Acted:
-    """Take one act back: a cancel within its grace, a retry or an approval of what has not been tried since.
+    """Take one act back: a cancel within its grace, a retry or an approval of what has not been tried since. A retry's
+    messages get back what they had: their due times and tries, and the suppressions that their own answers had made.
 
     Raises RefusedError when the event is no such act, or its time is over.
     """
@@ -204,11 +210,15 @@ def undo(tx: Tx, event_id: int, tell: Tell, now: int, grace: int) -> Acted:
     if by_cancel and now >= event["at"] + grace:
         raise RefusedError("the time to undo this cancel is over", hint="its jobs are skipped")
     before = {job: key.partition(":") for key, part in data["before"].items() for job in unpacked(part)}
-    act = Change(rows_of(tx, list(before)))
-    for job, (state, _, reason) in before.items():
+    was = zip(*data["was"].values(), strict=True) if data.get("was") else repeat(())
+    act, back = Change(rows_of(tx, list(before))), set[int]()
+    for (job, (state, _, reason)), place in zip(before.items(), was, strict=False):
         row = act.compare(Seen(job), _why_cancel_stays if by_cancel else _why_retry_stays)
         if row is not None:
-            _put_back(tx, row, state, reason, now)
+            _put_back(tx, row, state, reason, now, dict(zip(data.get("was", ()), place, strict=True)))
+            back.add(job)
+    freed = [suppressions.Entry(**one) for one in data.get("freed", ()) if one["job_id"] in back]
+    suppressions.add(tx, freed, "undo", now)
     if data["act"] == "approve":
         approvals.take_back(tx, list(before), now)
     approvals.ask(tx, list(before), now)
@@ -227,7 +237,8 @@ def _why_retry_stays(row: Any) -> str:
     return "" if not row["tries"] and row["budget_at"] is None else "it was tried already"
 
 
-def _put_back(tx: Tx, row: Any, state: str, reason: str, now: int) -> None:
+def _put_back(tx: Tx, row: Any, state: str, reason: str, now: int, place: Mapping[str, Any]) -> None:
+    """`place`: values of `_PLACE`; none for an act that changed none, or whose event holds none."""
     if state == "pending":
         tx.execute(
             f"UPDATE jobs SET state = 'pending', reason = '', ready = CASE {LATER_STAGE} ELSE ? END, updated_at = ? "
@@ -247,7 +258,10 @@ def _put_back(tx: Tx, row: Any, state: str, reason: str, now: int) -> None:
             "UPDATE jobs SET state = ?, reason = ?, ready = 0, lease_until = NULL, updated_at = ? WHERE id = ?",
             (state, reason, now, row["id"]),
         )
-    recount(tx, row, state)
+    if place:
+        columns = ", ".join(f"{name} = ?" for name in _PLACE)
+        tx.execute(f"UPDATE jobs SET {columns} WHERE id = ?", (*(place[name] for name in _PLACE), row["id"]))
+    recount(tx, row, state, place.get("queue_id"))
 
 
 def packed(ids: Iterable[int]) -> str:
@@ -273,6 +287,7 @@ class Change:
     def __init__(self, rows: dict[int, Any]) -> None:
         self._rows = rows
         self._before: defaultdict[str, list[int]] = defaultdict(list)
+        self._taken: dict[int, Any] = {}
         self._left: list[Left] = []
 
     def compare(self, seen: Seen, why_not: Callable[[Any], str]) -> Any | None:
@@ -291,9 +306,16 @@ class Change:
             self._left.append(Left(seen.id, changed, why))
             return None
         self._before[f"{row['state']}:{row['reason']}"].append(seen.id)
+        self._taken[seen.id] = row
         return row
 
-    def told(self, tx: Tx, tell: Tell, act: str, now: int) -> Acted:
+    def was(self, columns: Sequence[str]) -> dict[str, list[Any]]:
+        """What the changed jobs held before, by column, in the order in which the event names them."""
+        rows = [self._taken[id] for ids in self._before.values() for id in sorted(ids)]
+        return {name: [row[name] for row in rows] for name in columns}
+
+    def told(self, tx: Tx, tell: Tell, act: str, now: int, more: Mapping[str, Any] | None = None) -> Acted:
+        """Write the event of an act, with `more` for its undo; nothing where no job was changed."""
         n = sum(map(len, self._before.values()))
         left = tuple(self._left)
         if not n:
@@ -306,6 +328,7 @@ class Change:
             "before": {key: packed(ids) for key, ids in self._before.items()},
             "changed": changed,
             "refused": len(left) - changed,
+            **(more or {}),
         }
         return Acted(n, left, add_event(tx, replace(event, n=n, data=data), now))
 

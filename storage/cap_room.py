@@ -7,7 +7,21 @@ the starts granted since; only when that is used up they are counted again.
 
 from __future__ import annotations
 
-from storage.limits import Ceiling
+from typing import TYPE_CHECKING
+
+from storage.limits import Ceiling, frees_at
+
+if TYPE_CHECKING:
+    from storage.tx import Tx
+
+_USED = (
+    "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "AND counted_at >= ? LIMIT ?)"
+)
+_NTH = (
+    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
+    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
+)
 
 
 class CapRoom:
@@ -39,3 +53,22 @@ class CapRoom:
 
     def forget(self) -> None:
         self._left.clear()
+
+
+def room(tx: Tx, queue_id: int, cap: Ceiling, now: int, *, beyond: int = 0) -> int:
+    """How many more starts a cap certainly allows at `now` (us), by those that are written; 0: it is full. What is
+    remembered does where it is more than `beyond`; else they are counted."""
+    left = tx.room.left(queue_id, cap, now)
+    if left > beyond:
+        return left
+    used = int(tx.one(_USED, (queue_id, cap.since if cap.until else now - cap.period + 1, cap.n))["n"])
+    if used < cap.n:
+        tx.room.counted(queue_id, cap, used)
+    return cap.n - used
+
+
+def opens(tx: Tx, queue_id: int, cap: Ceiling, now: int) -> int:
+    """When a cap allows one more start (us); 0 while it has room."""
+    if room(tx, queue_id, cap, now) > 0:
+        return 0
+    return frees_at(cap, tx.one(_NTH, (queue_id, cap.n - 1))["counted_at"], now)

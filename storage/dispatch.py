@@ -1,7 +1,7 @@
-"""How a job is taken: due rows are promoted, a runner claims what may start now under a lease that only grows.
+"""How a job is taken: a runner claims what may start now under a lease that only grows.
 
-The next steps of its path stand in `storage.gate` (the durable intent) and `storage.endings` (its outcome). Each
-function runs inside the Writer's transaction.
+Before that `storage.promotion` flags what became due. The next steps of its path stand in `storage.gate` (the durable
+intent) and `storage.endings` (its outcome). Each function runs inside the Writer's transaction.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storage import approvals, domains, letters
+from storage import approvals, cap_room, domains, letters
 from storage.limits import UNLIMITED, GateLimits
 from storage.model import SECOND, Approval, JobState, OutcomeClass, QueueState
 from storage.nouns import ClaimedJob
@@ -19,16 +19,14 @@ from storage.shares import ACTIVE_LANES, in_turn
 if TYPE_CHECKING:
     from storage.tx import Tx
 
-PROMOTE_SLICE = 1_000
-
 STEP_BACK = SECOND
 """A start further in the future than this says that the clock was set back. Less is the same moment: the starts of a
 commit are younger than the claims that were asked for while it was gathered."""
 
 
-Opens = Callable[[str, str | None], int]
-"""Asked with a campaign's `hours` and a recipient's fields (JSON text; None: the campaign's own hours): 0 when that
-window is open now, else when it opens (us). It runs in the claim's transaction and may only compute."""
+Opens = Callable[[str, str | None, int], int]
+"""Asked with a campaign's `hours`, a recipient's fields (JSON text; None: the campaign's own hours) and a time (us):
+0 when that window is open then, else when it opens (us). It runs in the claim's transaction and may only compute."""
 
 
 # The nouns of a message's path are plain: freezing them costs 2 to 5 us each, four times a message.
@@ -47,6 +45,8 @@ class ClaimRequest:
     lease_until: int
     busy: Mapping[int | None, int] = field(default_factory=dict)
     starting: frozenset[int | None] = frozenset()
+    unbegun: int = 0
+    """How many claimed jobs those are: they may take what room the caps have left."""
     starting_domains: frozenset[str] = frozenset()
     """The same by recipient domain; asked only where the queue keeps a gap per domain."""
     limits: GateLimits = UNLIMITED
@@ -214,6 +214,14 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
         room = min(room, 1)
     if room <= 0:
         return nothing(None, "concurrency")
+    # No more than the caps have room for: of several on their way the fastest would take the last place, whoever's turn
+    # it is.
+    for word, cap in request.limits.ceilings(queue["throttle"], queue["warm_days"], queue["warm_on"]):
+        left = cap_room.room(tx, request.queue_id, cap, now, beyond=request.unbegun)
+        if left <= request.unbegun:
+            # Where there is room, who is on the way to it may still give the place back.
+            return nothing(None if left else cap_room.opens(tx, request.queue_id, cap, now), word)
+        room = min(room, left - request.unbegun)
     return _claim_lanes(tx, request, room, state, queue)
 
 
@@ -228,7 +236,7 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
         forget_future_starts(tx, request.queue_id, request.now)
         lanes = tx.all(_LANES, (request.queue_id,))
     if len(lanes) > 1:
-        lanes = in_turn(lanes, request.now)
+        lanes = in_turn(lanes, queue["last_start"])
     weights = sum(lane["weight"] for lane in lanes)
     domain_gap = request.limits.domain_gap << queue["throttle"]
     lines = None
@@ -280,7 +288,7 @@ def _claim_lane(
     now = request.now
     hours = lane["hours"]
     ask = request.opens if hours or request.own_zones else None
-    if ask is not None and (opens := ask(hours, None)) > now:
+    if ask is not None and (opens := ask(hours, None, now)) > now:
         return [], opens, "window", False
     choosy = bool(ask or lines)
     jobs: list[Any] = []
@@ -290,22 +298,33 @@ def _claim_lane(
     for head in tx.all(_HEADS, (request.queue_id, lane["id"], max(free, LOOKED_AT) if choosy else free)):
         if len(jobs) == free:
             break
-        if choosy and (later := _own_time(ask, hours, lines, head, now)):
-            if later[1] == head["reason"] == domains.WAITS and len(free_at) < PASSED_OVER:
-                free_at.append(later[0])
-            else:
-                moves.append((*later, now, head["id"]))
-            continue
-        if gap := head["gap"] << queue["throttle"]:
-            opens = max(head["due_at"], after(last_start, gap, now))
-            if opens > now or gap_used:
+        gap = head["gap"] << queue["throttle"]
+        begins = max(now, head["due_at"], after(last_start, gap, now)) if gap else now
+        if ask is not None:
+            # Whose window closes before the gap has passed does not hold those behind until then: the same is decided
+            # whenever it is looked at.
+            if begins > now and (opens := ask(hours, None, begins)) > begins:
                 tx.executemany(_LATER, moves)
-                # A clock that was set back makes due again later what was due already: that is no gap.
-                held_by = "due" if head["due_at"] > now else "gap"
-                return jobs, opens if opens > now else None, held_by, bool(moves)
-            gap_used = True
+                return jobs, opens, "window", bool(moves)
+            if (opens := ask(hours, head["fields"] or "{}", begins)) > begins:
+                moves.append((opens, "window", now, head["id"]))
+                continue
+        if gap and (begins > now or gap_used):
+            tx.executemany(_LATER, moves)
+            # A clock that was set back makes due again later what was due already: that is no gap.
+            held_by = "due" if head["due_at"] > now else "gap"
+            return jobs, begins if begins > now else None, held_by, bool(moves)
         if lines is not None:
+            # Behind the gap: until that has passed the domain may be free again, and nobody loses a place.
+            keeps_place = head["reason"] == domains.WAITS
+            if (place := lines.place(head["address"] or "", keeps_place=keeps_place)) > now:
+                if keeps_place and len(free_at) < PASSED_OVER:
+                    free_at.append(place)
+                else:
+                    moves.append((place, domains.WAITS, now, head["id"]))
+                continue
             lines.take(head["address"] or "")
+        gap_used = gap_used or bool(gap)
         jobs.append(head)
         last_start = now
     tx.executemany(_LATER, moves)
@@ -313,19 +332,6 @@ def _claim_lane(
         # What was moved made room for those behind it: look again at once.
         return jobs, now, "window", True
     return jobs, min(free_at, default=None), domains.WAITS, bool(moves)
-
-
-def _own_time(
-    ask: Opens | None, hours: str, lines: domains.Lines | None, head: Any, now: int
-) -> tuple[int, str] | None:
-    """When this person's own window, or the gap of the domain, lets the job begin, with the word for it; None: now."""
-    if ask is not None and (opens := ask(hours, head["fields"] or "{}")) > now:
-        return opens, "window"
-    if lines is not None:
-        place = lines.place(head["address"] or "", keeps_place=head["reason"] == domains.WAITS)
-        if place > now:
-            return place, domains.WAITS
-    return None
 
 
 def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, request: ClaimRequest) -> list[ClaimedJob]:
@@ -395,14 +401,3 @@ def forget_future_starts(tx: Tx, queue_id: int, now: int) -> None:
         "WHERE id = ? AND state = 'cooling' AND updated_at > ?",
         (now, now, queue_id, now),
     )
-
-
-def promote(tx: Tx, now: int) -> tuple[int, int | None]:
-    """Flag due rows, at most one slice; returns how many, and when the next one is due (None: none waits)."""
-    moved = tx.execute(
-        "UPDATE jobs SET ready = 1 WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_promote "
-        "WHERE state = 'pending' AND ready = 0 AND due_at <= ? ORDER BY due_at LIMIT ?)",
-        (now, PROMOTE_SLICE),
-    ).rowcount
-    row = tx.one("SELECT min(due_at) AS due_at FROM jobs INDEXED BY jobs_promote WHERE state = 'pending' AND ready = 0")
-    return moved, row["due_at"]

@@ -22,6 +22,7 @@ from storage.model import SEND, HeldReason, JobState
 from storage.reader import Reader
 
 _PAGE = 5_000
+_COLUMNS = "id, kind, state, reason, lease, outcome, campaign_id, queue_id, step_id"
 _WORDS = [state.value for state in JobState]
 _STOPPED = ("failed", "held", "uncertain")
 
@@ -75,6 +76,8 @@ class FixedSet:
     jobs: Jobs = field(default_factory=Jobs)
     taken: Counter[str] = field(default_factory=Counter)
     campaigns: Counter[int | None] = field(default_factory=Counter)
+    ways: Counter[tuple[int | None, int, int | None]] = field(default_factory=Counter)
+    """`jobs` by their campaign, queue and step."""
     left: dict[str, Count] = field(default_factory=dict)
     running: list[int] = field(default_factory=list)
     """Of a cancel: background jobs that run. Nothing is changed in them: they can be asked to end."""
@@ -183,8 +186,7 @@ def _sort_out(fixed: FixedSet, reader: Reader, ids: Iterator[int], outcomes: Seq
     act = fixed.act
     while part := list(islice(ids, SLICE)):
         marks = ", ".join("?" * len(part))
-        sql = f"SELECT id, kind, state, reason, lease, outcome, campaign_id FROM jobs WHERE id IN ({marks}) ORDER BY id"
-        rows = reader.rows(sql, part)
+        rows = reader.rows(f"SELECT {_COLUMNS} FROM jobs WHERE id IN ({marks}) ORDER BY id", part)
         _leave(fixed, "not there", Count(len(part) - len(rows)))
         for row in rows:
             if act is Act.CANCEL and row["state"] == "processing" and row["kind"] != SEND:
@@ -196,6 +198,7 @@ def _sort_out(fixed: FixedSet, reader: Reader, ids: Iterator[int], outcomes: Seq
             fixed.jobs.add(row["id"], row["state"], row["lease"])
             fixed.taken[row["state"]] += 1
             fixed.campaigns[row["campaign_id"]] += 1
+            fixed.ways[row["campaign_id"], row["queue_id"], row["step_id"]] += 1
 
 
 def _leave(fixed: FixedSet, why: str, n: Count) -> None:

@@ -4,7 +4,7 @@ attempts came to. Long lists are read in pages, so that no read is long."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from storage.model import MINUTE, OutcomeClass
@@ -14,6 +14,8 @@ from storage.reader import Reader
 Row = dict[str, Any]
 
 PAGE = 5_000
+MOST_GROUPED = 100_000
+"""Jobs whose people's fields are counted by what they hold: some tenths of a second."""
 _QUEUE = (
     "SELECT id, name, channel, state, until_at, last_start, spaced_start, throttle, warm_days, warm_on, limits, tuning "
     "FROM queues WHERE id = ?"
@@ -36,6 +38,10 @@ _WAITING = (
 _FLYING = (
     f"{_JOB}FROM jobs j INDEXED BY jobs_lease{{join}} WHERE j.campaign_id = ? AND j.state = 'processing' "
     "AND j.queue_id = ? ORDER BY j.id"
+)
+_FIELDS = (
+    "SELECT j.queue_id, j.step_id, r.fields FROM json_each(?) given CROSS JOIN jobs j ON j.id = given.value "
+    "JOIN recipients r ON r.id = j.recipient_id WHERE j.campaign_id = ? ORDER BY given.key"
 )
 _STEPS = "SELECT id, position, channel, wait, conditions, pacing FROM steps WHERE campaign_id = ? ORDER BY position"
 _QUEUES_OF = (
@@ -100,6 +106,39 @@ def waiting(reader: Reader, campaign_id: int, queue_id: int, *, people: bool) ->
     while rows := reader.rows(sql, (campaign_id, queue_id, *after, PAGE)):
         yield from rows
         after = (rows[-1]["due_at"], rows[-1]["id"])
+
+
+def fields_of(reader: Reader, campaign_id: int, ids: Sequence[int]) -> Iterator[Row]:
+    """Those of these jobs that are messages of a campaign, in the order of `ids`: `queue_id, step_id, fields` (JSON
+    text)."""
+    for begin in range(0, len(ids), PAGE):
+        yield from reader.rows(_FIELDS, (json.dumps(list(ids[begin : begin + PAGE])), campaign_id))
+
+
+def waiting_count(reader: Reader, campaign_id: int, queue_id: int) -> int:
+    """How many pending jobs a campaign has in a queue."""
+    row = reader.one(
+        "SELECT SUM(n) AS n FROM counters WHERE campaign_id = ? AND queue_id = ? AND state = 'pending'",
+        (campaign_id, queue_id),
+    )
+    return int(row["n"] or 0) if row else 0
+
+
+def waiting_by_fields(reader: Reader, campaign_id: int, queue_id: int, names: Sequence[str]) -> list[tuple[str, int]]:
+    """The pending jobs that a campaign has in a queue by what these fields of their people hold (JSON text), with how
+    many of each; the first `MOST_GROUPED`, so that no read is long."""
+    if not names:
+        n = waiting_count(reader, campaign_id, queue_id)
+        return [("{}", n)] if n else []
+    from storage.recipients import fields_of_jobs  # brings the Writer along, as in `unplanned`
+
+    column, people, wanted = fields_of_jobs(names)
+    rows = reader.rows(
+        f"SELECT {column} AS fields, count(*) AS n FROM (SELECT recipient_id FROM jobs INDEXED BY jobs_waiting "
+        f"WHERE campaign_id = ? AND state = 'pending' AND queue_id = ? LIMIT {MOST_GROUPED}) j {people} GROUP BY 1",
+        (*wanted, campaign_id, queue_id),
+    )
+    return [(row["fields"] or "{}", row["n"]) for row in rows]
 
 
 def flying(reader: Reader, campaign_id: int, queue_id: int, *, people: bool) -> list[Row]:
@@ -167,8 +206,8 @@ def last_attempts(reader: Reader, queue_id: int) -> list[Row]:
 
 
 def changes(reader: Reader, queue_id: int, now: int) -> tuple[Any, ...]:
-    """What a forecast of this queue depends on, to tell whether one still holds: its campaigns' versions and the
-    minute of `now` (us)."""
+    """What a forecast of this queue depends on, to tell whether one still holds: its campaigns' versions, its limits
+    and the minute of `now` (us)."""
     rows = reader.rows(_VERSIONS, (queue_id,))
-    own = reader.one("SELECT version, state, throttle FROM queues WHERE id = ?", (queue_id,)) or {}
+    own = reader.one("SELECT version, state, throttle, limits FROM queues WHERE id = ?", (queue_id,)) or {}
     return (now // MINUTE, tuple(own.values()), *(tuple(row.values()) for row in rows))

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from storage import approvals, dispatch, domains, overlaps
+from storage.cap_room import opens as cap_opens
 from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
-from storage.limits import Ceiling, frees_at, throttled, warmed
+from storage.limits import CAP, WARM_UP
 from storage.model import Approval
 from storage.suppressions import among
 from storage.tx import Tx
@@ -28,16 +29,8 @@ _GATE = (
     "LEFT JOIN campaigns c ON c.id = j.campaign_id LEFT JOIN recipients r ON r.id = j.recipient_id "
     "LEFT JOIN approvals ap ON ap.job_id = j.id WHERE j.id IN "
 )
-_USED = (
-    "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
-    "AND counted_at >= ? LIMIT ?)"
-)
-_NTH = (
-    "SELECT counted_at FROM attempts WHERE queue_id = ? AND counted_at IS NOT NULL "
-    "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
-)
 _INTENTS = "INSERT INTO attempts (id, job_id, lease, number, queue_id, epoch, intent_at, counted_at, server) VALUES "
-_QUEUE_WIDE = frozenset({"minimum gap", "cap", "warm-up"})
+_QUEUE_WIDE = frozenset({"minimum gap", CAP, WARM_UP})
 NOT_APPROVED = "approval"
 _WARM = "UPDATE queues SET warm_days = warm_days + 1, warm_on = ? WHERE id = ? AND warm_on < ?"
 
@@ -180,27 +173,14 @@ def _not_yet(tx: Tx, row: Any, request: IntentRequest, grants: _Grants) -> Itera
         else:
             last = tx.lane_starts.get((row["queue_id"], row["campaign_id"]), row["last_start"])
         yield "gap", after(last, row["gap"] << throttle, now)
-    for cap in limits.caps:
-        yield "cap", _cap_opens(tx, grants, row["queue_id"], throttled(cap, throttle), now)
-    if limits.warmup is not None:
-        today = warmed(limits.warmup, row["warm_days"], row["warm_on"])
-        yield "warm-up", _cap_opens(tx, grants, row["queue_id"], today, now)
+    for word, cap in limits.ceilings(throttle, row["warm_days"], row["warm_on"]):
+        if tx.room.left(row["queue_id"], cap, now) <= 0:
+            grants.write()
+        yield word, cap_opens(tx, row["queue_id"], cap, now)
     if limits.domain_gap:
         last = domains.last_start(tx, row["queue_id"], row["address"] or "")
         yield domains.WAITS, after(last, limits.domain_gap << throttle, now)
     yield overlaps.WAITS, grants.other_campaign(row, now)
-
-
-def _cap_opens(tx: Tx, grants: _Grants, queue_id: int, cap: Ceiling, now: int) -> int:
-    """When a cap allows one more start; 0 while it has room."""
-    if tx.room.left(queue_id, cap, now) > 0:
-        return 0
-    grants.write()
-    used = tx.one(_USED, (queue_id, cap.since if cap.until else now - cap.period + 1, cap.n))["n"]
-    if used < cap.n:
-        tx.room.counted(queue_id, cap, used)
-        return 0
-    return frees_at(cap, tx.one(_NTH, (queue_id, cap.n - 1))["counted_at"], now)
 
 
 def _return(

@@ -93,7 +93,7 @@ def last_due(reader: Reader, lane: Lane, before: int) -> int:
     return int(row["due_at"]) if row else 0
 
 
-def home(tx: Tx, campaign_id: int | None, queue_id: int) -> int:
+def home(tx: Tx | Reader, campaign_id: int | None, queue_id: int) -> int:
     """The queue of a message that is to be sent again: its own while its campaign uses it, else the first of the same
     channel that it uses. Nobody takes from a queue that a campaign does not use."""
     row = tx.one(_HOME, (campaign_id, queue_id))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+CAP, WARM_UP = "cap", "warm-up"
+"""The gate's words for what counts starts."""
+
 
 class Ceiling(NamedTuple):
     """At most `n` counted starts: in any `period` (us), or in the calendar period [`since`, `until`) (us) when
@@ -34,6 +37,14 @@ class GateLimits:
     domain_gap: int = 0
     caps: tuple[Ceiling, ...] = ()
     warmup: Warmup | None = None
+
+    def ceilings(self, throttle: int, warm_days: int, warm_on: int) -> list[tuple[str, Ceiling]]:
+        """What counts starts, each with the gate's word for it, while the rate is halved `throttle` times; of the ramp
+        `warm_days` are behind, the last of which began at `warm_on` (us)."""
+        found = [(CAP, throttled(cap, throttle)) for cap in self.caps]
+        if self.warmup is not None:
+            found.append((WARM_UP, warmed(self.warmup, warm_days, warm_on)))
+        return found
 
 
 UNLIMITED = GateLimits()

@@ -145,10 +145,10 @@ def ahead(reader: Reader, job: Mapping[str, Any]) -> int | None:
     return next((place for place, row in enumerate(line) if row["id"] == job["id"]), None)
 
 
-def lanes(reader: Reader, queue_id: int, now: int) -> list[Row]:
-    """The active campaigns of a queue in the order in which they may begin, each with the gap of the job that is first
-    in it (`head_gap`, us; None: nothing of it is due)."""
-    return in_turn(rows, now) if (rows := reader.rows(_LANES, (queue_id,))) else []
+def lanes(reader: Reader, queue_id: int, last_start: int) -> list[Row]:
+    """The active campaigns of a queue in the order in which they may begin after its `last_start` (us), each with the
+    gap of the job that is first in it (`head_gap`, us; None: nothing of it is due)."""
+    return in_turn(rows, last_start) if (rows := reader.rows(_LANES, (queue_id,))) else []
 
 
 def domain_start(reader: Reader, queue_id: int, address: str) -> Row | None:

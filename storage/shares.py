@@ -7,13 +7,12 @@ scheduling (Waldspurger and Weihl 1995).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.model import MINUTE
 
 AGEING = 10 * MINUTE
-"""A campaign that waits gains one step of priority each time this passes, so that none starves."""
-HIGHEST = 10
+"""A campaign that others go before gains one step of priority each time this passes, so that none starves."""
 ROUND = 840
 """What one start costs a campaign of weight 1 of its share (it divides by many weights without a rest)."""
 SAVED_ROUNDS = 10
@@ -41,14 +40,44 @@ STARTED = (
 claimed and refused."""
 
 
-def in_turn(lanes: Sequence[Any], now: int) -> list[Any]:
-    """Lanes (rows with priority, last_start, started_at, turn) in the order in which they may begin at `now`."""
+class Share(NamedTuple):
+    """What decides when it is a campaign's turn in a queue. Times in microseconds; `started_at`: 0 for never."""
+
+    priority: int
+    turn: int
+    last_start: int
+    started_at: int
+    id: int
+
+
+def in_order(shares: Sequence[tuple[int, int, int, int, int]], last_start: int) -> list[int]:
+    """The places of `shares` (each as `Share` has it) in the order in which they may begin, after the queue's
+    `last_start` (us).
+
+    Priority is raised by waiting, no further than that of a campaign that went before meanwhile: of equals the turn
+    alone decides. How long each has waited is told at that start, not at the moment of asking: the order changes when
+    something begins, so that whoever waits for a gap keeps its turn and a forecast knows whose it will be.
+    """
+    if len(shares) < 2:
+        return list(range(len(shares)))
     # Who had nothing to send does not save its turns up: it catches up on a few.
-    least = int(max(lane["turn"] for lane in lanes)) - SAVED_ROUNDS * ROUND
+    least = max([share[1] for share in shares]) - SAVED_ROUNDS * ROUND
+    top = max([share[0] for share in shares])
+    keys: list[tuple[int, int, int, int, int]] = []
+    for place, (priority, turn, last, started_at, number) in enumerate(shares):
+        if priority < top:
+            since = last if last > started_at else started_at
+            if since and (steps := (last_start - since) // AGEING) > 0:
+                ahead = max((one[0] for one in shares if one[2] > since), default=0)
+                priority = max(priority, min(priority + steps, ahead))
+        keys.append((-priority, turn if turn > least else least, last, number, place))
+    keys.sort()
+    return [key[4] for key in keys]
 
-    def order(lane: Any) -> tuple[int, int, int, int]:
-        waited = max(0, now - max(lane["last_start"], lane["started_at"] or now))
-        priority = min(HIGHEST, lane["priority"] + waited // AGEING)
-        return -priority, max(lane["turn"], least), lane["last_start"], lane["id"]
 
-    return sorted(lanes, key=order)
+def in_turn(lanes: Sequence[Any], last_start: int) -> list[Any]:
+    """Lanes (rows with id, priority, last_start, started_at, turn) of a queue in that order."""
+    shares = [
+        Share(lane["priority"], lane["turn"], lane["last_start"], lane["started_at"] or 0, lane["id"]) for lane in lanes
+    ]
+    return [lanes[place] for place in in_order(shares, last_start)]

@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import storage
-from storage import acts, campaigns, dispatch, edits, endings, gate, migrate, person_edit, queues, recipients, upkeep
+from storage import (
+    acts,
+    campaigns,
+    dispatch,
+    edits,
+    endings,
+    gate,
+    migrate,
+    person_edit,
+    promotion,
+    queues,
+    recipients,
+    upkeep,
+)
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.files import backup, file_uri
@@ -160,7 +173,7 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
         return await self.writer.submit(lambda tx: endings.hand_back(tx, tuple(jobs), self._now()))
 
     async def promote(self) -> tuple[int, int | None]:
-        return await self.writer.submit(lambda tx: dispatch.promote(tx, self._now()), hot=True)
+        return await self.writer.submit(lambda tx: promotion.promote(tx, self._now()), hot=True)
 
     async def rescue(self, *, everything: bool, held: frozenset[int] = frozenset()) -> endings.Rescued:
         return await self.writer.submit(lambda tx: endings.rescue(tx, self._now(), everything=everything, held=held))

@@ -7,7 +7,7 @@ table, and `among` and `stop_suppressed` are the two ways of asking it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from storage import sequences
@@ -187,10 +187,12 @@ def remove(tx: Tx, ids: Sequence[int], now: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def retried(tx: Tx, job_id: int, now: int) -> None:
-    """A person has this message tried again: what its own answer said of its address stands no longer. What anybody
-    asked for, or another message's answer said, does."""
-    _free(tx, tx.all(_OWN_ANSWER, {"job": job_id}), now)
+def retried(tx: Tx, job_id: int, now: int) -> list[Entry]:
+    """A person has this message tried again: what its own answer said of its address stands no longer, and is returned.
+    What anybody asked for, or another message's answer said, does."""
+    rows = tx.all(_OWN_ANSWER, {"job": job_id})
+    _free(tx, rows, now)
+    return [Entry(**{name.name: row[name.name] for name in fields(Entry)}) for row in rows]
 
 
 def _free(tx: Tx, rows: Sequence[Any], now: int) -> None:
@@ -198,7 +200,7 @@ def _free(tx: Tx, rows: Sequence[Any], now: int) -> None:
         tx.execute(_FREE[row["kind"]], {"value": row["value"], "now": now})
 
 
-_OWN_ANSWER = "DELETE FROM suppressions WHERE id IN ({}) RETURNING kind, value".format(
+_OWN_ANSWER = "DELETE FROM suppressions WHERE id IN ({}) RETURNING *".format(
     " UNION ALL ".join(
         "SELECT s.id FROM jobs j JOIN recipients r ON r.id = j.recipient_id JOIN suppressions s "
         f"ON s.kind = '{kind}' AND s.value = r.{column} AND s.scope = '' "

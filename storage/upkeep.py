@@ -22,11 +22,13 @@ _FOLLOWED = (
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Names of campaigns that were completed, how many batches ended, and whether a stage of one began."""
+    """Names of campaigns that were completed, how many batches ended, whether a stage of one began, and how many
+    completed campaigns go on."""
 
     completed: tuple[str, ...]
     batches: int
     released: bool = False
+    resumed: int = 0
     expires_at: int | None = None
     """When the next message that waits for approval expires (us; None: none does)."""
 
@@ -36,12 +38,12 @@ def settle(tx: Tx, now: int) -> Settled:
 
     A completed campaign with something open goes on: a retry or an import was cut short between its two commits.
     """
-    tx.execute(
+    resumed = tx.execute(
         "UPDATE campaigns SET state = 'active', completed_at = NULL, updated_at = ?, version = version + 1 "
         "WHERE state = 'completed' AND EXISTS (SELECT 1 FROM counters k "
         "WHERE k.campaign_id = campaigns.id AND k.n > 0 AND k.state IN ('pending', 'processing'))",
         (now,),
-    )
+    ).rowcount
     approvals.hold_campaigns(tx, now)
     _, expires_at = approvals.expire(tx, now)
     completed = []
@@ -76,7 +78,7 @@ def settle(tx: Tx, now: int) -> Settled:
     ).rowcount
     released = stages.advance(tx, now)
     alarms.end(tx, now)
-    return Settled(tuple(completed), batches, released, expires_at)
+    return Settled(tuple(completed), batches, released, resumed, expires_at)
 
 
 def skip_cancelled(tx: Tx, now: int, grace: int) -> tuple[int, int | None]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from storage import migrate
 from tests.support import fresh
+from tui.format import Times, set_times
 
 
 def _belongs_to_the_person(name: str) -> bool:
@@ -32,6 +34,13 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if _belongs_to_the_person(name):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _times_in_utc() -> Iterator[None]:
+    """How times are told is one setting of the process, which commands run within it set too."""
+    yield
+    set_times(Times.UTC)
 
 
 @pytest.fixture(autouse=True)

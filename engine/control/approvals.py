@@ -11,7 +11,7 @@ from pydantic import Field
 from engine import approving, plans, routes
 from engine.control import campaigns
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.control.common import Named, described, find
+from engine.control.common import Named, described, find, messages
 from engine.control.jobs import SLICE, SetArgs, SetResult, by_campaign, event_of
 from engine.planning.limits import Limits
 from engine.planning.pacing import Slot
@@ -73,7 +73,7 @@ async def approve(context: Context, args: ApproveArgs, actor: Actor) -> Result:
             campaign = await context.store.get_campaign(campaign_id)
 
             def tell(n: int, name: str = campaign.name, id: int = campaign_id) -> Event:
-                return event_of("approval.approved", f"approved {_messages(n)} of {name}", actor, args, id)
+                return event_of("approval.approved", f"approved {messages(n)} of {name}", actor, args, id)
 
             slots = _Slots(context, campaign)
             before = result.n
@@ -174,7 +174,7 @@ async def reject(context: Context, args: RejectArgs, actor: Actor) -> Result:
     for campaign_id, mine in (await by_campaign(context, args.jobs())).items():
 
         def tell(n: int, id: int | None = campaign_id) -> Event:
-            return event_of("approval.rejected", f"rejected {_messages(n)}: {args.reason}", actor, args, id)
+            return event_of("approval.rejected", f"rejected {messages(n)}: {args.reason}", actor, args, id)
 
         for at in range(0, len(mine), SLICE):
             part = mine[at : at + SLICE]
@@ -261,7 +261,3 @@ async def approve_campaign(context: Context, args: WholeArgs, actor: Actor) -> R
     now = await context.store.get_campaign(campaign.id)
     stays = f"; it stays paused ({now.pause_reason})" if now.state is CampaignState.PAUSED else ""
     return described(now, f"approved {campaign.name}{stays}", approved=True)
-
-
-def _messages(n: int) -> str:
-    return f"{n:,} {'message' if n == 1 else 'messages'}"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from engine import routes
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.control.common import Named, described, find, lower_ceiling, window_of
+from engine.control.common import Named, described, find, lower_ceiling, messages, window_of
 from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
 from engine.control.suppressions import check_list
 from engine.planning.pacing import Pacing
@@ -165,7 +165,7 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
     check_resumable(campaign)
     limits = await routes.limits_of(context, campaign)
     async with context.planning(campaign.id):
-        planned, first, last = await replan(context.store, campaign, limits, now=context.clock.now())
+        planned, first, last, _ = await replan(context.store, campaign, limits, now=context.clock.now())
     active = await context.store.activate_campaign(
         campaign.id,
         audit("campaign.resumed", f"resumed {campaign.name}: {planned:,} planned anew", actor, n=planned),
@@ -174,7 +174,7 @@ async def resume(context: Context, args: Named, actor: Actor) -> Result:
     )
     context.composer.forget(campaign.id)
     context.hooks.wake()
-    return described(active, f"{planned:,} messages planned anew", queued=planned, first_due=first, last_due=last)
+    return described(active, f"{messages(planned)} planned anew", queued=planned, first_due=first, last_due=last)
 
 
 @action("campaign.cancel", Named)

@@ -1,4 +1,4 @@
-"""What the campaign actions share: finding one, what its messages need, when they end, how its state is told."""
+"""What the campaign actions share: finding one, what its messages need, how its state is told."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result
 from engine.control.steps import check_steps
-from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
 from engine.planning.limits import Limits
-from engine.planning.pacing import Estimate, Pacing, estimate
+from engine.planning.pacing import Pacing
 from engine.planning.windows import Window
 from storage.errors import RefusedError
 from storage.model import CampaignState
@@ -38,20 +37,6 @@ async def ready(context: Context, campaign: Campaign) -> tuple[Account, Step]:
     return account, steps[0]
 
 
-def estimated(campaign: Campaign, limits: Limits, pacing: Pacing, n: int, start: int) -> Estimate:
-    """When `n` messages from `start` (us) on finish by this pacing, within what campaign and queue allow."""
-    return estimate(
-        pacing,
-        n,
-        start=start,
-        seed=campaign.seed,
-        concurrency=min(campaign.concurrency, limits.concurrency),
-        least=least_time(n, min_gap=limits.min_gap, caps=limits.caps),
-        window=Window.from_dict(campaign.hours) if campaign.hours else limits.window,
-        spread=limits.cap_a_day if pacing.spread else 0,
-    )
-
-
 def window_of(window: dict[str, Any], account: Account, zone: str) -> dict[str, Any]:
     """A campaign's window as it is stored; without a zone of its own it has its account's. Raises UsageError."""
     if not window:
@@ -76,6 +61,11 @@ async def fields_used(context: Context, campaign: Campaign) -> set[str]:
     accounts = [context.config.account(name) for _, name, _ in await context.store.get_lanes(campaign.id)]
     steps = await context.store.get_steps(campaign.id)
     return check_steps(campaign, steps, accounts, unfinished=campaign.state is CampaignState.DRAFT)
+
+
+def messages(n: int) -> str:
+    """`1 message`, `7 messages`."""
+    return f"{n:,} {'message' if n == 1 else 'messages'}"
 
 
 def described(campaign: Campaign, message: str, **more: Any) -> Result:

@@ -11,12 +11,15 @@ from engine import approving, routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
 from engine.control.campaigns import check_name, concurrency_of
-from engine.control.common import Named, described, estimated, find, lower_ceiling, window_of
+from engine.control.common import Named, described, find, lower_ceiling, messages, window_of
 from engine.control.steps import StepArgs, check_settings, check_steps, specs_of, steps_of, unused
 from engine.control.suppressions import check_list
+from engine.estimating import estimated
 from engine.planning.limits import Limits
 from engine.planning.pacing import Pacing
+from engine.planning.spreading import check_cap
 from engine.planning.windows import Window
+from engine.plans import check_opens, windows_of
 from engine.replanning import replan
 from engine.sequences import follow_edit
 from storage.edits import MESSAGE_STATES, PACED_STATES, Edit, Tuning, check_editable
@@ -182,6 +185,9 @@ async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
         check_editable(campaign, PACED_STATES, "pacing")
         account = context.config.account(campaign.account)
         refuse_above(pacing, account.name, await context.limits_of(account))
+        if pacing.spread and campaign.state is CampaignState.ACTIVE:
+            for limits in (await routes.limits_of(context, campaign)).values():
+                check_cap(limits.cap_a_day)
         at_once = args.concurrency or concurrency_of(pacing)
         text = f"set {campaign.name} to {pacing.describe()}"
         changed = await context.store.set_pacing(
@@ -189,7 +195,7 @@ async def pace(context: Context, args: PaceArgs, actor: Actor) -> Result:
         )
         more: Result = {"pacing": pacing.describe(), "queued": 0}
         if changed.state is CampaignState.ACTIVE:
-            more |= await _planned_anew(context, changed, account, pacing)
+            more |= await _planned_anew(context, changed, pacing)
     context.hooks.wake()
     ends = f"; {more['estimate']}" if more.get("estimate") else ""
     return described(changed, f"{changed.name}: {pacing.describe()}{ends}", **more)
@@ -208,6 +214,9 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
         said = _tuned_words(campaign, wanted)
         if not said:
             raise UsageError("nothing was given to change", hint="see --help of the command")
+        if hours is not None and campaign.state is CampaignState.ACTIVE:
+            for limits in (await routes.limits_of(context, campaign)).values():
+                check_opens(campaign, windows_of(replace(campaign, hours=hours), limits), context.clock.now())
         was = {
             "priority": campaign.priority, "weight": campaign.weight, "concurrency": campaign.concurrency,
             "window": campaign.hours,
@@ -217,9 +226,9 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
         )
         more: Result = {"was": was, "queued": 0}
         if hours is not None and hours != campaign.hours and changed.state is CampaignState.ACTIVE:
-            more |= await _planned_anew(context, changed, account, Pacing.from_dict(changed.pacing))
+            more |= await _planned_anew(context, changed, Pacing.from_dict(changed.pacing))
     context.hooks.wake()
-    planned = f"; {more['queued']:,} messages planned anew" if more["queued"] else ""
+    planned = f"; {messages(more['queued'])} planned anew" if more["queued"] else ""
     return described(changed, f"{changed.name}: {said}{planned}", **more)
 
 
@@ -232,13 +241,12 @@ def _tuned_words(campaign: Campaign, tuning: Tuning) -> str:
     return ", ".join(parts)
 
 
-async def _planned_anew(context: Context, campaign: Campaign, account: Account, pacing: Pacing) -> Result:
+async def _planned_anew(context: Context, campaign: Campaign, pacing: Pacing) -> Result:
     now = context.clock.now()
     every = await routes.limits_of(context, campaign)
-    planned, first, last = await replan(context.store, campaign, every, now=now)
-    limits = await context.limits_of(account)
-    text = estimated(campaign, limits, pacing, planned, now).text
-    return {"queued": planned, "first_due": first, "last_due": last, "estimate": text}
+    anew = await replan(context.store, campaign, every, now=now)
+    text = estimated(campaign, pacing, anew.shares, now).text
+    return {"queued": anew.n, "first_due": anew.first, "last_due": anew.last, "estimate": text}
 
 
 def refuse_above(pacing: Pacing, account: str, limits: Limits) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -9,16 +10,18 @@ from pydantic import Field
 from engine import routes
 from engine.accounts import Account
 from engine.control.actions import Args, Context, Result, action, audit
-from engine.control.common import window_of
+from engine.control.common import messages, window_of
 from engine.planning.caps import Cap, parse_rate
 from engine.planning.limits import TUNABLE, Limits
+from engine.planning.spreading import check_cap
+from engine.plans import check_opens, windows_of
 from engine.replanning import replan
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.model import Actor, CampaignState, QueueState
 from storage.nouns import Queue
 
-_CAPS = ("rate", "caps")
-"""What the caps are tuned by, together or one of them."""
+_CAPS = ("rate", "cap", "caps")
+"""What the caps are tuned by, together or some of them."""
 
 
 class QueueArgs(Args):
@@ -27,10 +30,12 @@ class QueueArgs(Args):
 
 class TuneArgs(QueueArgs):
     """`set`: limits by name as `Limits.to_dict` writes them, None takes one away; a window without a zone has its
-    account's. `rate` ("30/min") stands for all rolling caps of an hour and less; `caps` for the others, so that a new
-    daily cap does not lift the rate, unless it names such a one itself. `reset`: names that go back to the
-    configuration. `exactly`: the whole tuning instead ({}: nothing is tuned any more), which is how a tuning is undone.
-    `dry_run`: answer what it would come to, and change nothing."""
+    account's. `rate` ("30/min") takes the place of the one rate (rolling, of an hour or less) that there is, of several
+    the place of the one of its period; a list of them is all that there are from now on. Of `cap` each takes the place
+    of the cap of its period: a new daily cap lifts neither the rate nor the weekly one. `caps` are all that there are,
+    but for the rates when it names none. `reset`: names that go back to the configuration. `exactly`: the whole tuning
+    instead ({}: nothing is tuned any more), which is how a tuning is undone. `dry_run`: answer what it would come to,
+    and change nothing."""
 
     set: dict[str, Any] = Field(default_factory=dict)
     reset: list[str] = Field(default_factory=list)
@@ -107,6 +112,7 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
     if tuning == queue.tuning:
         words = "; ".join(f"{name} {words}" for name, words in after.describe())
         return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} stays as it is: {words}")
+    await _check_plans(context, account.name, before, after)
     said = _difference(before, after)
     if args.dry_run:
         return _tuned(queue, after, queue.tuning, 0, f"queue {queue.name} would have: {said}")
@@ -117,13 +123,13 @@ async def tune(context: Context, args: TuneArgs, actor: Actor) -> Result:
     await context.hooks.tuned(queue.name)
     moved = await _plan_anew(context, account, before, after)
     context.hooks.wake()
-    planned = f"; {moved:,} messages planned anew" if moved else ""
+    planned = f"; {messages(moved)} planned anew" if moved else ""
     return _tuned(await context.queue_of(account), after, queue.tuning, moved, f"queue {queue.name}: {said}{planned}")
 
 
 def _tuning(old: dict[str, Any], configured: Limits, before: Limits, args: TuneArgs) -> dict[str, Any]:
     """The tuning that was asked for. Raises UsageError naming the limit."""
-    known = (*TUNABLE, "rate")
+    known = (*TUNABLE, "rate", "cap")
     for name in (*args.set, *args.reset, *(args.exactly or {})):
         if name not in known:
             raise UsageError(f"limits.{name[:40]}: there is no such limit", hint=f"there are: {', '.join(known)}")
@@ -145,10 +151,26 @@ def _caps(configured: Limits, before: Limits, args: TuneArgs) -> tuple[Cap, ...]
         wanted = Limits().tuned({"caps": args.set["caps"]}).caps
         fast = [cap for cap in wanted if cap.is_rate] or fast
         slow = [cap for cap in wanted if not cap.is_rate]
-    if "rate" in args.set:
-        rate = args.set["rate"]
-        fast = [] if rate is None else [parse_rate(str(rate), field="limits.rate")]
-    return (*fast, *slow)
+    rate = args.set.get("rate", [])
+    given = list(Limits().tuned({"caps": args.set.get("cap", [])}).caps)
+    if rate is not None and not isinstance(rate, list):
+        given.append(parse_rate(str(rate), field="limits.rate"))
+    elif "rate" in args.set:
+        fast = [parse_rate(str(text), field="limits.rate") for text in rate or ()]
+    fast = _rate_for(fast, [cap for cap in given if cap.is_rate])
+    return (*fast, *_in_place(slow, [cap for cap in given if not cap.is_rate]))
+
+
+def _rate_for(rates: Sequence[Cap], given: Sequence[Cap]) -> list[Cap]:
+    """Who types one rate means the one that there is. Of several, such as 2/min and 40/h, the others stay: to slow the
+    one down must not lift the other."""
+    return list(given) if given and len(rates) == 1 else _in_place(rates, given)
+
+
+def _in_place(caps: Sequence[Cap], given: Sequence[Cap]) -> list[Cap]:
+    """These caps, with the given ones in place of those of their periods."""
+    periods = {cap.period for cap in given}
+    return sorted([*(cap for cap in caps if cap.period not in periods), *given], key=lambda cap: cap.period)
 
 
 def _difference(before: Limits, after: Limits) -> str:
@@ -172,8 +194,21 @@ async def _plan_anew(context: Context, account: Account, before: Limits, after: 
             campaign = await context.store.get_campaign(name)
             if campaign.state is CampaignState.ACTIVE:
                 limits = await routes.limits_of(context, campaign)
-                moved += (await replan(context.store, campaign, limits, now=context.clock.now()))[0]
+                moved += (await replan(context.store, campaign, limits, now=context.clock.now())).n
     return moved
+
+
+async def _check_plans(context: Context, queue: str, before: Limits, after: Limits) -> None:
+    """Refuse, before anything is changed, what a running campaign could not be planned by: a window that is never open
+    while its own is, no cap a day for one that spreads it."""
+    if after.window == before.window and after.caps == before.caps:
+        return
+    for name in await context.store.active_campaigns(queue):
+        campaign = await context.store.get_campaign(name)
+        if after.window != before.window:
+            check_opens(campaign, windows_of(campaign, after), context.clock.now())
+        if campaign.pacing.get("spread"):
+            check_cap(after.cap_a_day)
 
 
 def _planned_on(limits: Limits) -> tuple[object, ...]:

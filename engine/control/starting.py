@@ -8,16 +8,18 @@ from engine import plans, routes
 from engine.accounts import Account
 from engine.config import allow_listed
 from engine.control.actions import Context, Result, action, audit
-from engine.control.common import Named, estimated, find, ready
+from engine.control.common import Named, find, messages, ready
+from engine.estimating import Share, estimated
 from engine.overlaps import left_out, others_of
 from engine.planning.durations import format_duration
-from engine.planning.pacing import Estimate, Pacing
+from engine.planning.pacing import Pacing
 from engine.preflight import cold
 from engine.routes import Route, route_for
 from storage import approvals
 from storage.errors import PacelineError, RefusedError
 from storage.model import Actor, Approval, CampaignState
 from storage.nouns import Campaign, Step
+from storage.suppression_pages import left_out as suppressed_people
 
 
 class StartArgs(Named):
@@ -60,7 +62,7 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     )
     if not planned.queued:
         return _nothing_to_start(campaign, planned.suppressed)
-    text = f"started {campaign.name}: {planned.queued:,} messages"
+    text = f"started {campaign.name}: {messages(planned.queued)}"
     try:
         campaign = await context.store.activate_campaign(
             campaign.id,
@@ -75,7 +77,7 @@ async def _start(context: Context, campaign: Campaign, args: StartArgs, actor: A
     await plans.release(context.store, planned.batch_id)
     context.composer.forget(campaign.id)
     context.hooks.wake()
-    return _started(context, campaign, ways, planned, begin)
+    return _started(context, campaign, planned, begin)
 
 
 def _nothing_to_start(campaign: Campaign, suppressed: int) -> Result:
@@ -101,22 +103,22 @@ def _nothing_to_start(campaign: Campaign, suppressed: int) -> Result:
     }
 
 
-def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planned: plans.Planned, begin: int) -> Result:
+def _started(context: Context, campaign: Campaign, planned: plans.Planned, begin: int) -> Result:
     pacing = Pacing.from_dict(campaign.pacing)
     to_send = planned.queued - planned.held - planned.elsewhere
-    range_ = _through(ways, campaign, pacing, to_send, begin)
+    range_ = estimated(campaign, pacing, planned.shares, begin)
     last = planned.last_due or begin
     held = _and_held(planned.held, planned.suppressed, planned.elsewhere)
     now = context.clock.now()
     asks = campaign.approval == Approval.MESSAGE
     message = (
-        f"Campaign queued: {to_send:,} messages scheduled{held}, the last one due in "
+        f"Campaign queued: {messages(to_send)} scheduled{held}, the last one due in "
         f"{format_duration(max(0, last - now))}"
     )
     if asks:
-        message = f"Campaign planned: {to_send:,} messages wait for approval{held}"
+        message = f"Campaign planned: {messages(to_send)} {'waits' if to_send == 1 else 'wait'} for approval{held}"
     elif campaign.unapproved:
-        message = f"Campaign planned: {to_send:,} messages{held}; it waits for approval"
+        message = f"Campaign planned: {messages(to_send)}{held}; it waits for approval"
     return {
         "success": True,
         "campaign": campaign.name,
@@ -136,12 +138,6 @@ def _started(context: Context, campaign: Campaign, ways: Sequence[Route], planne
     }
 
 
-def _through(ways: Sequence[Route], campaign: Campaign, pacing: Pacing, n: int, begin: int) -> Estimate:
-    """When `n` messages are through, by the slowest of the accounts that share them."""
-    share = -(-n // len(ways))
-    return max((estimated(campaign, way.limits, pacing, share, begin) for way in ways), key=lambda one: one.last_high)
-
-
 def _and_held(held: int, suppressed: int = 0, elsewhere: int = 0) -> str:
     words = f", {held:,} held for a person" if held else ""
     words += f", {suppressed:,} left out as suppressed" if suppressed else ""
@@ -149,33 +145,43 @@ def _and_held(held: int, suppressed: int = 0, elsewhere: int = 0) -> str:
 
 
 async def _dry_start(context: Context, campaign: Campaign, step: Step, ways: Sequence[Route], begin: int) -> Result:
-    people, held, elsewhere, after = 0, 0, 0, 0
+    people, held, suppressed, elsewhere, after = 0, 0, 0, 0, 0
     channel = ways[0].account.channel
+    now = context.clock.now()
+    refused = await context.store.read(lambda reader: suppressed_people(reader, campaign.id, now))
+    stopped = {row["id"] for row in refused}
+    shares = {way.queue_id: Share(plans.windows_of(campaign, way.limits), way.limits) for way in ways}
     while page := await context.store.unplanned(campaign.id, step.id, after):
         others = await others_of(context.store, campaign, channel, [one.id for one in page], begin)
         for one in page:
-            if left_out(campaign, channel, others.get(one.id)):
+            way = route_for(ways, one.id)
+            if one.id in stopped:
+                suppressed += 1
+            elif left_out(campaign, channel, others.get(one.id)):
                 elsewhere += 1
-            elif plans.why_held(route_for(ways, one.id).factory, one.address, one.fields, one.profile):
+            elif plans.why_held(way.factory, one.address, one.fields, one.profile):
                 held += 1
+            else:
+                shares[way.queue_id].add(one.fields)
         people += len(page)
         after = page[-1].id
     pacing = Pacing.from_dict(campaign.pacing)
-    to_send = people - held - elsewhere
-    range_ = _through(ways, campaign, pacing, to_send, begin)
-    left = _and_held(held, elsewhere=elsewhere)
+    to_send = people - held - suppressed - elsewhere
+    range_ = estimated(campaign, pacing, shares.values(), begin)
+    left = _and_held(held, suppressed, elsewhere)
     return {
         "success": True,
         "dry_run": True,
         "campaign": campaign.name,
-        "queued": people,
+        "queued": people - suppressed,
         "held": held,
+        "suppressed": suppressed,
         "elsewhere": elsewhere,
-        "first_due": range_.first if people else None,
-        "last_due": range_.last_high if people else None,
-        "estimated_completion": range_.last_high if people else None,
+        "first_due": range_.first if to_send else None,
+        "last_due": range_.last_high if to_send else None,
+        "estimated_completion": range_.last_high if to_send else None,
         "estimate": range_.text,
-        "message": f"{to_send:,} messages would be scheduled{left}: {pacing.describe()}; {range_.text}",
+        "message": f"{messages(to_send)} would be scheduled{left}: {pacing.describe()}; {range_.text}",
     }
 
 

@@ -87,8 +87,12 @@ def _profile(text: str) -> str:
     try:
         return parse_profile(text)
     except ProfileError as error:
-        hint = "an address holds an @, a domain begins with it" if "/" not in text else error.hint
-        raise UsageError(f"{text[:80]!r}: {error.reason}", hint=hint) from None
+        if "/" in text:
+            raise UsageError(f"{text[:80]!r}: {error.reason}", hint=error.hint) from None
+        raise UsageError(
+            f"{text[:80]!r} is no address and no profile",
+            hint="an address holds an @, a domain begins with it (@example.org), a profile is its full link",
+        ) from None
 
 
 def entry_of(args: EntryArgs, source: str, now: int) -> Entry:

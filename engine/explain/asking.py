@@ -132,7 +132,7 @@ class Asking:
             tuple(cap_uses(self._reader, row["id"], gate.caps, now)),
             step,
             self._places(name, limits),
-            tuple(pace_facts.lanes(self._reader, row["id"], now)),
+            tuple(pace_facts.lanes(self._reader, row["id"], row["last_start"])),
         )
 
     def _places(self, name: str, limits: Limits) -> int:

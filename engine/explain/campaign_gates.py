@@ -88,7 +88,8 @@ def turn(facts: Facts, job: JobFacts) -> Iterator[Gate]:
     elif job.ahead:
         yield shut("line", f"{job.ahead:,} of its campaign go first", numbers={"ahead": job.ahead})
     elif not job.row["ready"]:
-        yield shut("line", "it stands in line once it is due")
+        runs = facts.campaign is None or facts.campaign["state"] == "active"
+        yield shut("line", f"it stands in line once {'it is due' if runs else 'its campaign runs'}")
     elif job.ahead is None:
         yield shut("line", "1,000 or more of its campaign go first")
     else:

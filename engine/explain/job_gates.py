@@ -125,7 +125,11 @@ def window(facts: Facts, job: Row | None, earliest: int, now: int) -> Gate:
     closed = [name for name, one in windows if not one.is_open(earliest)] or [name for name, _ in windows]
     numbers = {"windows": {name: one.describe() for name, one in windows}}
     if opening >= NEVER:
-        words = f"the window of {_and(closed)} never opens: change its hours"
+        alone = [name for name, one in windows if one.next_open(earliest) is None]
+        words = f"the window of {_and(alone)} never opens: change its hours"
+        if not alone:
+            together = _and(name for name, _ in windows)
+            words = f"the windows of {together} never open at one time: change the hours of one"
         return shut("window", words, person=True, numbers=numbers)
     if opening > earliest:
         return shut("window", f"outside the window of {_and(closed)}", opens_at=opening, numbers=numbers)

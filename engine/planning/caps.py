@@ -107,6 +107,15 @@ class Ramp:
             rungs.append(min(int(exact + 1e-9), self.ceiling))
         return tuple(rungs)
 
+    def days(self, n: int) -> int:
+        """On how many days of sending `n` messages leave: 1 for none."""
+        day, ladder = 1, self.ladder()
+        for day, rung in enumerate(ladder, 1):
+            if n <= rung:
+                return day
+            n -= rung
+        return day - (-n // ladder[-1])
+
     def __str__(self) -> str:
         """The text that `parse_ramp` reads back: "5+1..20", "10+10%..200"."""
         more = f"{self.growth * 100:g}%" if self.growth else str(self.step)
@@ -136,7 +145,8 @@ def parse_ramp(text: str, *, field: str = "warmup") -> Ramp:
 
 
 def least_time(n: int, *, min_gap: int, caps: Iterable[Cap]) -> int:
-    """The least time (us) between the first and the last of `n` starts that a minimum gap and rolling caps allow."""
+    """The least time (us) between the first and the last of `n` starts that a minimum gap and rolling caps allow, at
+    any hour."""
     if n <= 1:
         return 0
     return max((n - 1) * min_gap, *((n - 1) // cap.n * cap.period for cap in caps), 0)

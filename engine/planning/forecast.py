@@ -10,16 +10,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from engine.planning.forecast_days import Day, days_of
 from engine.planning.lanes import Run, Station
 from engine.planning.network import simulate
+from engine.planning.opening import parsed
 from storage.model import SECOND
 
+if TYPE_CHECKING:
+    from engine.planning.windows import Window
+
 DRAWS = ((10_000, 5), (50_000, 3))
-"""Up to so many messages this many draws. Chance evens out over more, and each draw takes its time."""
+"""Up to so many attempts this many draws. Chance evens out over more, and each draw takes its time."""
 LEAST_DRAWS = 2
 
 
@@ -124,13 +128,17 @@ def forecast(
     draw when the plan is `fixed`. `draws` 0: as many as fit the work.
     """
     stations = stations_of(0)
-    total = sum(len(lane.jobs) for station in stations for lane in station.lanes)
     certain = fixed and all(station.measured.certain for station in stations)
-    n = 1 if certain else draws or next((draws for most, draws in DRAWS if total <= most), LEAST_DRAWS)
-    drawn: list[list[Run]] = []
-    for draw in range(n):
+
+    def drawn_as(draw: int) -> list[Run]:
         rng = random.Random(seed + draw)  # noqa: S311 - a forecast must repeat
-        drawn.append(simulate(stations if fixed or not draw else stations_of(draw), now=now, rng=rng))
+        return simulate(stations if fixed or not draw else stations_of(draw), now=now, rng=rng)
+
+    drawn = [drawn_as(0)]
+    # The first one tells how much work it is, retries and further steps included.
+    total = sum(len(lane.begun) for run in drawn[0] for lane in run.lanes)
+    n = 1 if certain else draws or next((draws for most, draws in DRAWS if total <= most), LEAST_DRAWS)
+    drawn += [drawn_as(draw) for draw in range(1, n)]
     drawn.sort(key=_ended)
     middle = drawn[n // 2]
     own = [run.lanes[0] for run in middle]
@@ -150,14 +158,26 @@ def forecast(
         first=min(firsts, default=None),
         earliest=min(ends, default=None),
         latest=max(ends, default=None),
-        days=days_of(middle, [station.account for station in stations], stations[0].queue.limits.zone),
+        days=days_of(
+            middle,
+            [station.account for station in stations],
+            [_windows(station) for station in stations],
+            stations[0].queue.limits.zone,
+        ),
         draws=n,
         certain=certain,
-        measured=sum(len(station.measured.durations) for station in stations),
+        measured=sum(len(station.measured.durations) for station in stations if not station.measured.assumed),
         beside=tuple(dict.fromkeys(
             lane.name for station in stations for lane in station.lanes[1:] if lane.jobs or lane.flying
         )),
     )  # fmt: skip
+
+
+def _windows(station: Station) -> list[Window]:
+    """The windows of a queue and of the campaign."""
+    own, queue = station.lanes[0].hours, station.queue.limits.window
+    found = [parsed(own)] if own else []
+    return [*found, queue] if queue is not None else found
 
 
 def _ended(runs: Sequence[Run]) -> int:

@@ -6,14 +6,19 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import merge
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from engine.planning.caps import Cap
+from engine.planning.caps import Cap, parse_cap
 from engine.planning.lanes import Hold, Run
+from engine.planning.simulated_claim import GAP, PLAN
 from engine.planning.simulated_gate import WINDOW
-from engine.planning.simulation import GAP, PLAN
+from storage.errors import UsageError
+from storage.limits import WARM_UP
 from storage.model import DAY, HOUR
+
+if TYPE_CHECKING:
+    from engine.planning.windows import Window
 
 PACING = "pacing"
 """What binds a day on which the plan itself leaves the time between two."""
@@ -39,8 +44,9 @@ class Part(NamedTuple):
 
 class Day(NamedTuple):
     """A local day: [`begins`, `ends`) (us), messages of the campaign and of its accounts in it, the campaign's `first`
-    and `last` (None without), what held the accounts for longest in open hours ("" for nothing), its hours with
-    messages, and of a campaign with several accounts the part of each."""
+    and `last` (None without), what bound the accounts ("" for nothing): the cap of a day or more, or the warm-up, that
+    kept the rest for another day, else what held them for longest in open hours; its hours with messages, and of a
+    campaign with several accounts the part of each."""
 
     begins: int
     ends: int
@@ -53,9 +59,11 @@ class Day(NamedTuple):
     parts: tuple[Part, ...] = ()
 
 
-def days_of(runs: Sequence[Run], accounts: Sequence[str], zone_name: str) -> tuple[Day, ...]:
+def days_of(
+    runs: Sequence[Run], accounts: Sequence[str], windows: Sequence[Sequence[Window]], zone_name: str
+) -> tuple[Day, ...]:
     """The days of a zone on which the campaign, or an account of it, sends, up to the campaign's last one. `runs` are
-    those of its `accounts`, the campaign's own lane the first of each."""
+    those of its `accounts`, the campaign's own lane the first of each; `windows` hold in each of them."""
     zone = ZoneInfo(zone_name)
     sent = list(merge(*(run.lanes[0].sent for run in runs)))
     if not sent:
@@ -70,7 +78,7 @@ def days_of(runs: Sequence[Run], accounts: Sequence[str], zone_name: str) -> tup
             day = _DAY.bounds(begins, zone)
             days[day] = []
         days[day].append(Hour(begins, mine[begins], sum(hours[begins] for hours in every)))
-    held = [_held(run.holds, list(days), sent[-1]) for run in runs]
+    held = [_held(run.holds, list(days), sent[-1], hours) for run, hours in zip(runs, windows, strict=True)]
     return tuple(
         _day(*bounds, sent, tuple(hours), sum((one[bounds] for one in held), Counter()))._replace(
             parts=tuple(
@@ -129,20 +137,55 @@ def _longest(took: Counter[str]) -> str:
     return took.most_common(1)[0][0] if took else ""
 
 
-def _held(holds: Sequence[Hold], days: Sequence[tuple[int, int]], last: int) -> dict[tuple[int, int], Counter[str]]:
-    """How long (us) each thing held a queue on each day (given in order), closed windows left out, and what comes after
-    the campaign's last message: that holds others."""
+def _held(
+    holds: Sequence[Hold], days: Sequence[tuple[int, int]], last: int, windows: Sequence[Window]
+) -> dict[tuple[int, int], Counter[str]]:
+    """How long (us) each thing held a queue in the open hours of each day (given in order), and of a quota that kept
+    the rest for another day that it held them all. What comes after the campaign's last message holds others."""
     found, place = {}, 0
     for begins, midnight in days:
-        ends = min(midnight, last)
-        took: Counter[str] = Counter()
         while place < len(holds) and holds[place].end <= begins:
             place += 1
+        hours = _open_hours(windows, begins, min(midnight, last))
+        took, by = Counter[str](), ""
         at = place
-        while at < len(holds) and holds[at].begin < ends:
+        while at < len(holds) and holds[at].begin < min(midnight, last):
             hold = holds[at]
-            if hold.by != WINDOW:
-                took[PACING if hold.by in (PLAN, GAP) else hold.by] += min(hold.end, ends) - max(hold.begin, begins)
+            for opens, closes in hours:
+                lasted = min(hold.end, closes) - max(hold.begin, opens)
+                if lasted > 0 and hold.by != WINDOW:
+                    by = PACING if hold.by in (PLAN, GAP) else hold.by
+                    took[by] += lasted
             at += 1
+        if _is_quota(by) and last > midnight:
+            took = Counter({by: sum(closes - opens for opens, closes in hours)})
         found[begins, midnight] = took
     return found
+
+
+def _is_quota(by: str) -> bool:
+    """Whether it is the warm-up, or a cap of a day or more."""
+    try:
+        return by == WARM_UP or parse_cap(by).period >= DAY
+    except UsageError:
+        return False
+
+
+def _open_hours(windows: Sequence[Window], begins: int, ends: int) -> list[tuple[int, int]]:
+    """The parts of [`begins`, `ends`) (us) at which all windows are open by their own clocks; all of it where none
+    is, but people on other clocks were written to."""
+    hours = [(begins, ends)]
+    for window in windows:
+        hours = [
+            (max(opens, since), min(closes, until))
+            for since, until in hours
+            for opens, closes in _spans(window, since, until)
+        ]
+    return hours or [(begins, ends)]
+
+
+def _spans(window: Window, since: int, until: int) -> Iterable[tuple[int, int]]:
+    at = since
+    while at < until and (span := window.span(at)) is not None and span[0] < until:
+        yield span
+        at = span[1]

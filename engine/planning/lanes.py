@@ -36,7 +36,8 @@ class Waiting(NamedTuple):
 
 Follow = Callable[[int, Waiting, int, bool], tuple[int, Waiting] | None]
 """What comes after a job of a queue that ended at a time (us), accepted or refused for good: the queue that sends it,
-and the job of the next step; None: nothing, or nobody knows."""
+and the job of the next step, with an id above those of all jobs that were made before; None: nothing, or nobody
+knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Lane:
 
     `across`: its gaps count from the last start of all such campaigns of the queue. `hours`: its window as JSON text.
     `follow`: what its jobs are followed by; None: by nothing. `sharing`: how several accounts of a channel share it.
+    `id`: the campaign's; of equals the lower one goes first.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Lane:
     flying: Sequence[Waiting] = ()
     follow: Follow | None = None
     sharing: Sharing | None = None
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,14 @@ class QueueNow:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What was seen of attempts: how long they took (us; none: no time at all), which share was refused for now or
-    for ever, and which share of the refusals came before any content, so that caps do not count them."""
+    for ever, and which share of the refusals came before any content, so that caps do not count them. `assumed`:
+    nothing was seen yet."""
 
     durations: tuple[int, ...] = ()
     transient: float = 0.0
     permanent: float = 0.0
     unspent: float = 0.0
+    assumed: bool = False
 
     @property
     def certain(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from engine.planning.caps import Cap, Ramp, parse_cap
+from engine.planning.caps import Cap, Ramp, least_time, parse_cap
 from engine.planning.durations import exact_duration, format_duration, parse_duration
 from storage.errors import UsageError
 from storage.limits import Ceiling, GateLimits, Warmup
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 100
 LONGEST_GAP = 7 * DAY
+MOST_WALKED = 1_000
+"""Days that are looked at one by one; what takes longer goes on as they went."""
+_DAY = Cap(1, DAY, calendar=True)
 TUNABLE = ("concurrency", "min_gap", "domain_gap", "caps", "window", "warmup")
 
 
@@ -74,6 +77,29 @@ class Limits:
     def cap_a_day(self) -> int:
         """The lowest cap of a day; 0 for none."""
         return min((cap.n for cap in self.caps if cap.period == DAY), default=0)
+
+    def least_time(self, n: int, *, start: int, window: Window | None) -> int:
+        """The least time (us) between the first and the last of `n` starts from `start` (us) on that gap, caps and
+        warm-up allow. A cap of a day and the warm-up have a day's worth on each day on which `window` (None: always) is
+        open. What the caps have used is not known here."""
+        around = [cap for cap in self.caps if not (cap.calendar and cap.period == DAY)]
+        days = [-(-n // cap.n) for cap in self.caps if cap.period == DAY]
+        days += [self.warmup.days(n)] if self.warmup is not None else []
+        within = self._days_of_sending(max(days, default=1), start, window)
+        return max(least_time(n, min_gap=self.min_gap, caps=around), within)
+
+    def _days_of_sending(self, days: int, start: int, window: Window | None) -> int:
+        """How long it is from the first opening to that of the last of so many days."""
+
+        def opens(at: int) -> int:
+            opening = window.next_open(at) if window is not None else at
+            return at if opening is None else opening
+
+        walked = min(days - 1, MOST_WALKED)
+        first = at = opens(start)
+        for _ in range(walked):
+            at = opens(_DAY.bounds(at, self._tz)[1])
+        return (at - first) * (days - 1) // walked if walked else 0
 
     def describe(self) -> list[tuple[str, str]]:
         """Each limit as (name, words), those that hold nothing left out."""

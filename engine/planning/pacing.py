@@ -9,16 +9,17 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from engine.planning.durations import format_duration
+from engine.planning.own_hours import OwnHours, Through, parts_of, through
 from engine.planning.pacing_settings import MODES, PRESETS, Pacing
 from engine.planning.spreading import spread_bounds, spread_slots
 from engine.planning.windows import Window, later
 from storage.model import DAY, HOUR, MINUTE, SECOND
 
-__all__ = ["MODES", "PRESETS", "Estimate", "Pacing", "Slot", "estimate", "plan"]
+__all__ = ["MODES", "PRESETS", "Estimate", "Pacing", "Slot", "estimate", "plan", "range_text"]
 
 
 class Slot(NamedTuple):
@@ -75,33 +76,90 @@ def estimate(
     least: int = 0,
     window: Window | None = None,
     spread: int = 0,
+    own: OwnHours | None = None,
+    min_gap: int = 0,
+    whose: str = "",
 ) -> Estimate:
     """When `n` messages finish, as a range.
 
     `service_time_us` is the time one message takes to be sent, `concurrency` how many the queue sends at once
-    (None: the pacing's own), `least` the time that the account's own ceilings need (`caps.least_time`); they matter
-    where they are slower than the pacing. `window` and `spread` as for `plan`; a spread whose cap per day is not known
-    (0) is told by `least` alone. What a cap has used already is the forecast's. Raises UsageError for a window that
-    does not open.
+    (None: the pacing's own), `least` the time that the account's own ceilings need from the first message to the last
+    (`caps.least_time`); they matter where they are slower than the pacing. `window` and `spread` as for `plan`; a
+    spread whose cap per day is not known (0) is told by `least` alone. `own`: the hours that each of the `n` keeps
+    beside those of the plan, and `min_gap` the least gap (us) between two that a closed window has kept back. `whose`
+    is how the sentence begins instead of with `n`. What a cap has used already is the forecast's. Raises UsageError for
+    a window that does not open.
     """
     if n <= 0:
         return Estimate(start, start, start, "nothing to send")
+    whose = whose or str(n)
     if pacing.spread and not spread:
-        text = f"{n} at {pacing.figures()} takes {format_duration(least)} or more"
+        text = f"{whose} at {pacing.figures()} takes {format_duration(least)} or more"
         return Estimate(start, start + least, start + least, text)
     first = next(plan(pacing, 1, start=start, seed=seed, window=window, spread=spread)).due_at
     at_once = max(1, concurrency or pacing.concurrency)
-    if pacing.spread:
-        low, high = (end - start + service_time_us for end in spread_bounds(pacing.jitter, n, start, window, spread))
+    plan_of = _Reckoned(pacing, start, service_time_us, at_once, window, spread)
+    never = ""
+    if own is None:
+        ((low, high),) = plan_of.dues([n])
     else:
-        low, high = (later(window, start, taken) - start for taken in _bounds(pacing, n, service_time_us, at_once))
+        soonest, latest = plan_of.through(own, min_gap)
+        if soonest.last is None or latest.last is None or soonest.first is None:
+            return Estimate(start, start, start, f"{whose} at {pacing.figures()}: their windows never open")
+        first, low, high = max(first, soonest.first), soonest.last, max(soonest.last, latest.last)
+        never = f"; the windows of {latest.never:,} of them never open" if latest.never else ""
+    low, high = low - start, high - start
     capacity = later(window, start, -(-n // at_once) * service_time_us) - start
-    bound = max(capacity, least)
+    bound = max(capacity, first - start + least if least else 0)
     limits = " (the account's limits)" if least > high else ""
     low, high = max(low, bound), max(high, bound)
     pace = f"{spread}/day" if pacing.spread else pacing.figures()
-    text = f"{n} at {pace} takes {_range_text(low, high)}{limits}"
+    text = f"{whose} at {pace} takes {range_text(low, high)}{limits}{never}"
     return Estimate(first, start + low, start + high, text)
+
+
+class _Reckoned(NamedTuple):
+    """A plan by its bounds: nothing is drawn."""
+
+    pacing: Pacing
+    start: int
+    service: int
+    at_once: int
+    window: Window | None
+    spread: int
+
+    def dues(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The earliest and the latest time (us) at which the messages at these places are through; places count from 1
+        and go up."""
+        pacing, window, service = self.pacing, self.window, self.service
+        if pacing.spread:
+            for low, high in spread_bounds(pacing.jitter, places, self.start, window, self.spread):
+                yield low + service, high + service
+            return
+        taken, at = (0, 0), (self.start, self.start)
+        for place in places:
+            now = _bounds(pacing, place, service, self.at_once)
+            at = (later(window, at[0], now[0] - taken[0]), later(window, at[1], now[1] - taken[1]))
+            taken = now
+            yield at
+
+    def through(self, own: OwnHours, min_gap: int) -> tuple[Through, Through]:
+        """The earliest and the latest way through hours that are not only those of the plan."""
+        parts = parts_of(own.order)
+        dues = list(self.dues([place for part in parts for place in (part.first, part.last)]))
+        low, high = (
+            through(
+                parts,
+                own.spans,
+                [(dues[2 * i][bound], dues[2 * i + 1][bound]) for i in range(len(parts))],
+                max(min_gap, self._open_time(dues[-1][bound]) // len(own.order)),
+            )
+            for bound in (0, 1)
+        )
+        return low, high
+
+    def _open_time(self, end: int) -> int:
+        return end - self.start if self.window is None else self.window.open_time(self.start, end)
 
 
 _Drawn = Iterator[tuple[int, int]]
@@ -186,7 +244,8 @@ def _bounds(pacing: Pacing, n: int, service: int, concurrency: int) -> tuple[int
     return (rounds - 1) * pacing.batch_delay + work, (rounds - 1) * (pacing.batch_delay + work) + work
 
 
-def _range_text(low: int, high: int) -> str:
+def range_text(low: int, high: int) -> str:
+    """A range of time (us) for people: "5 to 30 hours"."""
     for word, size in (("days", DAY), ("hours", HOUR), ("minutes", MINUTE), ("seconds", SECOND)):
         if low and low < high <= 99 * size and low % size == 0 and high % size == 0:
             return f"{low // size} to {high // size} {word}"

@@ -14,10 +14,10 @@ from engine.planning.lanes import QueueNow
 from engine.planning.opening import Openings
 from engine.planning.sharing import MOST
 from storage.dispatch import after
-from storage.limits import Ceiling, GateLimits, frees_at, throttled, warmed
+from storage.limits import CAP, Ceiling, GateLimits, frees_at
 from storage.model import DAY
 
-WINDOW, MINIMUM_GAP, WARM_UP = "window", "minimum gap", "warm-up"
+WINDOW, MINIMUM_GAP = "window", "minimum gap"
 _DAY = Cap(1, DAY, calendar=True)
 
 
@@ -48,16 +48,12 @@ class SimulatedGate:
             self._know_limits(now)
         latest, by = 0, ""
         if self._now_counts.min_gap:
-            latest, by = self.after_minimum_gap(now), MINIMUM_GAP
+            latest, by = after(self.last_start, self.limits.min_gap << self.throttle, now), MINIMUM_GAP
         starts = self._starts
         for cap, words in self._caps:
             if len(starts) >= cap.n and (opens := frees_at(cap, starts[-cap.n], now)) > latest:
                 latest, by = opens, words
         return latest, by
-
-    def after_minimum_gap(self, now: int) -> int:
-        """When the queue's own gap behind its last start has passed (us)."""
-        return after(self.last_start, self.limits.min_gap << self.throttle, now)
 
     def begins(self, now: int) -> None:
         """Count an attempt that begins; only once `opens` was asked."""
@@ -95,9 +91,6 @@ class SimulatedGate:
     def _know_limits(self, now: int) -> None:
         """Work out what the gate counts until the present calendar period ends."""
         self._now_counts, _, self._known_until = self.limits.at_gate(now)
-        self._caps = [
-            (throttled(cap, self.throttle), str(own))
-            for cap, own in zip(self._now_counts.caps, self.limits.caps, strict=True)
-        ]
-        if self._now_counts.warmup is not None:
-            self._caps.append((warmed(self._now_counts.warmup, self._warm_days, self._warm_on), WARM_UP))
+        ceilings = self._now_counts.ceilings(self.throttle, self._warm_days, self._warm_on)
+        words = [str(own) for own in self.limits.caps]
+        self._caps = [(cap, words[place] if word == CAP else word) for place, (word, cap) in enumerate(ceilings)]

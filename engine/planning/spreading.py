@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from engine.planning.caps import Cap
@@ -57,24 +57,34 @@ def spread_slots(
             behind += day.length
 
 
-def spread_bounds(jitter: float, n: int, start: int, window: Window | None, cap: int) -> tuple[int, int]:
-    """The earliest and the latest due time of the `n`th message. Errors as for `spread_slots`."""
+def spread_bounds(
+    jitter: float, places: Iterable[int], start: int, window: Window | None, cap: int
+) -> Iterator[tuple[int, int]]:
+    """The earliest and the latest due time of the messages at these places, which count from 1 and go up. Errors as for
+    `spread_slots`."""
     window = window or _NEVER_CLOSED
-    for day in _days(jitter, start, window, cap):
-        if n <= cap - day.first:
-            middle, reach = day.middle(day.first + n - 1, cap), int(day.reach)
-            return later(window, day.begins, middle - reach), later(window, day.begins, middle + reach)
-        n -= cap - day.first
-    raise AssertionError("days do not end")
+    days, gone = _days(jitter, start, window, cap), 0
+    day = next(days)
+    for place in places:
+        while place - gone > cap - day.first:
+            gone += cap - day.first
+            day = next(days)
+        middle, reach = day.middle(day.first + place - gone - 1, cap), int(day.reach)
+        yield later(window, day.begins, middle - reach), later(window, day.begins, middle + reach)
 
 
-def _days(jitter: float, start: int, window: Window, cap: int) -> Iterator[_Day]:
-    """The local days of the window's zone that have open time, from the one of `start` on, without end."""
+def check_cap(cap: int) -> None:
+    """Raise UsageError where there is nothing to spread: no cap per day (0)."""
     if cap < 1:
         raise UsageError(
             "pacing.spread: there is no cap per day to spread",
             hint="give the account a daily cap, or the pacing a rate",
         )
+
+
+def _days(jitter: float, start: int, window: Window, cap: int) -> Iterator[_Day]:
+    """The local days of the window's zone that have open time, from the one of `start` on, without end."""
+    check_cap(cap)
     zone, at = zone_of(window.zone), start
     while True:
         opened = later(window, at, 0)

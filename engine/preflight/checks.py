@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from engine.accounts import OutboxAccount
+from engine.overlaps import overlap_of
 from engine.planning.opening import NEVER, opens
 from engine.preflight import clocks, cold, domain, invitations, queues
-from engine.preflight.findings import Example, Finding, Group, ok, refuses, skipped, warns
+from engine.preflight.findings import FEW, Example, Finding, Group, ok, refuses, skipped, warns
 from engine.preflight.subject import Subject
 
 GMAIL_SIZE: Final = 25_000_000
@@ -20,6 +21,16 @@ SHARED_DAYS: Final = 30
 """How far back other campaigns count."""
 
 SUPPRESSED: Final = "paceline suppression list; whom it concerns: paceline suppression check ADDRESS"
+
+OVERLAPPING: Final = {
+    "allow": (
+        "each gets this message too",
+        "skip (leaves them out) or wait (three days after the other message)",
+    ),
+    "skip": ("whoever has a message there is left out", "allow (writes to them too)"),
+    "wait": ("whoever has a message there waits until three days after it", "allow (writes to them at once)"),
+}
+"""What becomes of people in other campaigns by the rule of this one, and what another rule does."""
 
 Check = Callable[[Subject], Iterable[Finding]]
 
@@ -91,7 +102,9 @@ def people(subject: Subject) -> Iterable[Finding]:
     """Whether there is anybody to send to."""
     left_out = subject.people.suppressed.count
     if subject.people.to_send:
-        yield ok("people", f"{subject.people.to_send:,} to send to")
+        held = subject.people.held
+        later = f", {held:,} of them when what their message lacks is mended" if held else ""
+        yield ok("people", f"{subject.people.to_send:,} to send to{later}")
     elif subject.row["state"] == "draft" and left_out:
         yield refuses("people", f"all {left_out:,} are suppressed: nobody is left to send to", SUPPRESSED)
     elif subject.row["state"] == "draft":
@@ -105,8 +118,8 @@ def suppressions(subject: Subject) -> Iterable[Finding]:
     """Who is left out because they must not be contacted."""
     group = subject.people.suppressed
     if group.count:
-        words = "person is" if group.count == 1 else "people are"
-        yield warns("suppressions", f"{group.count:,} {words} suppressed and left out", SUPPRESSED, group)
+        are = "is" if group.count == 1 else "are"
+        yield warns("suppressions", f"{_who(group.count)} {are} suppressed and left out", SUPPRESSED, group)
     elif subject.people.to_send:
         yield ok("suppressions", "nobody of them is suppressed")
 
@@ -116,9 +129,13 @@ def fields(subject: Subject) -> Iterable[Finding]:
     lacking = sorted(subject.people.lacking.items(), key=lambda item: -item[1].count)
     for reason, group in lacking:
         fix = f"paceline recipients edit ADDRESS --campaign {subject.name} --set FIELD=VALUE, or a default in the text"
-        yield warns("fields", f"{group.count:,} people: {reason}; held until it is mended", fix, group)
+        yield warns("fields", f"{_who(group.count)}: {reason}; held until it is mended", fix, group)
     if subject.factory is not None and subject.fields and subject.people.to_send and not lacking:
         yield ok("fields", "everybody has what the message needs")
+
+
+def _who(n: int) -> str:
+    return "1 person" if n == 1 else f"{n:,} people"
 
 
 def allow_list(subject: Subject) -> Iterable[Finding]:
@@ -126,7 +143,8 @@ def allow_list(subject: Subject) -> Iterable[Finding]:
     outside = subject.people.outside
     if outside.count:
         fix = f"try it with test-send, then: paceline campaign live {subject.name}"
-        message = f"the campaign is not live, and {outside.count:,} addresses are outside the allow-list"
+        are = "1 address is" if outside.count == 1 else f"{outside.count:,} addresses are"
+        message = f"the campaign is not live, and {are} outside the allow-list"
         yield refuses("allow_list", message, fix, outside)
 
 
@@ -149,25 +167,51 @@ def cold_campaign(subject: Subject) -> Iterable[Finding]:
 
 
 def attachments(subject: Subject) -> Iterable[Finding]:
-    """Attachments without content, and messages that are too large on their way."""
-    empty = [item.get("name", "") for item in subject.step.attachments if not item.get("data")]
-    edit = f"paceline campaign edit {subject.name} --attach FILE"
-    if empty:
-        yield warns("attachments", f"{len(empty)} attached without content: {', '.join(empty[:5])}", edit)
-    size, login = subject.people.size, subject.login
-    smaller = f"{edit} with a smaller one, or a link instead"
-    if login is not None and 0 < login.size < size:
-        message = f"a message has {_bytes(size)}, and the server takes {_bytes(login.size)}: each would fail"
-        yield warns("size", message, smaller)
-    elif size > GMAIL_SIZE:
-        message = f"a message has {_bytes(size)}: Gmail takes {_bytes(GMAIL_SIZE)}, many servers less"
-        yield warns("size", message, smaller)
-    elif size:
-        yield ok("size", f"a message has {_bytes(size)}")
+    """Attachments without content."""
+    steps = {step.position: step for one in (subject, *subject.others) for step in one.steps}
+    for place, step in sorted(steps.items()):
+        empty = [item.get("name", "") for item in step.attachments if not item.get("data")]
+        if empty:
+            message = f"{_of_step(place)}{len(empty)} attached without content: {', '.join(empty[:FEW])}"
+            yield warns("attachments", message, f"{_attach(subject, place)} FILE")
+
+
+def size(subject: Subject) -> Iterable[Finding]:
+    """Messages that are too large on their way through an account, as they are encoded."""
+    if subject.account is None or subject.account.mail is None:
+        return
+    sizes = [(step.position, size) for step in subject.steps if (size := subject.people.sizes.get(step.position))]
+    taken = subject.login.size if subject.login is not None else 0
+    small = True
+    for place, size in sizes:
+        fix = f"{_attach(subject, place)} FILE with a smaller one, or a link instead"
+        message = f"{subject.whose}{_of_step(place)}a message has {_bytes(size)}"
+        if 0 < taken < size:
+            yield warns("size", f"{message}, and the server takes {_bytes(taken)}: each would fail", fix)
+        elif size > GMAIL_SIZE:
+            yield warns("size", f"{message}: Gmail takes {_bytes(GMAIL_SIZE)}, many servers less", fix)
+        else:
+            continue
+        small = False
+    if sizes and small:
+        most = max(size for _, size in sizes)
+        server = f", and the server takes {_bytes(taken)}" if taken else ""
+        yield ok("size", f"{subject.whose}a message has {'' if len(sizes) == 1 else 'up to '}{_bytes(most)}{server}")
+
+
+def _of_step(place: int) -> str:
+    return f"step {place}: " if place > 1 else ""
+
+
+def _attach(subject: Subject, place: int) -> str:
+    command = "edit" if place == 1 else "step edit"
+    return f"paceline campaign {command} {subject.name}{f' {place}' if place > 1 else ''} --attach"
 
 
 def _bytes(n: int) -> str:
-    return f"{n / 1_000_000:,.1f} MB" if n >= 100_000 else f"{n / 1_000:,.1f} kB"
+    if n >= 1_000_000:
+        return f"{n / 1_000_000:,.1f} MB"
+    return f"{n / 1_000:,.0f} kB" if n >= 10_000 else f"{n / 1_000:,.1f} kB"
 
 
 def duplicates(subject: Subject) -> Iterable[Finding]:
@@ -175,9 +219,10 @@ def duplicates(subject: Subject) -> Iterable[Finding]:
     n, first = subject.shared
     if n:
         group = Group(n, [Example(row["row_number"], row["address"], f"in {row['campaign']}") for row in first])
-        message = f"{n:,} people are in other campaigns of the last {SHARED_DAYS} days"
-        fix = f"take their rows out of the file: paceline recipients forget IMPORT --campaign {subject.name}"
-        yield warns("duplicates", message, fix, group)
+        words, other = OVERLAPPING[overlap_of(subject.campaign.settings, subject.row["channel"])]
+        are = "is" if n == 1 else "are"
+        message = f"{_who(n)} {are} in other campaigns of the last {SHARED_DAYS} days: {words}"
+        yield warns("duplicates", message, f"paceline campaign edit {subject.name} --overlap {other}", group)
     elif subject.people.to_send:
         yield ok("duplicates", f"nobody is in another campaign of the last {SHARED_DAYS} days")
 
@@ -188,7 +233,7 @@ def window(subject: Subject) -> Iterable[Finding]:
     if not windows:
         return
     hours = "; ".join(found.describe() for found in windows)
-    fix = f"open the window of the campaign or of {subject.in_settings}"
+    fix = subject.to_open
     says = refuses if subject.share else warns
     shut = next((one for one in windows if one.next_open(subject.now) is None), None)
     if shut is not None:
@@ -222,6 +267,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     allow_list,
     of_each_account(cold_campaign),
     attachments,
+    of_each_account(size),
     duplicates,
     of_each_account(queues.caps),
     queues.spent_caps,

@@ -44,8 +44,7 @@ def never(subject: Subject) -> Iterable[Finding]:
     if shut.count:
         who = "1 person is" if shut.count == 1 else f"{shut.count:,} people are"
         message = f"{who} never written to: on their clock account and campaign are not open at one time within a year"
-        fix = f"open the window of the campaign or of {subject.in_settings}"
-        yield warns("clocks", f"{subject.whose}{message}", fix, shut)
+        yield warns("clocks", f"{subject.whose}{message}", subject.to_open, shut)
 
 
 def _exists(zone: str, window: Window) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -13,8 +13,8 @@ from engine.accounts import Account, OutboxAccount
 from engine.compose.factory import Factory
 from engine.composer import make_factory
 from engine.config import Config
-from engine.control.common import estimated
 from engine.dns import DomainFacts, Names, is_special, look_up
+from engine.estimating import Share, estimated
 from engine.planning.caps import Cap
 from engine.planning.limits import Limits
 from engine.planning.pacing import Estimate, Pacing
@@ -81,9 +81,10 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
     factories = ({1: factory} if factory is not None else {}) | _further(campaign, row, config)
     limits = _limits(reader, config, account)
     fields = _zone_fields(reader, row, config, campaign)
-    people = survey(reader, row, config, factories, guarded=guarded, now=now, zone_fields=fields)
     through = _steps_through(row)
     fitting = [name for name, steps in through.items() if step in steps]
+    shares = _shares(reader, config, campaign, fitting)
+    people = survey(reader, row, config, factories, guarded=guarded, now=now, zone_fields=fields, shares=shares)
     share = -(-people.to_send // max(len(fitting), 1))
     subject = Subject(
         now=now,
@@ -112,7 +113,7 @@ def _gather(reader: Reader, config: Config, name: str, now: int) -> Subject:
         for name, steps in through.items()
         if name != campaign.account
     ]
-    return replace(subject, others=tuple(others), estimate=_slowest(subject, *others))
+    return replace(subject, others=tuple(others), estimate=_estimate(subject, shares))
 
 
 def _steps_through(row: Row) -> dict[str, tuple[Step, ...]]:
@@ -184,15 +185,19 @@ def _further(campaign: Campaign, row: Row, config: Config) -> dict[int, Factory]
     return made
 
 
-def _slowest(*subjects: Subject) -> Estimate | None:
-    """When the slowest of the accounts is through with its share, as a start tells it."""
-    found = []
-    for one in subjects:
-        if one.limits is not None and one.share:
-            # A window that never opens, or a spread without a cap: the start says the same.
-            with suppress(UsageError):
-                found.append(estimated(one.campaign, one.limits, one.pacing, one.share, one.now))
-    return max(found, key=lambda estimate: estimate.last_high, default=None)
+def _shares(reader: Reader, config: Config, campaign: Campaign, names: Sequence[str]) -> list[Share]:
+    """What goes through each of these accounts; none where the configuration lacks one: a start is refused."""
+    limits = [_limits(reader, config, config.accounts.get(name)) for name in names]
+    return [Share(windows_of(campaign, one), one) for one in limits if one is not None] if all(limits) else []
+
+
+def _estimate(subject: Subject, shares: Sequence[Share]) -> Estimate | None:
+    """When the slowest of the accounts is through with its share, as a start tells it; None where nobody is to be
+    sent to, or the start says why it is refused (such as a window that never opens, or a spread without a cap)."""
+    if any(share.n for share in shares):
+        with suppress(UsageError):
+            return estimated(subject.campaign, subject.pacing, shares, subject.now)
+    return None
 
 
 def _secret_trouble(account: Account | None) -> PacelineError | None:

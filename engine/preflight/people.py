@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.compose.errors import ComposeError
 from engine.compose.factory import Factory
 from engine.config import Config, allow_listed
+from engine.estimating import Share
 from engine.preflight.findings import Example, Group
 from storage.reader import Reader, Row
 from storage.suppression_pages import left_out
@@ -21,16 +22,18 @@ OTHER = "other reasons"
 
 @dataclass(slots=True)
 class People:
-    """`to_send` have no message yet. `lacking`: by reason, why a message would be held. `outside`: not on the
-    allow-list of a campaign that is not live. `suppressed` have no message and get none. `size`: bytes of
-    the first whole message, 0 where none can be made. `clocks`: who is to be sent to, by a field that says which clock
-    is theirs and the zone that stands in it ("" for none)."""
+    """`to_send` have no message yet; of these `held` would not go, as their first message lacks something. `lacking`:
+    by reason, why a message would be held. `outside`: not on the allow-list of a campaign that is not live.
+    `suppressed` have no message and get none. `sizes`: bytes of the first whole message of each step, by its place;
+    without those that cannot be made. `clocks`: who is to be sent to, by a field that says which clock is theirs and
+    the zone that stands in it ("" for none)."""
 
     to_send: int = 0
+    held: int = 0
     lacking: dict[str, Group] = field(default_factory=dict)
     outside: Group = field(default_factory=Group)
     suppressed: Group = field(default_factory=Group)
-    size: int = 0
+    sizes: dict[int, int] = field(default_factory=dict)
     clocks: dict[tuple[str, str], Group] = field(default_factory=dict)
 
 
@@ -43,10 +46,11 @@ def survey(
     guarded: bool,
     now: int,
     zone_fields: Collection[str] = (),
+    shares: Sequence[Share] = (),
 ) -> People:
     """Look at everybody who has no message yet or whose latest message is held. `factories` by the step's place,
     without those that cannot be made; `guarded`: only the allow-list is reached; `zone_fields` say which clock is
-    a person's own."""
+    a person's own. Who would be sent to is added to one of the `shares`, as a start spreads them."""
     people = People()
     places = {step["id"]: step["position"] for step in row["steps"]}
     suppressed = {person["id"]: person["reason"] for person in left_out(reader, row["id"], now)}
@@ -65,14 +69,19 @@ def survey(
                 people.clocks.setdefault(clock, Group()).add(example)
         # Without a message all of the sequence is to come; what is held waits for the fields of its own step.
         wanted = factories if person["job_id"] is None else [places.get(person["step_id"], 0)]
-        reasons = [lack for place in wanted if place in factories for lack in _lacks(factories[place], person, place)]
+        lacks = {place: _lacks(factories[place], person, place) for place in wanted if place in factories}
+        people.held += person["job_id"] is None and bool(lacks.get(1))
+        if shares and person["job_id"] is None and not lacks.get(1):
+            shares[person["id"] % len(shares)].add(person["fields"])
+        reasons = [lack for found in lacks.values() for lack in found]
         for reason in reasons:
             known = reason in people.lacking or len(people.lacking) < REASONS
             people.lacking.setdefault(reason if known else OTHER, Group()).add(example)
         if guarded and person["job_id"] is None and not allow_listed(config, person["address"]):
             people.outside.add(example)
-        if 1 in factories and not reasons and not people.size:
-            people.size = _size(factories[1], person)
+        for place in factories if not reasons and len(people.sizes) < len(factories) else ():
+            if place not in people.sizes and (size := _size(factories[place], person)):
+                people.sizes[place] = size
     return people
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from engine.planning.caps import least_time
 from engine.planning.durations import format_duration
@@ -62,7 +62,7 @@ def caps(subject: Subject) -> Iterable[Finding]:
     enough = max(alone.last_high - subject.now, SECOND)
     waits = [(f"the cap {cap} of account {name}", least_time(n, min_gap=0, caps=[cap])) for cap in limits.caps]
     if limits.warmup is not None:
-        waits.append((f"the warm-up {limits.warmup.describe()},", (_days(limits.warmup.ladder(), n) - 1) * DAY))
+        waits.append((f"the warm-up {limits.warmup.describe()},", (limits.warmup.days(n) - 1) * DAY))
     binding = [(what, takes) for what, takes in waits if takes > enough]
     for what, takes in binding:
         length = f"{takes // DAY + 1} days" if takes >= DAY else format_duration(takes)
@@ -81,12 +81,3 @@ def spent_caps(subject: Subject) -> Iterable[Finding]:
             message = f"the cap {cap} of account {name} is spent: nothing leaves through it for another"
             fix = f"wait, use another account, or raise it: paceline queue tune {name} --cap"
             yield warns("caps_spent", f"{message} {format_duration(waits // MINUTE * MINUTE)}", fix)
-
-
-def _days(ladder: Sequence[int], n: int) -> int:
-    """On how many days `n` messages are sent, of each as many as its rung allows and the last rung for ever."""
-    for day, rung in enumerate(ladder, 1):
-        if n <= rung:
-            return day
-        n -= rung
-    return len(ladder) - (-n // ladder[-1])

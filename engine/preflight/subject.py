@@ -103,3 +103,9 @@ class Subject:
     def in_settings(self) -> str:
         """Where the account's settings stand, for a fix."""
         return f"[accounts.{self.campaign.account}] of the configuration, then: paceline engine reload"
+
+    @property
+    def to_open(self) -> str:
+        """What opens a window that keeps messages back."""
+        account = f"open the window of {self.in_settings}"
+        return f"paceline campaign tune {self.name} --window HOURS, or {account}" if self.campaign.hours else account

@@ -30,7 +30,7 @@ def smtp(folder: Path, keys: str, rest: str = "") -> SmtpAccount:
 
 @pytest.mark.parametrize(
     ("preset", "daily_cap", "concurrency", "per_connection"),
-    [("gmail", 400, 5, 100), ("workspace", 1500, 10, 100), ("yahoo", None, 10, 20), ("cold", 30, 10, 100)],
+    [("gmail", 400, 5, 100), ("workspace", 1500, 15, 100), ("yahoo", None, 10, 20), ("cold", 30, 10, 100)],
 )
 def test_a_preset_brings_the_figures_of_its_provider(
     tmp_path: Path, preset: str, daily_cap: int | None, concurrency: int, per_connection: int

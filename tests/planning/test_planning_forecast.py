@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +127,62 @@ def test_what_binds_each_day_is_named_and_days_are_those_of_the_account() -> Non
     assert told.certain and told.draws == 1 and told.earliest == told.latest
     monday = told.to_dict()["days"][1]["hours"]
     assert [hour["hour"] for hour in monday] == ["09:00"], "the clocks have gone forward"
+
+
+def bound(limits: Limits, own: Lane, now: int) -> list[tuple[int, str]]:
+    told = forecast(lambda draw: [Station(QueueNow(limits), [own])], now=now, seed=1)
+    return [(day.sends, day.bound_by) for day in told.days]
+
+
+def test_a_night_before_the_window_opens_is_not_the_pacing_s() -> None:
+    """Fifteen hours until the first morning, then eight of an hourly cap: it is the cap that binds the day."""
+    evening = START + 8 * HOUR  # Friday 18:00 in Berlin
+    slots = plan(Pacing("steady"), 120, start=evening, seed=1, window=WORKDAYS)
+    own = Lane("c", tuple(Waiting(slot.due_at, i, slot.gap) for i, slot in enumerate(slots)), started_at=evening)
+    limits = Limits(caps=(Cap(10, HOUR),), window=WORKDAYS, zone="Europe/Berlin")
+    assert bound(limits, own, evening) == [(80, "10/h"), (40, "10/h")]
+
+
+def test_a_quota_that_keeps_the_rest_for_another_day_binds_however_late_it_is_reached() -> None:
+    hourly = Pacing("human", HOUR, HOUR)
+    morning = START - HOUR
+    for limits, by in (
+        (Limits(caps=(Cap(6, DAY, True),), zone="Europe/Berlin"), "6/day calendar"),
+        (Limits(warmup=Ramp(6, step=1, ceiling=8), zone="Europe/Berlin"), "warm-up"),
+    ):
+        for window, rest in ((None, [(1, "pacing"), (2, "pacing")]), (WORKDAYS, [(3, "pacing")])):
+            days = plan(hourly, 9, start=morning, seed=1, window=WORKDAYS)
+            own = Lane("c", tuple(Waiting(slot.due_at, i, slot.gap) for i, slot in enumerate(days)), across=True)
+            assert bound(replace(limits, window=window), own, morning) == [(6, by), *rest]
+
+
+@pytest.mark.parametrize("window", [None, WORKDAYS], ids=["always", "workdays"])
+@pytest.mark.parametrize(
+    "limited",
+    [
+        {"caps": (Cap(30, DAY),), "warmup": Ramp(5, step=1, ceiling=20)}, {"warmup": Ramp(5, step=1, ceiling=20)},
+        {"caps": (Cap(12, DAY, True),)}, {"caps": (Cap(30, DAY),)}, {"caps": (Cap(40, HOUR), Cap(70, 7 * DAY))},
+        {"min_gap": 7 * MINUTE}, {},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_least_time_of_an_estimate_is_never_above_that_of_the_limits_and_near_it_where_days_count(
+    limited: dict[str, Any], window: Window | None
+) -> None:
+    limits = Limits(**limited, window=window, zone="Europe/Berlin")
+    overdue = tuple(Waiting(START, i) for i in range(300))
+    (run,) = simulate([Station(QueueNow(limits), [Lane("c", overdue)])], now=START, rng=random.Random(1))
+    took = run.lanes[0].begun[-1] - run.lanes[0].begun[0]
+    least = limits.least_time(300, start=START, window=window)
+    assert least <= took
+    if any(cap.period == DAY for cap in limits.caps) or limits.warmup is not None:
+        assert least > took - DAY
+    assert limits.least_time(1, start=START, window=window) == 0
+
+
+def test_the_least_time_of_very_many_goes_on_as_its_first_days_went() -> None:
+    limits = Limits(caps=(Cap(1, DAY, True),), window=WORKDAYS, zone="Europe/Berlin")
+    assert abs(limits.least_time(100_001, start=START, window=WORKDAYS) - 100_000 * DAY * 7 // 5) < 100 * DAY
 
 
 def test_chance_makes_a_range_that_holds_the_table_s_own_end() -> None:

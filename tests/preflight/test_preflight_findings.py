@@ -251,6 +251,40 @@ def test_people_of_other_campaigns_of_the_last_days_are_found(world: World) -> N
 # the message
 
 
+@pytest.mark.parametrize(
+    ("rule", "words", "other"),
+    [
+        ("allow", "each gets this message too", "skip"),
+        ("skip", "is left out", "allow"),
+        ("wait", "three days", "allow"),
+    ],
+)
+def test_people_of_other_campaigns_are_told_what_becomes_of_them(
+    world: World, rule: str, words: str, other: str
+) -> None:
+    world.campaign("older", 0, account="out", start=False)
+    world.people("older", ["p0@example.org"])
+    world.call("campaign.start", name="older")
+    draft(world, 1, settings={"overlap": rule})
+    told = line(found(world), "duplicates")
+    assert told.message.startswith("1 person is in other campaigns of the last 30 days: ") and words in told.message
+    assert told.fix.startswith(f"paceline campaign edit letters --overlap {other}")
+
+
+def test_who_would_be_held_is_told_beside_who_is_sent_to(world: World) -> None:
+    draft(world, 2, text="Dear {{ company }}")
+    report = found(world)
+    assert line(report, "people").message == "2 to send to, 2 of them when what their message lacks is mended"
+    assert line(report, "fields").message.startswith("2 people: the field company is missing")
+    assert report.estimate == ""
+
+
+def test_a_window_that_shuts_everybody_out_names_the_command_that_opens_it(world: World) -> None:
+    configure(world, 'window = { hours = "daily 08:00-10:00", zone = "UTC" }\n')
+    draft(world, account="main", window={"hours": "daily 12:00-13:00", "zone": "UTC"})
+    assert line(found(world), "window").fix.startswith("paceline campaign tune letters --window HOURS, or open the")
+
+
 def test_a_message_too_large_is_told_against_gmail_and_against_the_server(world: World) -> None:
     data = base64.b64encode(b"x" * 20_000_000).decode()
     attachments = [{"name": "a.bin", "type": "application/zip", "data": data}, {"name": "no.pdf", "data": ""}]
@@ -259,6 +293,23 @@ def test_a_message_too_large_is_told_against_gmail_and_against_the_server(world:
     assert "the server takes 10.0 MB" in line(report, "size").message
     assert "1 attached without content: no.pdf" in line(report, "attachments").message
     assert "Gmail takes 25.0 MB" in line(found(world, login=Login()), "size").message
+
+
+def test_every_step_is_weighed_as_it_is_encoded_and_against_each_server(world: World) -> None:
+    """Base64 makes four bytes of three, and a line break of each 76."""
+    data = base64.b64encode(b"x" * 300_000).decode()
+    steps = [
+        {"subject": "Again", "text": "Hi", "wait": "1d", "attachments": [{"name": "a.pdf", "data": data}]},
+        {"subject": "Last", "text": "Hi", "wait": "1d", "attachments": [{"name": "b.pdf", "data": ""}]},
+    ]
+    draft(world, account="main", steps=steps)
+    report = found(world, login=Login(size=400_000))
+    large = line(report, "size")
+    assert "step 2: a message has 411 kB, and the server takes 400 kB: each would fail" in large.message
+    assert large.fix.startswith("paceline campaign step edit letters 2 --attach FILE")
+    assert line(report, "attachments").message == "step 3: 1 attached without content: b.pdf"
+    fits = line(found(world, login=Login(size=500_000)), "size")
+    assert (fits.severity, fits.message) == (OK, "a message has up to 411 kB, and the server takes 500 kB")
 
 
 def test_a_login_that_fails_is_told_and_one_that_was_not_tried_too(world: World) -> None:

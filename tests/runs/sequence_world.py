@@ -18,7 +18,7 @@ from engine.planning.waits import Wait
 from storage.inbox import Returned
 from storage.model import HOUR, MINUTE, SECOND
 from storage.suppressions import Entry
-from tests.support.scripted import ScriptedChannel
+from tests.support.scripted import NO_SUCH_USER, ScriptedChannel
 from tests.support.simulated import SimulatedClock, inline_store
 
 INVITING = {
@@ -184,3 +184,13 @@ async def slow_sequences(
     yield made
     await made.stop()
     made.check()
+
+
+async def failed(world: SequenceWorld, people: int, *names: str, **more: Any) -> None:
+    """A campaign through the accounts `names` all of whose messages failed for good; then the servers take them."""
+    for name in names:
+        world.scripted(name).answer = lambda message: NO_SUCH_USER
+    await world.sequence(people, also=list(names[1:]), **more)
+    await world.clock.until(lambda: world.counts() == {"failed": people})
+    for name in names:
+        world.scripted(name).answer = None

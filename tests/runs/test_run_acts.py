@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 from run_world import World
@@ -82,6 +83,64 @@ async def test_a_retry_is_taken_back_before_its_time_and_the_campaign_is_over_ag
     await world.finish()
     assert (world.state(), world.counts()) == ("completed", {"completed": 1, "failed": 2})
     assert len(world.channel.offers) == 3
+
+
+PLACE = ("state", "reason", "due_at", "gap", "tries", "budget_at", "follow", "queue_id", "ready", "attempts")
+
+
+def places(world: World) -> list[dict[str, Any]]:
+    return [{name: job[name] for name in PLACE} for job in world.jobs()]
+
+
+async def test_an_undone_retry_leaves_due_times_tries_and_accounts_as_they_were(world: World) -> None:
+    """One is refused at once, one after it was told to come again, through an account that the campaign has left."""
+    world.accounts = {"one": {}, "two": {}}
+    world.channels["two"] = world.channel
+    world.channel.answer = lambda message: NO_SUCH_USER
+    world.channel.script = {"c00000@example.org": [GREYLISTED, NO_SUCH_USER]}
+    await world.start()
+    await world.campaign(people=2, also=["two"], steps=[{"subject": "Again", "text": "Hi", "wait": "1h"}])
+    await world.clock.until(lambda: world.counts() == {"failed": 2})
+    await world.call("campaign.edit", name="c", also=[])
+    before = places(world)
+    assert {job["tries"] for job in before} == {1, 2}
+    answer = await world.call("job.retry", seen=seen(world, [job["id"] for job in world.jobs()]), spread=HOUR)
+    assert {job["queue_id"] for job in places(world)} < {job["queue_id"] for job in before}
+    assert (await world.call("job.undo", events=answer["events"]))["done"] == 2
+    assert places(world) == before
+
+
+async def test_an_undone_retry_suppresses_again_what_the_retried_messages_own_answers_had(world: World) -> None:
+    world.channel.answer = lambda message: NO_SUCH_USER
+    await world.start()
+    await world.campaign(people=["dead@example.org"])
+    await world.clock.until(lambda: world.counts() == {"failed": 1})
+    columns = "kind, value, scope, reason, note, source, campaign_id, job_id, expires_at"
+    before = world.rows(f"SELECT {columns} FROM suppressions")
+    assert [row["value"] for row in before] == ["dead@example.org"]
+    answer = await world.call(
+        "job.retry", seen=seen(world, [world.jobs()[0]["id"]]), spread=4 * HOUR, total=2, offset=1
+    )
+    assert world.rows("SELECT * FROM suppressions") == []
+    await world.call("job.undo", events=answer["events"])
+    assert world.rows(f"SELECT {columns} FROM suppressions") == before
+    assert [row["stopped"] for row in world.rows("SELECT stopped FROM recipients")] == ["suppressed"]
+
+
+async def test_an_undo_leaves_what_began_since_and_sends_nothing_twice(world: World) -> None:
+    world.channel.script = {f"c0000{n}@example.org": [NO_SUCH_USER] for n in range(4)}
+    await world.start()
+    await world.campaign(people=4)
+    await world.clock.until(lambda: world.counts() == {"failed": 4})
+    fixed = seen(world, [job["id"] for job in world.jobs()])
+    answer = await world.call("job.retry", seen=fixed, spread=4 * HOUR)
+    await world.clock.until(lambda: world.counts().get("completed") == 2)
+    sent = [job["id"] for job in world.jobs() if job["state"] == "completed"]
+    undone = await world.call("job.undo", events=answer["events"])
+    assert (undone["done"], sorted(left["job"] for left in undone["left"])) == (2, sent)
+    await world.finish()
+    assert world.counts() == {"completed": 2, "failed": 2}
+    assert len(world.channel.deliveries) == len({one.recipient for one in world.channel.deliveries}) == 2
 
 
 async def test_the_parts_of_a_spread_retry_lie_beside_each_other(world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from run_world import World
 
 from storage.errors import RefusedError, UsageError
-from storage.model import MINUTE, SECOND
+from storage.model import HOUR, MINUTE, SECOND
 from tests.support.scripted import GREYLISTED, NO_SUCH_USER
 
 
@@ -63,6 +63,17 @@ async def test_a_dry_start_changes_nothing(world: World) -> None:
     await world.campaign(people=3, start=False)
     assert (await world.call("campaign.start", name="c", dry_run=True))["queued"] == 3
     assert (world.state(), world.counts()) == ("draft", {})
+
+
+async def test_one_message_is_told_as_one(world: World) -> None:
+    await world.start()
+    await world.campaign(people=1, start=False)
+    dry = (await world.call("campaign.start", name="c", dry_run=True))["message"]
+    started = (await world.call("campaign.start", name="c", at=world.clock.now() + HOUR))["message"]
+    tuned = await world.call("campaign.tune", name="c", window={"hours": "daily 08:00-18:00", "zone": "UTC"})
+    assert dry.startswith("1 message would be scheduled")
+    assert started.startswith("Campaign queued: 1 message scheduled")
+    assert tuned["message"].endswith("; 1 message planned anew")
 
 
 async def test_starting_twice_sends_nobody_a_second_message(world: World) -> None:

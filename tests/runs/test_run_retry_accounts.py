@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sequence_world import SequenceWorld, slow_sequences
+from sequence_world import SequenceWorld, failed, slow_sequences
 
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from tests.support.counted import by_calendar
@@ -29,16 +29,6 @@ NEVER_BOTH = {"hours": "sat 09:00-17:00", "zone": "Europe/Berlin"}
 async def world(tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SequenceWorld]:
     async with slow_sequences(tmp_path, clock, monkeypatch) as made:
         yield made
-
-
-async def failed(world: SequenceWorld, people: int, *names: str, **more: Any) -> None:
-    """A campaign through the accounts `names` all of whose messages failed for good; then the servers take them."""
-    for name in names:
-        world.scripted(name).answer = lambda message: NO_SUCH_USER
-    await world.sequence(people, also=list(names[1:]), **more)
-    await world.clock.until(lambda: world.counts() == {"failed": people})
-    for name in names:
-        world.scripted(name).answer = None
 
 
 def fixed(world: SequenceWorld) -> list[tuple[int, str, int]]:

@@ -160,9 +160,10 @@ async def test_a_human_campaign_with_longer_gaps_has_its_turns_beside_one_with_s
     await world.call("campaign.cancel", name="large")
 
 
-async def test_human_campaigns_of_one_account_share_it_by_weight(world: World) -> None:
+@pytest.mark.parametrize("longest", ["30m", "90m"])
+async def test_human_campaigns_of_one_account_share_it_by_weight(world: World, longest: str) -> None:
     await world.start()
-    pacing = {"mode": "human", "gap_min": "15m", "gap_max": "90m"}
+    pacing = {"mode": "human", "gap_min": "15m", "gap_max": longest}
     await world.campaign("a", 90, weight=1, pacing=pacing)
     await world.campaign("b", 90, weight=3, pacing=pacing, seed=8)
     await world.clock.until(lambda: len(world.channel.begun) >= 61)

@@ -107,6 +107,15 @@ async def test_the_client_refuses_to_send_a_line_over_a_megabyte(world: World) -
         await ask(world, "campaign.new", name="x", account="one", text="y" * LINE_LIMIT)
 
 
+async def test_attachments_of_several_steps_that_are_too_large_together_are_named_as_such(world: World) -> None:
+    await world.start()
+    steps = [{"text": "Hi", "attachments": [{"name": "a.pdf", "data": "x" * 600_000}]} for _ in range(2)]
+    with pytest.raises(UsageError, match="over 1 MB") as refused:
+        await ask(world, "campaign.edit", name="c", steps=steps)
+    assert "attachments of a campaign's steps travel together" in refused.value.hint
+    await world.finish()
+
+
 async def test_an_unknown_action_and_bad_arguments_are_refused_with_words(world: World) -> None:
     await world.start()
     with pytest.raises(RemoteError, match="there is no action") as unknown:

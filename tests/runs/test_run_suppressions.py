@@ -10,9 +10,11 @@ import re
 import pytest
 from run_world import World
 
+from engine.forecasting import forecast_campaign
 from storage.errors import PacelineError
 from storage.model import MINUTE, SECOND
 from tests.support.scripted import NO_SUCH_USER, Reply
+from tui.forecast_words import not_sent
 
 DISABLED = Reply(550, "5.2.1 The email account that you tried to reach is disabled")
 UNKNOWN_WORDS = Reply(550, "5.7.1 Message rejected as spam")
@@ -77,6 +79,31 @@ async def test_a_dead_address_is_left_alone_by_every_campaign_and_a_refusal_for_
     assert sorted(answer["suppressed"]) == ["2", "3"]
     assert answer["suppressed"]["2"].startswith("suppressed: dead since 2026-")
     await world.finish()
+
+
+async def test_dry_run_forecast_and_start_leave_out_the_same_people_of_a_suppressed_domain(world: World) -> None:
+    """A domain's entry stops nobody before the start: all three look for themselves."""
+    await world.start()
+    await world.campaign(people=people(14), start=False)
+    await suppress(world, "@d0.example")
+    asked = await world.call("campaign.start", name="c", dry_run=True)
+    assert (asked["queued"], asked["suppressed"]) == (12, 2)
+    assert asked["message"].startswith("12 messages would be scheduled, 2 left out as suppressed: ")
+    now, config = world.clock.now(), world.engine.context.config
+    told = world.read(lambda reader: forecast_campaign(reader, "c", config, now=now))
+    assert (told.open, dict(told.held)) == (12, {"suppressed": 2})
+    assert not_sent(told) == [("suppressed", 2)]
+    started = await world.call("campaign.start", name="c")
+    assert (started["queued"], started["suppressed"]) == (12, 2)
+    assert started["estimate"] == asked["estimate"]
+
+
+async def test_a_dry_run_of_nobody_names_no_time(world: World) -> None:
+    await world.start()
+    await world.campaign(people=people(2), start=False)
+    await suppress(world, "@d0.example", "@d1.example")
+    asked = await world.call("campaign.start", name="c", dry_run=True)
+    assert (asked["queued"], asked["first_due"], asked["estimated_completion"]) == (0, None, None)
 
 
 async def test_everybody_suppressed_is_nobody_to_send_to(world: World) -> None:

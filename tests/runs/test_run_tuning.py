@@ -96,6 +96,23 @@ async def test_a_daily_cap_leaves_the_rate_and_a_rate_leaves_the_daily_cap(world
     assert world.queue()["tuning"] == "{}"
 
 
+async def test_a_limit_that_is_typed_leaves_those_of_other_periods(world: World) -> None:
+    """2/min, 40/h and 500/day are one sender's three ceilings: to slow the first one down must not lift the others."""
+    await world.start(rate="2/min", daily_cap=30, caps=["40/h", "100/week"])
+
+    async def caps(**wanted: Any) -> list[str]:
+        return list((await world.call("queue.tune", name="one", set=wanted))["limits"]["caps"])
+
+    assert await caps(rate="1/min") == ["1/min", "40/h", "30/day", "100/week"]
+    assert await caps(rate="20/h") == ["1/min", "20/h", "30/day", "100/week"]
+    assert await caps(cap=["35/day calendar"]) == ["1/min", "20/h", "35/day calendar", "100/week"]
+    assert await caps(cap=["30/h", "80/week"]) == ["1/min", "30/h", "35/day calendar", "80/week"]
+    assert await caps(rate="3/min", cap=["9/h"]) == ["3/min", "9/h", "35/day calendar", "80/week"]
+    assert await caps(rate=["5/min", "50/h"]) == ["5/min", "50/h", "35/day calendar", "80/week"]
+    assert await caps(rate=[]) == ["35/day calendar", "80/week"]
+    assert await caps(cap=["6/min"], caps=[]) == ["6/min"]
+
+
 async def test_a_dry_run_says_what_it_would_be_and_changes_nothing(world: World) -> None:
     await world.start(rate="60/min")
     answer = await world.call("queue.tune", name="one", set={"rate": "30/min", "concurrency": 2}, dry_run=True)
@@ -108,7 +125,8 @@ async def test_a_dry_run_says_what_it_would_be_and_changes_nothing(world: World)
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"set": {"rate": "30/week"}}, {"set": {"speed": "1/s"}}, {"reset": ["speed"]}, {"set": {"caps": ["none"]}},
+        {"set": {"rate": "30/week"}}, {"set": {"rate": 5}}, {"set": {"cap": ["none"]}},
+        {"set": {"speed": "1/s"}}, {"reset": ["speed"]}, {"set": {"caps": ["none"]}},
         {"set": {"concurrency": 0}}, {"set": {"window": {"hours": "never"}}}, {"set": {"window": "9-17"}},
         {"set": {"warmup": {"start": 5}}}, {"set": {"min_gap": 5}}, {"exactly": {"rates": "1/min"}},
     ],

@@ -286,26 +286,6 @@ async def test_a_lost_lease_cannot_be_handed_back(desk: Desk) -> None:
     assert desk.state(job.id) == "processing"
 
 
-# promote
-
-
-async def test_promote_says_when_the_next_job_is_due(desk: Desk) -> None:
-    now = desk.clock()
-    await desk.campaign(3, dues=[now + MINUTE, now + 2 * MINUTE, now + HOUR])
-    assert await desk.store.promote() == (0, now + MINUTE)
-    desk.clock.step(2 * MINUTE)
-    assert await desk.store.promote() == (2, now + HOUR)
-
-
-async def test_promote_works_in_slices_the_earliest_first(desk: Desk) -> None:
-    now = desk.clock()
-    await desk.campaign(1_200, dues=[now + 1 + n for n in range(1_200)], concurrency=2_000)
-    desk.clock.step(HOUR)
-    assert await desk.store.promote() == (1_000, now + 1_001)
-    assert await desk.store.promote() == (200, None)
-    assert len((await desk.claim(2_000)).jobs) == 1_200
-
-
 async def test_what_is_in_flight_when_its_campaign_is_paused_finishes_and_is_counted(desk: Desk) -> None:
     batch = await desk.campaign(1)
     job = await desk.claim_one()

@@ -192,7 +192,7 @@ async def test_a_plan_made_anew_keeps_the_order_and_begins_with_a_gap(desk: Desk
     await desk.store.pause_campaign(batch.id, PauseReason.OPERATOR, "", said())
     order = [job for job, *_ in await desk.store.waiting(batch.id, (-1, 0))]
     later = desk.clock.step(100 * HOUR)
-    planned, first, _ = await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=later)
+    planned, first, *_ = await replan(desk.store, batch.campaign, {batch.campaign.queue_id: Limits()}, now=later)
     waiting = await desk.store.waiting(batch.id, (-1, 0))
     assert planned == 4
     assert [job for job, *_ in waiting] == order

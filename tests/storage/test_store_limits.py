@@ -54,6 +54,43 @@ async def test_the_last_place_of_a_calendar_cap_is_given_once_in_one_commit(desk
     assert [answer.refused for answer in answers] == ["", "", "", "cap", "cap"]
 
 
+async def test_a_claim_takes_no_more_than_the_caps_have_room_for(desk: Desk) -> None:
+    """Else the fastest of those on their way would take the last place, whoever's turn it is."""
+    await desk.campaign(5)
+    jobs = (await desk.claim(caps=[(3, *TODAY), (4, HOUR)])).jobs
+    assert desk.addresses(jobs) == ["spring-0", "spring-1", "spring-2"]
+    waits = await desk.claim(caps=[(3, *TODAY)], unbegun=3)
+    assert (waits.jobs, waits.next_at, waits.blocked_by) == ((), None, "cap"), "who is on the way may give it back"
+    for job in jobs[:2]:
+        await desk.intent(job, caps=[(3, *TODAY)])
+    assert not (await desk.claim(caps=[(3, *TODAY)], unbegun=1)).jobs
+    await desk.intent(jobs[2], caps=[(3, *TODAY)])
+    full = await desk.claim(caps=[(3, *TODAY)])
+    assert (full.jobs, full.next_at, full.blocked_by) == ((), MIDNIGHT + DAY, "cap")
+    day = Warmup((4,), MIDNIGHT, MIDNIGHT + DAY)
+    assert desk.addresses((await desk.claim(warmup=day)).jobs) == ["spring-3"]
+
+
+async def test_starts_that_left_their_period_make_room_for_a_claim_although_others_are_on_their_way(
+    desk: Desk,
+) -> None:
+    """What is remembered of a cap's room is the least that there is: it is counted anew before it holds anybody."""
+    await desk.campaign(8)
+    for job in (await desk.claim(3)).jobs:
+        await desk.intent(job, caps=[(4, MINUTE)])
+    desk.clock.step(MINUTE)
+    assert len((await desk.claim(1, caps=[(4, MINUTE)])).jobs) == 1
+    assert len((await desk.claim(caps=[(4, MINUTE)], unbegun=1)).jobs) == 3
+
+
+async def test_a_full_cap_names_its_time_although_others_are_on_their_way(desk: Desk) -> None:
+    """None of them can give back what they do not have."""
+    await desk.campaign(3)
+    await desk.intent(await desk.claim_one(), caps=[(1, MINUTE)])
+    full = await desk.claim(caps=[(1, MINUTE)], unbegun=1)
+    assert (full.jobs, full.next_at, full.blocked_by) == ((), desk.clock() + MINUTE, "cap")
+
+
 async def test_a_calendar_cap_counts_what_a_killed_engine_began(desk: Desk) -> None:
     await desk.campaign(3)
     await desk.intent(await desk.claim_one(), caps=[(1, *TODAY)])
@@ -168,7 +205,7 @@ async def test_only_the_campaign_whose_window_is_closed_waits(desk: Desk) -> Non
     await desk.campaign(2, name="day")
     asked: list[tuple[str, str | None]] = []
 
-    def opens(window: str, fields: str | None) -> int:
+    def opens(window: str, fields: str | None, at: int) -> int:
         asked.append((window, fields))
         return NOON + HOUR
 
@@ -181,7 +218,7 @@ async def test_only_the_campaign_whose_window_is_closed_waits(desk: Desk) -> Non
 async def test_who_sleeps_is_moved_to_the_morning_and_the_others_pass(desk: Desk) -> None:
     batch = await desk.campaign(4, hours={"hours": "always", "zone": "UTC", "recipient_zone": "n"})
 
-    def opens(hours: str, fields: str | None) -> int:
+    def opens(hours: str, fields: str | None, at: int) -> int:
         return NOON + 8 * HOUR if fields is not None and json.loads(fields)["n"] in ("1", "3", 1, 3) else 0
 
     claim = await desk.claim(opens=opens)
@@ -192,10 +229,50 @@ async def test_who_sleeps_is_moved_to_the_morning_and_the_others_pass(desk: Desk
     assert (await desk.store.promote()) == (0, NOON + 8 * HOUR)
     desk.clock.step(8 * HOUR)
     assert (await desk.store.promote())[0] == 2
-    assert desk.addresses((await desk.claim(opens=lambda hours, fields: 0)).jobs) == ["spring-0", "spring-2"]
+    assert desk.addresses((await desk.claim(opens=lambda hours, fields, at: 0)).jobs) == ["spring-0", "spring-2"]
+
+
+async def test_whose_window_closes_before_its_gap_has_passed_is_moved_at_once(desk: Desk) -> None:
+    """What is decided must not depend on whether somebody looks in between."""
+    hours = {"hours": "always", "zone": "UTC", "recipient_zone": "n"}
+    batch = await desk.campaign(3, hours=hours, gaps=[0, HOUR, 10 * MINUTE])
+    await desk.intent(await desk.claim_one())
+    evening, morning = NOON + 30 * MINUTE, NOON + 20 * HOUR
+
+    def opens(hours: str, fields: str | None, at: int) -> int:
+        return morning if fields is not None and at >= evening else 0
+
+    desk.clock.step(MINUTE)
+    claim = await desk.claim(opens=opens)
+    assert (claim.jobs, claim.next_at, claim.blocked_by) == ((), NOON + 10 * MINUTE, "gap")
+    rows = [desk.job(job) for job in batch.jobs[1:]]
+    assert [(row["due_at"], row["reason"]) for row in rows] == [(morning, "window"), (NOON, "")]
+
+
+async def test_a_campaign_whose_window_closes_before_its_gap_has_passed_holds_nobody(desk: Desk) -> None:
+    hours = {"hours": "mon-fri 09:00-13:00", "zone": "UTC"}
+    human = {"mode": "human"}
+    await desk.campaign(2, name="spring", gaps=[0, HOUR + MINUTE], hours=hours, priority=7, pacing=human)
+    await desk.campaign(1, name="autumn", gaps=[10 * MINUTE], pacing=human)
+    await desk.intent(await desk.claim_one())
+    desk.clock.step(10 * MINUTE)
+    assert not (await desk.claim()).jobs, "spring's turn lasts while it waits for its gap"
+    closes, monday = NOON + HOUR, NOON + 70 * HOUR
+    claim = await desk.claim(opens=lambda hours, fields, at: monday if hours and at >= closes else 0)
+    assert desk.addresses(claim.jobs) == ["autumn-0"]
 
 
 # domain gaps
+
+
+async def test_who_waits_for_a_gap_is_given_no_place_behind_others_of_the_domain(desk: Desk) -> None:
+    """By the time the gap has passed the domain is free again: the order of the campaign stays."""
+    batch = await desk.campaign(4, gaps=[0, HOUR, HOUR, HOUR])
+    await desk.intent(await desk.claim_one(domain_gap=MINUTE), domain_gap=MINUTE)
+    desk.clock.step(SECOND)
+    claim = await desk.claim(domain_gap=MINUTE)
+    assert (claim.jobs, claim.next_at, claim.moved) == ((), NOON + HOUR, False)
+    assert {desk.job(job)["reason"] for job in batch.jobs[1:]} == {""}
 
 
 async def test_one_of_a_domain_is_claimed_and_the_others_stand_in_line(desk: Desk) -> None:
