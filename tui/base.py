@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +101,7 @@ class ConsoleBase(App[int]):
         self._host = safe_text(host, 40)
         self._snapshot: Snapshot | None = None
         self._message = ("", "")
+        self._message_of: Hashable = None
 
     def publish(self, snapshot: Snapshot) -> None:
         """Hand over what the feed has read; called in the reader's thread."""
@@ -153,9 +154,18 @@ class ConsoleBase(App[int]):
 
     def say(self, text: str, style: str = "") -> None:
         """The one message above the hints; it stands until the next one."""
-        self._message = (safe_text(text, 300), style)
+        self._message, self._message_of = (safe_text(text, 300), style), None
         if (view := self.view) is not None:
             view.draw_frame()
+
+    def note(self, text: str) -> None:
+        """A message about what the open view shows; it goes when that view shows something else, or another opens."""
+        self._message, self._message_of = (safe_text(text, 300), ""), self._shown()
+        if (view := self.view) is not None:
+            view.draw_frame()
+
+    def _shown(self) -> Hashable:
+        return None if (view := self.view) is None else (id(view), view.token())
 
     def tell(self, error: PacelineError) -> None:
         """Say what kept something from being done, and the remedy."""
@@ -170,6 +180,8 @@ class ConsoleBase(App[int]):
 
     def message_lines(self, width: int) -> list[Line]:
         """The message in as many rows as it needs, at most `MESSAGE_ROWS`."""
+        if self._message_of is not None and self._message_of != self._shown():
+            self._message, self._message_of = ("", ""), None
         text, style = self._message
         if cell_len(text) < width:
             return [((f" {text}", style),) if text else ()]

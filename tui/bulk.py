@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -68,16 +69,20 @@ FIX: dict[str, Callable[[Reader, int, Row], Row]] = {
 
 
 def paces(reader: Reader, fixed: FixedSet, now: int) -> str:
-    """How long the retried jobs take by the pacing of their campaigns, in words."""
-    from engine.planning.pacing import Pacing, estimate  # with windows and holidays: not for the first frame
+    """How long the jobs of a set take in their campaigns, in words; "" for background jobs, which have no pacing."""
+    from engine.estimate_facts import retry_estimate  # with windows and holidays: not for the first frame
 
+    messages = Counter({campaign_id: n for campaign_id, n in fixed.campaigns.items() if campaign_id is not None})
+    names = {row["id"]: row["name"] for row in reader.campaigns()} if messages else {}
     found = []
-    for campaign_id, n in fixed.campaigns.most_common(MOST_PACES):
-        row = next((row for row in reader.campaigns() if row["id"] == campaign_id), None)
-        if row is not None:
-            range_ = estimate(Pacing.from_dict(row["pacing"]), n, start=now, seed=row["seed"])
-            found.append(f"{row['name']}: {range_.text}")
-    more = len(fixed.campaigns) - MOST_PACES
+    for campaign_id, _ in messages.most_common(MOST_PACES):
+        name = names[campaign_id]
+        try:
+            text = retry_estimate(reader, fixed, reader.campaign(name), now).text
+        except PacelineError as error:
+            text = error.message
+        found.append(f"{name}: {text}")
+    more = len(messages) - MOST_PACES
     return "; ".join(found) + (f"; {plural(more, 'more campaign')}" if more > 0 else "")
 
 

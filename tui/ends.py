@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from storage.errors import PacelineError
 from storage.reader import Reader
+from tui.format import plural
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -22,18 +23,20 @@ TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An active campaign and when it should be through (us); None: nothing is known."""
+    """An active campaign and when it should be through (us); None: nothing is known, or it is never, as the windows of
+    `never_open` of its messages are open at no common time."""
 
     campaign: str
     at: int | None
+    never_open: int = 0
 
 
 def ends_of(reader: Reader, config: Config | None, names: Sequence[str], now: int) -> list[End]:
     """The ends of these active campaigns, by the limits that hold now. `config` None: it cannot be read."""
-    return [End(name, _end(reader, config, name, now)) for name in names[:LOOKED_AT]]
+    return [_end(reader, config, name, now) for name in names[:LOOKED_AT]]
 
 
-def _end(reader: Reader, config: Config | None, name: str, now: int) -> int | None:
+def _end(reader: Reader, config: Config | None, name: str, now: int) -> End:
     # Only what was asked for pays for what forecasts need.
     from engine.forecasting import forecast_campaign
     from tui.cli.facts import add_pace, limits_of
@@ -42,15 +45,23 @@ def _end(reader: Reader, config: Config | None, name: str, now: int) -> int | No
     row = reader.campaign(name)
     if row["counts"]["pending"] <= FORESEEN:
         try:
-            return forecast_campaign(reader, name, config, now=now, draws=1).latest
+            told = forecast_campaign(reader, name, config, now=now, draws=1)
         except PacelineError:
-            return None  # its window never opens: what explains it says so
+            return End(name, None)  # its message or its pacing cannot be used: what explains it says so
+        return End(name, None if told.never else told.latest, told.never)
     add_pace(reader, row, limits_of(config, reader, now) if config else {}, now)
-    return campaign_finish(row, now)
+    return End(name, campaign_finish(row, now), row.get("never_open", 0))
 
 
 def told(ends: Sequence[End], texts: Sequence[str]) -> str:
-    """The ends in one sentence, `texts` the moments as they are to be read; "" where none is known."""
-    known = [f"{end.campaign} ends about {text}" for end, text in zip(ends, texts, strict=True) if end.at is not None]
+    """The ends in one sentence, `texts` the moments as they are to be read; "" where nothing is known."""
+    both = zip(ends, texts, strict=True)
+    known = [_told(end, text) for end, text in both if end.at is not None or end.never_open]
     more = f" and {len(known) - TOLD} more" if len(known) > TOLD else ""
     return ", ".join(known[:TOLD]) + more
+
+
+def _told(end: End, text: str) -> str:
+    if not end.never_open:
+        return f"{end.campaign} ends about {text}"
+    return f"{end.campaign} never ends: the windows of {plural(end.never_open, 'message')} never open"

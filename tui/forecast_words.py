@@ -11,6 +11,9 @@ from engine.planning.forecast import Forecast
 from engine.planning.forecast_days import Day
 from storage.model import HOUR, MINUTE, SECOND
 
+STOPPED = ("replied", "bounced", "unsubscribed", "suppressed")
+"""Why a person is not written to any more (`recipients.stopped`)."""
+
 
 def summary(told: Forecast) -> list[tuple[str, str]]:
     """Labels and sentences, the important ones first; what there is nothing to say about is left out."""
@@ -52,9 +55,13 @@ def perhaps(told: Forecast) -> list[str]:
 
 
 def not_sent(told: Forecast) -> list[tuple[str, int]]:
-    """What stays behind, by reason."""
-    found = [(f"held: {reason}", n) for reason, n in (told.held or {}).items()]
+    """What stays behind, by reason: held until a person mends it, or never to be sent."""
+    found = [(reason if _is_final(reason) else f"held: {reason}", n) for reason, n in (told.held or {}).items()]
     return [*found, ("whose window never opens", told.never)] if told.never else found
+
+
+def _is_final(reason: str) -> bool:
+    return reason in STOPPED or reason.startswith("also in ")
 
 
 def finish(told: Forecast) -> str:
@@ -73,7 +80,7 @@ def basis(told: Forecast) -> str:
     if not told.draws:
         return ""
     if told.certain:
-        return "the plan and the limits alone: nothing was measured yet" if not told.measured else ""
+        return "the plan, the limits and 1 s a message: nothing sent yet" if not told.measured else ""
     of = f"{told.measured:,} measured attempts" if told.measured else "the pacing"
     return f"{of}, drawn {told.draws} times"
 

@@ -182,9 +182,9 @@ def per_minute(
 
 
 def rate(value: float) -> str:
-    """`59.4/m`, `3/m`, `0/m`, `12/h` where less than one leaves a minute."""
+    """`59.4/m`, `3/m`, `0/m`, `12/h` where less than one leaves a minute, `<1/h`."""
     if value and value < 1:
-        return f"{value * 60:.0f}/h"
+        return f"{value * 60:.0f}/h" if value * 60 >= 0.5 else "<1/h"
     return f"{value:.1f}/m" if value < 100 and round(value, 1) % 1 else f"{value:.0f}/m"
 
 

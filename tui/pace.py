@@ -10,7 +10,7 @@ from typing import Any
 from engine.planning.caps import Cap, least_time
 from engine.planning.pacing_settings import Pacing
 from storage.model import HOUR, MINUTE, SECOND
-from tui.format import per_minute, span, until
+from tui.format import count, per_minute, span, until
 
 Row = Mapping[str, Any]
 
@@ -43,12 +43,27 @@ def wanted(pacing: Mapping[str, Any]) -> float | None:
     return plan.concurrency * MINUTE / plan.batch_delay if plan.batch_delay else None
 
 
-def ceiling(limits: Row) -> float | None:
-    """Messages per minute that an account's caps and minimum gap allow in the long run; None without any."""
-    found = [n * MINUTE / period for n, period, *_ in limits.get("caps", ())]
+def ceiling(limits: Row, left: float = math.inf) -> float | None:
+    """Messages per minute that an account's caps and minimum gap allow in the long run; None without any. A cap that
+    has room for all that are `left` at once holds none of them up."""
+    found = [n * MINUTE / period for n, period, *_ in limits.get("caps", ()) if n < left]
     if limits.get("min_gap"):
         found.append(MINUTE / limits["min_gap"])
     return min(found, default=None)
+
+
+def meant(row: Row) -> float | None:
+    """Messages per minute that a campaign is meant to reach within its account's limits (as `queue_facts.add_limits`
+    gives them); None where nothing that is known bounds it."""
+    caps = [(cap["n"], cap["period"]) for cap in row.get("caps", ())]
+    most = ceiling({"caps": caps, "min_gap": row.get("min_gap", 0)}, left_of(row))
+    return min((speed for speed in (wanted(row["pacing"]), most) if speed is not None), default=None)
+
+
+def left_of(row: Row) -> int:
+    """Messages of a campaign that will be sent without a person: waiting or in flight."""
+    counts: Mapping[str, int] = row["counts"]
+    return counts["pending"] + counts["processing"]
 
 
 def limits_of(status: Row) -> dict[str, Any]:
@@ -59,14 +74,15 @@ def limits_of(status: Row) -> dict[str, Any]:
 def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None:
     """Messages per minute that the active campaigns are meant to reach together, each account by its own ceiling;
     None where one of them is bounded by nothing that is known, or none runs."""
-    by_account: dict[str, float] = {}
+    by_account: dict[str, tuple[float, int]] = {}
     for row in campaigns:
-        if row["state"] == "active" and row["counts"]["pending"] + row["counts"]["processing"]:
-            speed = wanted(row["pacing"])
-            by_account[row["account"]] = by_account.get(row["account"], 0.0) + (math.inf if speed is None else speed)
+        if row["state"] == "active" and (own := left_of(row)):
+            speed, left = by_account.get(row["account"], (0.0, 0))
+            more = wanted(row["pacing"])
+            by_account[row["account"]] = (speed + (math.inf if more is None else more), left + own)
     total = 0.0
-    for account, speed in by_account.items():
-        most = ceiling(limits.get(account, {}))
+    for account, (speed, left) in by_account.items():
+        most = ceiling(limits.get(account, {}), left)
         total += speed if most is None else min(speed, most)
     return None if math.isinf(total) or not by_account else total
 
@@ -82,6 +98,9 @@ def pace_text(got: float, want: float | None, *, brief: bool = False) -> str:
 
 
 def _figure(value: float) -> str:
+    """`<0.1` for what would read as nothing: a cap of 30 a day beside a burst of 245 a minute."""
+    if 0 < value < 0.05:
+        return "<0.1"
     return f"{value:.1f}" if value < 10 and round(value, 1) % 1 else f"{value:,.0f}"
 
 
@@ -123,10 +142,10 @@ def finish(
 def campaign_finish(row: Row, now: int) -> int | None:
     """When the open messages of an active campaign should be through; None when it stands or nothing is known. Where
     `tui.foreseeing` has forecast its queue (`foreseen`, us), it is not before that: windows, caps and the other
-    campaigns of the queue are in it."""
-    if row["state"] != "active":
+    campaigns of the queue are in it. A campaign is never through while there are messages whose windows never open."""
+    if row["state"] != "active" or row.get("never_open"):
         return None
-    left = row["counts"]["pending"] + row["counts"]["processing"]
+    left = left_of(row)
     end = finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), **_limits(row))
     foreseen = row.get("foreseen")
     return end if foreseen is None or not left else max(foreseen, end or now)
@@ -139,6 +158,20 @@ def batch_finish(campaign: Row, batch: Row, ahead: int, last_due: int | None, no
     if campaign["state"] != "active" or not left:
         return None
     return finish(left + ahead, last_due, campaign["rates"], now, since=_since(campaign), **_limits(campaign))
+
+
+def end_text(row: Row, now: int) -> str:
+    """The ETA of an active campaign for a column: as `eta_text`, or `never`."""
+    return "never" if row.get("never_open") else eta_text(campaign_finish(row, now), now)
+
+
+def end_in_words(row: Row, now: int) -> str:
+    """The ETA of an active campaign in a line: `eta 1h27m`; with messages whose windows never open how many they are,
+    and when the others are through where that is known."""
+    if not (never := row.get("never_open")):
+        return f"eta {eta_text(campaign_finish(row, now), now)}"
+    rest = f", rest {eta_text(row['foreseen'], now)}" if row.get("foreseen") else ""
+    return f"{count(never)} never open{rest}"
 
 
 def eta_text(at: int | None, now: int) -> str:

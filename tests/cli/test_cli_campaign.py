@@ -87,6 +87,22 @@ def test_a_taken_name_is_refused(drafted: Home) -> None:
     assert "'spring' is taken" in done.err
 
 
+def test_attachments_that_are_too_large_together_are_named_with_their_sizes(home: Home) -> None:
+    (home.folder / "terms.pdf").write_bytes(b"x" * 500_000)
+    (home.folder / "prices.pdf").write_bytes(b"x" * 200_000)
+    done = new(home, "spring", "--attach", home.folder / "terms.pdf", "--attach", home.folder / "prices.pdf")
+    assert done.code == 2
+    assert "too large: terms.pdf 489 KB, prices.pdf 196 KB; a message may carry 640 KB of them" in done.err
+    assert "write a link to it into the text" in done.err
+    assert home("campaign", "list", "--json").json["count"] == 0
+
+
+def test_an_empty_file_is_not_attached(home: Home) -> None:
+    (home.folder / "terms.pdf").write_bytes(b"")
+    done = new(home, "spring", "--attach", home.folder / "terms.pdf")
+    assert (done.code, "the file is empty" in done.err) == (2, True)
+
+
 def test_headers_stand_on_top_of_a_template_only_with_a_subject() -> None:
     assert split_headers("Subject: Hi\nX-Tag: a\n\nBody") == ({"Subject": ("Hi", 1), "X-Tag": ("a", 2)}, "Body", 3)
     assert split_headers("Note: bring tea\n\nBody") == ({}, "Note: bring tea\n\nBody", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_the_dry_run_shows_the_same_forecast(capped: Home) -> None:
     assert "bound by" in capped("campaign", "start", "slow", "--dry-run").out
 
 
+def test_a_start_says_when_it_ends_with_what_its_account_has_to_send_already(capped: Home) -> None:
+    """Its estimate knows nothing of the five that stand before it; two a day may leave."""
+    capped("campaign", "live", "slow", "--yes")
+    assert "slow ends about" in capped("campaign", "start", "slow", "--yes").err
+    capped("campaign", "new", "next", "-a", "capped", "-t", capped.folder / "message.txt")
+    capped.write("one.csv", "email,first_name,company\nq@example.org,Q,C\n")
+    capped("recipients", "import", capped.folder / "one.csv", "-c", "next")
+    capped("campaign", "live", "next", "--yes")
+    done = capped("campaign", "start", "next", "--yes")
+    told = capped("campaign", "forecast", "next", "--json").json["finish"]["latest_at"]
+    said = re.search(r"next ends about (\S+ \S+) UTC", done.err)
+    assert said is not None
+    apart = datetime.fromisoformat(f"{said[1]}+00:00") - datetime.fromisoformat(told)
+    assert abs(apart) < timedelta(minutes=10)
+
+
 def test_held_people_are_told_apart(capped: Home) -> None:
     capped.write("message.txt", "Subject: Hi\n\nDear {{ nickname }}\n")
     capped("campaign", "edit", "slow", "-t", capped.folder / "message.txt")
@@ -84,7 +101,25 @@ def test_the_timeline_tells_what_came_and_what_comes(capped: Home) -> None:
     assert [sent["outcome"] for sent in told["past"]] == ["accepted", "accepted"]
     assert told["past"][0]["later_by_seconds"] >= 0 and len(told["coming"]) == 3
     shown = capped("campaign", "timeline", "slow").out
-    assert "p0@example.org" in shown and "planned" in shown and "UTC" in shown
+    assert "p0@example.org" in shown and "late" in shown and "UTC" in shown
+
+
+def test_a_timeline_tells_what_comes_as_the_forecast_does_and_not_by_the_plan_alone(capped: Home) -> None:
+    capped("campaign", "live", "slow", "--yes")
+    assert capped("campaign", "start", "slow", "--yes").code == 0
+    coming = capped("campaign", "timeline", "slow", "--json").json["coming"]
+    told = capped("campaign", "forecast", "slow", "--json").json
+    assert [day["sends"] for day in told["days"]] == [2, 2, 1], "the cap of two a day"
+    begins = [datetime.fromisoformat(job["expected_at"]) for job in coming]
+    days = [(at - begins[0]) // timedelta(hours=23) for at in begins]
+    assert days == [0, 0, 1, 1, 2]
+    assert abs(begins[-1] - datetime.fromisoformat(told["finish"]["latest_at"])) < timedelta(minutes=10)
+    assert max(job["due_at"] for job in coming) < told["days"][1]["first_at"], "the plan knows nothing of the cap"
+    assert "1d late" in capped("campaign", "timeline", "slow").out
+    capped("campaign", "pause", "slow")
+    coming = capped("campaign", "timeline", "slow", "--json").json["coming"]
+    assert [job["expected_at"] for job in coming] == [None] * 5
+    assert "planned" in capped("campaign", "timeline", "slow").out
 
 
 def test_a_campaign_that_there_is_not_is_said(home: Home) -> None:

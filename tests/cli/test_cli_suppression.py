@@ -50,6 +50,9 @@ def test_what_names_nobody_is_a_sentence_and_changes_nothing(home: Home, value: 
 
 
 def test_a_time_that_has_passed_is_refused(home: Home) -> None:
+    bare = home("suppression", "add", "example.org")
+    assert (bare.code, "'example.org' is no address and no profile" in bare.err) == (2, True)
+    assert "a domain begins with it (@example.org)" in bare.err
     done = home("suppression", "add", "ana@example.com", "--until", "2020-01-01")
     assert (done.code, listed(home)) == (2, {})
     assert "--until: 2020-01-01 has passed" in done.err

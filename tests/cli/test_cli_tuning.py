@@ -62,6 +62,16 @@ def test_caps_window_and_warmup_are_taken_away(home: Home) -> None:
     assert home("queue", "tune", "outbox", "--no-caps", "--rate", "9/h", "--json").json["limits"]["caps"] == ["9/h"]
 
 
+def test_a_cap_takes_the_place_of_that_of_its_period_and_lifts_no_other(home: Home) -> None:
+    home("queue", "tune", "outbox", "--rate", "2/min", "--cap", "40/h", "--cap", "30/day", "--cap", "100/week")
+    assert queue_of(home)["caps"] == ["2/min", "40/h", "30/day", "100/week"]
+    home("queue", "tune", "outbox", "--rate", "1/min")
+    home("queue", "tune", "outbox", "--cap", "20/day calendar")
+    assert queue_of(home)["caps"] == ["1/min", "40/h", "20/day calendar", "100/week"]
+    home("queue", "tune", "outbox", "--no-caps", "--cap", "9/day")
+    assert queue_of(home)["caps"] == ["9/day"]
+
+
 def test_a_dry_run_changes_nothing(home: Home) -> None:
     done = home("queue", "tune", "outbox", "--rate", "30/min", "--dry-run")
     assert "would have: cap 30/min" in done.out

@@ -70,7 +70,7 @@ def test_a_field_of_the_wrong_kind_is_known_before_the_start_and_held(home: Home
         started = home("campaign", "start", "spring", "--json").json
         home.program("engine", "run", "--until-idle")
     words = [finding["message"] for finding in findings if finding["severity"] == "warns"]
-    assert words == ["1 people: /orders must come out as a number such as 12.5 (field orders); held until it is mended"]
+    assert words == ["1 person: /orders must come out as a number such as 12.5 (field orders); held until it is mended"]
     assert (started["queued"], started["held"]) == (2, 1)
     assert [received.json["to"] for received in receiver.ledger] == ["ada@example.org"]
 

@@ -97,6 +97,18 @@ async def test_an_ended_campaign_has_nothing_left(busy_world: World, link: Recor
         assert "nothing is left to send" in text(pilot)
 
 
+async def test_the_timeline_tells_what_comes_by_the_limits_and_how_far_that_is_from_its_plan(
+    capped: World, link: RecordingLink
+) -> None:
+    async with looking(capped, link, size=(120, 40)) as (_, pilot):
+        await go(pilot, "2", "enter", "tab")
+        await until(pilot, lambda: "late" in text(pilot))
+        rows = [line for line in text(pilot).splitlines() if "@example" in line]
+        # 30 an hour are planned, six may leave.
+        assert all("on time" in line for line in rows[:6]) and "48m" in rows[6] and "late" in rows[6]
+        assert "14:04" in rows[0] and "15:04" in rows[6]
+
+
 async def test_the_timeline_turns_both_ways_and_comes_back(half_sent: World, link: RecordingLink) -> None:
     def first(pilot: Pilot[int]) -> str:
         found = re.search(r"\w+\.(\d+)@example", text(pilot))
@@ -118,3 +130,16 @@ async def test_the_timeline_turns_both_ways_and_comes_back(half_sent: World, lin
         await until(pilot, lambda: "nothing is planned later" in message(app))
         await pilot.press("left_square_bracket")
         await until(pilot, lambda: first(pilot) == "237")
+        assert "nothing is planned later" not in message(app)
+
+
+@pytest.mark.parametrize("leaving", ["tab", "6", "escape"])
+async def test_what_is_said_of_a_page_goes_when_something_else_is_shown(
+    capped: World, link: RecordingLink, leaving: str
+) -> None:
+    async with looking(capped, link, "2", "enter", "tab", size=(120, 40)) as (app, pilot):
+        await until(pilot, lambda: "@example" in text(pilot))
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: "nothing was sent earlier" in message(app))
+        await pilot.press(leaving)
+        await until(pilot, lambda: "nothing was sent earlier" not in message(app))

@@ -22,11 +22,12 @@ from tests.console.world import NOON, SENT, UNKNOWN, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.plots import Plot, columns, reduced
 from tui.screens.campaign import CampaignScreen
+from tui.screens.campaign_tabs import batch_mark
 from tui.screens.health_words import lag_about, lag_text, log_size
 from tui.screens.job import JobScreen
 from tui.screens.jobs import AllJobsScreen
 from tui.screens.overview import load as load_overview
-from tui.screens.overview import needs
+from tui.screens.overview import needs, running_line
 from tui.screens.queues import QueueScreen
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
@@ -306,3 +307,28 @@ async def test_a_campaign_that_begins_later_stands_in_schedules_and_opens(
         await go(pilot, "enter")
         assert isinstance(app.screen, CampaignScreen)
         assert app.screen.crumb() == "Campaigns > receipts"
+        await until(pilot, lambda: "BATCH" in app.screen.query_one("#head", Lines).text)
+        batch = app.screen.query_one(Grid).text
+        assert "@ sched" in batch and "running" not in batch
+
+
+def test_nothing_is_meant_of_a_campaign_that_begins_later_or_waits_for_a_person(busy_world: World) -> None:
+    now = busy_world.clock.at
+    with Reader(busy_world.database) as reader:
+        receipts = next(row for row in load_overview(reader, now, {})["campaigns"] if row["name"] == "receipts")
+
+    def line(row: dict[str, Any]) -> str:
+        return "".join(text for text, _ in running_line(row, now, 120))
+
+    begun = {**receipts, "due": {**receipts["due"], "first": now}}
+    counts = {**receipts["counts"], "held": receipts["counts"]["pending"], "pending": 0}
+    assert "0/1.1 h" in line(begun)
+    assert " 0/min" in line(receipts) and " 0/min" in line({**begun, "counts": counts})
+
+
+def test_a_batch_of_which_all_waits_for_a_person_is_held_and_not_running() -> None:
+    def word(held: int, pending: int) -> str:
+        counts = {"held": held, "pending": pending, "processing": 0}
+        return batch_mark({"state": "ready", "later": False, "counts": counts}).word
+
+    assert [word(50, 0), word(50, 1), word(0, 0)] == ["held", "running", "running"]

@@ -11,8 +11,9 @@ from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
 from tests.console.world import NOON, SENT, World
 from tui.explaining import asked_by
+from tui.foreseeing import Foresight
 from tui.link import ATTACHED, NONE, LinkState
-from tui.pace import batch_finish, campaign_finish, ceiling, eta_text, finish, pace_text, planned, wanted
+from tui.pace import batch_finish, campaign_finish, ceiling, eta_text, finish, meant, pace_text, planned, wanted
 from tui.screens.campaign import load
 from tui.screens.why import why
 
@@ -39,7 +40,7 @@ def test_a_pacing_is_meant_to_reach_a_rate(pacing: dict[str, Any], per_minute: f
 
 def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
     def row(account: str, rate: str) -> dict[str, Any]:
-        counts = {"pending": 9, "processing": 0}
+        counts = {"pending": 90_000, "processing": 0}
         return {"state": "active", "account": account, "pacing": {"mode": "steady", "rate": rate}, "counts": counts}
 
     rows = [row("a", "60/min"), row("a", "30/min"), row("b", "10/min")]
@@ -53,10 +54,22 @@ def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
     assert planned([free], {"a": {"caps": [], "min_gap": 2 * SECOND}}) == ceiling({"min_gap": 2 * SECOND}) == 30
 
 
+def test_a_campaign_is_meant_to_reach_what_its_account_allows_unless_all_of_it_fits_under_the_cap() -> None:
+    limits = {"caps": [{"n": 12, "period": DAY}, {"n": 50, "period": MINUTE}], "min_gap": 0}
+    row = {"state": "active", "account": "a", "pacing": {"mode": "steady", "rate": "20/min"}, **limits}
+    held = {"a": {"caps": [[12, DAY], [50, MINUTE]], "min_gap": 0}}
+    for pending, reached in ((13, 12 * MINUTE / DAY), (12, 20.0)):
+        campaign = {**row, "counts": {"pending": pending, "processing": 0}}
+        assert meant(campaign) == planned([campaign], held) == pytest.approx(reached)
+    free = {"pacing": {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}, "counts": campaign["counts"]}
+    assert meant(free) is None and meant({**free, "min_gap": 2 * SECOND}) == 30
+
+
 @pytest.mark.parametrize(
     ("got", "want", "text"),
     [(59.4, 60.0, "59/60 min"), (0.0, 1 / 54, "0/1.1 h"), (3.36, 10.0, "3.4/10 min"), (672.0, None, "672/min"),
-     (0.0, 0.0, "0/0 min")],
+     (0.0, 0.0, "0/0 min"), (245.0, 30 * MINUTE / DAY, "245/<0.1 min"), (0.0, 5 * MINUTE / (7 * DAY), "0/<0.1 h"),
+     (0.02, 60.0, "<0.1/60 min")],
 )  # fmt: skip
 def test_pace_is_what_is_reached_of_what_is_meant(got: float, want: float | None, text: str) -> None:
     assert pace_text(got, want) == text
@@ -81,7 +94,7 @@ def test_one_campaign_and_its_only_batch_end_at_the_same_time(world: World) -> N
     world.send("smtp-eu-1", [SENT] * 8, step=12 * SECOND)
     now = world.clock.at
     with Reader(world.database) as reader:
-        data = load(reader, now, "letters", "batches", 0, LinkState(ATTACHED))
+        data = load(reader, now, "letters", "batches", 0, LinkState(ATTACHED), Foresight())
     assert [row["ends_at"] for row in data["rows"]] == [campaign_finish(data["campaign"], now)]
     assert eta_text(data["rows"][0]["ends_at"], now) != "-"
 
@@ -90,7 +103,7 @@ def test_the_last_of_several_batches_ends_with_the_campaign_and_older_ones_befor
     world.campaign("letters", 20, pacing={"mode": "steady", "rate": "10/min"})
     world.people("letters", [f"more.{i}@example.net" for i in range(20)])
     with Reader(world.database) as reader:
-        data = load(reader, NOON, "letters", "batches", 0, LinkState(ATTACHED))
+        data = load(reader, NOON, "letters", "batches", 0, LinkState(ATTACHED), Foresight())
         ends = [row["ends_at"] for row in data["rows"]]
         assert len(ends) == 2
         assert ends[0] == campaign_finish(data["campaign"], NOON)

@@ -17,13 +17,14 @@ from tui import format
 from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.link import ATTACHED, LOST, NONE, EngineLink, LinkState
+from tui.lookup import action
 from tui.screens.campaign import counts_line
 from tui.screens.failures import group_detail
 from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
 from tui.screens.why import why
 from tui.widgets.columns import Column, Table
-from tui.widgets.frame import FrameState, status
+from tui.widgets.frame import FrameState, hints, status
 from tui.widgets.grid import Grid
 
 
@@ -32,6 +33,18 @@ from tui.widgets.grid import Grid
 )
 def test_short_figures(n: int, text: str) -> None:
     assert format.short(n) == text
+
+
+def test_a_hint_that_does_not_fit_makes_way_for_a_shorter_one_behind_it() -> None:
+    actions = [action(id) for id in ("campaign.pause", "campaign.check", "campaign.pace", "campaign.cancel")]
+
+    def row(width: int) -> str:
+        return "".join(text for text, _ in hints(actions, (), width))
+
+    assert row(80) == " p pause  b before a start: check  e pacing  X cancel "
+    assert row(29) == " p pause  e pacing  X cancel "
+    assert row(28) == " p pause  e pacing  X cancel "
+    assert row(27) == " p pause  e pacing "
 
 
 def test_a_bar_is_full_only_when_all_is_done() -> None:
@@ -186,9 +199,12 @@ def _status(width: int, *, want: str = "240/min", sent: int = 0, first: int = NO
     return "".join(text for text, _ in status(replace(state, **more), width))
 
 
-@pytest.mark.parametrize(("first", "n"), [(NOON, 1), (NOON + MINUTE, 1), (NOON + HOUR, 0)])
-def test_row_1_counts_no_campaign_that_begins_later(first: int, n: int) -> None:
-    assert f"|run {n} pause 0|" in _status(120, first=first)
+@pytest.mark.parametrize(
+    ("first", "n", "pace"), [(NOON, 1, "0/240 min"), (NOON + MINUTE, 1, "0/240 min"), (NOON + HOUR, 0, "0/min")]
+)
+def test_row_1_counts_no_campaign_that_begins_later(first: int, n: int, pace: str) -> None:
+    text = _status(120, first=first)
+    assert f"|run {n} pause 0|" in text and f"|{pace} " in text
 
 
 @pytest.mark.parametrize(

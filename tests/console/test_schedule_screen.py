@@ -200,7 +200,7 @@ async def test_a_schedule_is_made_in_the_form_with_its_firings_beside_what_is_ty
 
 
 async def test_it_is_run_disabled_enabled_changed_and_removed_by_keys(fresh: World) -> None:
-    async with operating(fresh, lambda world: add(world, "nightly", "0 0 * * *")) as operator:
+    async with operating(fresh, lambda world: add(world, "nightly", "0 0 * * *", missed="skip")) as operator:
         await operator.press("7")
         await on(operator, "nightly")
         await operator.press("R")
@@ -236,7 +236,7 @@ async def test_it_is_run_disabled_enabled_changed_and_removed_by_keys(fresh: Wor
 
 
 async def test_the_words_of_the_command_line_work_behind_the_colon(fresh: World) -> None:
-    async with operating(fresh, lambda world: add(world, "nightly", "0 0 * * *")) as operator:
+    async with operating(fresh, lambda world: add(world, "nightly", "0 0 * * *", missed="skip")) as operator:
         await operator.press("colon")
         await operator.says("schedule run nightly")
         await operator.told("schedule nightly: job 1 queued")

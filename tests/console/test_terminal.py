@@ -125,7 +125,8 @@ def test_a_dropped_line_signals_more_than_once_and_never_cuts(
     busy.shows("SIGHUP: draining")
     for number in (signal.SIGHUP, signal.SIGCONT, signal.SIGTERM, signal.SIGHUP):
         busy.child.kill(number)
-    busy.press("4")
+    # What is typed while the terminal is set up again after SIGCONT is dropped.
+    busy.until(lambda: "Failures" in busy.text or busy.press("4"))
     busy.shows("Failures", "DRAINING 1")
     server.release.set()
     assert busy.ended() == 128 + signal.SIGHUP

@@ -91,9 +91,10 @@ def test_a_killed_engine_leaves_a_usable_screen_that_says_so_and_finds_the_next_
     ana.press("1")
     again = start_engine(folder)
     try:
+        ana.press("\x12")  # ^r looks at once; its own word may come last
+        ana.shows(f"ATTACHED {again.pid}")
+        ben.shows(f"ATTACHED {again.pid}", "back after")
         for terminal in (ana, ben):
-            terminal.press("\x12")  # ^r looks at once
-            terminal.shows(f"ATTACHED {again.pid}", "back after")
             terminal.until(lambda screen=terminal: "STALE" not in screen.text)
         ana.press("2")
         ana.shows("WHY  letters:")

@@ -188,7 +188,8 @@ async def test_a_read_only_console_tunes_nothing(fresh: World) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "wanted"),
     [
-        ("rate", "30/min", {"set": {"rate": "30/min"}}),
+        ("rate", "30/min", {"set": {"rate": ["30/min"]}}),
+        ("rate", "2/min, 40/h", {"set": {"rate": ["2/min", "40/h"]}}),
         ("rate", "none", {"set": {"rate": None}}),
         ("caps", " 400/day , 9/week ", {"set": {"caps": ["400/day", "9/week"]}}),
         ("caps", "None", {"set": {"caps": []}}),

@@ -97,6 +97,8 @@ async def test_enter_at_a_question_starts_nothing(fresh: World) -> None:
         await from_file(operator)
         await operator.open(CheckScreen, "tab", "tab")
         await operator.sees("nothing is in the way")
+        for width in (60, 70, 80, 90, 100):
+            assert len("".join(text for text, _ in operator.view.hints(width)).rstrip()) <= width
         await operator.press("P")
         await operator.answer("enter")
         await operator.told("nothing was changed")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import tzinfo
 
 import click
 
 from storage.model import SECOND
-from tui.cli.output import emit, emit_line, local, out, pairs, say, span, table
+from tui.cli.output import Json, emit, emit_line, local, out, pairs, say, span, table
 from tui.cli.session import Session
 from tui.cli.verbs import Lazy, LazyGroup, Verb
 
@@ -147,7 +148,7 @@ def show(session: Session, name: str) -> None:
             ("completed", local(row["completed_at"], zone) if row["completed_at"] else ""),
             ("duration", data["duration"]),
             ("next due", local(row["due"]["first"], zone) if row["due"]["first"] else ""),
-            ("ETA", f"{local(finish, zone)}, in {span((finish - now) // SECOND * SECOND)}" if finish else ""),
+            ("ETA", _end_in_words(row, finish, now, zone)),
         )
     )
     if reasons:
@@ -158,6 +159,19 @@ def show(session: Session, name: str) -> None:
         )
         if any(r["state"] == "failed" for r in reasons):
             say(f"try again: paceline campaign retry {name} --class transient|all")
+
+
+def _end_in_words(row: Json, finish: int | None, now: int, zone: tzinfo) -> str:
+    """When an active campaign is through; of one with messages whose windows never open, when the others are."""
+    from tui.format import plural
+
+    never = row.get("never_open", 0)
+    at = row.get("foreseen") if never else finish
+    text = f"{local(at, zone)}, in {span(max(0, at - now) // SECOND * SECOND)}" if at else ""
+    if not never:
+        return text
+    others = f"; the others {text}" if text else ""
+    return f"never: the windows of {plural(never, 'message')} are open at no common time{others}"
 
 
 @click.command("recipients", cls=Verb)

@@ -48,10 +48,10 @@ def foretell(session: Session, name: str, at: str | None = None) -> Forecast:
     now = now_us()
     begin = parse_time(at, session.zone, now=now) if at is not None else None
     with session.reader() as reader:
-        return forecast_campaign(reader, name, _config(session), now=now, at=begin)
+        return forecast_campaign(reader, name, readable_config(session), now=now, at=begin)
 
 
-def _config(session: Session) -> Config | None:
+def readable_config(session: Session) -> Config | None:
     """The configuration; None where it cannot be read: a running engine has left its limits in the store."""
     try:
         return session.config()

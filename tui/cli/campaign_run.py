@@ -42,7 +42,7 @@ def start(session: Session, name: str, at: str | None, dry_run: bool) -> None:
     elif session.json:
         emit(dated(result))
     else:
-        tell_started(session, result)
+        tell_started(session, name, result)
 
 
 def _tell_dry_run(session: Session, name: str, at: str | None, result: Json) -> None:
@@ -58,9 +58,10 @@ def _tell_dry_run(session: Session, name: str, at: str | None, result: Json) -> 
     tell_forecast(told)
 
 
-def tell_started(session: Session, result: Json) -> None:
-    """What a start came to, and whether an engine is there to send it."""
+def tell_started(session: Session, name: str, result: Json) -> None:
+    """What a start came to, when it ends beside what else its accounts have to send, and whether an engine is there."""
     from storage.lock import read_holder
+    from tui.cli.tuning import ends_now, say_ends
 
     zone = session.zone
     out(safe_text(result["message"]))
@@ -72,8 +73,9 @@ def tell_started(session: Session, result: Json) -> None:
             ("estimate", result.get("estimate")),
         )
     )
+    say_ends(session, ends_now(session, lambda reader: [name]))
     if result.get("held"):
-        say(f"{result['held']:,} are held for you: paceline job list --state held")
+        say(f"held for you: {result['held']:,}; paceline job list --state held")
     if not result.get("dry_run") and read_holder(session.db) is None:
         say("no engine is running, so nothing is sent yet: paceline engine run")
 

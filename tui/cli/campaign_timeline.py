@@ -20,18 +20,23 @@ MOST = 10_000
 def timeline(session: Session, name: str, past: int, coming: int) -> None:
     """Its sends around now: what was sent, planned against actual, and what comes, each with the gap before it.
 
-    What comes is told by the plan. Where a cap or another campaign holds it up it leaves later, by its own gap:
-    `campaign forecast` reckons with that.
+    What comes is told as the forecast has it: caps, windows and other campaigns are reckoned with, refusals are not,
+    and `plan` says how far that is from its plan. While it does not run, or a person has to open its queue first, the
+    plan alone is told.
     """
     from storage import sends
+    from tui.cli.campaign_forecast import readable_config
     from tui.cli.times import now_us
+    from tui.foreseeing import expect, expected
     from tui.format import off_plan
 
+    config = readable_config(session)
     with session.reader() as reader:
         row = reader.campaign(name)
         queues = [one["id"] for one in row["accounts"]]
         back = sends.past(reader, row["id"], queues, limit=past) if past else sends.Page([], None)
         forth = sends.coming(reader, row["id"], limit=coming) if coming else sends.Page([], None)
+        expect(forth.rows, expected(reader, name, config, now_us()) if coming else {}, row["last_start"])
     if session.json:
         emit(
             {
@@ -62,7 +67,10 @@ def timeline(session: Session, name: str, past: int, coming: int) -> None:
         )
         for s in back.rows
     ]
-    shown += [(local(j["due_at"], zone), gap(j), _waits(j), "planned", j["address"], j["account"]) for j in forth.rows]
+    shown += [
+        (local(j["expected_at"] or j["due_at"], zone), gap(j), _waits(j), _expected(j), j["address"], j["account"])
+        for j in forth.rows
+    ]
     table(("time", "gap", "state", "plan", "recipient", "account"), shown, empty="nothing was sent and nothing is due")
     if forth.further is not None:
         say("and more later: --next N")
@@ -70,6 +78,12 @@ def timeline(session: Session, name: str, past: int, coming: int) -> None:
 
 def _waits(job: Json) -> str:
     return f"retry {job['attempts'] + 1}" if job["error_key"] else job["state"]
+
+
+def _expected(job: Json) -> str:
+    from tui.format import off_plan
+
+    return "planned" if job["expected_at"] is None else off_plan(job["expected_at"] - job["due_at"])
 
 
 def _past_json(sent: Json) -> Json:
@@ -100,6 +114,7 @@ def _coming_json(job: Json) -> Json:
             "account": job["account"],
             "attempts": job["attempts"],
             "due_at": job["due_at"],
+            "expected_at": job["expected_at"],
             "gap_seconds": None if gap is None else gap / SECOND,
         }
     )

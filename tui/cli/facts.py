@@ -136,6 +136,7 @@ def campaign_json(row: Json, now: int) -> Json:
         "duration": None if elapsed is None else span(elapsed // SECOND * SECOND),
         "duration_seconds": None if elapsed is None else elapsed / SECOND,
         "eta": iso(campaign_finish(row, now)),
+        "never_open": row.get("never_open", 0),
         "first_due": iso(row["due"]["first"]),
         "last_due": iso(row["due"]["last"]),
         "subject": row["steps"][0]["subject"] if row["steps"] else "",

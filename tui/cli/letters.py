@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from engine.compose.documents import checked_template, read_bytes, read_text, sp
 from storage.errors import UsageError
 
 MAX_ATTACHMENTS = 640 << 10
-"""Bytes of all attachments together: with their encoding they must fit one request of the control socket (1 MB)."""
+"""Bytes of all attachments of a message: with their encoding they must fit one request of the control socket (1 MB).
+Far below what any server takes: whoever sends a file of megabytes to thousands is slowed or blocked for it."""
 
 
 @dataclass(slots=True)
@@ -70,10 +71,7 @@ def read_parts(
         if not equals:
             raise UsageError(f"--header {header[:60]!r} has no =", hint="write --header 'X-Campaign=spring'")
         letter.headers[name.strip()] = value.strip()
-    letter.attachments = [_attachment(path) for path in attach]
-    if sum(len(item["data"]) for item in letter.attachments) > MAX_ATTACHMENTS * 4 // 3:
-        limit = MAX_ATTACHMENTS >> 10
-        raise UsageError(f"the attachments hold more than {limit} KB", hint="put the file on a server and link to it")
+    letter.attachments = _attachments(attach)
     return letter
 
 
@@ -114,7 +112,30 @@ def _check_json(source: str, name: str) -> None:
         raise UsageError(f"{name}{error.message.removeprefix('text')}", hint=error.hint) from None
 
 
+def _attachments(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """The files as a message carries them. Raises UsageError for one that cannot be read, that is empty, and for more
+    than a message may carry."""
+    sizes = {path: _size(path) for path in paths}
+    if sum(sizes.values()) > MAX_ATTACHMENTS:
+        held = ", ".join(f"{path.name} {-(-size >> 10):,} KB" for path, size in sizes.items())
+        raise UsageError(
+            f"the attachments are too large: {held}; a message may carry {MAX_ATTACHMENTS >> 10} KB of them",
+            hint="make the file smaller, or put it on a server and write a link to it into the text",
+        )
+    return [_attachment(path) for path in paths]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of one that is none or cannot be asked: to read it says why."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
+
+
 def _attachment(path: Path) -> dict[str, str]:
     data = read_bytes(path, "attachment", MAX_ATTACHMENTS)
+    if not data:
+        raise UsageError(f"attachment {path}: the file is empty", hint="check that it was written")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return {"name": path.name, "type": kind, "data": base64.b64encode(data).decode("ascii")}

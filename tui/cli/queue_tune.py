@@ -23,14 +23,18 @@ _NAMES = {name.replace("_", "-"): name for name in LABELS}
 
 @click.command("tune", cls=Change)
 @click.argument("name")
-@click.option("--rate", metavar="RATE", help="At most so many: 30/min, 200/h. Quotas stay as they are.")
+@click.option("--rate", metavar="RATE", help="At most so many: 30/min, 200/h. Caps of other periods stay.")
 @click.option("--concurrency", type=click.IntRange(1, 100), help="So many at once.")
 @click.option("--min-gap", metavar="TIME", help="Between two starts: 30s; 0s for none.")
 @click.option("--domain-gap", metavar="TIME", help="Between two to one recipient domain: 5s; 0s for none.")
 @click.option(
-    "--cap", "caps", multiple=True, metavar="CAP", help="400/day, 200/week, 500/day calendar. The rate stays."
+    "--cap",
+    "caps",
+    multiple=True,
+    metavar="CAP",
+    help="400/day, 200/week, 500/day calendar: in place of the cap of its period; the others stay.",
 )
-@click.option("--no-caps", is_flag=True, help="Neither a rate nor a quota.")
+@click.option("--no-caps", is_flag=True, help="Neither a rate nor a quota; with --rate or --cap those alone.")
 @window_options
 @click.option("--no-window", is_flag=True, help="At any hour.")
 @click.option("--warmup", metavar="RAMP", help="5+1..20: 5 a day, 1 more each day, to 20. 10+10%..200.")
@@ -62,12 +66,14 @@ def tune(session: Session, /, name: str, **options: Any) -> None:
 
 def asked(options: Mapping[str, Any]) -> Json:
     """The arguments of `queue.tune` beside the name; {} when nothing was asked for. Raises UsageError."""
-    wanted: Json = {"rate": None, "caps": []} if options["no_caps"] else {}
+    wanted: Json = {"rate": [], "caps": []} if options["no_caps"] else {}
     for name in ("rate", "concurrency", "min_gap", "domain_gap"):
         if options[name] is not None:
             wanted[name] = options[name]
     if options["caps"]:
-        wanted["caps"] = list(options["caps"])
+        wanted["cap"] = list(options["caps"])
+    if options["no_caps"] and options["rate"] is not None:
+        wanted["rate"] = [options["rate"]]
     window = window_given(options)
     if window is not None:
         wanted["window"] = window or None

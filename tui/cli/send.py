@@ -105,7 +105,7 @@ def send(
             emit(dated(result))
         else:
             out(f"campaign {name}")
-            tell_started(session, started)
+            tell_started(session, name, started)
         tell_problems(done)
         return 0
     if not session.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,6 +11,10 @@ from storage.errors import PacelineError, UsageError
 from tui.cli.output import Json, dated, emit, iso, local, out, say
 from tui.cli.session import Session
 from tui.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from storage.reader import Reader
+    from tui.ends import End
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,19 +65,31 @@ def check_window(window: Json) -> None:
 def tell_tuned(session: Session, result: Json, campaigns: Sequence[str] | None = None, *, queue: str = "") -> None:
     """A tuning's answer, and when each of these campaigns ends from now on (None: the active ones of `queue`)."""
     from storage.queue_facts import active_campaigns
+
+    ends = ends_now(session, lambda reader: active_campaigns(reader, queue) if campaigns is None else campaigns)
+    if session.json:
+        emit({**dated(result), "campaigns": [{"campaign": end.campaign, "eta": iso(end.at)} for end in ends]})
+        return
+    out(safe_text(result["message"]))
+    say_ends(session, ends)
+
+
+def ends_now(session: Session, names: Callable[[Reader], Sequence[str]]) -> list[End]:
+    """When these active campaigns end, with all that their accounts have to send."""
     from tui.cli.times import now_us
-    from tui.ends import ends_of, told
+    from tui.ends import ends_of
 
     try:
         config = session.config()
     except PacelineError:
         config = None  # a running engine has its own
     with session.reader() as reader:
-        names = active_campaigns(reader, queue) if campaigns is None else campaigns
-        ends = ends_of(reader, config, names, now_us())
-    if session.json:
-        emit({**dated(result), "campaigns": [{"campaign": end.campaign, "eta": iso(end.at)} for end in ends]})
-        return
-    out(safe_text(result["message"]))
+        return ends_of(reader, config, names(reader), now_us())
+
+
+def say_ends(session: Session, ends: Sequence[End]) -> None:
+    """One sentence about them, where anything is known."""
+    from tui.ends import told
+
     if sentence := told(ends, [local(end.at, session.zone) for end in ends]):
         say(sentence)

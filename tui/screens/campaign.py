@@ -20,8 +20,9 @@ from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, percent, rate, soon
+from tui.later import is_later
 from tui.link import LinkState
-from tui.pace import batch_finish, campaign_finish, eta_text, limits_of, speed_of
+from tui.pace import batch_finish, end_in_words, limits_of, speed_of
 from tui.screens import timeline
 from tui.screens.campaign_tabs import COLUMNS, TABS, key_of, tabs_of
 from tui.screens.campaigns import done_of, mark_of
@@ -35,7 +36,14 @@ from tui.widgets.lines import Line, Lines, Span, labelled
 
 
 def load(
-    reader: Reader, now: int, name: str, tab: str, after: int, link: LinkState, here: tuple[str, Place] = timeline.NOW
+    reader: Reader,
+    now: int,
+    name: str,
+    tab: str,
+    after: int,
+    link: LinkState,
+    foresight: Foresight,
+    here: tuple[str, Place] = timeline.NOW,
 ) -> dict[str, Any]:
     campaign = reader.campaign(name)
     add_limits(reader, [campaign], limits_of(link.status), now)
@@ -47,8 +55,10 @@ def load(
         for row in rows:
             failed = reader.jobs(states=("failed",), batch_id=row["id"], limit=1)
             row["last_error"] = failed[0]["error"] if failed else ""
+            row["later"] = is_later(campaign, now)
     elif tab == "timeline":
-        return {"campaign": campaign, **timeline.load(reader, campaign, here), "tab": tab}
+        starts = foresight.starts(reader, campaign, now)
+        return {"campaign": campaign, **timeline.load(reader, campaign, here, starts), "tab": tab}
     elif tab == "steps":
         rows = step_rows(reader, campaign)
     elif tab == "failures":
@@ -67,7 +77,11 @@ def _add_ends(reader: Reader, campaign: Row, batches: list[Row], now: int) -> No
 
 
 def _end_with(campaign: Row, batches: list[Row]) -> None:
-    """The newest batch that has open messages ends with the campaign."""
+    """The newest batch that has open messages ends with the campaign; of one that never ends, none is told to."""
+    if campaign.get("never_open"):
+        for row in batches:
+            row["ends_at"] = None
+        return
     last = next((row for row in batches if row["ends_at"] is not None), None)
     if last is not None and campaign.get("foreseen") is not None:
         last["ends_at"] = max(last["ends_at"], campaign["foreseen"])
@@ -117,7 +131,7 @@ def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     reach = "live" if row["live"] else "not live: allow-list only"
     sums = f" {percent(done, row['total']):>4}   {count(done)} / {count(row['total'])}"
     active = row["state"] == "active"
-    end = f"   eta {eta_text(campaign_finish(row, now), now)}" if active else ""
+    end = f"   {end_in_words(row, now)}" if active else ""
     pacing = Pacing.from_dict(row["pacing"])
     state: Line = (
         (" STATE  ", "head"),
@@ -158,7 +172,7 @@ class CampaignScreen(ViewScreen):
         foresight = self._foresight
 
         def loaded(reader: Reader, now: int) -> dict[str, Any]:
-            data = load(reader, now, name, tab, after, link.state, here)
+            data = load(reader, now, name, tab, after, link.state, foresight, here)
             foresight.add(reader, [data["campaign"]], now)
             if tab == "batches":
                 _end_with(data["campaign"], data["rows"])
@@ -200,7 +214,7 @@ class CampaignScreen(ViewScreen):
         if self._tab != "timeline" or self.data is None or self.data["tab"] != self._tab:
             super().action_turn_page(by)
         elif problem := self._pages.turn(by, self.data):
-            self.console.say(problem)
+            self.console.note(problem)
         else:
             self.watch_data()
 
@@ -254,7 +268,7 @@ class CampaignScreen(ViewScreen):
             return JobsScreen.of_group(row, campaign["id"])
         job_id = row["id"] if self._tab == "timeline" else row["job_id"]
         if job_id is None:
-            self.console.say("not started: there is no message yet for this recipient")
+            self.console.note("not started: there is no message yet for this recipient")
             return None
         return JobScreen(job_id, self.crumb())
 

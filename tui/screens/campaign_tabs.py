@@ -11,7 +11,7 @@ from tui.pace import eta_text
 from tui.screens.failures import group_columns
 from tui.screens.timeline import key_of as timeline_key
 from tui.screens.timeline import timeline_columns
-from tui.theme import BATCHES, job_mark
+from tui.theme import BATCHES, CAMPAIGNS, JOBS, Mark, job_mark
 from tui.widgets.columns import Column
 
 TABS = {
@@ -36,12 +36,24 @@ def done_in(row: Row) -> int:
     return int(row["total"] - counts["pending"] - counts["held"] - counts["processing"])
 
 
+def batch_mark(row: Row) -> Mark:
+    """The mark of a batch; `later` says that its campaign begins later. What only waits for a person is held."""
+    counts = row["counts"]
+    if row["state"] != "ready":
+        return BATCHES[row["state"]]
+    if row["later"]:
+        return CAMPAIGNS["sched"]
+    return JOBS["held"] if counts["held"] and not counts["pending"] + counts["processing"] else BATCHES["ready"]
+
+
 def batch_columns(now: int) -> list[Column]:
     def state(row: Row) -> tuple[str, str]:
-        mark = BATCHES[row["state"]]
+        mark = batch_mark(row)
         return f"{mark.glyph} {mark.word}", mark.style
 
     def took(row: Row) -> str:
+        if row["later"]:
+            return "-"
         return span((row["finished_at"] or now) - (row["started_at"] or row["created_at"]))
 
     return [

@@ -18,7 +18,7 @@ from tui.explaining import asked_by
 from tui.foreseeing import Foresight
 from tui.format import clock, count, percent, plural, rate
 from tui.link import LinkState
-from tui.pace import campaign_finish, eta_text, limits_of, speed_of
+from tui.pace import end_text, limits_of, speed_of
 from tui.screens.filtered import WholeFilteredScreen
 from tui.screens.view import ViewScreen
 from tui.screens.why import why
@@ -27,7 +27,7 @@ from tui.widgets.columns import Column
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines, labelled
 
-CHANNEL_WORDS = {"webhook": "http", "unipile": "linkin"}
+CHANNEL_WORDS = {"webhook": "http", "unipile": "invite"}
 """Channels whose names are wider than their column."""
 
 
@@ -66,7 +66,7 @@ def columns_at(now: int) -> list[Column]:
             return {"completed": "ended", "cancelled": "ended"}.get(row["state"], "-")
         if mark_of(row, now) is CAMPAIGNS["sched"]:
             return clock(row["due"]["first"], now)
-        return eta_text(campaign_finish(row, now), now)
+        return end_text(row, now)
 
     def done(row: Row) -> str:
         return f"{count(done_of(row))}/{count(row['total'])}" if row["total"] else "-"

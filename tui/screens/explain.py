@@ -75,7 +75,7 @@ class ExplainScreen(Page):
 
     def action_press(self, id: str) -> None:
         if id.endswith(".explain"):
-            self.console.say("this page tells why")
+            self.console.note("this page tells why")
         else:
             super().action_press(id)
 

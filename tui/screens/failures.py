@@ -197,7 +197,7 @@ class JobsScreen(ShapedScreen):
         return ["ID"]
 
     def sort_by(self, title: str) -> None:
-        self.console.say("this list is in pages by id: 3 Jobs sorts")
+        self.console.note("this list is in pages by id: 3 Jobs sorts")
 
     def page_rows(self) -> list[Row]:
         return self.data or []

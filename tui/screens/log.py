@@ -220,5 +220,5 @@ class LogScreen(ViewScreen):
             return CampaignScreen(row["campaign"])
         if row["queue"]:
             return QueueScreen(row["queue"])
-        self.console.say("this event is about the engine as a whole")
+        self.console.note("this event is about the engine as a whole")
         return None

@@ -25,7 +25,7 @@ from tui.foreseeing import Foresight
 from tui.format import bar, clock, count, fit, per_minute, percent, short, spark
 from tui.later import is_later
 from tui.link import LinkState
-from tui.pace import campaign_finish, eta_text, limits_of, pace_text, planned, speed_of, wanted
+from tui.pace import end_text, left_of, limits_of, meant, pace_text, planned, speed_of
 from tui.screens import health_words, work_today
 from tui.screens.needs import Need, in_order, need_line, needs
 from tui.screens.queue_words import full_cap
@@ -69,7 +69,7 @@ def load(reader: Reader, now: int, status: Row, zone: tzinfo = UTC) -> dict[str,
         "failures": grouped(reader.failures()),
         "engine": reader.engine(),
         "status": {"store_trouble": status.get("store_trouble", "")},
-        "planned": planned(campaigns, limits),
+        "planned": planned([row for row in campaigns if not is_later(row, now)], limits),
         "sizes": sizes(reader),
         "oldest": oldest_due(reader, now),
         "actions": last_actions(reader),
@@ -92,11 +92,12 @@ def running_line(row: Row, now: int, width: int) -> Line:
     counts = row["counts"]
     done = row["total"] - counts["pending"] - counts["held"] - counts["processing"]
     cells, total = 8 if width < 100 else 24, count(row["total"])
-    end = "paused" if row["state"] == "paused" else eta_text(campaign_finish(row, now), now)
+    end = "paused" if row["state"] == "paused" else end_text(row, now)
+    stands = is_later(row, now) or not left_of(row)  # nothing of it is meant to leave now, so row 1 counts none either
     text = (
         f" {bar(done, row['total'], cells)} {percent(done, row['total']):>4} "
         f"{fit(f'{count(done)}/{total}', 13, right=True)} "
-        f"{pace_text(speed_of(row, now), wanted(row['pacing']), brief=True):>11} {fit(end, 6, right=True)}"
+        f"{pace_text(speed_of(row, now), None if stands else meant(row), brief=True):>11} {fit(end, 6, right=True)}"
     )
     failed: Span = (f" fail {fit(count(counts['failed']), 5)}", "bad" if counts["failed"] else "dim")
     return ((fit(row["name"], max(12, width - len(text) - 11)), ""), (text, ""), failed)

@@ -227,7 +227,7 @@ class PerformanceScreen(ViewScreen):
         kinds = self.data["kinds"] if self.data else []
         every = [MESSAGES, EVERY, *kinds] if kinds else [MESSAGES]
         if len(every) == 1:
-            self.console.say("there is no background job yet: the trends are of messages")
+            self.console.note("there is no background job yet: the trends are of messages")
             return
         place = every.index(self._of) if self._of in every else 0
         self._of = every[(place + by) % len(every)]
@@ -236,7 +236,7 @@ class PerformanceScreen(ViewScreen):
 
     def action_next_tab(self) -> None:
         if self._both:
-            self.console.say("everything is in sight")
+            self.console.note("everything is in sight")
             return
         self._lists = not self._lists
         self.redraw()

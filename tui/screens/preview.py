@@ -90,7 +90,7 @@ class PreviewScreen(WorkingScreen):
                 self._problem = in_words(error)
             raise
         if found is None:
-            self.console.say("this is the last one" if by > 0 else "this is the first one")
+            self.console.note("this is the last one" if by > 0 else "this is the first one")
             return
         self._seen, self._person_id = found, found.person["id"]
         self._draw()

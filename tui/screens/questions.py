@@ -132,12 +132,17 @@ def _set_lines(row: Row, facts: Row, situation: Situation) -> list[str]:
     return [*lines, f"skipped   {fixed.apart_in_words() or '0'}"]
 
 
+def _pace_line(facts: Row) -> list[str]:
+    """How long the set takes; nothing for background jobs, which have no pacing."""
+    return [f"pace      {facts['pace']}"] if facts["pace"] else []
+
+
 def _retry_set(title: str, row: Row, facts: Row, situation: Situation, lines: list[str]) -> Question | None:
     n, every = len(facts["set"].jobs), bool(row.get("all"))
     if n <= 1 and not every:
         return None
     spread = facts["given"].get("spread")
-    lines += [*_set_lines(row, facts, situation), f"pace      {facts['pace']}"]
+    lines += [*_set_lines(row, facts, situation), *_pace_line(facts)]
     lines.append(f"spread    over {span(spread)}" if spread else "budget    a new one from now")
     many = _many(n, every)
     return Question(
@@ -185,7 +190,7 @@ def cancel_marked(row: Row, facts: Row, situation: Situation) -> Question | None
 
 def approve_marked(row: Row, facts: Row, situation: Situation) -> Question | None:
     n = len(facts["set"].jobs)
-    lines = [*_set_lines(row, facts, situation), f"pace      {facts['pace']}"]
+    lines = [*_set_lines(row, facts, situation), *_pace_line(facts)]
     lines.append(f"undo      {situation.named('undo')} while nothing of it was sent")
     typed = str(n) if _many(n, row["all"]) else ""
     return Question(f"Approve {plural(n, 'message')}{where(situation)}?", tuple(lines), typed=typed)

@@ -50,6 +50,7 @@ def asked(name: str, text: str) -> dict[str, Any]:
         raise UsageError(f"'{word[:20]}' is no number", hint="for example 5")
     values: dict[str, Any] = {
         "concurrency": lambda: int(word),
+        "rate": lambda: [rate.strip() for rate in word.split(",")],
         "caps": lambda: [cap.strip() for cap in word.split(",")],
         "warmup": lambda: parse_ramp(word).to_dict(),
     }

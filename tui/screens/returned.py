@@ -113,7 +113,7 @@ class ReturnedScreen(ViewScreen):
 
     def action_open(self) -> None:
         if self.data is not None and not self.data["job_id"]:
-            self.console.say("no message of ours was found for this")
+            self.console.note("no message of ours was found for this")
         else:
             super().action_open()
 

@@ -72,7 +72,7 @@ class ShapedScreen(ViewScreen):
         columns = chosen(self.columns(self.console.present()), self.shape.columns)
         wanted = min(max(0, self._aside + by), furthest(columns))
         if wanted == self._aside:
-            self.console.say("this is the last column" if by > 0 else "these are the first columns")
+            self.console.note("this is the last column" if by > 0 else "these are the first columns")
             return
         self._aside = wanted
         self.redraw()

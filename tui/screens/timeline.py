@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from storage.reader import Reader
 from storage.sends import FROM_NOW_BACK, FROM_THE_NEXT, Place, coming, past
 from tui.actions import Row
+from tui.foreseeing import expect
 from tui.format import ago, clock, off_plan, soon, span, zone_word
 from tui.screens.view import PAGE
 from tui.theme import job_mark
@@ -36,13 +37,14 @@ class Pages:
             return ""
         further = data.get(way)
         if further is None:
-            return "nothing is planned later" if by > 0 else "nothing was sent earlier"
+            return "nothing is planned later than what this page ends with" if by > 0 else "nothing was sent earlier"
         self._turned.append((way, Place(*further)))
         return ""
 
 
-def load(reader: Reader, campaign: Row, here: tuple[str, Place]) -> Row:
-    """The rows of one page in the order of time, and where the pages beside it begin (`past`, `coming`; None: none)."""
+def load(reader: Reader, campaign: Row, here: tuple[str, Place], starts: Mapping[int, int]) -> Row:
+    """The rows of one page in the order of time, and where the pages beside it begin (`past`, `coming`; None: none).
+    `starts`: when what comes is expected to begin, as `Foresight.starts` has it."""
     kind, place = here
     found: Row = {"rows": []}
     if kind != "coming":
@@ -52,6 +54,7 @@ def load(reader: Reader, campaign: Row, here: tuple[str, Place]) -> Row:
         found = {"rows": page.rows, "past": page.further and tuple(page.further)}
     if kind != "past":
         page = coming(reader, campaign["id"], after=place, limit=PAGE)
+        expect(page.rows, starts, campaign["last_start"])
         found = {**found, "rows": [*found["rows"], *page.rows], "coming": page.further and tuple(page.further)}
     return found
 
@@ -62,12 +65,14 @@ def timeline_columns(now: int) -> list[Column]:
         return f"{mark.glyph} {mark.word}", mark.style
 
     def moment(row: Row) -> str:
-        at = row["begun_at"] if "begun_at" in row else row["due_at"]
+        at = row["begun_at"] if "begun_at" in row else row["expected_at"] or row["due_at"]
         return f"{clock(at, now, seconds=True)}{zone_word(at)}"
 
     def plan(row: Row) -> str:
         if "later" in row:
             return off_plan(row["later"])
+        if row["expected_at"] is not None:
+            return off_plan(row["expected_at"] - row["due_at"])
         return soon(row["due_at"], now) if row["due_at"] > now else f"{ago(row['due_at'], now)} overdue"
 
     return [

@@ -312,7 +312,7 @@ class ViewScreen(Screen[None]):
             self.console.push_screen(screen)
 
     def action_next_tab(self) -> None:
-        self.console.say("this view has one pane")
+        self.console.note("this view has one pane")
 
     def page_rows(self) -> list[dict[str, Any]]:
         """The rows of the page that is shown, for views that turn pages."""
@@ -325,7 +325,7 @@ class ViewScreen(Screen[None]):
         elif by < 0 and len(self.after) > 1:
             self.after.pop()
         else:
-            self.console.say("there is no further page" if by > 0 else "this is the first page")
+            self.console.note("there is no further page" if by > 0 else "this is the first page")
             return
         self.watch_data()
 

@@ -34,14 +34,14 @@ class Making:
 
 
 def load(reader: Reader, name: str) -> dict[str, Any]:
-    """`campaign` (None before there is one), `fields`: the names that its first person brings, and what is live
-    `tuning` of its queue."""
+    """`campaign` (None before there is one), `people`: the fields of its first ones, `fields`: the names that the first
+    one brings, and what is live `tuning` of its queue."""
     if not name:
-        return {"campaign": None, "fields": [], "tuning": {}}
+        return {"campaign": None, "people": [], "fields": [], "tuning": {}}
     campaign = reader.campaign(name)
-    first = reader.recipients(campaign["id"], limit=1)
-    fields = sorted(first[0]["fields"]) if first else []
-    return {"campaign": campaign, "fields": fields, "tuning": reader.tuning(campaign["account"])}
+    people = [row["fields"] for row in reader.recipients(campaign["id"])]
+    fields = sorted(people[0]) if people else []
+    return {"campaign": campaign, "people": people, "fields": fields, "tuning": reader.tuning(campaign["account"])}
 
 
 def has_message(campaign: Row) -> bool:

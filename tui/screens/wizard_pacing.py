@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import json
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.config import Config
-from engine.planning.caps import least_time, parse_cap
+from engine.estimating import Share
+from engine.planning.caps import parse_cap
 from engine.planning.durations import exact_duration
 from engine.planning.limits import MOST_AT_ONCE, Limits
-from engine.planning.pacing import PRESETS, Pacing, estimate
+from engine.planning.pacing import PRESETS, Pacing
 from engine.planning.pacing_settings import PLAIN_RATE, QUOTAS
 from engine.planning.windows import Window
+from engine.plans import windows_of
 from storage.errors import PacelineError, UsageError
+from storage.row_nouns import campaign_of
 from tui.actions import Row
 from tui.format import count, fit
 from tui.screens.form import LABEL, field, told
@@ -26,6 +30,8 @@ from tui.widgets.columns import Item, blank, heading
 
 SHAPE = 46
 """Cells of what a pacing does."""
+CLOCKS = 2_000
+"""People up to whom their own clocks are reckoned with, for each of a dozen pacings at each look."""
 SPREAD = "spread"
 """Typed instead of a rate: the account's daily cap, evenly."""
 PROVIDER_NAMES = {
@@ -132,22 +138,27 @@ def _number(word: str, example: str) -> int:
     return int(word)
 
 
-def takes(pacing: Pacing, people: int, campaign: Row, limits: Limits, now: int) -> str:
-    """How long a pacing takes, within its account's limits, through the campaign's window or else the account's."""
+def takes(
+    pacing: Pacing, people: int, campaign: Row, limits: Limits, now: int, clocks: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """How long a pacing takes, within its account's limits, through the windows of campaign and account together.
+    `clocks`: fields of people, which say whose clock is which: those of the others are taken to be like them."""
+    at_once = pacing.concurrency if pacing.mode == "blast" else 5
     try:
-        range_ = estimate(
-            pacing,
-            people,
-            start=now,
-            seed=campaign["seed"],
-            concurrency=min(pacing.concurrency if pacing.mode == "blast" else 5, limits.concurrency),
-            least=least_time(people, min_gap=limits.min_gap, caps=limits.caps),
-            window=Window.from_dict(campaign["hours"]) if campaign["hours"] else limits.window,
-            spread=limits.cap_a_day if pacing.spread else 0,
-        )
-    except UsageError as error:
+        sent = replace(campaign_of(campaign), concurrency=at_once)
+        share = Share(windows_of(sent, limits), limits)
+        if share.asks and clocks and people <= CLOCKS:
+            texts = [json.dumps(fields) for fields in clocks]
+            share.add_all((texts * (people // len(texts) + 1))[:people])
+        elif share.asks:
+            share = Share([replace(window, recipient_zone="") for window in windows_of(sent, limits)], limits)
+            share.add(n=people)
+        else:
+            share.add(n=people)
+        text = share.estimate(sent, pacing, now).text
+    except PacelineError as error:
         return error.message
-    return range_.text.partition(" takes ")[2]
+    return text.partition(" takes ")[2] or text
 
 
 class PacingScreen(StepScreen):
@@ -177,7 +188,7 @@ class PacingScreen(StepScreen):
         items.append(heading(f" {fit('', LABEL)} {fit(title, SHAPE)} TAKES"))
 
         def row(number: int, way: Way, same: bool) -> Item:
-            text = takes(way.pacing, people, campaign, way.within(limits), now)
+            text = takes(way.pacing, people, campaign, way.within(limits), now, data["people"])
             label = f"{'*' if same else ' '} {way.pacing.mode}"
             shape = f"{fit(way.shape(), SHAPE)} {text}"
             return field(("way", number), label, shape, style="good" if same else "", row=way)

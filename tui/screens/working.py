@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from storage.errors import PacelineError
 from tui.actions import Action
 from tui.lookup import action, available
 from tui.screens.view import ViewScreen
 from tui.widgets import frame
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, Span
 
 
 def in_words(error: PacelineError) -> str:
@@ -27,8 +29,9 @@ class WorkingScreen(ViewScreen):
     def hints(self, width: int) -> Line:
         if self.console.held or self.prompt.is_open:
             return super().hints(width)
-        shown = frame.hints(self.own_actions(), (), width, self.console.keymap)
-        return (*(span for key, word in self.ways() for span in ((f" {key}", "key"), (f" {word} ", ""))), *shown)
+        ways: list[Span] = [span for key, word in self.ways() for span in ((f" {key}", "key"), (f" {word} ", ""))]
+        room = width - sum(cell_len(text) for text, _ in ways)
+        return (*ways, *frame.hints(self.own_actions(), (), room, self.console.keymap))
 
     def ways(self) -> tuple[tuple[str, str], ...]:
         """Keys of this screen and what they do, for the last row."""

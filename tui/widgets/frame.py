@@ -74,7 +74,7 @@ def status(state: FrameState, width: int) -> Line:
         begun = [campaign for campaign in frame["campaigns"] if not is_later(campaign, state.now)]
         running = sum(campaign["state"] == "active" for campaign in begun)
         paused = sum(campaign["state"] == "paused" for campaign in frame["campaigns"])
-        meant = planned(frame["campaigns"], limits_of(state.link.status))
+        meant = planned(begun, limits_of(state.link.status))
         most = max(PACE, len(pace_text(meant or 0, meant, brief=True)))
         pace, runs = f"{pace_text(speed, meant, brief=True):<{most}}", f"run {running} pause {paused}"
     if frame:
@@ -144,7 +144,8 @@ def crumb(left: str, right: str, width: int) -> Line:
 
 
 def hints(actions: Sequence[Action], looks: Sequence[Look], width: int, keymap: Keymap | None = None) -> Line:
-    """The last row: keys of what is under the cursor that work now; as many as fit."""
+    """The last row: keys of what is under the cursor that work now, the first ones first; what does not fit makes way
+    for shorter ones behind it."""
     keys = keymap or Keymap()
     entries = [(keys.key(look.id), look.title) for look in looks] + [(keys.key(one.id), one.title) for one in actions]
     spans: list[Span] = []
@@ -152,7 +153,7 @@ def hints(actions: Sequence[Action], looks: Sequence[Look], width: int, keymap: 
     for key, title in ((shown_key(key), title) for key, title in entries if key):
         size = len(key) + len(title) + 3
         if used + size > width + 2:
-            break
+            continue
         spans += [(" ", ""), (key, "key"), (f" {title} ", "")]
         used += size
     return tuple(spans)
