@@ -5,7 +5,8 @@
 Claim and durable intent in groups of ten, as ten connections ask for them, with one kind of limit at a time that never
 holds anything; the ratio is to the same without any. Time is the processor's, of the whole process, the best of the
 rounds, so a slow disk does not count. Planning anew is what an edit of the pacing, and then of the window, of a running
-campaign does, from the request to its answer.
+campaign does, from the request to its answer: the best of the rounds in processor time of the whole process, and what
+that one took.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.channels.make import make_channel
 from engine.clock import SystemClock
@@ -103,7 +105,7 @@ def request(
 
     return ClaimRequest(
         queue_id, AT_ONCE, now, now + MINUTE, limits=gate, closed_until=openings.of_queue(now), begin=begin,
-        opens=lambda hours, fields: openings.of(hours, fields, now),
+        opens=openings.of,
     )  # fmt: skip
 
 
@@ -129,22 +131,33 @@ async def gates(messages: int, rounds: int) -> dict[str, float]:
     return best
 
 
-async def edits(people: int) -> list[tuple[str, float, int]]:
-    """(what, seconds, messages planned) of edits of a running campaign."""
+class Edit(NamedTuple):
+    """An edit of a running campaign: processor seconds, seconds from the request to the answer, messages planned."""
+
+    spent: float
+    took: float
+    planned: int
+
+
+async def edits(people: int, rounds: int) -> dict[str, Edit]:
+    """The best of the rounds by what was edited."""
+    office = {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin"}
+    best: dict[str, Edit] = {}
     with tempfile.TemporaryDirectory(prefix="paceline-bench-") as folder:
         context = await opened(Path(folder))
         await started(context, "run", people, {"mode": "human"})
-        found = []
-        for what, action, args in (
-            ("another pacing", "campaign.pace", {"pacing": {"mode": "steady", "rate": "60/min"}}),
-            ("a window", "campaign.tune", {"window": {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin"}}),
-            ("a window in own zones", "campaign.tune", {"window": {**HOURS, "hours": "mon-fri 09:00-17:00"}}),
-        ):
-            began = time.perf_counter()
-            answer = await actions.call(context, action, {"name": "run", **args}, ME)
-            found.append((what, time.perf_counter() - began, int(answer["queued"])))
+        for number in range(rounds):
+            for what, action, args in (
+                ("another pacing", "campaign.pace", {"pacing": {"mode": "steady", "rate": f"{60 + number}/min"}}),
+                ("a window", "campaign.tune", {"window": office}),
+                ("a window in own zones", "campaign.tune", {"window": {**office, "recipient_zone": "zone"}}),
+            ):
+                spent, began = time.process_time(), time.perf_counter()
+                answer = await actions.call(context, action, {"name": "run", **args}, ME)
+                edit = Edit(time.process_time() - spent, time.perf_counter() - began, int(answer["queued"]))
+                best[what] = min(best.get(what, edit), edit)
         await context.store.close()
-    return found
+    return best
 
 
 def main() -> None:
@@ -159,8 +172,9 @@ def main() -> None:
     for case, took in best.items():
         print(case.ljust(36), f"{took * 1e6:10.0f} {took / best['no limits']:6.2f}x")
     print()
-    for what, took, planned in asyncio.run(edits(asked.planned)):
-        print(f"planned anew after {what}".ljust(44), f"{planned:9,} messages {took:6.2f} s")
+    print("planned anew after".ljust(36), "messages".rjust(10), "processor".rjust(10), "answer".rjust(8))
+    for what, edit in asyncio.run(edits(asked.planned, asked.rounds)).items():
+        print(what.ljust(36), f"{edit.planned:10,} {edit.spent:8.2f} s {edit.took:6.2f} s")
 
 
 if __name__ == "__main__":
