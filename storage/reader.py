@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,17 @@ class Reader:
     def data_version(self) -> int:
         """Changes when another connection committed: 2 us, so a screen may ask 20 times a second."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """What is read within is of one moment, however many statements it takes and whatever is written meanwhile: a
+        read transaction, which waits for nobody (SQLite, "Isolation In SQLite")."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:  # a fault of the disk ends it by itself
+                self._connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Any = ()) -> list[Row]:
         """The rows of one statement, also for the modules that read one subject. Raises StoreError."""

@@ -127,8 +127,11 @@ class PacelineApp(Commanding, Attending, Freezing, Telling, Theming, Dumping, Wr
             self.say(message.snapshot.error, "bad")
         if self.held:
             return
-        if (view := self.view) is not None and self.lets_in(view, message.snapshot):
-            view.take(message.snapshot)
+        if (view := self.view) is not None:
+            if self.lets_in(view, message.snapshot):
+                view.take(message.snapshot)
+            else:
+                view.draw_frame()  # row 1 does not freeze
             view.draw_now()
         self.begin_rest()
 

@@ -166,7 +166,8 @@ class Feed:
                 token, load = watched
                 try:
                     self._loading = token
-                    frame, data = self._frames.clean(load_frame(reader, now)), self._rows.clean(load(reader, now))
+                    with reader.moment():
+                        frame, data = self._frames.clean(load_frame(reader, now)), self._rows.clean(load(reader, now))
                     pulse = _pulse(frame["engine"], frame["newest"], frame["counts"])
                 except PacelineError:
                     if self._watched is watched:

@@ -22,7 +22,7 @@ class Freezing(ConsoleBase):
             return
         if self.frozen_at is None:
             self.frozen_at, self._missed = self.now(), (0, 0, 0)
-            self._seen: set[Hashable] = {view.token()} if view.data is not None else set()
+            self._seen: set[Hashable] = {view.data_token}
             self.say(f"frozen: the engine goes on, {self.keymap.named('app.freeze')} catches up")
             view.watch_data()
         else:

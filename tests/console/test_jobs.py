@@ -71,6 +71,7 @@ async def filtered(pilot: Pilot[int], text: str, *, count: str) -> None:
     app = pilot.app
     assert isinstance(app, PacelineApp)
     jobs(app).narrow(text)
+    await until(pilot, lambda: jobs(app).data_token == jobs(app).token())
     await until(pilot, lambda: crumb(app).startswith(f" Jobs  {text}") and f" {count} of " in crumb(app))
 
 
@@ -180,6 +181,19 @@ async def test_frozen_rows_that_left_stay_and_say_so_and_new_ones_are_counted(
         await until(pilot, lambda: [row["id"] for row in jobs(app).rows()] == [3, 4, 5, 6, 7, 8])
         assert "caught up: 0 changed, 3 new, 2 gone" in said
         assert "gone" not in grid(app).text
+
+
+async def test_frozen_before_a_filter_was_read_its_rows_come_once_and_are_looked_after(
+    five: World, link: RecordingLink
+) -> None:
+    await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
+    async with listed(five, link) as (app, pilot):
+        await until(pilot, lambda: len(jobs(app).rows()) == 5)
+        jobs(app).narrow("state:pending")
+        app.action_freeze()
+        await until(pilot, lambda: [row["id"] for row in jobs(app).rows()] == [3, 4, 5])
+        await asyncio.to_thread(five.send, "smtp-eu-1", [SENT], step=2 * SECOND)
+        await until(pilot, lambda: "0 changed, 0 new, 1 gone while frozen" in message(app))
 
 
 async def test_beside_a_wide_list_stands_the_job_that_the_cursor_rests_on(
@@ -557,6 +571,7 @@ def test_picture_frozen(five: World, link: RecordingLink, snap_compare: Compare,
         await asyncio.to_thread(five.send, "smtp-eu-1", [SENT, SENT], step=2 * SECOND)
         await asyncio.to_thread(five.campaign, "more", 3, account="smtp-eu-2")
         await until(pilot, lambda: "3 new, 2 gone while frozen" in message(app))
+        await until(pilot, lambda: "run 2" in jobs(app).query_one("#status", Lines).text)
 
     assert snap_compare(console(five, link), terminal_size=size, run_before=before)
 

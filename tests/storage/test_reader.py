@@ -47,6 +47,19 @@ async def test_a_commit_of_the_writer_changes_the_data_version(desk: Desk) -> No
     assert desk.look.data_version() != before
 
 
+async def test_what_is_read_within_a_moment_is_of_one_moment(desk: Desk) -> None:
+    await desk.campaign(2)
+    with Reader(desk.path) as reader:
+        with reader.moment():
+            assert reader.counts()["pending"] == 2
+            await desk.campaign(3, name="more")
+            assert reader.counts()["pending"] == 2
+            with pytest.raises(StoreError):
+                reader.rows("SELECT nothing FROM nowhere")
+            assert len(reader.campaigns()) == 1
+        assert reader.counts()["pending"] == 5
+
+
 async def test_a_store_without_an_engine_can_be_read(tmp_path: Path) -> None:
     desk = await Desk.open("sqlite", tmp_path / "paceline.db")
     await desk.campaign(2)

@@ -48,7 +48,6 @@ class AllJobsScreen(WindowedScreen):
         self.marks = Marks()
         self._query = Query(self.wanted())
         self._anchor = Anchor()
-        self._shown: Hashable = None
         self._go = ""
 
     def on_mount(self) -> None:
@@ -69,13 +68,11 @@ class AllJobsScreen(WindowedScreen):
     def reads(self) -> Any:
         query, anchor, marks = self._query, self._anchor, tuple(self.marks.ids)
         half = self.half
-        still = self.console.frozen_at is not None and self._shown == self.token()
+        still = self.console.frozen_at is not None and self.data_token == self.token()
         frozen = tuple(row["id"] for row in self.rows()) if still else ()
         return lambda reader, now: load(reader, now, query, anchor, half, marks, frozen)
 
     def take(self, snapshot: Snapshot) -> None:
-        if snapshot.token == self.token() and not snapshot.error:
-            self._shown = snapshot.token
         super().take(snapshot)
         if self.console.frozen_at is not None:
             # From now on these very rows are looked after.

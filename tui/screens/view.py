@@ -89,6 +89,8 @@ class ViewScreen(Screen[None]):
         self.after: list[int] = [0]
         """Where each page that was turned to begins; the last one is shown."""
         self.data: Any = None
+        self.data_token: Hashable = None
+        """What `data` was read for: a filter typed since has another token, and its rows are still to come."""
         self.crumb_right = ""
         self._grid: Grid | None = None
         self._composed = False
@@ -236,7 +238,7 @@ class ViewScreen(Screen[None]):
 
     def take(self, snapshot: Snapshot) -> None:
         if snapshot.token == self.token() and not snapshot.error:
-            self.data = snapshot.data
+            self.data, self.data_token = snapshot.data, snapshot.token
         self._unreadable = bool(snapshot.error)
         self.redraw()
 
