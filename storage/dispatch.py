@@ -14,7 +14,7 @@ from storage import approvals, cap_room, domains, letters
 from storage.limits import UNLIMITED, GateLimits
 from storage.model import SECOND, Approval, JobState, OutcomeClass, QueueState
 from storage.nouns import ClaimedJob
-from storage.shares import ACTIVE_LANES, in_turn
+from storage.shares import ACTIVE_LANES, in_turn, keeps_turn
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -176,7 +176,7 @@ def claim(tx: Tx, request: ClaimRequest) -> Claim:
     A lane is a campaign's part of the queue. Within a lane the head goes first, and a head that waits for its
     gap holds its lane: order is never changed for speed. Lanes share by priority, then by weight. Of lanes whose gaps
     count from each other's starts, the one whose turn it is holds the others too: else the shortest gap would always go
-    first, and a campaign with longer ones never.
+    first, and a campaign with longer ones never. While its hours are closed it does so only where it would miss them.
     """
     now = request.now
     queue = tx.one(_QUEUE, (request.queue_id,))
@@ -267,8 +267,9 @@ def _claim_lanes(tx: Tx, request: ClaimRequest, room: int, state: QueueState, qu
             available += len(got)
             if got and not request.peek:
                 jobs += _take(tx, got, lane, queue, state, request)
-            if across and not got and held_by == "gap" and lane_next is not None:
-                waits_in_turn = lane["id"]
+            if across and not got and lane_next is not None:
+                holds = held_by == "gap" or (held_by == "window" and _keeps_turn(tx, request, queue, lane))
+                waits_in_turn = lane["id"] if holds else waits_in_turn
             if lane_next is not None:
                 blocked_by = held_by if next_at is None or lane_next < next_at else blocked_by
                 next_at = lane_next if next_at is None else min(next_at, lane_next)
@@ -332,6 +333,18 @@ def _claim_lane(
         # What was moved made room for those behind it: look again at once.
         return jobs, now, "window", True
     return jobs, min(free_at, default=None), domains.WAITS, bool(moves)
+
+
+def _keeps_turn(tx: Tx, request: ClaimRequest, queue: Any, lane: Any) -> bool:
+    """Whether a lane that waits for its campaign's hours holds the others: `shares.keeps_turn`."""
+    if not lane["hours"] or request.opens is None:
+        return False
+    head = tx.one(_HEADS, (request.queue_id, lane["id"], 1))
+    if head is None or not (gap := head["gap"] << queue["throttle"]):
+        return False
+    now, hours, ask = request.now, lane["hours"], request.opens
+    begins = max(now, head["due_at"], after(queue["spaced_start"], gap, now))
+    return keeps_turn(lambda at: ask(hours, None, at), begins, gap, now)
 
 
 def _take(tx: Tx, rows: list[Any], lane: Any, queue: Any, state: QueueState, request: ClaimRequest) -> list[ClaimedJob]:

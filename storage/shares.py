@@ -6,7 +6,7 @@ scheduling (Waldspurger and Weihl 1995).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from storage.model import MINUTE
@@ -81,3 +81,15 @@ def in_turn(lanes: Sequence[Any], last_start: int) -> list[Any]:
         Share(lane["priority"], lane["turn"], lane["last_start"], lane["started_at"] or 0, lane["id"]) for lane in lanes
     ]
     return [lanes[place] for place in in_order(shares, last_start)]
+
+
+def keeps_turn(opens: Callable[[int], int], begins: int, gap: int, now: int) -> bool:
+    """Whether a campaign whose hours are closed keeps its turn: one whose gap counts from the others' starts, so that a
+    start of theirs now would take it past the end of the hours that come next.
+
+    `begins`: when its gap since the last start has passed; `gap`: that gap; `opens`: when its hours are open, from a
+    time on, 0 for at once. All in us. Without this a campaign of an hour a day, with gaps nearly as long, would begin
+    never beside one that is always open; with it the others wait for it once a day, no longer than its gap.
+    """
+    first, from_now = opens(begins) or begins, now + gap
+    return from_now >= first and opens(from_now) != 0 and opens(first) == 0

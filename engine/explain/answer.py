@@ -8,8 +8,10 @@ from dataclasses import replace
 from engine.explain import campaign_gates, job_gates, queue_gates
 from engine.explain.facts import EngineFacts, Facts, JobFacts, QueueFacts, Row
 from engine.explain.model import Explanation, Gate, shut
+from engine.planning.opening import Openings
 from storage.dispatch import after
 from storage.model import JobState
+from storage.shares import keeps_turn
 
 
 def of_job(facts: Facts, now: int) -> Explanation:
@@ -149,17 +151,31 @@ def _serving(engine: EngineFacts, queue: QueueFacts, now: int) -> list[Gate]:
 
 def others_first(queue: QueueFacts, campaign: Row, now: int) -> tuple[str, ...]:
     """The campaigns that begin before this one where the queue has room for one only, or their gaps count from each
-    other's starts: earlier in its turn, and with something to send now. `lanes` are in their turn."""
+    other's starts: earlier in its turn, and with something to send now. `lanes` are in their turn. One whose hours are
+    closed goes first only where it keeps its turn for them."""
     tight = queue.gate.min_gap or queue.places - queue.row["in_flight"] <= 1
+    openings = Openings(queue.limits.window)
     found: list[str] = []
     for lane in queue.lanes:
         if lane["id"] == campaign["id"]:
             break
+        if lane["head_gap"] is None:
+            continue
         together = campaign["spacing"] == lane["spacing"] == "queue"
-        waits = _waits_for_itself(queue, lane, now)
-        if lane["head_gap"] is not None and (together or (tight and not waits)):
+        if lane["hours"] and openings.of(lane["hours"], None, now):
+            holds = together and _keeps_turn(openings, queue, lane, now)
+        else:
+            holds = together or bool(tight and not _waits_for_itself(queue, lane, now))
+        if holds:
             found.append(lane["name"])
     return tuple(found)
+
+
+def _keeps_turn(openings: Openings, queue: QueueFacts, lane: Row, now: int) -> bool:
+    """Whether a campaign whose hours are closed lets the others wait, because it would miss them otherwise."""
+    gap = lane["head_gap"] << queue.row["throttle"]
+    begins = max(now, after(queue.row["spaced_start"], gap, now))
+    return bool(gap) and keeps_turn(lambda at: openings.of(lane["hours"], None, at), begins, gap, now)
 
 
 def _waits_for_itself(queue: QueueFacts, lane: Row, now: int) -> bool:

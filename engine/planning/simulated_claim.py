@@ -10,7 +10,7 @@ from engine.planning.opening import NEVER
 from engine.planning.simulated_gate import WINDOW, SimulatedGate
 from storage.dispatch import PASSED_OVER, after
 from storage.domains import place_in_line
-from storage.shares import ROUND, SAVED_ROUNDS, in_order
+from storage.shares import ROUND, SAVED_ROUNDS, in_order, keeps_turn
 
 PLAN, GAP, CONCURRENCY = "plan", "gap", "concurrency"
 FAR = 1 << 62
@@ -85,7 +85,9 @@ class SimulatedClaim:
             opens, by = self._opens(line, now)
             if opens <= now:
                 return line, opens, by
-            waits_in_turn = waits_in_turn or (line.across and by == GAP)
+            waits_in_turn = waits_in_turn or (
+                line.across and (by == GAP or (by == WINDOW and self._keeps_turn(line, now)))
+            )
             if opens < soonest:
                 soonest, held_by = opens, by
         return None, soonest, held_by
@@ -117,6 +119,14 @@ class SimulatedClaim:
             return now
         last = self.spaced_start if line.across else line.last_start
         return max(now, after(last, head.gap << self.gate.throttle, now))
+
+    def _keeps_turn(self, line: Line, now: int) -> bool:
+        """Whether a lane that waits for its campaign's hours holds the others."""
+        head, hours = line.next, line.lane.hours
+        if head is None or head.due > now or not head.gap or not hours:
+            return False
+        gap = head.gap << self.gate.throttle
+        return keeps_turn(lambda at: self.openings.of(hours, None, at), self._after_gap(line, head, now), gap, now)
 
     def _in_own_time(self, line: Line, now: int, *, windowed: bool) -> tuple[int, str]:
         """When the first job of a lane whose person may be written to now may begin, and what holds it; those before it

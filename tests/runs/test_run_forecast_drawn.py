@@ -24,6 +24,7 @@ WARMUPS = ({"start": 5, "step": 1, "ceiling": 20}, {"start": 10, "step": 10, "ce
 HUMAN: tuple[dict[str, Any], ...] = (
     {"mode": "human", "gap_min": "5m", "gap_max": "20m"},
     {"mode": "human", "gap_min": "15m", "gap_max": "60m"},
+    {"mode": "human", "gap_min": "70m", "gap_max": "90m"},
     {"mode": "human", "gap_min": "2m", "gap_max": "9m", "burst": 5, "rest": "30m", "distribution": "lognormal"},
 )
 OTHERS: tuple[dict[str, Any], ...] = (
@@ -35,6 +36,8 @@ WINDOWS: tuple[dict[str, Any], ...] = (
     {},
     {"hours": "mon-fri 09:00-17:00", "zone": "Europe/Berlin"},
     {"hours": "daily 08:00-22:00", "zone": "Europe/London", "recipient_zone": "zone"},
+    {"hours": "daily 09:00-10:00", "zone": "Europe/London"},
+    {"hours": "mon-fri 14:00-16:00", "zone": "UTC"},
 )
 OFFICE = {"hours": "mon-fri 09:00-12:00, 13:00-17:00", "zone": "Europe/Berlin", "holidays": ["DE"]}
 

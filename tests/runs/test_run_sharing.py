@@ -7,13 +7,19 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from explain_world import ask_campaign
 from run_world import World, slow_heart
 
-from storage.model import HOUR, MINUTE, SECOND
+from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.shares import AGEING, SAVED_ROUNDS
 
 AT_ONCE: dict[str, Any] = {"mode": "blast", "concurrency": 100, "batch_delay": "0s"}
 HUMAN: dict[str, Any] = {"mode": "human", "gap_min": "15m", "gap_max": "30m"}
+
+
+def waits_for_brief(world: World) -> list[bool]:
+    """What the explanation of the campaign `open` says of its turn."""
+    return ["brief" in gate.words for gate in ask_campaign(world, "open").gates if gate.name == "turn"]
 
 
 def turns(world: World) -> list[str]:
@@ -171,3 +177,36 @@ async def test_human_campaigns_of_one_account_share_it_by_weight(world: World, l
     assert abs(share["a"] - 15) <= 4, share
     for name in "ab":
         await world.call("campaign.cancel", name=name)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_human_campaign_of_one_hour_a_day_sends_each_day_beside_one_that_is_always_open(
+    world: World, restart: bool
+) -> None:
+    """The other one waits where a start of its own would let this one miss its hour, and no longer."""
+    world.set_clock("2026-03-23T12:00Z")
+    await world.start()
+    await world.campaign("open", 200, pacing={"mode": "human", "gap_min": "15m", "gap_max": "40m"})
+    hour = {"hours": "daily 09:00-10:00", "zone": "UTC"}
+    slow = {"mode": "human", "gap_min": "70m", "gap_max": "90m"}
+    await world.campaign("brief", 5, pacing=slow, window=hour, seed=8)
+    if restart:
+        await world.restart()
+    await world.clock.run(4 * DAY - 4 * HOUR)
+    assert waits_for_brief(world) == [False], "at eight it may begin: 90 minutes later the hour has not ended"
+    await world.clock.run(50 * MINUTE)
+    assert waits_for_brief(world) == [True]
+    await world.clock.run(2 * DAY + 3 * HOUR + 10 * MINUTE)
+    began = [start for start in world.channel.begun if start.recipient.startswith("brief")]
+    days = [start.at // DAY for start in began]
+    # Its first message is due within its hour on the third day; from then on it waits for its turn.
+    assert len(days) == 4
+    assert days == list(range(days[0], days[0] + 4))
+    for one, two in itertools.pairwise(world.channel.begun):
+        assert two.at - one.at >= (70 if two in began else 15) * MINUTE
+        if two in began:
+            assert 9 * HOUR <= two.at % DAY < 10 * HOUR
+        elif one not in began:
+            assert two.at - one.at <= 40 * MINUTE + 90 * MINUTE
+    # Not held for the rest of the day.
+    assert len(world.channel.begun) - len(began) == 200
