@@ -113,8 +113,8 @@ class ConsoleBase(App[int]):
 
     @property
     def held(self) -> bool:
-        """Whether a dialog holds the list still."""
-        return isinstance(self.screen, ConfirmScreen)
+        """Whether a dialog holds the list still. While the console ends there is no screen."""
+        return bool(self.screen_stack) and isinstance(self.screen, ConfirmScreen)
 
     def present(self) -> int:
         """The moment that the screen shows."""

@@ -10,7 +10,8 @@ import pytest
 
 from storage.model import SECOND
 from storage.reader import Reader
-from tests.console.world import World
+from tests.console.looking import looking
+from tests.console.world import RecordingLink, World
 from tui.feed import Feed, Snapshot
 from tui.link import ATTACHED, LinkState
 
@@ -81,3 +82,13 @@ def test_a_heartbeat_hides_nothing_that_waits_to_be_read(world: World) -> None:
     with Reading(world) as reading:
         world.run(world.store.writer.submit(lambda tx: tx.execute("UPDATE jobs SET due_at = due_at + 1")))
         assert reading.reads.get(timeout=SOON), "not even a change that no counter tells of"
+
+
+async def test_a_tick_while_the_console_ends_finds_no_screen_and_draws_nothing(
+    busy_world: World, link: RecordingLink
+) -> None:
+    async with looking(busy_world, link) as (app, _):
+        pass
+    assert app.screen_stack == []
+    app._tick()
+    assert not app.held

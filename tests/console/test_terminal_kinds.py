@@ -128,14 +128,14 @@ def test_too_small_it_says_what_it_needs_and_what_works(folder: Path, size: tupl
     text = f"needs 60x15, is {size[0]}x{size[1]}"[: size[0]]
     terminal.until(lambda: terminal.rows[0].rstrip() == text.rstrip())
     terminal.resize(60, 15)
-    terminal.shows("PACELINE", "Overview")
+    terminal.shows("NO ENGINE", "Overview", "CAMPAIGNS")
     terminal.press("q")
     assert terminal.ended() == 0
 
 
 def test_at_its_smallest_every_view_can_be_used(folder: Path) -> None:
     terminal = look(folder, size=(60, 15))
-    terminal.shows("PACELINE", "Overview")
+    terminal.shows("NO ENGINE", "Overview", "CAMPAIGNS")
     for key, name in VIEWS.items():
         terminal.press(key)
         terminal.until(lambda name=name: name in terminal.rows[1] + terminal.rows[2])
