@@ -12,7 +12,7 @@ from storage.dispatch import PASSED_OVER, after
 from storage.domains import place_in_line
 from storage.shares import ROUND, SAVED_ROUNDS, in_order, keeps_turn
 
-PLAN, GAP, CONCURRENCY = "plan", "gap", "concurrency"
+PLAN, GAP, DOMAIN_GAP, CONCURRENCY = "plan", "gap", "domain gap", "concurrency"
 FAR = 1 << 62
 """Later than anything happens."""
 
@@ -103,7 +103,7 @@ class SimulatedClaim:
         if head is None or line.busy >= line.concurrency:
             return FAR, CONCURRENCY
         if head.due > now:
-            return head.due, PLAN
+            return head.due, DOMAIN_GAP if head.keeps_place else PLAN
         if not line.choosy:
             return self._after_gap(line, head, now), GAP
         windowed = line.lane.hours or self.openings.own_zones
@@ -160,7 +160,8 @@ class SimulatedClaim:
             if not head.keeps_place:
                 self.domains[head.domain] = (last, place)
             line.put_back(head._replace(due=place, keeps_place=True))
-        return min(free_at, FAR if head is None else head.due), WINDOW
+        due, by = (FAR, WINDOW) if head is None else (head.due, DOMAIN_GAP if head.keeps_place else WINDOW)
+        return (free_at, DOMAIN_GAP) if free_at < due else (due, by)
 
     def look_anew(self) -> None:
         """Who was passed over stands where they stood, for the next look."""

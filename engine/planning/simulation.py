@@ -14,7 +14,7 @@ from collections.abc import Callable
 from engine.planning.lanes import Hold, Line, Run, Station, Waiting
 from engine.planning.opening import NEVER
 from engine.planning.sharing import PATIENCE
-from engine.planning.simulated_claim import CONCURRENCY, FAR, SimulatedClaim
+from engine.planning.simulated_claim import CONCURRENCY, DOMAIN_GAP, FAR, SimulatedClaim
 from engine.planning.simulated_gate import MINIMUM_GAP, WINDOW, SimulatedGate
 from engine.retry import next_due
 
@@ -72,8 +72,8 @@ class SimulatedQueue:
             line, opens, by = (None, *shut) if shut else claim.next(self.now)
             if line is None and not shut:
                 if ends and ends[0][0] < opens:
-                    # Behind a window the head may be another one by then, which is held by something else.
-                    opens = ends[0][0] if by == WINDOW else self._ends_before(opens, by)
+                    # Behind a window or a domain the head may be another one by then, held by something else.
+                    opens = ends[0][0] if by in (WINDOW, DOMAIN_GAP) else self._ends_before(opens, by)
             elif len(ends) >= concurrency:
                 opens, by = ends[0][0], CONCURRENCY
             else:

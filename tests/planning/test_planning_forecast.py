@@ -215,6 +215,14 @@ def test_what_holds_another_campaign_after_the_last_message_binds_nothing() -> N
     assert [(day.sends, day.bound_by) for day in told.days] == [(10, "2/min")]
 
 
+@pytest.mark.parametrize("people", [10, 30])
+def test_a_gap_per_domain_that_holds_a_day_is_named(people: int) -> None:
+    lane = Lane("c", tuple(Waiting(START, i, 0, "d.example") for i in range(people)), started_at=START)
+    queue = QueueNow(Limits(domain_gap=MINUTE))
+    told = forecast(lambda draw: [Station(queue, [lane], Measured((SECOND, 5 * SECOND)))], now=START, seed=1)
+    assert [(day.sends, day.bound_by) for day in told.days] == [(people, "domain gap")]
+
+
 def test_nobody_asks_for_a_domain_before_the_gap_of_the_queue_is_over() -> None:
     """Overdue messages keep their order: the second one's domain is free when the queue's own gap is."""
     jobs = (
