@@ -25,7 +25,7 @@ from engine.config import load_config
 from engine.control import actions, all_actions
 from engine.planning.limits import Limits
 from engine.planning.opening import Openings
-from storage.dispatch import ClaimRequest, Finish, IntentRequest
+from storage.dispatch_nouns import ClaimRequest, Finish, IntentRequest
 from storage.limits import GateLimits
 from storage.model import MINUTE, Actor, JobState, OutcomeClass
 from storage.nouns import ClaimedJob

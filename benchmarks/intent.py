@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.pipeline import free_port, pipeline, start_sink
 from engine.head_start import HeadStart
 from engine.service import Engine
-from storage.dispatch import Finish, Intent, IntentRequest
+from storage.dispatch_nouns import Finish, Intent, IntentRequest
 from storage.endings import finish_attempts
 from storage.tx import Tx
 

@@ -24,7 +24,7 @@ from engine.rules import LiveRules
 from engine.sessions import SessionPool
 from engine.slots import ClosedGate, Slot
 from engine.suppressing import suppressed_by
-from storage.dispatch import Finish, Intent, IntentRequest
+from storage.dispatch_nouns import Finish, Intent, IntentRequest
 from storage.errors import PacelineError
 from storage.model import HeldReason, JobState, OutcomeClass, QueueState
 from storage.nouns import ClaimedJob

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.channels.channel import Message
-from storage.dispatch import Claim, Intent, IntentRequest
+from storage.dispatch_nouns import Claim, Intent, IntentRequest
 from storage.nouns import ClaimedJob
 
 NEAR = 10_000

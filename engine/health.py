@@ -8,7 +8,7 @@ from engine.clock import Clock
 from engine.outcomes import Action, Outcome
 from engine.retry import CoolingLadder
 from storage.alarms import Alarm
-from storage.dispatch import Claim
+from storage.dispatch_nouns import Claim
 from storage.errors import PacelineError
 from storage.events import Event
 from storage.model import AlarmKind, QueueState

@@ -23,7 +23,7 @@ from engine.health import QueueHealth
 from engine.rules import LiveRules, Rules
 from engine.sessions import IDLE_LIMIT, SessionPool
 from engine.slots import ClosedGate, Slot, Slots
-from storage.dispatch import Claim, ClaimRequest
+from storage.dispatch_nouns import Claim, ClaimRequest
 from storage.errors import DamagedStoreError, PacelineError, StaleEpochError
 from storage.model import MINUTE, SECOND
 from storage.nouns import ClaimedJob, Queue

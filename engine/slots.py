@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from engine.clock import Clock
-from storage.dispatch import Claim, Intent
+from storage.dispatch_nouns import Claim, Intent
 from storage.domains import domain_of
 from storage.limits import CAP, WARM_UP
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage import suppressions
-from storage.dispatch import Finish
+from storage.dispatch_nouns import Finish
 from storage.model import HOUR, SEND, JobState, OutcomeClass
 from storage.reputation import Verdict, is_dead, note_verdicts
 from storage.tx import Tx

@@ -11,7 +11,8 @@ from typing import Any
 
 from storage import approvals, dispatch, domains, overlaps
 from storage.cap_room import opens as cap_opens
-from storage.dispatch import PAUSED, STEP_BACK, Claim, ClaimRequest, Intent, IntentRequest, after
+from storage.dispatch import PAUSED, STEP_BACK, after
+from storage.dispatch_nouns import Claim, ClaimRequest, Intent, IntentRequest
 from storage.limits import CAP, WARM_UP
 from storage.model import Approval
 from storage.suppressions import among

@@ -91,7 +91,7 @@ class RecipientRow(NamedTuple):
 @dataclass(slots=True)
 class ClaimedJob:
     """A job under a lease, with all that its send needs, read in the claiming transaction. Plain, as the nouns of
-    `storage.dispatch` are."""
+    `storage.dispatch_nouns` are."""
 
     id: int
     lease: int

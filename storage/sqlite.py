@@ -17,7 +17,6 @@ import storage
 from storage import (
     acts,
     campaigns,
-    dispatch,
     edits,
     endings,
     gate,
@@ -28,6 +27,7 @@ from storage import (
     recipients,
     upkeep,
 )
+from storage.dispatch_nouns import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.errors import StaleEpochError, StoreError
 from storage.events import Event, add_event
 from storage.files import backup, file_uri
@@ -149,12 +149,12 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
             return self.writer.failure.message
         return FULL if self.ballast.spent else ""
 
-    async def claim(self, ask: Callable[[], dispatch.ClaimRequest]) -> dispatch.Claim:
+    async def claim(self, ask: Callable[[], ClaimRequest]) -> Claim:
         # A full disk stops new work first; the room that is left belongs to the results of what already left.
         if self.ballast.spent and not await asyncio.to_thread(self.ballast.fill):
             raise StoreError(FULL, hint="free space on the disk: sending goes on by itself")
 
-        def late() -> Callable[[Tx], dispatch.Claim]:
+        def late() -> Callable[[Tx], Claim]:
             request = ask()
             return lambda tx: gate.claim_and_begin(tx, request)
 
@@ -163,10 +163,10 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
     def expect(self, n: int) -> None:
         self.writer.expect(n)
 
-    def begin_attempt(self, request: dispatch.IntentRequest) -> Awaitable[dispatch.Intent]:
+    def begin_attempt(self, request: IntentRequest) -> Awaitable[Intent]:
         return self.writer.submit_many(gate.begin_attempts, request)
 
-    def finish_attempt(self, end: dispatch.Finish) -> Awaitable[bool]:
+    def finish_attempt(self, end: Finish) -> Awaitable[bool]:
         return self.writer.submit_many(endings.finish_attempts, end, keep=True)
 
     async def hand_back(self, jobs: Sequence[tuple[int, int]]) -> int:

@@ -16,7 +16,7 @@ from storage.alarms import Alarm, Answer, Overdue
 from storage.approvals import ApprovedLane
 from storage.campaigns import CampaignSpec
 from storage.deciding import Approved, Awaiting, Draft, Known
-from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
+from storage.dispatch_nouns import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.edits import Edit, Tuning
 from storage.endings import Rescued
 from storage.events import Event

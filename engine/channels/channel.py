@@ -30,7 +30,7 @@ class Message:
     name: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     digest: str = ""
-    """What the gate compares with what was approved (`storage.dispatch.IntentRequest`); "" where nothing is."""
+    """What the gate compares with what was approved (`storage.dispatch_nouns.IntentRequest`); "" where nothing is."""
 
 
 class ChannelError(Exception):

@@ -16,7 +16,7 @@ from engine.composer import Composer
 from engine.config import load_config
 from engine.control import actions, all_actions
 from engine.control.actions import Context
-from storage.dispatch import ClaimRequest, Finish, IntentRequest
+from storage.dispatch_nouns import ClaimRequest, Finish, IntentRequest
 from storage.errors import PacelineError
 from storage.model import DAY, HOUR, MINUTE, SECOND, Actor, JobState, OutcomeClass, PauseReason, QueueState
 from storage.sqlite import SqliteStore

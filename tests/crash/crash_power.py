@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from storage.cap_room import CapRoom
-from storage.dispatch import ClaimRequest, Finish, IntentRequest
+from storage.dispatch_nouns import ClaimRequest, Finish, IntentRequest
 from storage.model import MINUTE, JobState, OutcomeClass
 from storage.nouns import ClaimedJob
 from storage.sqlite import SqliteStore

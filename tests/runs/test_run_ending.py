@@ -11,7 +11,7 @@ from run_world import World
 
 from engine.channels.channel import Message
 from engine.head_start import NEAR
-from storage.dispatch import Claim, ClaimRequest
+from storage.dispatch_nouns import Claim, ClaimRequest
 from storage.model import HOUR, SECOND
 
 AT_ONCE: dict[str, Any] = {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage.dispatch import Intent
+from storage.dispatch_nouns import Intent
 from storage.model import DAY, HOUR, MINUTE, SECOND, JobState, PauseReason, QueueState
 from storage.nouns import ClaimedJob
 from tests.support.stores import Desk, ending, said

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage.dispatch import Intent, IntentRequest
+from storage.dispatch_nouns import Intent, IntentRequest
 from storage.model import DAY, HOUR, JobState
 from storage.nouns import ClaimedJob, RecipientRow
 from storage.overlaps import AFTER, WAITS

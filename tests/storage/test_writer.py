@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.dispatch import ClaimRequest, Intent
+from storage.dispatch_nouns import ClaimRequest, Intent
 from storage.errors import RefusedError, StaleEpochError, StoreError
 from storage.events import Event
 from storage.lock import lock_path

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from engine.channels.transaction import SmtpSession, Wire
-from storage import deciding, dispatch, endings, firings, gate
+from storage import deciding, endings, firings, gate
+from storage.dispatch_nouns import Claim, ClaimRequest
 from storage.events import Event
 from storage.model import OutcomeClass, StageState
 from storage.sqlite import SqliteStore
@@ -28,7 +29,7 @@ Pass = Callable[[], None]
 def _after_claim(passed: Pass) -> None:
     claim = SqliteStore.claim
 
-    async def wrapped(self: SqliteStore, ask: Callable[[], dispatch.ClaimRequest]) -> dispatch.Claim:
+    async def wrapped(self: SqliteStore, ask: Callable[[], ClaimRequest]) -> Claim:
         claimed = await claim(self, ask)
         if claimed.jobs:
             passed()

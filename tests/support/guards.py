@@ -17,6 +17,7 @@ from engine.control import starting
 from engine.explain import answer
 from engine.planning import pacing
 from storage import approvals, dispatch, endings, gate, lock, migrate, task_endings, tasks
+from storage.dispatch_nouns import ClaimRequest, IntentRequest
 from storage.limits import GateLimits
 from storage.model import Effect
 from storage.tx import Tx
@@ -113,10 +114,10 @@ def _no_claim_check() -> None:
     dispatch._LANES = _without(lanes, "INDEXED BY campaigns_active ")
 
 
-def _gate_without(change: Callable[[Any, dispatch.IntentRequest], tuple[Any, dispatch.IntentRequest]]) -> None:
+def _gate_without(change: Callable[[Any, IntentRequest], tuple[Any, IntentRequest]]) -> None:
     closed_gate = gate._closed_gate
 
-    def wrapped(tx: Tx, row: Any, request: dispatch.IntentRequest, *more: Any) -> tuple[str, int | None]:
+    def wrapped(tx: Tx, row: Any, request: IntentRequest, *more: Any) -> tuple[str, int | None]:
         return closed_gate(tx, *change(row, request), *more)
 
     gate._closed_gate = wrapped
@@ -158,7 +159,7 @@ def _no_gap_at_the_claim() -> None:
     dispatch._HEADS = _without(dispatch._HEADS, "j.gap,", "0 AS gap,")
 
 
-def _claim_without(change: Callable[[dispatch.ClaimRequest], dispatch.ClaimRequest]) -> None:
+def _claim_without(change: Callable[[ClaimRequest], ClaimRequest]) -> None:
     claim_and_begin = gate.claim_and_begin
     gate.claim_and_begin = lambda tx, request: claim_and_begin(tx, change(request))
 

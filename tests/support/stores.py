@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.campaigns import CampaignSpec
-from storage.dispatch import Claim, ClaimRequest, Finish, Intent, IntentRequest
+from storage.dispatch_nouns import Claim, ClaimRequest, Finish, Intent, IntentRequest
 from storage.events import Event
 from storage.limits import Ceiling, GateLimits
 from storage.model import MINUTE, SECOND, Actor, JobState, OutcomeClass, QueueState
