@@ -8,7 +8,7 @@ from typing import Any
 from storage.limits import Ceiling, frees_at
 from storage.model import HOUR
 from storage.reader import Reader
-from storage.shares import ACTIVE_CAMPAIGNS
+from storage.shares import ACTIVE_CAMPAIGNS, ACTIVE_LANES
 
 Row = dict[str, Any]
 
@@ -24,6 +24,20 @@ _NTH = (
     "ORDER BY counted_at DESC LIMIT 1 OFFSET ?"
 )
 _USED = "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at > ? LIMIT ?)"
+
+_OF_LANE = "j.queue_id = l.queue_id AND j.campaign_id = l.campaign_id AND j.state = 'pending' AND j.ready = "
+_DUE = (
+    "SELECT MIN(due_at) AS due_at FROM (SELECT CASE "
+    f"WHEN EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_claim WHERE {_OF_LANE}1) THEN 0 "
+    f"ELSE (SELECT j.due_at FROM jobs j INDEXED BY jobs_promote WHERE {_OF_LANE}0 ORDER BY j.due_at LIMIT 1) "
+    f"END AS due_at {ACTIVE_LANES})"
+)
+
+
+def next_due(reader: Reader, queue_id: int) -> int | None:
+    """When something of the running campaigns of a queue is due (us; 0: it is already); None: nothing waits."""
+    row = reader.one(_DUE, (queue_id,))
+    return row["due_at"] if row else None
 
 
 def cap_uses(reader: Reader, queue_id: int, ceilings: Iterable[Ceiling], now: int) -> list[Row]:

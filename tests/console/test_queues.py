@@ -86,13 +86,16 @@ def test_caps_latency_failures_and_attempts_are_read_in_bounds(busy_world: World
 
 
 def test_the_next_slot_is_when_what_holds_the_queue_opens() -> None:
-    def slot(**held: object) -> int | None:
-        return next_slot({"why": {"holding": held or None}}, NOON)
+    def slot(due: int | None = 0, **held: object) -> int | None:
+        return next_slot({"due": due, "why": {"holding": held or None}}, NOON)
 
     assert slot() == NOON
     assert slot(needs_person=False, opens_at=NOON + MINUTE) == NOON + MINUTE
     assert slot(needs_person=False, opens_at=None) == NOON
     assert slot(needs_person=True, opens_at=None) is None
+    assert slot(due=None) is None
+    assert slot(due=NOON + HOUR) == NOON + HOUR
+    assert slot(due=NOON + HOUR, needs_person=False, opens_at=NOON + MINUTE) == NOON + HOUR
 
 
 async def test_p_pauses_the_queue_and_z_takes_it_back(busy_world: World, engine: RecordingLink) -> None:

@@ -67,7 +67,7 @@ def batch_columns(now: int) -> list[Column]:
         Column("ETA", 6, lambda row: eta_text(row["ends_at"], now), right=True),
         Column("STARTED", 13, lambda row: clock(row["started_at"], now), from_width=96),
         Column("BY", 10, lambda row: row["created_by"], from_width=96),
-        Column("LAST ERROR", 0, lambda row: row["last_error"] or (row["name"] if row["kind"] == "import" else "")),
+        Column("LAST ERROR", 0, lambda row: row["last_error"]),
     ]
 
 

@@ -16,6 +16,8 @@ from tui.theme import QUEUES, Mark
 from tui.widgets.columns import Column
 from tui.widgets.lines import Line
 
+CAPS_WIDTH = 19
+
 
 def mark_of(row: Row) -> Mark:
     return QUEUES.get(row["state"], Mark(" ", row["state"], ""))
@@ -46,11 +48,13 @@ def busy(row: Row) -> str:
 
 
 def next_slot(row: Row, now: int) -> int | None:
-    """When the next message may start as far as the queue itself is concerned; None: not without a person."""
-    held = row["why"]["holding"]
-    if held is None:
-        return now
-    return None if held["needs_person"] else held["opens_at"] or now
+    """When the next message may start as far as the queue itself is concerned: something is due then, and what holds
+    the queue is open. None: not without a person, or nothing waits."""
+    held, due = row["why"]["holding"], row["due"]
+    if due is None or (held is not None and held["needs_person"]):
+        return None
+    opens = held["opens_at"] if held is not None else None
+    return max(now, int(due), int(opens or 0))
 
 
 def slot_text(row: Row, now: int) -> str:
@@ -80,12 +84,17 @@ def breaker(row: Row) -> str:
 
 
 def fullest(row: Row) -> str:
-    """The caps of a row of the list, the one that is nearest to full first: a narrow column cuts the others. A queue
-    that was tuned live says so before them."""
+    """The caps of a row of the list, the one that is nearest to full first; how many there are that have no room
+    here, such as `38/40 day +2`. A queue that was tuned live says so before them."""
     if is_of_work(row):
         return "background jobs"
-    caps = sorted(row["caps"], key=lambda cap: -cap["used"] / cap["n"])
-    return " ".join(["tuned"] * bool(row["tuning"]) + [cap_text(cap) for cap in caps]) or "-"
+    caps = [cap_text(cap) for cap in sorted(row["caps"], key=lambda cap: -cap["used"] / cap["n"])]
+    tuned = ["tuned"] * bool(row["tuning"])
+    for shown in range(len(caps), 0, -1):
+        text = " ".join([*tuned, *caps[:shown], *[f"+{len(caps) - shown}"] * (shown < len(caps))])
+        if len(text) <= CAPS_WIDTH:
+            return text
+    return " ".join([*tuned, *caps[:1]]) or "-"
 
 
 def columns_at(now: int) -> list[Column]:
@@ -101,7 +110,7 @@ def columns_at(now: int) -> list[Column]:
         Column("STATE", 12, state),
         Column("NAME", 14, lambda row: row["name"]),
         Column("BUSY", 5, busy, right=True),
-        Column("CAPS USED", 19, fullest),
+        Column("CAPS USED", CAPS_WIDTH, fullest),
         Column("NEXT", 6, lambda row: slot_text(row, now), right=True),
         Column("WAIT", 6, lambda row: count(row["counts"]["pending"]), right=True, from_width=96),
         Column("BREAKER", 8, breaker, from_width=96),

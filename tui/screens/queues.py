@@ -11,7 +11,7 @@ from textual.widget import Widget
 from engine.planning.limits import Limits
 from storage.errors import NotFoundError
 from storage.model import DAY
-from storage.queue_facts import caps_used, last_attempts, last_failures, latency
+from storage.queue_facts import caps_used, last_attempts, last_failures, latency, next_due
 from storage.reader import Reader
 from storage.work_facts import oldest_waiting
 from tui.actions import Row, Target
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking) -> Row:
     """A queue's row with its caps, latency, what the engine says of it (`engine`, {} where none told) and what holds
-    it (`why`); of a queue of background jobs `oldest`, the due time of what waits longest, in place of caps."""
+    it (`why`), and when something is `due` (`queue_facts.next_due`); of a queue of background jobs `oldest`, the due
+    time of what waits longest, in place of caps."""
     if is_of_work(row):
         told: Row = next((one for one in link.status.get("work", ()) if one["queue"] == row["name"]), {})
         return {
@@ -39,6 +40,7 @@ def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking
             "engine": told,
             "caps": [],
             "latency": {"n": 0, "p50": None, "p95": None},
+            "due": 0,
             "oldest": oldest_waiting(reader, row["id"]),
             "why": questions.queue(row["name"]).brief(),
         }
@@ -50,6 +52,7 @@ def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking
         "engine": engine,
         "caps": caps_used(reader, row["id"], caps, now),
         "latency": latency(reader, row["id"], now),
+        "due": next_due(reader, row["id"]),
         "why": questions.queue(row["name"]).brief(),
     }
 
