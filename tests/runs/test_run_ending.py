@@ -73,7 +73,7 @@ async def test_a_cut_during_a_claim_begins_nothing_and_waits_for_nobody(world: W
 @NEARNESS
 async def test_a_drain_before_a_claim_is_committed_takes_nothing(world: World, near: bool) -> None:
     await a_second_of_sending(world, near=near)
-    around_a_claim(world, before=lambda: world.engine._runners["one"].drain())
+    around_a_claim(world, before=lambda: world.engine.queues.runners["one"].drain())
     await world.campaign("c", people=10, pacing=AT_ONCE)
     await world.clock.run(SECOND)
     assert world.counts() == {"pending": 10}

@@ -122,7 +122,7 @@ async def test_at_rest_nothing_is_read_and_a_thousand_schedules_fire_in_a_few_co
     await world.clock.run(59 * MINUTE)
     assert reads == []
     commits = store.writer.commits
-    world.engine._work["default"].drain()
+    world.engine.work.runners["default"].drain()
     await world.clock.run(2 * MINUTE)
     made = world.rows("SELECT count(*) AS n FROM firings WHERE outcome = 'started'")[0]["n"]
     assert made == 1_000

@@ -193,17 +193,17 @@ async def test_an_engine_that_drains_answers_the_one_who_asked(world: World) -> 
 async def test_reload_replaces_changed_accounts_and_leaves_the_others(world: World) -> None:
     world.accounts["two"] = {}
     await world.start()
-    before = dict(world.engine._runners)
+    before = dict(world.engine.queues.runners)
     made: list[str] = []
     original: Callable[..., Any] = world._channel_of
-    world.engine._channels = lambda account: made.append(account.name) or original(account)  # type: ignore[func-returns-value]
+    world.engine.context.make_channel = lambda account: made.append(account.name) or original(account)  # type: ignore[func-returns-value]
     world.accounts = {"one": {"concurrency": 2}, "two": {}, "three": {}}
     world.write_config()
     answer = await ask(world, "engine.reload")
     assert answer["accounts"] == ["one", "three", "two"]
     assert made == ["one", "three"]
-    assert world.engine._runners["two"] is before["two"]
-    assert world.engine._runners["one"].rules.limits.concurrency == 2
+    assert world.engine.queues.runners["two"] is before["two"]
+    assert world.engine.queues.runners["one"].rules.limits.concurrency == 2
     await world.campaign("c", 8, account="three")
     await world.finish()
     assert world.counts() == {"completed": 8}
