@@ -10,8 +10,8 @@ from engine.planning.limits import Limits
 from engine.planning.opening import opens
 from engine.planning.windows import later
 from engine.plans import own_time, slots_for, windows_of
-from storage.acts import Home
 from storage.nouns import Campaign, Step
+from storage.retries import Home
 
 Slots = dict[int, tuple[int, int]]
 """Due time and gap (us) by job id."""

@@ -1,7 +1,7 @@
 """What people decide about messages that wait for approval, a slice a transaction: approve, reject, another text.
 
 Each message is compared with what the person saw (`storage.acts`): its state, and its lease, which another text or
-another field of its person raises too. Undo of an approval is `acts.undo`.
+another field of its person raises too. Undo of an approval is `undo.undo`.
 """
 
 from __future__ import annotations

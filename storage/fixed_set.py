@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
-from storage.acts import CANCELLED
+from storage.cancels import CANCELLED
 from storage.failure_groups import reason
 from storage.filter_sql import ALL, Where, both
 from storage.filter_terms import EVERY, Filter, States

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from storage import approvals
-from storage.acts import Seen, retried_by_hand
+from storage.acts import Seen
 from storage.campaigns import get_campaign
 from storage.errors import NotFoundError, RefusedError, UsageError
 from storage.events import Event, add_event
 from storage.model import CampaignState
+from storage.retries import retried_by_hand
 from storage.tx import Tx
 
 _LEFT = ("completed", "uncertain", "bounced")

@@ -17,6 +17,7 @@ import storage
 from storage import (
     acts,
     campaigns,
+    cancels,
     edits,
     endings,
     gate,
@@ -25,6 +26,8 @@ from storage import (
     promotion,
     queues,
     recipients,
+    retries,
+    undo,
     upkeep,
 )
 from storage.dispatch_nouns import Claim, ClaimRequest, Finish, Intent, IntentRequest
@@ -366,7 +369,7 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
         def run(tx: Tx) -> tuple[int, int | None]:
             now = self._now()
             skipped, next_campaign = upkeep.skip_cancelled(tx, now, grace)
-            ended, next_act = acts.end_graces(tx, now, grace)
+            ended, next_act = cancels.end_graces(tx, now, grace)
             return skipped + ended, min((at for at in (next_campaign, next_act) if at is not None), default=None)
 
         return await self.writer.submit(run)
@@ -377,17 +380,17 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
     async def job_campaigns(self, ids: Sequence[int]) -> dict[int, int | None]:
         return await self.writer.submit(lambda tx: acts.campaigns_of(tx, ids))
 
-    async def homes_of(self, campaign_id: int, ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[acts.Home]:
-        return await self.writer.submit(lambda tx: acts.homes_of(tx, campaign_id, ids, fields))
+    async def homes_of(self, campaign_id: int, ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[retries.Home]:
+        return await self.writer.submit(lambda tx: retries.homes_of(tx, campaign_id, ids, fields))
 
     async def retry_jobs(self, slots: Sequence[tuple[acts.Seen, int, int]], tell: acts.Tell) -> acts.Acted:
-        return await self.writer.submit(lambda tx: acts.retry(tx, slots, tell, self._now()))
+        return await self.writer.submit(lambda tx: retries.retry(tx, slots, tell, self._now()))
 
     async def cancel_jobs(self, jobs: Sequence[acts.Seen], tell: acts.Tell) -> acts.Acted:
-        return await self.writer.submit(lambda tx: acts.cancel(tx, jobs, tell, self._now()))
+        return await self.writer.submit(lambda tx: cancels.cancel(tx, jobs, tell, self._now()))
 
     async def undo_act(self, event_id: int, tell: acts.Tell, grace: int) -> acts.Acted:
-        return await self.writer.submit(lambda tx: acts.undo(tx, event_id, tell, self._now(), grace))
+        return await self.writer.submit(lambda tx: undo.undo(tx, event_id, tell, self._now(), grace))
 
     async def resolve(self, job_id: int, *, sent: bool, event: Event) -> int | None:
         def run(tx: Tx) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from storage.acts import Acted, Home, Seen, Tell
+from storage.acts import Acted, Seen, Tell
 from storage.alarms import Alarm, Answer, Overdue
 from storage.approvals import ApprovedLane
 from storage.campaigns import CampaignSpec
@@ -32,6 +32,7 @@ from storage.pruning import Pruned
 from storage.reader import Reader
 from storage.recipients import ImportSums, PlannedJob, Unplanned, Waiting
 from storage.reputation import Reputation
+from storage.retries import Home
 from storage.schedules import Schedule, ScheduleSpec
 from storage.sequences import Ended, Following
 from storage.set_back import SetBack

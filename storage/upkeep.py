@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage import acts, alarms, approvals, firings, lanes, profiles, schedules, sequences, stages
+from storage import alarms, approvals, cancels, firings, lanes, profiles, schedules, sequences, stages
 from storage.campaigns import GRACE_OVER, finish_executions
 from storage.errors import RefusedError
 from storage.events import Event, add_event
@@ -159,7 +159,7 @@ def runnable(tx: Tx, queue_ids: Sequence[int], stuck: frozenset[int], now: int) 
         + int(work["n"])
         - stuck_stages
         + int(graces["n"])
-        + acts.graces(tx)
+        + cancels.graces(tx)
         + sequences.any_ended(tx, stuck)
         + schedules.any_due(tx, now)
         + len(firings.waiting(tx))

@@ -12,11 +12,12 @@ from engine.control.actions import Args, Context, Result, action, audit
 from engine.planning.limits import Limits
 from engine.retrying import Slots, Spread, retry_slots
 from engine.scheduler import CANCEL_GRACE
-from storage.acts import Acted, Home, Left, Seen
+from storage.acts import Acted, Left, Seen
 from storage.errors import PacelineError, RefusedError
 from storage.events import Event
 from storage.model import Actor, Approval, CampaignState
 from storage.nouns import Campaign
+from storage.retries import Home
 
 SLICE = 500
 """Jobs of one transaction: sends pass between two of them."""

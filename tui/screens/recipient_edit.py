@@ -9,10 +9,10 @@ from typing import Any
 
 from engine.compose.message import SUPPLIED
 from engine.intake.mapping import EMAIL
-from storage.acts import retried_by_hand
 from storage.errors import PacelineError
 from storage.people_page import jobs_of, person
 from storage.reader import Reader
+from storage.retries import retried_by_hand
 from tui.actions import Row, Target
 from tui.format import clock, fit
 from tui.lookup import action
