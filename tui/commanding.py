@@ -21,7 +21,7 @@ class Commanding(Acting, Going):
     """The part of the console that understands `:`."""
 
     def action_command(self) -> None:
-        from tui.commands import offers  # with the language, which the first frame does not wait for
+        from tui.completing import offers  # with the language, which the first frame does not wait for
 
         view = self.view
         if view is None or view is not self.screen or view.has_class("-small"):
@@ -69,7 +69,7 @@ class Commanding(Acting, Going):
 
     async def _run_look(self, look: Look, rest: str) -> None:
         """What a word of its own asks for; some take a name behind it."""
-        from tui.commands import TAKE_NAME
+        from tui.command_words import TAKE_NAME
 
         if rest and look.id not in TAKE_NAME:
             raise UsageError(f":{rest[:20]}: nothing may stand behind this word", hint="tab shows what there is")

@@ -14,7 +14,9 @@ from storage.model import HOUR, SECOND
 from tests.console.looking import answered, asked, console, looking, message, shown, until
 from tests.console.world import NOON, RecordingLink, World
 from tui.actions import ACTIONS, NAMED
-from tui.commands import BY_WORDS, Do, DoMany, Go, Help, Leave, Show, offers, parse
+from tui.command_words import BY_WORDS
+from tui.commands import Do, DoMany, Go, Help, Leave, Show, parse
+from tui.completing import offers
 from tui.console import PacelineApp
 from tui.link import LOST, LinkState
 from tui.lookup import action

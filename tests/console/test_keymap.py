@@ -15,7 +15,8 @@ from tests.console.looking import console, looking, message, shown, until
 from tests.console.world import RecordingLink, World
 from tui import screens
 from tui.actions import ACTIONS
-from tui.commands import BY_WORDS, parse
+from tui.command_words import BY_WORDS
+from tui.commands import parse
 from tui.console import PacelineApp
 from tui.keymap import KEPT, NEEDED, UNBOUND, Keymap, changed_by, defaults, load_keymap
 from tui.keynames import name_of, read_key, shown_key

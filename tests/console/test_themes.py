@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from tests.console.looking import Compare, console, looking, message, shown, until, walk
 from tests.console.world import RecordingLink, World
-from tui.commands import THEME_NAMES
+from tui.command_words import THEME_NAMES
 from tui.console import PacelineApp
 from tui.preferences import Preferences
 from tui.themes import _DARK, _LIGHT, _LOOKS, DARK, LIGHT, STYLES, TERMINAL, THEMES, Palette, use_styles
