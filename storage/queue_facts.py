@@ -25,6 +25,13 @@ _NTH = (
 )
 _USED = "SELECT count(*) AS n FROM (SELECT 1 FROM attempts WHERE queue_id = ? AND counted_at > ? LIMIT ?)"
 
+_SHARES = (
+    "SELECT k.campaign_id, k.queue_id, q.name AS account, SUM(k.n) AS n FROM campaigns c "
+    "JOIN counters k ON k.campaign_id = c.id AND k.state IN ('pending', 'processing') "
+    "JOIN queues q ON q.id = k.queue_id WHERE c.state IN ('active', 'paused') "
+    "GROUP BY k.campaign_id, k.queue_id HAVING SUM(k.n) > 0 ORDER BY k.campaign_id, k.queue_id"
+)
+
 _OF_LANE = "j.queue_id = l.queue_id AND j.campaign_id = l.campaign_id AND j.state = 'pending' AND j.ready = "
 _DUE = (
     "SELECT MIN(due_at) AS due_at FROM (SELECT CASE "
@@ -72,22 +79,35 @@ def caps_used(reader: Reader, queue_id: int, caps: Sequence[Sequence[int]], now:
     return found
 
 
+def add_shares(reader: Reader, campaigns: Iterable[Row]) -> None:
+    """Give each campaign `shares`: what it still has to send through each of its accounts, `{queue_id, account, left}`
+    (`left`: messages waiting or in flight, at least one); none of a campaign that neither runs nor is paused."""
+    found: dict[int, list[Row]] = {}
+    for row in reader.rows(_SHARES):
+        share = {"queue_id": row["queue_id"], "account": row["account"], "left": row["n"]}
+        found.setdefault(row["campaign_id"], []).append(share)
+    for row in campaigns:
+        row["shares"] = found.get(row["id"], [])
+
+
 def add_limits(reader: Reader, campaigns: list[Row], limits: dict[str, Row], now: int) -> None:
-    """Give each campaign the limits of its queue: `caps` as `caps_used` tells them, `min_gap` (us), when the queue last
-    began a message, `queue_last_start`, and when it was last changed (tuned, slowed down, resumed), `queue_changed_at`.
+    """Give each campaign its `shares` (`add_shares`), each with the limits of its queue: `caps` as `caps_used` tells
+    them, `min_gap` (us); and when one of its queues was last changed (tuned, slowed down, resumed), `queue_changed_at`.
 
     `limits` by account: `{caps: [Ceiling's fields], min_gap}`, from a running engine's status or from the
     configuration; an account that is not there is taken for unlimited.
     """
     used: dict[int, list[Row]] = {}
-    queues = {row["id"]: row for row in reader.rows("SELECT id, last_start, updated_at FROM queues")}
+    changed = {row["id"]: row["updated_at"] for row in reader.rows("SELECT id, updated_at FROM queues")}
+    add_shares(reader, campaigns)
     for row in campaigns:
-        known = limits.get(row["account"], {})
-        if row["queue_id"] not in used:
-            used[row["queue_id"]] = caps_used(reader, row["queue_id"], known.get("caps", ()), now)
-        row["caps"], row["min_gap"] = used[row["queue_id"]], known.get("min_gap", 0)
-        queue = queues.get(row["queue_id"], {})
-        row["queue_last_start"], row["queue_changed_at"] = queue.get("last_start", 0), queue.get("updated_at", 0)
+        for share in row["shares"]:
+            queue_id, known = share["queue_id"], limits.get(share["account"], {})
+            if queue_id not in used:
+                used[queue_id] = caps_used(reader, queue_id, known.get("caps", ()), now)
+            share["caps"], share["min_gap"] = used[queue_id], known.get("min_gap", 0)
+        queues = [row["queue_id"], *(share["queue_id"] for share in row["shares"])]
+        row["queue_changed_at"] = max(changed.get(queue_id, 0) for queue_id in queues)
 
 
 def active_campaigns(reader: Reader, queue: str) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 from storage.errors import PacelineError
 from storage.health_facts import newest
 from storage.model import HOUR, MINUTE
+from storage.queue_facts import add_shares
 from storage.reader import Reader
 from tui.later import add_due
 from tui.link import LinkState
@@ -56,6 +57,7 @@ def load_frame(reader: Reader, now: int) -> dict[str, Any]:
     """What the frame and every action need, whichever view is open."""
     campaigns = reader.campaigns()
     add_due(reader, campaigns)
+    add_shares(reader, campaigns)
     return {
         "engine": reader.engine(),
         "counts": reader.counts(),

@@ -53,11 +53,17 @@ def ceiling(limits: Row, left: float = math.inf) -> float | None:
 
 
 def meant(row: Row) -> float | None:
-    """Messages per minute that a campaign is meant to reach within its account's limits (as `queue_facts.add_limits`
-    gives them); None where nothing that is known bounds it."""
-    caps = [(cap["n"], cap["period"]) for cap in row.get("caps", ())]
-    most = ceiling({"caps": caps, "min_gap": row.get("min_gap", 0)}, left_of(row))
-    return min((speed for speed in (wanted(row["pacing"]), most) if speed is not None), default=None)
+    """Messages per minute that a campaign is meant to reach, each of its accounts within its own limits (as
+    `queue_facts.add_limits` gives them); None where nothing that is known bounds one of them, or nothing is left."""
+    shares = row["shares"]
+    limits = {
+        share["account"]: {
+            "caps": [(cap["n"], cap["period"]) for cap in share["caps"]],
+            "min_gap": share["min_gap"],
+        }
+        for share in shares
+    }
+    return _together(((row["pacing"], share) for share in shares), limits)
 
 
 def left_of(row: Row) -> int:
@@ -72,14 +78,21 @@ def limits_of(status: Row) -> dict[str, Any]:
 
 
 def planned(campaigns: Iterable[Row], limits: Mapping[str, Row]) -> float | None:
-    """Messages per minute that the active campaigns are meant to reach together, each account by its own ceiling;
-    None where one of them is bounded by nothing that is known, or none runs."""
+    """Messages per minute that the active campaigns (with `shares` as `queue_facts.add_shares` gives them) are meant to
+    reach together, each account by its own ceiling; None where one of them is bounded by nothing that is known, or none
+    runs."""
+    active = [row for row in campaigns if row["state"] == "active"]
+    return _together(((row["pacing"], share) for row in active for share in row["shares"]), limits)
+
+
+def _together(shares: Iterable[tuple[Mapping[str, Any], Row]], limits: Mapping[str, Row]) -> float | None:
+    """What shares of campaigns, each with its pacing, come to: an account plans each of them by itself, side by side
+    with the other accounts, and its own `limits` hold for all of them."""
     by_account: dict[str, tuple[float, int]] = {}
-    for row in campaigns:
-        if row["state"] == "active" and (own := left_of(row)):
-            speed, left = by_account.get(row["account"], (0.0, 0))
-            more = wanted(row["pacing"])
-            by_account[row["account"]] = (speed + (math.inf if more is None else more), left + own)
+    for pacing, share in shares:
+        speed, left = by_account.get(share["account"], (0.0, 0))
+        more = wanted(pacing)
+        by_account[share["account"]] = (speed + (math.inf if more is None else more), left + share["left"])
     total = 0.0
     for account, (speed, left) in by_account.items():
         most = ceiling(limits.get(account, {}), left)
@@ -110,20 +123,13 @@ def _brief(value: float) -> str:
 
 
 def finish(
-    left: int,
-    last_due: int | None,
-    rates: Sequence[Row],
-    now: int,
-    *,
-    since: int,
-    caps: Iterable[Row] = (),
-    min_gap: int = 0,
+    left: int, last_due: int | None, rates: Sequence[Row], now: int, *, since: int, shares: Iterable[Row] = ()
 ) -> int | None:
     """When `left` open messages are through: by their plan, by the rate of ends that is reached, or by what the
-    account's limits allow, whichever is latest. None when there is nothing left or nothing is known.
+    accounts' limits allow, whichever is latest. None when there is nothing left or nothing is known.
 
-    `rates` are the campaign's minutes (`Reader.rates`), `since` is when its present pace began; `caps` are
-    `{n, period, used, frees_at}` as `queue_facts.caps_used` tells them.
+    `rates` are the campaign's minutes (`Reader.rates`), `since` is when its present pace began; `shares` say how many
+    of them go through each account, and its limits, as `queue_facts.add_limits` tells them.
     """
     if not left:
         return None
@@ -132,10 +138,11 @@ def finish(
     speed = per_minute(ended, now, since=since, key="ended")
     if speed and now - since >= LEAST_RUN and sum(row["ended"] for row in ended) >= LEAST_ENDED:
         ends.append(now + int(left / speed * MINUTE))
-    known = [(Cap(cap["n"], cap["period"]), cap) for cap in caps]
-    if known or min_gap:
-        ends.append(now + least_time(left, min_gap=min_gap, caps=[cap for cap, _ in known]))
-    ends += [used["frees_at"] for _, used in known if used["frees_at"] is not None]
+    for share in shares:
+        caps = [Cap(cap["n"], cap["period"]) for cap in share["caps"]]
+        if caps or share["min_gap"]:
+            ends.append(now + least_time(share["left"], min_gap=share["min_gap"], caps=caps))
+        ends += [cap["frees_at"] for cap in share["caps"] if cap["frees_at"] is not None]
     return max(ends, default=None)
 
 
@@ -146,7 +153,7 @@ def campaign_finish(row: Row, now: int) -> int | None:
     if row["state"] != "active" or row.get("never_open"):
         return None
     left = left_of(row)
-    end = finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), **_limits(row))
+    end = finish(left, row.get("due", {}).get("last"), row["rates"], now, since=_since(row), shares=row["shares"])
     foreseen = row.get("foreseen")
     return end if foreseen is None or not left else max(foreseen, end or now)
 
@@ -157,7 +164,10 @@ def batch_finish(campaign: Row, batch: Row, ahead: int, last_due: int | None, no
     left = batch["counts"]["pending"] + batch["counts"]["processing"]
     if campaign["state"] != "active" or not left:
         return None
-    return finish(left + ahead, last_due, campaign["rates"], now, since=_since(campaign), **_limits(campaign))
+    first, every = left + ahead, left_of(campaign)
+    # Every account takes its part of each batch: people are spread evenly over them.
+    shares = [{**share, "left": -(-share["left"] * first // every)} for share in campaign["shares"]]
+    return finish(first, last_due, campaign["rates"], now, since=_since(campaign), shares=shares)
 
 
 def end_text(row: Row, now: int) -> str:
@@ -186,7 +196,3 @@ def _since(row: Row) -> int:
     """When the present pace began: a start, a resume, an edit, a change of the queue. What was reached before says
     nothing of it."""
     return max(int(row["started_at"] or 0), int(row["updated_at"]), int(row.get("queue_changed_at", 0)))
-
-
-def _limits(row: Row) -> dict[str, Any]:
-    return {"caps": row.get("caps", ()), "min_gap": row.get("min_gap", 0)}

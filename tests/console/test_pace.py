@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -40,8 +41,8 @@ def test_a_pacing_is_meant_to_reach_a_rate(pacing: dict[str, Any], per_minute: f
 
 def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
     def row(account: str, rate: str) -> dict[str, Any]:
-        counts = {"pending": 90_000, "processing": 0}
-        return {"state": "active", "account": account, "pacing": {"mode": "steady", "rate": rate}, "counts": counts}
+        shares = [{"account": account, "left": 90_000}]
+        return {"state": "active", "pacing": {"mode": "steady", "rate": rate}, "shares": shares}
 
     rows = [row("a", "60/min"), row("a", "30/min"), row("b", "10/min")]
     assert planned(rows, {}) == pytest.approx(100)
@@ -55,14 +56,31 @@ def test_an_account_holds_its_campaigns_together_to_its_own_ceiling() -> None:
 
 
 def test_a_campaign_is_meant_to_reach_what_its_account_allows_unless_all_of_it_fits_under_the_cap() -> None:
-    limits = {"caps": [{"n": 12, "period": DAY}, {"n": 50, "period": MINUTE}], "min_gap": 0}
-    row = {"state": "active", "account": "a", "pacing": {"mode": "steady", "rate": "20/min"}, **limits}
+    share = {"account": "a", "caps": [{"n": 12, "period": DAY}, {"n": 50, "period": MINUTE}], "min_gap": 0}
+    row = {"state": "active", "pacing": {"mode": "steady", "rate": "20/min"}}
     held = {"a": {"caps": [[12, DAY], [50, MINUTE]], "min_gap": 0}}
-    for pending, reached in ((13, 12 * MINUTE / DAY), (12, 20.0)):
-        campaign = {**row, "counts": {"pending": pending, "processing": 0}}
+    for left, reached in ((13, 12 * MINUTE / DAY), (12, 20.0)):
+        campaign = {**row, "shares": [{**share, "left": left}]}
         assert meant(campaign) == planned([campaign], held) == pytest.approx(reached)
-    free = {"pacing": {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}, "counts": campaign["counts"]}
-    assert meant(free) is None and meant({**free, "min_gap": 2 * SECOND}) == 30
+    pacing = {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}
+
+    def free(min_gap: int) -> dict[str, Any]:
+        return {"pacing": pacing, "shares": [{"account": "a", "left": 12, "caps": [], "min_gap": min_gap}]}
+
+    assert meant(free(0)) is None and meant(free(2 * SECOND)) == 30
+
+
+def test_each_account_of_a_campaign_adds_its_own_pace_under_its_own_ceiling() -> None:
+    """People are spread over the accounts, each of which plans by itself."""
+    tight = {"account": "a", "left": 30, "caps": [{"n": 6, "period": MINUTE}], "min_gap": 0}
+    wide = {"account": "b", "left": 30, "caps": [], "min_gap": 0}
+    row = {"state": "active", "pacing": {"mode": "steady", "rate": "20/min"}, "shares": [tight, wide]}
+    limits = {"a": {"caps": [[6, MINUTE]], "min_gap": 0}, "b": {"caps": [], "min_gap": 0}}
+    assert meant(row) == planned([row], limits) == pytest.approx(6 + 20)
+    alone = {**row, "shares": [tight]}
+    assert planned([row, alone], limits) == pytest.approx(6 + 20), (
+        "the ceiling of an account is for all of its campaigns"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,10 +101,16 @@ def test_the_end_is_the_latest_of_plan_rate_and_limits() -> None:
     slow = finish(600, NOON, rates(6), NOON, since=since)
     assert slow is not None
     assert NOON + 90 * MINUTE < slow < NOON + 130 * MINUTE
+
+    def account(left: int, caps: Sequence[dict[str, Any]] = (), min_gap: int = 0) -> dict[str, Any]:
+        return {"left": left, "caps": caps, "min_gap": min_gap}
+
     cap = {"n": 100, "period": DAY, "used": 100, "frees_at": NOON + 3 * HOUR}
-    assert finish(10, NOON, rates(60), NOON, since=since, caps=[cap]) == NOON + 3 * HOUR
-    assert finish(301, NOON, rates(600), NOON, since=since, caps=[cap]) == NOON + 3 * DAY
-    assert finish(11, NOON, [], NOON, since=since, min_gap=MINUTE) == NOON + 10 * MINUTE
+    assert finish(10, NOON, rates(60), NOON, since=since, shares=[account(10, [cap])]) == NOON + 3 * HOUR
+    assert finish(301, NOON, rates(600), NOON, since=since, shares=[account(301, [cap])]) == NOON + 3 * DAY
+    assert finish(11, NOON, [], NOON, since=since, shares=[account(11, min_gap=MINUTE)]) == NOON + 10 * MINUTE
+    two = [account(11, min_gap=MINUTE), account(21, min_gap=MINUTE)]
+    assert finish(32, NOON, [], NOON, since=since, shares=two) == NOON + 20 * MINUTE, "they send side by side"
 
 
 def test_one_campaign_and_its_only_batch_end_at_the_same_time(world: World) -> None:

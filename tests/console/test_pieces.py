@@ -185,7 +185,8 @@ def test_ages_of_a_minute_and_more_stand_still_until_the_clock_turns(passed: int
 
 def _status(width: int, *, want: str = "240/min", sent: int = 0, first: int = NOON, **more: Any) -> str:
     row = {
-        "state": "active", "pacing": {"mode": "steady", "rate": want}, "account": "relay",
+        "state": "active", "pacing": {"mode": "steady", "rate": want},
+        "shares": [{"account": "relay", "left": 9}],
         "counts": {"pending": 9, "processing": 0, "completed": 0}, "due": {"first": first, "last": first},
     }  # fmt: skip
     frame = {

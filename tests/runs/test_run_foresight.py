@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from run_world import World
 
 from storage.model import DAY, HOUR, MINUTE
+from storage.reader import Reader
 from tui.cli.facts import add_pace
+from tui.feed import load_frame
 from tui.foreseeing import CHEAP, Foresight
-from tui.pace import campaign_finish
+from tui.pace import campaign_finish, limits_of, meant, planned
+from tui.screens.overview import load
 
 EVERYTHING = {"mode": "blast", "concurrency": 10, "batch_delay": "0s"}
 
@@ -60,3 +64,28 @@ async def test_a_large_queue_is_left_to_the_estimate(world: World) -> None:
     world.read(lambda reader: Foresight().add(reader, [row], world.clock.now()))
     assert row["foreseen"] is None
     await world.call("campaign.cancel", name="c")
+
+
+async def test_row_1_and_the_overview_reckon_with_every_account_of_a_campaign(world: World) -> None:
+    """Of twenty people ten go through each account, which both plan by twelve a minute; one may begin six."""
+    world.accounts = {"one": {"rate": "6/min"}, "two": {}}
+    await world.start()
+    await world.campaign(people=20, also=["two"], pacing={"mode": "steady", "rate": "12/min", "jitter": 0})
+    status = {"queues": [{"queue": "one", "caps": [[6, MINUTE]], "min_gap": 0}, {"queue": "two", "caps": []}]}
+
+    def told(reader: Reader) -> tuple[float | None, ...]:
+        now = world.clock.now()
+        seen = load(reader, now, status)
+        return (
+            planned(load_frame(reader, now)["campaigns"], limits_of(status)),
+            seen["planned"],
+            meant(seen["campaigns"][0]),
+        )
+
+    assert world.read(told) == pytest.approx((18, 18, 18))
+    row, now = world.row(), world.clock.now()
+    world.read(lambda reader: add_pace(reader, row, limits_of(status), now))
+    row["foreseen"] = None
+    end = campaign_finish(row, now)
+    assert end is not None and end < now + 2 * MINUTE, "ten wait for the cap, not all twenty"
+    await world.finish()

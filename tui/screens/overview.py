@@ -83,7 +83,7 @@ def under_way(campaigns: list[Row]) -> list[Row]:
 
 
 def is_paced(row: Row, now: int) -> bool:
-    """Active, with messages that are due and wait for a cap of its queue."""
+    """Active, with messages that are due and wait for caps: those of every account that has some of it left."""
     overdue = (row["due"]["first"] or now + 1) <= now
     return row["state"] == "active" and overdue and full_cap(row, now) is not None
 

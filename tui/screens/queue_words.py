@@ -35,9 +35,15 @@ def cap_text(cap: Row) -> str:
 
 
 def full_cap(row: Row, now: int) -> Row | None:
-    """The spent cap of its queue that opens last; None while there is room, or where no limits are known."""
-    full = [cap for cap in row.get("caps", ()) if cap["frees_at"] is not None and cap["frees_at"] > now]
-    return max(full, key=lambda cap: int(cap["frees_at"]), default=None)
+    """Of a campaign's `shares` the spent cap that lets its next message go; None while one of its accounts has room, or
+    where no limits are known."""
+    full: list[Row] = []
+    for share in row["shares"]:
+        spent = [cap for cap in share["caps"] if cap["frees_at"] is not None and cap["frees_at"] > now]
+        if not spent:
+            return None
+        full.append(max(spent, key=lambda cap: int(cap["frees_at"])))
+    return min(full, key=lambda cap: int(cap["frees_at"]), default=None)
 
 
 def busy(row: Row) -> str:
