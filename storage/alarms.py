@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage import campaigns, queues, reputation
+from storage import campaign_states, campaigns, queues, reputation
 from storage.errors import NotFoundError, RefusedError
 from storage.events import Event, add_event
 from storage.limits import Ceiling
@@ -110,7 +110,7 @@ def pause_campaign(tx: Tx, alarm: Alarm, reason: PauseReason, now: int) -> bool:
     if campaign.state is not CampaignState.ACTIVE:
         return False
     event = Event("campaign.paused", f"engine paused {campaign.name}: {alarm.text}"[:400], level="error")
-    campaigns.pause_campaign(tx, alarm.campaign_id, reason, alarm.text, event, now)
+    campaign_states.pause_campaign(tx, alarm.campaign_id, reason, alarm.text, event, now)
     raise_alarm(tx, alarm, None, now)
     return True
 
@@ -131,7 +131,7 @@ def stop_queue(tx: Tx, alarm: Alarm, state: QueueState, now: int, *, campaigns_t
     if campaigns_too:
         for one in tx.all(f"SELECT c.id, c.name {ACTIVE_LANES}", (alarm.queue_id,)):
             paused = Event("campaign.paused", f"engine paused {one['name']}: {alarm.text}"[:400], level="error")
-            campaigns.pause_campaign(tx, one["id"], PauseReason.ACCOUNT, alarm.text, paused, now)
+            campaign_states.pause_campaign(tx, one["id"], PauseReason.ACCOUNT, alarm.text, paused, now)
     return True
 
 

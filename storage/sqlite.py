@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 import storage
 from storage import (
     acts,
+    campaign_states,
     campaigns,
     cancels,
     edits,
     endings,
+    executions,
     gate,
     migrate,
     person_edit,
@@ -240,7 +242,7 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
 
     async def pause_campaign(self, campaign_id: int, reason: PauseReason, detail: str, event: Event) -> Campaign:
         return await self.writer.submit(
-            lambda tx: campaigns.pause_campaign(tx, campaign_id, reason, detail, event, self._now())
+            lambda tx: campaign_states.pause_campaign(tx, campaign_id, reason, detail, event, self._now())
         )
 
     async def activate_campaign(
@@ -255,29 +257,31 @@ class SqliteStore(SqliteAlarms, SqliteApprovals, SqlitePeople, SqliteSchedules, 
     ) -> Campaign:
         def run(tx: Tx) -> Campaign:
             now = self._now()
-            active = campaigns.activate_campaign(
+            active = campaign_states.activate_campaign(
                 tx, campaign_id, event, now, batch_id=batch_id, resume=execution == "resume"
             )
             if batch_id:
                 recipients.finish_batch(tx, batch_id)
             if execution and active.state is CampaignState.ACTIVE:
                 asked = user or (event.actor.user if event else "")
-                campaigns.begin_execution(tx, campaign_id, execution, queued, asked, now)
+                executions.begin_execution(tx, campaign_id, execution, queued, asked, now)
             return active
 
         return await self.writer.submit(run)
 
     async def cancel_campaign(self, campaign_id: int, event: Event) -> Campaign:
-        return await self.writer.submit(lambda tx: campaigns.cancel_campaign(tx, campaign_id, event, self._now()))
+        return await self.writer.submit(lambda tx: campaign_states.cancel_campaign(tx, campaign_id, event, self._now()))
 
     async def undo_cancel(self, campaign_id: int, event: Event, grace: int) -> Campaign:
-        return await self.writer.submit(lambda tx: campaigns.undo_cancel(tx, campaign_id, event, self._now(), grace))
+        return await self.writer.submit(
+            lambda tx: campaign_states.undo_cancel(tx, campaign_id, event, self._now(), grace)
+        )
 
     async def set_live(self, campaign_id: int, live: bool, event: Event) -> Campaign:
-        return await self.writer.submit(lambda tx: campaigns.set_live(tx, campaign_id, live, event, self._now()))
+        return await self.writer.submit(lambda tx: campaign_states.set_live(tx, campaign_id, live, event, self._now()))
 
     async def set_replanning(self, campaign_id: int, on: bool) -> None:
-        await self.writer.submit(lambda tx: campaigns.set_replanning(tx, campaign_id, on, self._now()))
+        await self.writer.submit(lambda tx: campaign_states.set_replanning(tx, campaign_id, on, self._now()))
 
     async def edit_campaign(self, campaign_id: int, edit: edits.Edit, event: Event) -> Campaign:
         return await self.writer.submit(lambda tx: edits.edit_campaign(tx, campaign_id, edit, event, self._now()))

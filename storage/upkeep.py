@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage import alarms, approvals, cancels, firings, lanes, profiles, schedules, sequences, stages
-from storage.campaigns import GRACE_OVER, finish_executions
+from storage.campaign_states import GRACE_OVER
 from storage.errors import RefusedError
 from storage.events import Event, add_event
+from storage.executions import finish_executions
 from storage.model import JobState
 from storage.reader import DRIFT, KIND_DRIFT
 from storage.recipients import SLICE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from engine.explain.facts import Facts, JobFacts, Row
 from engine.explain.model import Gate, idle, shut
 from engine.explain.whole_approval import waits_for_approval
-from storage.campaigns import GRACE_OVER
+from storage.campaign_states import GRACE_OVER
 
 
 def state(row: Row, now: int) -> Gate:
