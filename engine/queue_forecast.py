@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.planning.lanes import Lane, Measured, QueueNow, Station, Waiting
@@ -27,6 +28,7 @@ LEAST_MEASURED = 20
 """Attempts from which shares of refusals are taken: one that failed among three says nothing."""
 ASSUMED = Measured((SECOND,), assumed=True)
 """What a message takes where none was sent yet: a mail handed to a relay on another network takes about so long."""
+NO_ACCOUNTS: Mapping[str, Limits] = MappingProxyType({})
 SEED = 0x5EED
 """Told apart from the seeds of plans."""
 
@@ -39,12 +41,15 @@ class End(NamedTuple):
     never: int = 0
 
 
-def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, End]:
-    """When the active campaigns of these queues end, by campaign id, by the limits that the engine wrote and without
-    chance: every attempt takes the mean time and is accepted. `queue_ids`: a whole group of
-    `forecast_facts.linked_queues`. Left out is what a person keeps from ending. Raises StoreError."""
+def campaign_ends(
+    reader: Reader, queue_ids: Collection[int], *, now: int, accounts: Mapping[str, Limits] = NO_ACCOUNTS
+) -> dict[int, End]:
+    """When the active campaigns of these queues end, by campaign id, by the limits that the engine wrote (where none
+    did, those of `accounts` by name) and without chance: every attempt takes the mean time and is accepted.
+    `queue_ids`: a whole group of `forecast_facts.linked_queues`. Left out is what a person keeps from ending. Raises
+    StoreError."""
     queues = {queue_id: facts.queue(reader, queue_id) for queue_id in sorted(queue_ids)}
-    limits = {queue_id: Limits.from_dict(queue["limits"]) for queue_id, queue in queues.items()}
+    limits = {queue_id: _limits(queue, accounts) for queue_id, queue in queues.items()}
     rows = {
         queue_id: [row for row in facts.sharing(reader, queue_id, 0) if not row["replanning"]] for queue_id in queues
     }
@@ -70,13 +75,15 @@ def campaign_ends(reader: Reader, queue_ids: Collection[int], *, now: int) -> di
     return {campaign: end for campaign, end in ends.items() if end != End(None) and campaign not in stuck}
 
 
-def never_open(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[int, int]:
+def never_open(
+    reader: Reader, queue_ids: Collection[int], *, now: int, accounts: Mapping[str, Limits] = NO_ACCOUNTS
+) -> dict[int, int]:
     """How many pending messages of the active campaigns of these queues wait for windows that are open at no common
-    time, by campaign id; campaigns without such are left out. For queues that are too long for `campaign_ends`. Raises
-    StoreError."""
+    time, by campaign id; campaigns without such are left out. Limits as in `campaign_ends`, for whose queues that are
+    too long this is. Raises StoreError."""
     found: Counter[int] = Counter()
     for queue_id in queue_ids:
-        queue = Limits.from_dict(facts.queue(reader, queue_id)["limits"]).window
+        queue = _limits(facts.queue(reader, queue_id), accounts).window
         for row in facts.sharing(reader, queue_id, 0):
             windows = [window for window in (parsed(row["hours"]) if row["hours"] else None, queue) if window]
             if not windows:
@@ -86,6 +93,13 @@ def never_open(reader: Reader, queue_ids: Collection[int], *, now: int) -> dict[
                 if opens([of_person(window, fields) for window in windows], now) >= NEVER:
                     found[row["id"]] += n
     return dict(found)
+
+
+def _limits(queue: Row, accounts: Mapping[str, Limits]) -> Limits:
+    """Those that the engine wrote; of a queue that none has served yet, the configured ones as they were tuned."""
+    if queue["limits"] or queue["name"] not in accounts:
+        return Limits.from_dict(queue["limits"])
+    return accounts[queue["name"]].tuned(queue["tuning"])
 
 
 def following(reader: Reader, rows: Sequence[Row], limits: Mapping[int, Limits]) -> dict[int, Following]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from storage.errors import PacelineError
-from storage.forecast_facts import changes, linked_queues
+from storage.forecast_facts import changes, linked_queues, queue
 from storage.reader import Reader
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ CHEAP = 2_000
 
 
 class Foresight:
-    """For one screen; used in the reader's thread."""
+    """For one screen; used in the reader's thread. `load_config` reads the configuration: its limits are taken for
+    queues whose limits no engine wrote yet. None: those are taken for unlimited."""
 
-    def __init__(self) -> None:
+    def __init__(self, load_config: Callable[[], Config] | None = None) -> None:
+        self._load_config = load_config
         self._kept: dict[frozenset[int], tuple[tuple[Any, ...], dict[int, End]]] = {}
         self._starts: dict[int, tuple[tuple[Any, ...], dict[int, int]]] = {}
 
@@ -64,15 +66,27 @@ class Foresight:
         state = tuple(changes(reader, queue_id, now) for queue_id in queues)
         kept = self._starts.get(campaign["id"])
         if kept is None or kept[0] != state:
-            kept = self._starts[campaign["id"]] = (state, expected(reader, campaign["name"], None, now))
+            kept = self._starts[campaign["id"]] = (
+                state,
+                expected(reader, campaign["name"], self._config(reader, queues), now),
+            )
         return kept[1]
 
     def _ends(self, reader: Reader, group: frozenset[int], now: int) -> dict[int, End]:
         state = tuple(changes(reader, queue_id, now) for queue_id in sorted(group))
         kept = self._kept.get(group)
         if kept is None or kept[0] != state:
-            kept = self._kept[group] = (state, _foreseen(reader, group, now))
+            kept = self._kept[group] = (state, _foreseen(reader, group, self._config(reader, group), now))
         return kept[1]
+
+    def _config(self, reader: Reader, queues: Iterable[int]) -> Config | None:
+        """The configuration where one of these queues needs it: no engine has served it yet."""
+        if self._load_config is None or all(queue(reader, queue_id)["limits"] for queue_id in queues):
+            return None
+        try:
+            return self._load_config()
+        except PacelineError:
+            return None  # what is wrong with it is told by whoever starts an engine
 
 
 def expect(rows: list[Row], starts: Mapping[int, int], last_start: int) -> None:
@@ -105,13 +119,16 @@ def expected(reader: Reader, name: str, config: Config | None, now: int) -> dict
         return {}
 
 
-def _foreseen(reader: Reader, group: frozenset[int], now: int) -> dict[int, End]:
+def _foreseen(reader: Reader, group: frozenset[int], config: Config | None, now: int) -> dict[int, End]:
     # Loaded by the first list that has something to foresee.
     from engine.queue_forecast import End, campaign_ends, never_open
 
     try:
+        accounts = (
+            {name: one.limits(config.zone) for name, one in config.accounts.items()} if config is not None else {}
+        )
         if _is_cheap(reader, group):
-            return campaign_ends(reader, group, now=now)
-        return {campaign: End(None, n) for campaign, n in never_open(reader, group, now=now).items()}
+            return campaign_ends(reader, group, now=now, accounts=accounts)
+        return {campaign: End(None, n) for campaign, n in never_open(reader, group, now=now, accounts=accounts).items()}
     except PacelineError:
         return {}  # such as a window that cannot be read: explain says so

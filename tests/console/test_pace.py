@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.config import load_config
 from storage.batch_facts import last_due_by_batch
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
@@ -17,6 +18,8 @@ from tui.link import ATTACHED, NONE, LinkState
 from tui.pace import batch_finish, campaign_finish, ceiling, eta_text, finish, meant, pace_text, planned, wanted
 from tui.screens.campaign import load
 from tui.screens.why import why
+
+EARLY = '{hours = "daily 08:00-10:00", zone = "Europe/Berlin"}'
 
 
 def rates(sent: int, minutes: int = 5) -> list[dict[str, int]]:
@@ -154,3 +157,26 @@ def test_a_spent_cap_is_why_a_campaign_stands(world: World) -> None:
     assert said({}, LinkState(NONE), named=None) == "no engine runs, so nothing is sent: paceline engine run"
     world.call("engine.pause")
     assert said({}, named=None) == "everything is paused: paceline engine resume"
+
+
+def test_lists_know_whose_windows_never_open_before_any_engine_wrote_the_limits(world: World) -> None:
+    """Those of the configuration are taken then, as explain does."""
+    path = world.config_path
+    path.write_text(path.read_text().replace("[accounts.smtp-eu-2]", f"window = {EARLY}\n[accounts.smtp-eu-2]"))
+    world.context.config = load_config(path)
+    window = {"hours": "daily 09:00-12:00", "zone": "Europe/Berlin", "recipient_zone": "tz"}
+    pacing = {"mode": "blast", "concurrency": 5, "batch_delay": "0s"}
+    world.call("campaign.new", name="letters", account="smtp-eu-1", subject="-", text="-", pacing=pacing, window=window)
+    world.people("letters", ["near@example.org"], tz="Europe/Berlin")
+    world.people("letters", ["far@example.org", "off@example.org"], tz="America/New_York")
+    world.call("campaign.live", name="letters")
+    world.call("campaign.start", name="letters")
+
+    def told(foresight: Foresight) -> str:
+        with Reader(world.database) as reader:
+            (row,) = foresight.adding("rows", lambda reader, now: {"rows": reader.campaigns()})(reader, NOON)["rows"]
+            return "never" if row["never_open"] == 2 else f"{row['never_open']} never open"
+
+    assert told(Foresight(lambda: load_config(path))) == "never"
+    path.write_text("[accounts.smtp-eu-1")
+    assert told(Foresight(lambda: load_config(path))) == told(Foresight()) == "0 never open", "nothing is known then"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -161,10 +162,13 @@ class CampaignScreen(ViewScreen):
         self._campaign = name
         self._tab = tab
         self._pages = timeline.Pages()
-        self._foresight = Foresight()
 
     def token(self) -> Hashable:
         return ("campaign", self._campaign, self._tab, self.after[-1], self._pages.here)
+
+    @cached_property
+    def _foresight(self) -> Foresight:
+        return Foresight(self.console.load_config)
 
     def reads(self) -> Any:
         name, tab, after, link = self._campaign, self._tab, self.after[-1], self.console.link

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -125,10 +126,13 @@ class CampaignsScreen(WholeFilteredScreen):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
-        self._foresight = Foresight()
 
     def columns(self, now: int) -> list[Column]:
         return columns_at(now)
+
+    @cached_property
+    def _foresight(self) -> Foresight:
+        return Foresight(self.console.load_config)
 
     def reads(self) -> Any:
         link, filter = self.console.link, self.filter

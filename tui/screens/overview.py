@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from textual.events import Resize
@@ -173,9 +173,12 @@ class OverviewScreen(ViewScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._foresight = Foresight()
         self._all = False
         """Whether every need is shown, however low the screen is."""
+
+    @cached_property
+    def _foresight(self) -> Foresight:
+        return Foresight(self.console.load_config)
 
     def reads(self) -> Any:
         link, zone = self.console.link, self.console.zone
