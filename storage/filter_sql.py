@@ -56,6 +56,17 @@ def both(*conditions: Where) -> Where:
     )
 
 
+def negated(inside: Where) -> Where:
+    """Whatever it is not true of: also where it is unknown."""
+    return Where(f"({inside.sql}) IS NOT TRUE", inside.values)
+
+
+def in_campaigns(column: str, patterns: tuple[str, ...]) -> Where:
+    """Whether a column holds the id of a campaign whose name is like one of the patterns."""
+    named = like("name", patterns)
+    return Where(f"{column} IN (SELECT id FROM campaigns WHERE {named.sql})", named.values)
+
+
 def where(filter: Filter, now: int) -> Where:
     """The condition of a whole filter; times count from `now` (microseconds UTC)."""
     return both(*(term_sql(term, now) for term in filter.terms))
@@ -63,8 +74,7 @@ def where(filter: Filter, now: int) -> Where:
 
 def term_sql(term: Term | Not, now: int) -> Where:
     if isinstance(term, Not):
-        inside = term_sql(term.term, now)
-        return Where(f"({inside.sql}) IS NOT TRUE", inside.values)
+        return negated(term_sql(term.term, now))
     match term:
         case States(words):
             return either([_state(word, now) for word in words])

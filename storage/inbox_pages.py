@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from storage.filter_sql import Where, both, either, like
+from storage.filter_sql import Where, both, either, in_campaigns, like, negated
 from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
 from storage.id_pages import counted, in_pages
 from storage.inbox_facts import LINE, Row
@@ -63,13 +63,11 @@ def _where(query: InboxQuery) -> Where:
 def _term(term: Term | Not, now: int) -> Where:
     match term:
         case Not(inside):
-            found = _term(inside, now)
-            return Where(f"({found.sql}) IS NOT TRUE", found.values)
+            return negated(_term(inside, now))
         case States(words):
             return either([Where(f"i.job_id IS {'NULL' if word == 'unmatched' else 'NOT NULL'}") for word in words])
         case Match("campaign", patterns):
-            named = like("name", patterns)
-            return Where(f"i.campaign_id IN (SELECT id FROM campaigns WHERE {named.sql})", named.values)
+            return in_campaigns("i.campaign_id", patterns)
         case Match(name, patterns):
             return like(_COLUMNS[name], patterns)
         case Time(_, more, duration):

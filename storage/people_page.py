@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.errors import NotFoundError
-from storage.filter_sql import Where, both, either, like, term_sql
+from storage.filter_sql import Where, both, either, like, negated, term_sql
 from storage.filter_terms import Filter, Match, Not, Term, Word, literal
 from storage.jobs_page import COUNT_LIMIT, Count
 from storage.reader import Reader
@@ -126,8 +126,7 @@ def _where(query: PeopleQuery) -> Where:
 def _term(term: Term | Not, now: int) -> Where:
     """As for jobs, but an address is looked for in the person itself: one without a message counts too."""
     if isinstance(term, Not):
-        inside = _term(term.term, now)
-        return Where(f"({inside.sql}) IS NOT TRUE", inside.values)
+        return negated(_term(term.term, now))
     if isinstance(term, Match) and term.field == "to":
         return like("r.address", term.patterns)
     if isinstance(term, Word):

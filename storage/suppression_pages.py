@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.filter_sql import Where, both, either, like
+from storage.filter_sql import Where, both, either, in_campaigns, like, negated
 from storage.filter_terms import Filter, Match, Not, States, Term, Time, Word, literal
 from storage.id_pages import counted, in_pages
 from storage.jobs_page import Count
@@ -135,13 +135,11 @@ def _where(query: SuppressionQuery) -> Where:
 def _term(term: Term | Not, now: int) -> Where:
     match term:
         case Not(inside):
-            found = _term(inside, now)
-            return Where(f"({found.sql}) IS NOT TRUE", found.values)
+            return negated(_term(inside, now))
         case States(words):
             return either([_state(word, now) for word in words])
         case Match("campaign", patterns):
-            named = like("name", patterns)
-            return Where(f"s.campaign_id IN (SELECT id FROM campaigns WHERE {named.sql})", named.values)
+            return in_campaigns("s.campaign_id", patterns)
         case Match(name, patterns):
             return like(_COLUMNS[name], patterns)
         case Time(_, more, duration):
