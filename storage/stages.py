@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storage.events import Event, add_event
 from storage.model import StageState
 from storage.recipients import SLICE
+from storage.tasks import holds_lease
 
 if TYPE_CHECKING:
     from storage.tx import Tx
@@ -122,8 +123,7 @@ def stages_of(rows: list[Any]) -> list[Stage]:
 def note_stage(tx: Tx, job_id: int, lease: int, stage: Stage, events: Sequence[Event], now: int) -> bool:
     """Keep what became of one stage, with what is to be told of it: both or none, so that nothing is told twice by a
     run that begins again. False: the lease of its job was lost, and nothing was changed."""
-    holds = tx.one("SELECT 1 FROM jobs WHERE id = ? AND lease = ? AND state = 'processing'", (job_id, lease))
-    if holds is None:
+    if not holds_lease(tx, job_id, lease):
         return False
     tx.execute(
         "UPDATE stages SET state = ?, counters = ?, output = ?, note = ?, flag = ?, started_at = ?, finished_at = ? "

@@ -281,11 +281,15 @@ def items_done(tx: Tx, job_id: int, name: str) -> dict[str, str]:
     return {row["key"]: row["value"] for row in rows}
 
 
+def holds_lease(tx: Tx, job_id: int, lease: int) -> bool:
+    """Whether a run still has its job: nobody took it over meanwhile, and it has not ended."""
+    return tx.one("SELECT 1 FROM jobs WHERE id = ? AND lease = ? AND state = 'processing'", (job_id, lease)) is not None
+
+
 def keep_items(tx: Tx, job_id: int, lease: int, name: str, items: Sequence[tuple[str, bool, str]], now: int) -> bool:
     """Keep what became of items: (key, done, value as JSON or the error) each. False: the lease was lost, and nothing
     was kept."""
-    holds = tx.one("SELECT 1 FROM jobs WHERE id = ? AND lease = ? AND state = 'processing'", (job_id, lease))
-    if holds is None:
+    if not holds_lease(tx, job_id, lease):
         return False
     tx.executemany(
         "INSERT INTO task_items (job_id, list, key, done, value, at) VALUES (?, ?, ?, ?, ?, ?) "
