@@ -11,9 +11,10 @@ import stat
 import tempfile
 import tomllib
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -47,6 +48,8 @@ __all__ = [
     "init_config",
     "load_config",
 ]
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _RESERVED = frozenset({"default"})
@@ -199,25 +202,21 @@ class Config(BaseModel):
 
     def account(self, name: str) -> Account:
         """The account of that name. Raises NotFoundError, which lists the names that exist."""
-        found = self.accounts.get(name)
-        if found is not None:
-            return found
-        names = ", ".join(sorted(self.accounts))
-        raise NotFoundError(
-            f"there is no account {name!r}; {f'there are: {names}' if names else 'none is configured'}",
-            hint="paceline account add" if not names else "paceline account list",
-        )
+        hint = "paceline account list" if self.accounts else "paceline account add"
+        return _named("account", name, self.accounts, hint)
 
     def mailbox(self, name: str) -> InboxTable:
         """The mailbox of that name. Raises NotFoundError, which lists the names that exist."""
-        found = self.inbox.get(name)
-        if found is not None:
-            return found
-        names = ", ".join(sorted(self.inbox))
-        raise NotFoundError(
-            f"there is no mailbox {name!r}; {f'there are: {names}' if names else 'none is configured'}",
-            hint="write an [inbox.NAME] table: docs/bounces.md",
-        )
+        return _named("mailbox", name, self.inbox, "write an [inbox.NAME] table: docs/bounces.md")
+
+
+def _named(what: str, name: str, tables: Mapping[str, T], hint: str) -> T:
+    if (found := tables.get(name)) is not None:
+        return found
+    names = ", ".join(sorted(tables))
+    raise NotFoundError(
+        f"there is no {what} {name!r}; {f'there are: {names}' if names else 'none is configured'}", hint=hint
+    )
 
 
 def allow_listed(config: Config, address: str) -> bool:
