@@ -93,15 +93,10 @@ class Receiver(Table):
 
     @model_validator(mode="after")
     def _goes_where_it_may(self) -> Self:
-        from engine.channels.webhook.guard import refusal_of_host
+        from engine.channels.webhook.guard import check_url
 
-        endpoint = self.endpoint
-        if endpoint.scheme == "http" and not self.allow_private:
-            raise ValueError("url must begin with https://; http:// is for your own network, with allow_private = true")
-        if endpoint.scheme == "http" and self.token is not None and not endpoint.is_loopback:
-            raise ValueError("the token would travel in clear: use https, or leave it out and sign with secret")
-        if reason := refusal_of_host(endpoint, allow_private=self.allow_private):
-            raise ValueError(f"url: {reason}")
+        instead = "leave it out and sign with secret"
+        check_url(self.endpoint, allow_private=self.allow_private, token=self.token is not None, instead=instead)
         return self
 
     @property

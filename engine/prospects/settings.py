@@ -78,15 +78,11 @@ class SourceTable(Table):
 
     def _may_be_asked(self, url: str) -> None:
         from engine.channels.webhook.endpoint import parse_endpoint
-        from engine.channels.webhook.guard import refusal_of_host
+        from engine.channels.webhook.guard import check_url
 
         endpoint = parse_endpoint(url)
-        if endpoint.scheme == "http" and not self.allow_private:
-            raise ValueError("url must begin with https://; http:// is for your own network, with allow_private = true")
-        if endpoint.scheme == "http" and self.token is not None and not endpoint.is_loopback:
-            raise ValueError("the token would travel in clear: use https, or leave it out")
-        if reason := refusal_of_host(endpoint, allow_private=self.allow_private):
-            raise ValueError(f"url: {reason}")
+        with_token = self.token is not None
+        check_url(endpoint, allow_private=self.allow_private, token=with_token, instead="leave it out")
 
     @property
     def shown(self) -> str:

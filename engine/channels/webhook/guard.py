@@ -46,7 +46,18 @@ async def resolve(endpoint: Endpoint, *, allow_private: bool, lookup: Lookup) ->
     return found
 
 
-def refusal_of_host(endpoint: Endpoint, *, allow_private: bool) -> str:
+def check_url(endpoint: Endpoint, *, allow_private: bool, token: bool, instead: str) -> None:
+    """Whether a configuration may name an endpoint, with a `token` that travels to it or without; `instead` is what
+    else could be done about the token. Raises ValueError with the sentence for the operator."""
+    if endpoint.scheme == "http" and not allow_private:
+        raise ValueError("url must begin with https://; http:// is for your own network, with allow_private = true")
+    if endpoint.scheme == "http" and token and not endpoint.is_loopback:
+        raise ValueError(f"the token would travel in clear: use https, or {instead}")
+    if reason := _refusal_of_host(endpoint, allow_private=allow_private):
+        raise ValueError(f"url: {reason}")
+
+
+def _refusal_of_host(endpoint: Endpoint, *, allow_private: bool) -> str:
     """The sentence for a host that is an address itself and may not be asked; "" otherwise: a name is judged when it
     is looked up."""
     if endpoint.address is None:
