@@ -39,7 +39,8 @@ def test_a_draft_is_made_by_keys_that_wait_for_nothing(tmp_path: Path) -> None:
 def test_keys_typed_while_the_console_starts_are_answered(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.clock.at = time.time_ns() // 1_000
-    world.campaign("letters", 3)
+    # Its first gap is an hour: none of them is sent before the console has read them.
+    world.campaign("letters", 3, pacing={"mode": "human", "gap_min": "1h", "gap_max": "2h"})
     world.close()
     terminal = console(tmp_path)
     terminal.until(lambda: terminal.raw)

@@ -117,7 +117,7 @@ def columns_at(now: int) -> list[Column]:
         Column("NAME", 14, lambda row: row["name"]),
         Column("BUSY", 5, busy, right=True),
         Column("CAPS USED", CAPS_WIDTH, fullest),
-        Column("NEXT", 6, lambda row: slot_text(row, now), right=True),
+        Column("NEXT", 6, lambda row: slot_text(row, now).removeprefix("in "), right=True),
         Column("WAIT", 6, lambda row: count(row["counts"]["pending"]), right=True, from_width=96),
         Column("BREAKER", 8, breaker, from_width=96),
         Column("P50 P95", 12, latency_text, from_width=108),
