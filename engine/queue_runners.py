@@ -145,11 +145,11 @@ class QueueRunners:
 
     def ended(self) -> bool:
         """Whether one ended that nobody drained."""
-        return any(task.done() for task in (*self._tasks.values(), *self._tending.values()))
+        return any(task.done() for task in self.tasks())
 
     def tasks(self) -> list[asyncio.Task[None]]:
-        """The loop of each account that has not been left."""
-        return list(self._tasks.values())
+        """The loops of each account that has not been left."""
+        return [*self._tasks.values(), *self._tending.values()]
 
     async def drain(self) -> None:
         """Begin nothing more; `finish` waits for what is inside the send window."""

@@ -232,9 +232,11 @@ class Engine:
         """
         try:
             await self._supervise(until_idle)
+            # Before the end, which leaves what is tended beside an account.
+            loops = (*self.queues.tasks(), *self.work.tasks(), self._scheduling)
         finally:
             await self._shut_down()
-        for task in (*self.queues.tasks(), *self.work.tasks(), self._scheduling):
+        for task in loops:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 

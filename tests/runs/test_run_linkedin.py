@@ -15,7 +15,7 @@ from run_world import slow_heart
 
 from engine import service
 from engine.channels.unipile import evidence, tending
-from storage.errors import RefusedError
+from storage.errors import RefusedError, StaleEpochError
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from tests.support.simulated import SimulatedClock, inline_store
 from tui.demo.unipile_rules import INVITING, WITHDRAWN, Answer, Member
@@ -362,3 +362,15 @@ async def test_an_invitation_cannot_be_tried_on_oneself(world: LinkedInWorld) ->
     await world.campaign(people=PEOPLE)
     with pytest.raises(RefusedError, match="tried on yourself"):
         await world.call("campaign.test_send", name="c", to="me@example.com")
+
+
+async def test_an_engine_whose_store_was_taken_over_says_so_also_where_only_its_tending_noticed(
+    world: LinkedInWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(self: tending.Tending) -> None:
+        raise StaleEpochError("another engine owns the store")
+
+    monkeypatch.setattr(tending.Tending, "_look", look)
+    await (await world.serve()).start()
+    with pytest.raises(StaleEpochError):
+        await world.finish()
