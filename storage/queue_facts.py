@@ -39,11 +39,21 @@ _DUE = (
     f"ELSE (SELECT j.due_at FROM jobs j INDEXED BY jobs_promote WHERE {_OF_LANE}0 ORDER BY j.due_at LIMIT 1) "
     f"END AS due_at {ACTIVE_LANES})"
 )
+_WORK_DUE = (
+    "SELECT due_at FROM jobs INDEXED BY jobs_promote WHERE queue_id = ? AND campaign_id IS NULL "
+    "AND state = 'pending' AND ready = 0 ORDER BY due_at LIMIT 1"
+)
 
 
 def next_due(reader: Reader, queue_id: int) -> int | None:
     """When something of the running campaigns of a queue is due (us; 0: it is already); None: nothing waits."""
     row = reader.one(_DUE, (queue_id,))
+    return row["due_at"] if row else None
+
+
+def next_work_due(reader: Reader, queue_id: int) -> int | None:
+    """When the next background job of a queue becomes due that is not yet (us); None without one."""
+    row = reader.one(_WORK_DUE, (queue_id,))
     return row["due_at"] if row else None
 
 

@@ -18,7 +18,7 @@ from tui.explaining import asked_by
 from tui.failure_groups import grouped
 from tui.link import ATTACHED, LOST, NONE, EngineLink, LinkState
 from tui.lookup import action
-from tui.screens.campaign import counts_line
+from tui.screens.campaign import counts_line, overview
 from tui.screens.failures import group_detail
 from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
@@ -224,3 +224,13 @@ def test_row_1_keeps_environment_failures_and_time_at_every_width(width: int, fr
     assert len(text) == width
     assert text.split()[0 if width < 100 else 1].startswith("production")
     assert "FAIL 12.5k 14:02Z" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_state_of_a_campaign_is_told_whole_at_every_width(busy_world: World, width: int) -> None:
+    with Reader(busy_world.database) as reader:
+        row = reader.campaign("newsletter-38")
+    row |= {"live": False, "rates": [], "shares": [], "why": {}}
+    state, *_ = overview({**row, "account": "newsletters-eu", "channel": "webhook"}, NOON, width, "")
+    text = "".join(part for part, _ in state)
+    assert len(text) <= width and text.endswith(("not live", "allow-list only"))

@@ -6,14 +6,14 @@ import pytest
 from textual.pilot import Pilot
 
 from storage.model import DAY, HOUR, MINUTE, SECOND
-from storage.queue_facts import caps_used, last_attempts, last_failures, latency
+from storage.queue_facts import caps_used, last_attempts, last_failures, latency, next_work_due
 from storage.reader import Reader
 from tests.console.looking import SIZES, Compare, answered, asked, console, go, message, shown, until
 from tests.console.world import NOON, SENT, RecordingLink, World
-from tui.link import LOST, LinkState
+from tui.link import ATTACHED, LOST, LinkState
 from tui.screens.job import JobScreen
-from tui.screens.queue_words import next_slot
-from tui.screens.queues import QueueScreen
+from tui.screens.queue_words import columns_at, facts_of, fullest, next_slot
+from tui.screens.queues import QueueScreen, load_one
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Lines
 
@@ -96,6 +96,47 @@ def test_the_next_slot_is_when_what_holds_the_queue_opens() -> None:
     assert slot(due=None) is None
     assert slot(due=NOON + HOUR) == NOON + HOUR
     assert slot(due=NOON + HOUR, needs_person=False, opens_at=NOON + MINUTE) == NOON + HOUR
+
+
+def test_a_slot_of_hours_is_whole_in_the_list_and_said_beside_what_holds_nothing(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        row = load_one(reader, NOON, "smtp-eu-1", LinkState(ATTACHED))
+    row |= {"due": NOON + 23 * HOUR + 59 * MINUTE, "why": {**row["why"], "holding": None}}
+    (next_of,) = [column for column in columns_at(NOON) if column.title == "NEXT"]
+    cell = next_of.cell(row)
+    assert cell == "23h59m" and len(cell) <= next_of.width
+    said = "".join(part for part, _ in facts_of(row, NOON, 120)[1])
+    assert "the next is due Jan 2 14:01Z (in 23h59m)" in said
+    assert "due" not in "".join(part for part, _ in facts_of({**row, "due": 0}, NOON, 120)[1])
+
+
+def test_the_counts_of_a_queue_that_are_not_zero_are_whole_on_a_narrow_screen(busy_world: World) -> None:
+    with Reader(busy_world.database) as reader:
+        row = load_one(reader, NOON, "smtp-eu-1", LinkState(ATTACHED))
+
+    def said(**counts: int) -> str:
+        line = facts_of({**row, "counts": {**row["counts"], **counts}}, NOON, 80)[0]
+        return "".join(part for part, _ in line).rstrip()
+
+    assert said(failed=0, uncertain=2).endswith("uncertain 2")
+    assert "failed" not in said(failed=0) and said(failed=3, uncertain=0).endswith("failed 3")
+
+
+def test_caps_without_room_are_counted(busy_world: World) -> None:
+    def told(*caps: tuple[int, int, int]) -> str:
+        rows = [{"n": n, "used": used, "period": period} for used, n, period in caps]
+        return fullest({"channel": "smtp", "tuning": {}, "caps": rows})
+
+    assert told((1, 60, MINUTE), (38, 40, DAY)) == "38/40 day 1/60 min"
+    assert told((100, 2_000, DAY), (1_900, 2_000, HOUR), (3, 60, MINUTE)) == "1,900/2,000 h +2"
+
+
+def test_a_queue_of_background_jobs_has_its_next_one_when_that_is_due(world: World) -> None:
+    world.call("job.add", kind="cleanup_old_data", payload={}, due_at=NOON + HOUR)
+    with Reader(world.database) as reader:
+        row = load_one(reader, NOON, "default", LinkState(ATTACHED))
+        assert next_slot(row, NOON) == NOON + HOUR
+        assert next_work_due(reader, row["id"] + 1) is None
 
 
 async def test_p_pauses_the_queue_and_z_takes_it_back(busy_world: World, engine: RecordingLink) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.widget import Widget
 
 from engine.planning.pacing import Pacing
@@ -124,20 +125,30 @@ def _approval(row: Row, now: int) -> str:
     return f"   approval {words}" if words else ""
 
 
+def _first_that_fits(texts: Sequence[str], width: int) -> str:
+    """The first of these, the shortest last, that is not cut; the last one where all are."""
+    return next((text for text in texts if cell_len(text) <= width), texts[-1])
+
+
 def overview(row: Row, now: int, width: int, sentence: str) -> list[Line]:
     """The block above the tabs: seven rows, of which the last may be blank."""
     mark = mark_of(row, now)
     done, speed = done_of(row), speed_of(row, now)
     started = f" since {clock(row['started_at'], now)}" if row["started_at"] else ""
-    reach = "live" if row["live"] else "not live: allow-list only"
+    reaches = ("live",) if row["live"] else ("not live: allow-list only", "not live")
     sums = f" {percent(done, row['total']):>4}   {count(done)} / {count(row['total'])}"
     active = row["state"] == "active"
     end = f"   {end_in_words(row, now)}" if active else ""
     pacing = Pacing.from_dict(row["pacing"])
+    said = [
+        f"{started}   QUEUE {row['account']}{channel}   {reach}{_approval(row, now)}"
+        for reach in reaches
+        for channel in (f" ({row['channel']})", "")
+    ]
     state: Line = (
         (" STATE  ", "head"),
         (f"{mark.glyph} {mark.word}", mark.style),
-        (f"{started}   QUEUE {row['account']} ({row['channel']})   {reach}{_approval(row, now)}", ""),
+        (_first_that_fits(said, width - 10 - len(mark.word)), ""),
     )
     got = f"   got {rate(speed)} (5m)" if active else ""
     people = f"   nobody imported yet: {row['recipients']}" if not row["recipients"] else ""

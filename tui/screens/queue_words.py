@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from engine.planning.caps import Cap
 from engine.planning.durations import format_duration
 from storage.model import SECOND
 from storage.work_terms import CHANNEL
 from tui.actions import Row
-from tui.format import ago, clock, count, fit, soon
+from tui.format import ago, ahead, clock, count, fit, soon
 from tui.limit_words import LABELS
 from tui.lookup import KeyOf, own_key
 from tui.recovery import breaker_text, is_slowed, places_text, rate_text
@@ -66,6 +68,14 @@ def next_slot(row: Row, now: int) -> int | None:
 def slot_text(row: Row, now: int) -> str:
     at = next_slot(row, now)
     return "-" if at is None else soon(at, now)
+
+
+def _sentence(row: Row, now: int, named: KeyOf) -> str:
+    """Why it stands or goes; where nothing holds it and nothing is due either, when something will be."""
+    text, due = why(row["why"], now, named), row["due"]
+    if row["why"]["holding"] is None and due is not None and due > now:
+        return f"{text}: the next is due {ahead(due, now)}"
+    return text
 
 
 def took(duration: int | None) -> str:
@@ -149,13 +159,15 @@ def facts_of(row: Row, now: int, width: int, named: KeyOf = own_key) -> list[Lin
     failure = row["last_failure"]
     words = f"{clock(failure['last_at'], now)} {failure['sample']}" if failure else "none in 24 hours"
     counts = row["counts"]
-    jobs = (
-        f"waiting {count(counts['pending'])}  failed {count(counts['failed'])}  uncertain {count(counts['uncertain'])}"
-    )
+    # A narrow screen has no room for zeros.
+    told_of = [state for state in ("failed", "uncertain") if counts[state] or width >= 100]
+    jobs = "  ".join([f"waiting {count(counts['pending'])}", *(f"{state} {count(counts[state])}" for state in told_of)])
+    room = width - 12 - len(mark.word)
+    head, brief = (f"   {row['name']}{way}   busy {busy(row)}   {jobs}" for way in (f" ({row['channel']})", ""))
     return [
         ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
-         (fit(f"   {row['name']} ({row['channel']})   busy {busy(row)}   {jobs}", width - 12 - len(mark.word)), "")),
-        ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
+         (fit(head if cell_len(head) <= room else brief, room), "")),
+        ((" WHY     ", "head"), (fit(_sentence(row, now, named), width - 10), "")),
         ((" CAPS    ", "head"), (fit(f"{caps or 'none set'}{gap}{tuned}", width - 10), "")),
         ((" SLOT    ", "head"), (fit(slot, width - 10), "")),
         ((f" {pace[0]} ", "head"), (fit(pace[1], width - 10), "warn" if is_slowed(row) else "")),
@@ -175,7 +187,7 @@ def _work_of(row: Row, now: int, width: int, named: KeyOf) -> list[Line]:
     return [
         ((" STATE   ", "head"), (f"{mark.glyph} {mark.word}", mark.style),
          (fit(head, width - 12 - len(mark.word)), "")),
-        ((" WHY     ", "head"), (fit(why(row["why"], now, named), width - 10), "")),
+        ((" WHY     ", "head"), (fit(_sentence(row, now, named), width - 10), "")),
         ((" LINE    ", "head"), (fit(f"{oldest}   {ends}", width - 10), "")),
         ((" PLACES  ", "head"), (fit(places, width - 10), "")),
         ((" TROUBLE ", "head"), (fit(trouble, width - 10), "" if trouble == "none" else "warn")),

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from engine.planning.limits import Limits
 from storage.errors import NotFoundError
 from storage.model import DAY
-from storage.queue_facts import caps_used, last_attempts, last_failures, latency, next_due
+from storage.queue_facts import caps_used, last_attempts, last_failures, latency, next_due, next_work_due
 from storage.reader import Reader
 from storage.work_facts import oldest_waiting
 from tui.actions import Row, Target
@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 
 def facts(reader: Reader, row: Row, now: int, link: LinkState, questions: Asking) -> Row:
     """A queue's row with its caps, latency, what the engine says of it (`engine`, {} where none told) and what holds
-    it (`why`), and when something is `due` (`queue_facts.next_due`); of a queue of background jobs `oldest`, the due
+    it (`why`), and when something is `due` (us; None: nothing waits); of a queue of background jobs `oldest`, the due
     time of what waits longest, in place of caps."""
     if is_of_work(row):
+        oldest = oldest_waiting(reader, row["id"])
         told: Row = next((one for one in link.status.get("work", ()) if one["queue"] == row["name"]), {})
         return {
             **row,
             "engine": told,
             "caps": [],
             "latency": {"n": 0, "p50": None, "p95": None},
-            "due": 0,
-            "oldest": oldest_waiting(reader, row["id"]),
+            "due": next_work_due(reader, row["id"]) if oldest is None else oldest,
+            "oldest": oldest,
             "why": questions.queue(row["name"]).brief(),
         }
     engine = limits_of(link.status).get(row["name"], {})
