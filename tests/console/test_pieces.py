@@ -19,6 +19,7 @@ from tui.failure_groups import grouped
 from tui.link import ATTACHED, LOST, NONE, EngineLink, LinkState
 from tui.lookup import action
 from tui.screens.campaign import counts_line, overview
+from tui.screens.campaign_tabs import batch_columns
 from tui.screens.failures import group_detail
 from tui.screens.overview import load as load_overview
 from tui.screens.overview import needs
@@ -234,3 +235,10 @@ def test_the_state_of_a_campaign_is_told_whole_at_every_width(busy_world: World,
     state, *_ = overview({**row, "account": "newsletters-eu", "channel": "webhook"}, NOON, width, "")
     text = "".join(part for part, _ in state)
     assert len(text) <= width and text.endswith(("not live", "allow-list only"))
+
+
+def test_a_batch_without_an_error_shows_none_whatever_it_was_imported_from() -> None:
+    (errors,) = [column for column in batch_columns(NOON) if column.title == "LAST ERROR"]
+    batch = {"kind": "import", "name": "job 601", "last_error": ""}
+    assert errors.cell(batch) == ""
+    assert errors.cell({**batch, "last_error": "550 5.1.1 user unknown"}) == "550 5.1.1 user unknown"
