@@ -245,9 +245,11 @@ def _bounds(pacing: Pacing, n: int, service: int, concurrency: int) -> tuple[int
 
 
 def range_text(low: int, high: int) -> str:
-    """A range of time (us) for people: "5 to 30 hours"."""
+    """A range of time (us) for people: "5 to 30 hours", "less than a second"."""
     for word, size in (("days", DAY), ("hours", HOUR), ("minutes", MINUTE), ("seconds", SECOND)):
         if low and low < high <= 99 * size and low % size == 0 and high % size == 0:
             return f"{low // size} to {high // size} {word}"
+    if high < SECOND:
+        return "less than a second"
     one, two = format_duration(low), format_duration(high)
     return one if one == two else f"{one} to {two}"

@@ -126,6 +126,11 @@ def test_a_rest_follows_every_burst(burst, rest, low, extra, seed):
         assert slot.gap - drawn.gap == (rest if number and number % burst == 0 else 0)
 
 
+def test_an_estimate_below_a_second_names_no_zero():
+    five = Pacing.from_dict({"mode": "blast", "concurrency": 10, "batch_delay": "300ms"})
+    assert estimate(five, 5, start=0, seed=7).text == "5 at 10 every 300ms takes less than a second"
+
+
 def test_rests_count_in_the_estimate():
     made = estimate(Pacing("human", burst=5, rest=2 * HOUR), 20, start=0, seed=1)
     assert (made.last_low, made.last_high) == (5 * HOUR + 6 * HOUR, 30 * HOUR + 6 * HOUR)
