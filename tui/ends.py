@@ -49,7 +49,8 @@ def _end(reader: Reader, config: Config | None, name: str, now: int) -> End:
         except PacelineError:
             return End(name, None)  # its message or its pacing cannot be used: what explains it says so
         return End(name, None if told.never else told.latest, told.never)
-    add_pace(reader, row, limits_of(config, reader, now) if config else {}, now)
+    load = (lambda: config) if config is not None else None
+    add_pace(reader, row, limits_of(config, reader, now) if config else {}, now, load)
     return End(name, campaign_finish(row, now), row.get("never_open", 0))
 
 

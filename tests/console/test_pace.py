@@ -12,6 +12,8 @@ from storage.batch_facts import last_due_by_batch
 from storage.model import DAY, HOUR, MINUTE, SECOND
 from storage.reader import Reader
 from tests.console.world import NOON, SENT, World
+from tui.cli.facts import add_pace
+from tui.ends import ends_of
 from tui.explaining import asked_by
 from tui.foreseeing import Foresight
 from tui.link import ATTACHED, NONE, LinkState
@@ -178,5 +180,10 @@ def test_lists_know_whose_windows_never_open_before_any_engine_wrote_the_limits(
             return "never" if row["never_open"] == 2 else f"{row['never_open']} never open"
 
     assert told(Foresight(lambda: load_config(path))) == "never"
+    with Reader(world.database) as reader:
+        (end,) = ends_of(reader, load_config(path), ["letters"], NOON)
+        row = reader.campaign("letters")
+        add_pace(reader, row, {}, NOON, lambda: load_config(path))
+    assert end.never_open == row["never_open"] == 2, "so do the commands"
     path.write_text("[accounts.smtp-eu-1")
     assert told(Foresight(lambda: load_config(path))) == told(Foresight()) == "0 never open", "nothing is known then"

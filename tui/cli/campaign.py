@@ -115,7 +115,7 @@ def show(session: Session, name: str) -> None:
     now = time.time_ns() // 1_000
     with session.reader() as reader:
         row = reader.campaign(name)
-        add_pace(reader, row, limits_now(session, reader), now)
+        add_pace(reader, row, limits_now(session, reader), now, session.config)
         told_in(session)
         sentence = why(questions(session, reader, now).campaign(name).to_dict(), now, None)
         data = {**campaign_json(row, now), "why": sentence}

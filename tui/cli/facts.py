@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.config import Config
@@ -62,12 +62,14 @@ def progress(counts: Mapping[str, int]) -> Json:
     }
 
 
-def add_pace(reader: Reader, row: Json, limits: Mapping[str, Any], now: int) -> None:
+def add_pace(
+    reader: Reader, row: Json, limits: Mapping[str, Any], now: int, load_config: Callable[[], Config] | None = None
+) -> None:
     """Give a campaign of `Reader.campaign` what its ETA and its WHY ask for: rates, and the limits of its queue
-    (`{account: {caps, min_gap}}`, see `limits_of`)."""
+    (`{account: {caps, min_gap}}`, see `limits_of`); what no engine has served is foreseen by `load_config`."""
     row["rates"] = reader.rates(now - RATE_WINDOW, campaign_id=row["id"])
     add_limits(reader, [row], dict(limits), now)
-    Foresight().add(reader, [row], now)
+    Foresight(load_config).add(reader, [row], now)
 
 
 def limits_of(config: Config, reader: Reader, now: int) -> Json:
