@@ -31,6 +31,7 @@ from tui.demo.setup import CAMPAIGNS, Place, make_place, running_servers, write_
 from tui.embedded import EmbeddedEngine
 from tui.link import EngineLink
 from tui.screens.confirm import ConfirmScreen
+from tui.widgets.grid import Grid
 
 DATA = CAMPAIGNS / "welcome"
 EXAMPLES = CAMPAIGNS.parents[2] / "examples"
@@ -45,14 +46,19 @@ FONT_SIZE = 20.264
 VIEWS: dict[str, tuple[str, ...]] = {
     "overview": ("1",),
     "campaigns": ("2",),
-    "campaign": ("2", "enter"),
+    "campaign": ("2", "@welcome", "enter"),
+    "timeline": ("2", "@reminder", "enter", "tab"),
+    "forecast": ("2", "@reminder", "o"),
+    "explain": ("2", "@reminder", "x"),
     "failures": ("4",),
     "approvals": ("5",),
+    "queues": ("6",),
     "schedules": ("7",),
     "performance": ("8",),
     "help": ("2", "question_mark"),
-    "confirm": ("2", "X"),
+    "confirm": ("2", "@welcome", "X"),
 }
+"""The keys that lead to each picture; `@name`: as often down as it takes to that row."""
 
 
 def paceline(place: Place, *words: str) -> None:
@@ -93,6 +99,17 @@ async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
     await pilot.pause(0.3)
 
 
+async def to_row(pilot: Pilot[int], name: str) -> None:
+    """Go down from the top until the cursor is on the row of this name."""
+    await pilot.press("g")
+    grid = pilot.app.screen.query_one(Grid)
+    for _ in range(20):
+        if grid.current is not None and grid.current["name"] == name:
+            return
+        await pilot.press("j")
+    raise LookupError(f"{name} is not in the list")
+
+
 def ended(app: PacelineApp) -> int:
     """How many messages of the running campaign have ended, as the screen knows it."""
     rows = app.frame_state().frame.get("campaigns", [])
@@ -108,6 +125,9 @@ async def take(app: PacelineApp, folder: Path) -> list[Path]:
             for width, height in SIZES:
                 await pilot.resize_terminal(width, height)
                 for key in keys:
+                    if key.startswith("@"):
+                        await to_row(pilot, key[1:])
+                        continue
                     await pilot.press(key)
                     await until(pilot, lambda: app.view is not None and app.view.data is not None)
                 if view == "approvals":

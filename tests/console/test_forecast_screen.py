@@ -7,12 +7,13 @@ import re
 import pytest
 from textual.pilot import Pilot
 
-from storage.model import MINUTE, SECOND
+from storage.model import HOUR, MINUTE, SECOND
 from tests.console.looking import SIZES, Compare, console, cursor_on, go, looking, message, shown, until
 from tests.console.world import NOON, SENT, RecordingLink, World
 from tui.link import LOST, LinkState
 from tui.screens.campaign import CampaignScreen
 from tui.screens.forecast import ForecastScreen
+from tui.screens.timeline import timeline_columns
 from tui.widgets.grid import Grid
 
 LIMITS = {"concurrency": 10, "caps": ["20/day calendar", "6/h"], "zone": "Europe/Berlin",
@@ -133,6 +134,12 @@ async def test_the_timeline_turns_both_ways_and_comes_back(half_sent: World, lin
         await pilot.press("left_square_bracket")
         await until(pilot, lambda: first(pilot) == "237")
         assert "nothing is planned later" not in message(app)
+
+
+def test_what_nobody_can_foresee_is_told_by_its_plan() -> None:
+    plan = next(column for column in timeline_columns(NOON) if column.title == "PLAN")
+    assert plan.cell({"expected_at": None, "due_at": NOON - 2 * HOUR}) == "2h overdue"
+    assert plan.cell({"expected_at": None, "due_at": NOON + 2 * HOUR}) == "in 2h"
 
 
 @pytest.mark.parametrize("leaving", ["tab", "6", "escape"])
