@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,16 @@ class Reader:
     def moment(self) -> Iterator[None]:
         """What is read within is of one moment, however many statements it takes and whatever is written meanwhile: a
         read transaction, which waits for nobody (SQLite, "Isolation In SQLite")."""
-        self._connection.execute("BEGIN")
+        try:
+            self._connection.execute("BEGIN")
+        except sqlite3.DatabaseError as error:  # `interrupt` may hit this statement too
+            raise self._unreadable(error) from error
         try:
             yield
         finally:
-            if self._connection.in_transaction:  # a fault of the disk ends it by itself
-                self._connection.execute("ROLLBACK")
+            while self._connection.in_transaction:  # a fault of the disk ends it by itself
+                with suppress(sqlite3.OperationalError):  # interrupted: the next one is not
+                    self._connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Any = ()) -> list[Row]:
         """The rows of one statement, also for the modules that read one subject. Raises StoreError."""
@@ -407,7 +411,7 @@ class Reader:
         row = self.one("SELECT * FROM engines ORDER BY id DESC LIMIT 1") or {}
         setting = self.one("SELECT value FROM settings WHERE key = 'paused'")
         row["paused"] = setting is not None and setting["value"] == "1"
-        row["schema"] = migrate.version_of(self._connection)
+        row["schema"] = self.rows("PRAGMA user_version")[0]["user_version"]
         return row
 
     def events(
