@@ -47,6 +47,9 @@ KIND_DRIFT = (
 _SCOPES = {"all": "1", "campaign": "campaign_id = ?", "batch": "batch_id = ?", "queue": "queue_id = ?"}
 """The counters that make up a sum."""
 
+ENDS = 10
+"""Tries to end a read transaction whose end is interrupted; one that still stands refuses the next `moment`."""
+
 
 class Reader:
     """A short-lived or long-lived view of one store. Use from one thread; close when done."""
@@ -89,8 +92,10 @@ class Reader:
         try:
             yield
         finally:
-            while self._connection.in_transaction:  # a fault of the disk ends it by itself
-                with suppress(sqlite3.OperationalError):  # interrupted: the next one is not
+            for _ in range(ENDS):
+                if not self._connection.in_transaction:  # a fault of the disk ends it by itself
+                    break
+                with suppress(sqlite3.OperationalError):  # interrupted: the next one hardly is
                     self._connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Any = ()) -> list[Row]:
